@@ -1,0 +1,155 @@
+// Package storage opens Azure Blob and Queue Storage the way a setting says: by
+// connection string (UseDevelopmentStorage=true included) or by identity, with
+// the setting names the Functions host accepts. It signs copy sources and turns
+// the SDK's errors into one readable line. It knows nothing of what is stored.
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+)
+
+// Account is one storage account and how to prove who we are to it: by the
+// account's key, or by an identity.
+type Account struct {
+	// BlobURL and QueueURL are the service endpoints, without a trailing slash.
+	// One of them may be empty where a setting names only the other.
+	BlobURL, QueueURL string
+
+	name, key  string
+	credential azcore.TokenCredential
+}
+
+// developmentStorage is what UseDevelopmentStorage=true stands for:
+// https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
+const (
+	developmentName = "devstoreaccount1"
+	developmentKey  = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+// ParseConnectionString reads a storage connection string with an account key.
+// Names are matched without regard to case. The error never holds the string.
+func ParseConnectionString(s string) (Account, error) {
+	fields := map[string]string{}
+	for part := range strings.SplitSeq(s, ";") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(part, "=")
+		if !ok {
+			return Account{}, errors.New("a connection string is a list of name=value, separated by semicolons")
+		}
+		fields[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
+	}
+	if strings.EqualFold(fields["usedevelopmentstorage"], "true") {
+		return developmentAccount(fields["developmentstorageproxyuri"])
+	}
+	if fields["sharedaccesssignature"] != "" {
+		return Account{}, errors.New("a connection string with a SharedAccessSignature cannot sign copies: use one with an AccountKey, or the identity form (…__blobServiceUri)")
+	}
+	a := Account{name: fields["accountname"], key: fields["accountkey"]}
+	if a.name == "" || a.key == "" {
+		return Account{}, errors.New("a connection string needs AccountName and AccountKey, or UseDevelopmentStorage=true")
+	}
+	if _, err := azqueue.NewSharedKeyCredential(a.name, a.key); err != nil {
+		return Account{}, errors.New("AccountKey is not Base64: copy the connection string again from the portal")
+	}
+	protocol, suffix := fields["defaultendpointsprotocol"], fields["endpointsuffix"]
+	if protocol == "" {
+		protocol = "https"
+	}
+	if suffix == "" {
+		suffix = "core.windows.net"
+	}
+	a.BlobURL, a.QueueURL = fields["blobendpoint"], fields["queueendpoint"]
+	if a.BlobURL == "" {
+		a.BlobURL = fmt.Sprintf("%s://%s.blob.%s", protocol, a.name, suffix)
+	}
+	if a.QueueURL == "" {
+		a.QueueURL = fmt.Sprintf("%s://%s.queue.%s", protocol, a.name, suffix)
+	}
+	return a, a.normalise()
+}
+
+func developmentAccount(proxy string) (Account, error) {
+	if proxy == "" {
+		proxy = "http://127.0.0.1"
+	}
+	proxy = strings.TrimRight(proxy, "/")
+	a := Account{
+		name: developmentName, key: developmentKey,
+		BlobURL:  proxy + ":10000/" + developmentName,
+		QueueURL: proxy + ":10001/" + developmentName,
+	}
+	return a, a.normalise()
+}
+
+// normalise checks both endpoints and cuts trailing slashes.
+func (a *Account) normalise() error {
+	for _, endpoint := range []*string{&a.BlobURL, &a.QueueURL} {
+		*endpoint = strings.TrimRight(*endpoint, "/")
+		if *endpoint == "" {
+			continue
+		}
+		u, err := url.Parse(*endpoint)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" {
+			return errors.New("a storage endpoint must be a plain http or https URL without user or query")
+		}
+	}
+	return nil
+}
+
+// Blob opens the account's Blob service. Options may be nil.
+func (a Account) Blob(o *azcore.ClientOptions) (*service.Client, error) {
+	if a.BlobURL == "" {
+		return nil, errors.New("no blob endpoint: set …__blobServiceUri or …__accountName")
+	}
+	options := &service.ClientOptions{}
+	if o != nil {
+		options.ClientOptions = *o
+	}
+	if a.credential != nil {
+		return service.NewClient(a.BlobURL, a.credential, options)
+	}
+	credential, err := service.NewSharedKeyCredential(a.name, a.key)
+	if err != nil {
+		return nil, err
+	}
+	return service.NewClientWithSharedKeyCredential(a.BlobURL, credential, options)
+}
+
+// Queue opens the account's Queue service. Options may be nil.
+func (a Account) Queue(o *azcore.ClientOptions) (*azqueue.ServiceClient, error) {
+	if a.QueueURL == "" {
+		return nil, errors.New("no queue endpoint: set …__queueServiceUri or …__accountName")
+	}
+	options := &azqueue.ClientOptions{}
+	if o != nil {
+		options.ClientOptions = *o
+	}
+	if a.credential != nil {
+		return azqueue.NewServiceClient(a.QueueURL, a.credential, options)
+	}
+	credential, err := azqueue.NewSharedKeyCredential(a.name, a.key)
+	if err != nil {
+		return nil, err
+	}
+	return azqueue.NewServiceClientWithSharedKeyCredential(a.QueueURL, credential, options)
+}
+
+// Secrets lists what must never be printed of this account.
+func (a Account) Secrets() []string {
+	if a.key == "" {
+		return nil
+	}
+	return []string{a.key}
+}
+
+// IsZero tells an account that no setting named.
+func (a Account) IsZero() bool { return a.BlobURL == "" && a.QueueURL == "" }

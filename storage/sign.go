@@ -1,0 +1,82 @@
+package storage
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+)
+
+// A Signer makes short-lived read links to single blobs of one account, for the
+// storage service to copy from. With an account key the link is a service SAS;
+// with an identity a user delegation SAS, whose key is asked for once a while.
+type Signer struct {
+	account Account
+	service *service.Client
+
+	mu         sync.Mutex
+	delegation *service.UserDelegationCredential
+	until      time.Time
+}
+
+// clockSkew is how far in the past a signature begins: clocks differ.
+const clockSkew = 15 * time.Minute
+
+// delegationLife is how long one user delegation key serves; seven days are allowed.
+const delegationLife = 6 * time.Hour
+
+// NewSigner signs for the account that client, opened by account.Blob, talks to.
+func NewSigner(account Account, client *service.Client) *Signer {
+	return &Signer{account: account, service: client}
+}
+
+// ReadURL is a link that reads this one blob until life has passed. It is a
+// secret: whoever holds it can read the blob. Get User Delegation Key is asked
+// at most once in a few hours, and only with an identity.
+func (s *Signer) ReadURL(ctx context.Context, containerName, blobName string, life time.Duration) (string, error) {
+	now := time.Now().UTC()
+	values := sas.BlobSignatureValues{
+		Protocol:      sas.ProtocolHTTPSandHTTP,
+		StartTime:     now.Add(-clockSkew),
+		ExpiryTime:    now.Add(life),
+		Permissions:   (&sas.BlobPermissions{Read: true}).String(),
+		ContainerName: containerName,
+		BlobName:      blobName,
+	}
+	var query sas.QueryParameters
+	var err error
+	if s.account.credential == nil {
+		key, keyErr := service.NewSharedKeyCredential(s.account.name, s.account.key)
+		if keyErr != nil {
+			return "", keyErr
+		}
+		query, err = values.SignWithSharedKey(key)
+	} else {
+		var key *service.UserDelegationCredential
+		if key, err = s.delegationKey(ctx, now); err != nil {
+			return "", err
+		}
+		query, err = values.SignWithUserDelegation(key)
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.service.NewContainerClient(containerName).NewBlobClient(blobName).URL() + "?" + query.Encode(), nil
+}
+
+func (s *Signer) delegationKey(ctx context.Context, now time.Time) (*service.UserDelegationCredential, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.delegation != nil && now.Before(s.until.Add(-delegationLife/2)) {
+		return s.delegation, nil
+	}
+	start, expiry := now.Add(-clockSkew).Format(sas.TimeFormat), now.Add(delegationLife).Format(sas.TimeFormat)
+	key, err := s.service.GetUserDelegationCredential(ctx, service.KeyInfo{Start: &start, Expiry: &expiry}, nil)
+	if err != nil {
+		return nil, Explain("get a user delegation key (role Storage Blob Delegator)", err)
+	}
+	s.delegation, s.until = key, now.Add(delegationLife)
+	return key, nil
+}
