@@ -1,0 +1,106 @@
+// Package state keeps what must be remembered between invocations: what was
+// asked for and how often, what is settled, dead letters. One JSON blob per
+// project, each sealed by a hash of its own body and written only on top of the
+// version that was read. It holds nothing that a proof or the API doesn't tell
+// again, but for intents. Start reading at Project, then Store.
+package state
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Project is what is remembered of one Custom Vision project. Ids are canonical
+// lower-case GUIDs.
+type Project struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// ConnectionTest is when the service last showed that it reaches our queue.
+	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
+	// Iterations by id: at most the 20 a project can have.
+	Iterations map[string]*Iteration `json:"iterations,omitempty"`
+	// Trainings we asked for, oldest first; the intents among them have no Result yet.
+	Trainings []*Training `json:"trainings,omitempty"`
+	// Revision is random and new with every write: a writer whose answer was lost
+	// knows its own write by it.
+	Revision string `json:"revision"`
+}
+
+// Iteration is what is remembered of one iteration.
+type Iteration struct {
+	// Facts is what proofs tell of the iteration besides its bytes; opaque here.
+	Facts json.RawMessage `json:"facts,omitempty"`
+	// Exports that we asked for, or that are blocked, by "Platform" or "Platform.Flavor".
+	Exports map[string]*Export `json:"exports,omitempty"`
+	// Blobs of the model container that are archived: ETag by name. Only kept
+	// where no API tells which exports there are.
+	Blobs map[string]string `json:"blobs,omitempty"`
+	// Blocked says why nothing more can be exported; "" where something can.
+	Blocked string   `json:"blocked,omitempty"`
+	Settled *Settled `json:"settled,omitempty"`
+}
+
+// Settled records that everything asked for an iteration was done, or never can be.
+type Settled struct {
+	At time.Time `json:"at"`
+	// Rule is the hash of the policy's rule, and Wanted whether it asked for
+	// exports of this iteration: a change of either unsettles it.
+	Rule   string `json:"rule"`
+	Wanted bool   `json:"wanted"`
+}
+
+// Export is an export we asked for.
+type Export struct {
+	// Attempts counts the requests, each before it was sent.
+	Attempts int `json:"attempts,omitempty"`
+	// Asked is when the last one was announced, Until when its sender gives up
+	// at the latest; both by the storage service's clock.
+	Asked time.Time `json:"asked,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+	// Token is the last sender's own mark.
+	Token string `json:"token,omitempty"`
+	// Blocked says why it is given up; "" where it isn't.
+	Blocked string `json:"blocked,omitempty"`
+}
+
+// Training is a training we asked for: an intent until Result or Refused is set.
+type Training struct {
+	// Token is the sender's own mark: who reads it back has written it.
+	Token string `json:"token"`
+	// Cause is the failed iteration that it answers.
+	Cause string `json:"cause"`
+	// Known are the iterations there were before: any other one is the result.
+	Known []string `json:"known"`
+	// Asked and Until as in Export.
+	Asked time.Time `json:"asked"`
+	Until time.Time `json:"until"`
+	// Result is the iteration that came of it.
+	Result string `json:"result,omitempty"`
+	// Refused is the service's reason not to train.
+	Refused string `json:"refused,omitempty"`
+}
+
+// Open tells an intent whose outcome isn't known yet.
+func (t *Training) Open() bool { return t.Result == "" && t.Refused == "" }
+
+// Iteration returns the record of an iteration, made where there is none.
+func (p *Project) Iteration(id string) *Iteration {
+	if p.Iterations == nil {
+		p.Iterations = map[string]*Iteration{}
+	}
+	if p.Iterations[id] == nil {
+		p.Iterations[id] = &Iteration{}
+	}
+	return p.Iterations[id]
+}
+
+// Export returns the record of an export, made where there is none.
+func (i *Iteration) Export(name string) *Export {
+	if i.Exports == nil {
+		i.Exports = map[string]*Export{}
+	}
+	if i.Exports[name] == nil {
+		i.Exports[name] = &Export{}
+	}
+	return i.Exports[name]
+}
