@@ -1,0 +1,32 @@
+package customvision
+
+import (
+	"fmt"
+	"strings"
+)
+
+// BlobName is the name under which Custom Vision leaves an exported model in the
+// project's container: "{projectId} - {iterationId}.{platform}". It names no
+// flavor, so two flavors of one platform share a name.
+func BlobName(projectID, iterationID, platform string) string {
+	return projectID + " - " + iterationID + "." + platform
+}
+
+// ParseBlobName takes such a name apart. GUIDs are accepted as ParseID does and
+// returned in canonical form; a platform is letters and digits, as written.
+func ParseBlobName(name string) (projectID, iterationID, platform string, err error) {
+	project, rest, _ := strings.Cut(name, " - ")
+	iteration, platform, _ := strings.Cut(rest, ".")
+	projectID, err = ParseID(project)
+	if err == nil {
+		iterationID, err = ParseID(iteration)
+	}
+	if err != nil || platform == "" || strings.ContainsFunc(platform, notAlphanumeric) {
+		return "", "", "", fmt.Errorf("the blob's name isn't \"{projectId} - {iterationId}.{platform}\": no export of Custom Vision")
+	}
+	return projectID, iterationID, platform, nil
+}
+
+func notAlphanumeric(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+}

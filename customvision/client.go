@@ -1,0 +1,199 @@
+// Package customvision is a client of the Custom Vision Training API v3.3 and
+// knows the format of the notifications that Custom Vision puts on a storage
+// queue. Reads and updates are repeated when an answer is lost; whatever trains,
+// exports, publishes, creates or deletes is sent once. It never follows a
+// redirect, never decides anything and never touches storage: a URI it returns
+// or finds in a notification is text. Start reading at Client and
+// ParseNotification.
+//
+// The API: https://learn.microsoft.com/rest/api/customvision/?view=rest-customvision-v3.3
+// The notifications: https://learn.microsoft.com/azure/ai-services/custom-vision-service/storage-integration
+package customvision
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+const (
+	basePath  = "/customvision/v3.3/training/"
+	keyHeader = "Training-Key"
+	scope     = "https://cognitiveservices.azure.com/.default"
+)
+
+// Client speaks to one Custom Vision training resource. It is safe for
+// concurrent use; its rate limit is shared by all its callers.
+type Client struct {
+	base     string
+	pipeline runtime.Pipeline
+	once     policy.RetryOptions
+}
+
+// ClientOptions are the options of a Client. The zero value is ready to use.
+type ClientOptions struct {
+	// Of azcore's options, Retry is for reads and updates; for all else only its
+	// delays count. A Transport that isn't an *http.Client must not follow
+	// redirects by itself.
+	azcore.ClientOptions
+
+	// RatePerSecond limits the calls of this client, repeats included: evenly
+	// spaced, at most so many a second. 0 means 4, which leaves room below the
+	// service's 10 a second and resource; a negative value means no limit.
+	RatePerSecond float64
+}
+
+// NewClient returns a client that proves itself with tokens of a credential. The
+// endpoint must be the resource's own subdomain
+// (https://NAME.cognitiveservices.azure.com): regional ones refuse tokens.
+func NewClient(endpoint string, cred azcore.TokenCredential, o *ClientOptions) (*Client, error) {
+	if cred == nil {
+		return nil, errors.New("a Custom Vision client needs a credential")
+	}
+	return newClient(endpoint, o, func(insecure bool) policy.Policy {
+		return runtime.NewBearerTokenPolicy(cred, []string{scope}, &policy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: insecure})
+	})
+}
+
+// NewClientWithKey returns a client that proves itself with a training key, one
+// of the resource's two.
+func NewClientWithKey(endpoint, key string, o *ClientOptions) (*Client, error) {
+	key = strings.TrimSpace(key)
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("the training key is empty or not one word: copy it again from the training resource's page \"Keys and Endpoint\"")
+	}
+	return newClient(endpoint, o, func(insecure bool) policy.Policy {
+		return runtime.NewKeyCredentialPolicy(azcore.NewKeyCredential(key), keyHeader, &runtime.KeyCredentialPolicyOptions{InsecureAllowCredentialWithHTTP: insecure})
+	})
+}
+
+func newClient(endpoint string, o *ClientOptions, authenticate func(insecure bool) policy.Policy) (*Client, error) {
+	base, insecure, err := parseEndpoint(endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if o == nil {
+		o = &ClientOptions{}
+	}
+	options := o.ClientOptions
+	options.Transport = newTransport(options.Transport)
+	pipeline := runtime.NewPipeline("visionkeeper-customvision", "v3.3", runtime.PipelineOptions{
+		PerRetry: []policy.Policy{newRateLimit(o.RatePerSecond), retryAfterFromMessage{}, authenticate(insecure)},
+	}, &options)
+	return &Client{base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry)}, nil
+}
+
+// parseEndpoint cuts the trailing slash, with which Azure hands endpoints out.
+// It tells whether plain HTTP is meant, which is good on loopback only.
+func parseEndpoint(endpoint string) (base string, insecure bool, err error) {
+	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(endpoint), "/"))
+	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", false, errors.New("the Custom Vision endpoint must look like https://NAME.cognitiveservices.azure.com, without path, query or user")
+	}
+	switch {
+	case u.Scheme == "https":
+		return u.String(), false, nil
+	case u.Scheme == "http" && loopback(u.Hostname()):
+		return u.String(), true, nil
+	}
+	return "", false, fmt.Errorf("the Custom Vision endpoint at %s must begin with https://, because it is sent the training key", u.Host)
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// request is one call of the API.
+type request struct {
+	operation string // the REST operation's name
+	method    string
+	path      string   // below the base; each {} stands for the next of ids
+	ids       []string // GUIDs
+	query     url.Values
+	body      any // sent as JSON; nil sends none
+}
+
+// do sends r and decodes the answer into out, unless that is nil.
+func (c *Client) do(ctx context.Context, r request, out any) error {
+	req, err := c.newRequest(ctx, r)
+	if err != nil {
+		return err
+	}
+	resp, err := c.send(req, r)
+	if err != nil {
+		return err
+	}
+	body, err := runtime.Payload(resp)
+	if err == nil && out != nil {
+		err = json.Unmarshal(body, out)
+	}
+	if err != nil {
+		return unreadable(r.operation, resp, err)
+	}
+	return nil
+}
+
+// call sends r and decodes the answer into a T. Every error is an *Error.
+func call[T any](ctx context.Context, c *Client, r request) (T, error) {
+	var out, none T
+	if err := c.do(ctx, r, &out); err != nil {
+		return none, err
+	}
+	return out, nil
+}
+
+func (c *Client) newRequest(ctx context.Context, r request) (*policy.Request, error) {
+	path := r.path
+	for _, id := range r.ids {
+		canonical, err := ParseID(id)
+		if err != nil {
+			return nil, &Error{Operation: r.operation, Message: err.Error()}
+		}
+		path = strings.Replace(path, "{}", canonical, 1)
+	}
+	if r.method == http.MethodPost || r.method == http.MethodDelete {
+		ctx = policy.WithRetryOptions(ctx, c.once)
+	}
+	req, err := runtime.NewRequest(ctx, r.method, c.base+path)
+	if err != nil {
+		return nil, &Error{Operation: r.operation, Message: err.Error()}
+	}
+	// A space as %20, for servers that leave a plus as it is.
+	req.Raw().URL.RawQuery = strings.ReplaceAll(r.query.Encode(), "+", "%20")
+	req.Raw().Header.Set("Accept", "application/json")
+	if r.body != nil {
+		if err := runtime.MarshalAsJSON(req, r.body); err != nil {
+			return nil, &Error{Operation: r.operation, Message: err.Error()}
+		}
+	}
+	return req, nil
+}
+
+// send gives the answer of a request that succeeded, else an *Error.
+func (c *Client) send(req *policy.Request, r request) (*http.Response, error) {
+	resp, err := c.pipeline.Do(req)
+	if err != nil {
+		return nil, unanswered(r.operation, err)
+	}
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return nil, refused(r.operation, resp)
+	}
+	return resp, nil
+}
+
+// setIf adds a query parameter unless its value is empty.
+func setIf(query url.Values, name, value string) {
+	if value != "" {
+		query.Set(name, value)
+	}
+}

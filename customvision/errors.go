@@ -1,0 +1,193 @@
+package customvision
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+// Error is a call of the API that failed. Every error of Client's methods is one
+// (errors.As). It holds no key, no token and no query of a URL. It unwraps to
+// context.Canceled or context.DeadlineExceeded where the context ended, else to
+// nothing.
+type Error struct {
+	Operation  string        // the REST operation, such as TrainProject
+	Status     int           // HTTP status; 0 where no answer came
+	Code       string        // the service's code, such as BadRequestTrainingNotNeeded; the list is open
+	Message    string        // what the service said, or why no answer came
+	RequestID  string        // apim-request-id, for Azure support
+	RetryAfter time.Duration // what the service asked to wait; 0 where it didn't
+
+	lost  bool
+	cause error
+}
+
+// Error is one line: what failed, how the service answered, what to look at.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Operation + ": ")
+	if e.Status != 0 {
+		fmt.Fprintf(&b, "Custom Vision answered %d", e.Status)
+		if e.Code != "" {
+			b.WriteString(" " + e.Code)
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Message)
+	if hint := hints[e.Status]; hint != "" {
+		b.WriteString(" (" + hint + ")")
+	}
+	if e.RequestID != "" {
+		b.WriteString(" [request " + e.RequestID + "]")
+	}
+	return b.String()
+}
+
+var hints = map[int]string{
+	http.StatusUnauthorized: "check the training key, or, with an identity, that the endpoint is the resource's own subdomain",
+	http.StatusForbidden:    "check the identity's Custom Vision role and the resource's network rules",
+}
+
+func (e *Error) Unwrap() error { return e.cause }
+
+// IsCode tells whether the service refused a call with one of these codes.
+func IsCode(err error, codes ...string) bool {
+	var e *Error
+	return errors.As(err, &e) && slices.Contains(codes, e.Code)
+}
+
+// Lost tells whether a call may have done its work all the same: no answer came,
+// it couldn't be read, or it was a time-out or a 5xx. Look before calling again.
+func Lost(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.lost
+}
+
+// unanswered explains a call without an answer.
+func unanswered(operation string, err error) *Error {
+	var unsent noTurn
+	e := &Error{Operation: operation, lost: !errors.As(err, &unsent)}
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, ended) {
+			e.cause = ended
+		}
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // without the URL in front
+	}
+	e.Message = "no answer from Custom Vision: " + oneLine(err.Error())
+	return e
+}
+
+// unreadable explains an answer of success whose body isn't what it should be.
+func unreadable(operation string, resp *http.Response, err error) *Error {
+	return &Error{
+		Operation: operation, Status: resp.StatusCode, RequestID: requestID(resp), lost: true,
+		Message: "the answer could not be read: " + oneLine(err.Error()),
+	}
+}
+
+// refused explains an answer that isn't success.
+func refused(operation string, resp *http.Response) *Error {
+	e := &Error{
+		Operation: operation, Status: resp.StatusCode, RequestID: requestID(resp), RetryAfter: retryAfter(resp),
+		lost: resp.StatusCode >= 500 || resp.StatusCode == http.StatusRequestTimeout,
+	}
+	body, err := runtime.Payload(resp)
+	if err != nil {
+		body = nil
+	}
+	e.Code, e.Message = readErrorBody(body)
+	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		e.Message = "redirects are not followed; check the endpoint"
+	}
+	if e.Message == "" {
+		e.Message = http.StatusText(resp.StatusCode)
+	}
+	e.Code, e.Message = withoutCredential(resp.Request, e.Code), withoutCredential(resp.Request, e.Message)
+	return e
+}
+
+func requestID(resp *http.Response) string {
+	if id := resp.Header.Get("apim-request-id"); id != "" {
+		return oneLine(id)
+	}
+	return oneLine(resp.Header.Get("Request-Id"))
+}
+
+// readErrorBody reads the service's own shape {"code","message"}, the gateway's
+// {"error":{"code","message"}} and {"statusCode","message"}, and the title of a
+// page in HTML.
+func readErrorBody(body []byte) (code, message string) {
+	type shape struct {
+		Code, StatusCode any
+		Message          string
+	}
+	var outer struct {
+		shape
+		Error *shape
+	}
+	var elsewise *json.UnmarshalTypeError // of one field; the others are read
+	if err := json.Unmarshal(body, &outer); err == nil || errors.As(err, &elsewise) {
+		s := outer.shape
+		if outer.Error != nil {
+			s = *outer.Error
+		}
+		if s.Code == nil {
+			s.Code = s.StatusCode
+		}
+		if s.Code != nil {
+			code = oneLine(fmt.Sprint(s.Code))
+		}
+		return code, oneLine(s.Message)
+	}
+	if m := htmlTitle.FindSubmatch(body); m != nil {
+		return "", oneLine(string(m[1]))
+	}
+	if markup.Match(body) {
+		return "", ""
+	}
+	return "", oneLine(string(body))
+}
+
+var (
+	htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+	markup    = regexp.MustCompile(`(?s)^\s*[<{\[]`)
+	urlQuery  = regexp.MustCompile(`(?i)(https?://[^\s"'<>?]*)\?[^\s"'<>]*`)
+)
+
+const longest = 500 // of a text in an error, in bytes
+
+// oneLine makes a text of others fit for an error: one line, bounded, and
+// without the queries of URLs, where signatures stand.
+func oneLine(s string) string {
+	s = strings.ToValidUTF8(s[:min(len(s), 4*longest)], "")
+	s = strings.Join(strings.Fields(urlQuery.ReplaceAllString(s, "$1?…")), " ")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "") + "…"
+	}
+	return s
+}
+
+// withoutCredential hides the request's key or token where an answer repeats it.
+func withoutCredential(req *http.Request, s string) string {
+	if req == nil {
+		return s
+	}
+	for _, secret := range []string{req.Header.Get(keyHeader), strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")} {
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "…")
+		}
+	}
+	return s
+}

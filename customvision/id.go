@@ -1,0 +1,24 @@
+package customvision
+
+import (
+	"errors"
+	"strings"
+)
+
+// ParseID reads a GUID in any letter case, with or without its hyphens or
+// surrounding braces, and gives its canonical form: lower case with hyphens, as
+// the service writes ids. The error doesn't repeat the text.
+func ParseID(s string) (string, error) {
+	if len(s) == 38 && s[0] == '{' && s[37] == '}' || len(s) == 34 && s[0] == '{' && s[33] == '}' {
+		s = s[1 : len(s)-1]
+	}
+	digits := s
+	if len(s) == 36 && s[8] == '-' && s[13] == '-' && s[18] == '-' && s[23] == '-' {
+		digits = s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+	}
+	if len(digits) != 32 || strings.Trim(digits, "0123456789abcdefABCDEF") != "" {
+		return "", errors.New("an id is not a GUID")
+	}
+	d := strings.ToLower(digits)
+	return d[:8] + "-" + d[8:12] + "-" + d[12:16] + "-" + d[16:20] + "-" + d[20:], nil
+}

@@ -1,0 +1,42 @@
+package customvision
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+)
+
+// Performance is how well an iteration does on its own training images, at one
+// threshold. All numbers are between 0 and 1.
+type Performance struct {
+	PerTag                []TagPerformance `json:"perTagPerformance"`
+	Precision             float64          `json:"precision"`
+	PrecisionStdDeviation float64          `json:"precisionStdDeviation"`
+	Recall                float64          `json:"recall"`
+	RecallStdDeviation    float64          `json:"recallStdDeviation"`
+	AveragePrecision      *float64         `json:"averagePrecision"` // mean over the tags; nil where the service gives none
+}
+
+// TagPerformance is how well an iteration does for one tag.
+type TagPerformance struct {
+	ID                    string   `json:"id"`
+	Name                  string   `json:"name"`
+	Precision             float64  `json:"precision"`
+	PrecisionStdDeviation float64  `json:"precisionStdDeviation"`
+	Recall                float64  `json:"recall"`
+	RecallStdDeviation    float64  `json:"recallStdDeviation"`
+	AveragePrecision      *float64 `json:"averagePrecision"`
+}
+
+// Performance gets an iteration's performance at a probability threshold and, for
+// object detection, at an overlap threshold; an overlap of 0 is left to the
+// service (GetIterationPerformance).
+func (c *Client) Performance(ctx context.Context, projectID, iterationID string, threshold, overlap float64) (Performance, error) {
+	query := url.Values{"threshold": {strconv.FormatFloat(threshold, 'f', -1, 64)}}
+	if overlap != 0 {
+		query.Set("overlapThreshold", strconv.FormatFloat(overlap, 'f', -1, 64))
+	}
+	return call[Performance](ctx, c, request{operation: "GetIterationPerformance", method: http.MethodGet,
+		path: "projects/{}/iterations/{}/performance", ids: []string{projectID, iterationID}, query: query})
+}

@@ -1,0 +1,35 @@
+package customvision
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// Publish serves an iteration under a name from a prediction resource, given by
+// its full Azure Resource Manager id (PublishIteration). It is sent once: on an
+// error for which Lost is true, look at the iteration's PublishName. An
+// iteration already published is refused with BadRequestIterationIsPublished,
+// with overwrite too.
+func (c *Client) Publish(ctx context.Context, projectID, iterationID, name, predictionID string, overwrite bool) error {
+	query := url.Values{"publishName": {name}, "predictionId": {predictionID}}
+	if overwrite {
+		query.Set("overwrite", "true")
+	}
+	r := request{operation: "PublishIteration", method: http.MethodPost,
+		path: "projects/{}/iterations/{}/publish", ids: []string{projectID, iterationID}, query: query}
+	var published bool
+	if err := c.do(ctx, r, &published); err != nil {
+		return err
+	}
+	if !published {
+		return &Error{Operation: r.operation, Status: http.StatusOK, Message: "the service says that it didn't publish, without a reason"}
+	}
+	return nil
+}
+
+// Unpublish ends serving an iteration (UnpublishIteration). It is sent once.
+func (c *Client) Unpublish(ctx context.Context, projectID, iterationID string) error {
+	return c.do(ctx, request{operation: "UnpublishIteration", method: http.MethodDelete,
+		path: "projects/{}/iterations/{}/publish", ids: []string{projectID, iterationID}}, nil)
+}

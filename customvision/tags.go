@@ -1,0 +1,25 @@
+package customvision
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// Tag is a label of a project's images.
+type Tag struct {
+	ID          string  `json:"id"`
+	Name        string  `json:"name"`
+	Description *string `json:"description"`
+	Type        string  `json:"type"` // Regular, Negative or GeneralProduct
+	ImageCount  int     `json:"imageCount"`
+}
+
+// Tags lists a project's tags as an iteration had them, or as they are now where
+// iterationID is empty (GetTags).
+func (c *Client) Tags(ctx context.Context, projectID, iterationID string) ([]Tag, error) {
+	query := url.Values{}
+	setIf(query, "iterationId", iterationID)
+	return call[[]Tag](ctx, c, request{operation: "GetTags", method: http.MethodGet,
+		path: "projects/{}/tags", ids: []string{projectID}, query: query})
+}

@@ -1,0 +1,91 @@
+package customvision
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"golang.org/x/time/rate"
+)
+
+const defaultRate = 4 // calls a second
+
+// rateLimit spaces the calls of one client.
+type rateLimit struct{ limiter *rate.Limiter }
+
+func newRateLimit(perSecond float64) rateLimit {
+	switch {
+	case perSecond == 0:
+		perSecond = defaultRate
+	case perSecond < 0:
+		return rateLimit{rate.NewLimiter(rate.Inf, 1)}
+	}
+	return rateLimit{rate.NewLimiter(rate.Limit(perSecond), 1)}
+}
+
+func (l rateLimit) Do(req *policy.Request) (*http.Response, error) {
+	ctx := req.Raw().Context()
+	if err := l.limiter.Wait(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, noTurn{}
+	}
+	return req.Next()
+}
+
+// noTurn says that the context ends before the rate limit lets the call pass.
+type noTurn struct{}
+
+func (noTurn) Error() string {
+	return "the time left is shorter than the wait for this client's own rate limit"
+}
+func (noTurn) Unwrap() error { return context.DeadlineExceeded }
+func (noTurn) NonRetriable() {}
+
+// sentOnce repeats a call after 429 only: that answer says that nothing was
+// done. azcore by itself would repeat any method after a lost answer or a 5xx,
+// and the first call may have done its work.
+func sentOnce(o policy.RetryOptions) policy.RetryOptions {
+	o.ShouldRetry = func(resp *http.Response, err error) bool {
+		return err == nil && resp.StatusCode == http.StatusTooManyRequests
+	}
+	return o
+}
+
+// retryAfterFromMessage puts into Retry-After what a 429 without that header
+// says in its text, so that azcore waits as long.
+type retryAfterFromMessage struct{}
+
+var afterSeconds = regexp.MustCompile(`(?i)\bafter (\d{1,5}) seconds?\b`)
+
+func (retryAfterFromMessage) Do(req *policy.Request) (*http.Response, error) {
+	resp, err := req.Next()
+	if err != nil || resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "" {
+		return resp, err
+	}
+	body, err := runtime.Payload(resp)
+	if err != nil {
+		return nil, err
+	}
+	if m := afterSeconds.FindSubmatch(body); m != nil {
+		resp.Header.Set("Retry-After", string(m[1]))
+	}
+	return resp, nil
+}
+
+// retryAfter reads Retry-After, seconds or a date. It is 0 where none is given.
+func retryAfter(resp *http.Response) time.Duration {
+	value := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
+		return max(0, time.Duration(seconds)*time.Second)
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
