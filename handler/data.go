@@ -1,0 +1,91 @@
+package handler
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+)
+
+// The encodings below are those of
+// ScriptInvocationContextExtensions.GetHttpScriptInvocationContextValue in the
+// host's source. Which one is meant is never guessed: the caller says so by the
+// method, as function.json says it to the host by dataType.
+
+// Bytes returns the exact bytes of a binding with "dataType": "binary" in its
+// function.json, which arrive as Base64. A binding that lacks it is recognised
+// where that can't be mistaken for Base64, as a JSON object or a string that
+// holds another JSON string, and gives the bytes of its text.
+func (inv *Invocation) Bytes(binding string) ([]byte, error) {
+	raw, err := inv.value(binding)
+	if err != nil {
+		return nil, err
+	}
+	s, ok := unquote(raw)
+	if !ok {
+		if raw[0] == '{' {
+			return raw, nil
+		}
+		return nil, fmt.Errorf(`binding %q is neither Base64 nor text: set "dataType": "binary" on it in function.json`, binding)
+	}
+	if text, ok := unquote([]byte(s)); ok {
+		return []byte(text), nil
+	}
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, fmt.Errorf(`binding %q is not Base64, so set "dataType": "binary" on it in function.json: %w`, binding, err)
+	}
+	return b, nil
+}
+
+// Text returns a binding without dataType as text: what a string holds that
+// holds a JSON string (the host encodes text twice), any other string as it is,
+// and any other JSON value as its JSON.
+func (inv *Invocation) Text(binding string) (string, error) {
+	raw, err := inv.value(binding)
+	if err != nil {
+		return "", err
+	}
+	s, ok := unquote(raw)
+	if !ok {
+		return string(raw), nil
+	}
+	if text, ok := unquote([]byte(s)); ok {
+		return text, nil
+	}
+	return s, nil
+}
+
+// JSON decodes a binding without dataType into v: the value itself, or the JSON
+// that its text is.
+func (inv *Invocation) JSON(binding string, v any) error {
+	text, err := inv.Text(binding)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("cannot read binding %q as JSON: %w", binding, err)
+	}
+	return nil
+}
+
+// value returns a binding's JSON, which is not null.
+func (inv *Invocation) value(binding string) (json.RawMessage, error) {
+	raw := inv.Data[binding]
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, fmt.Errorf(`the invocation has no value for binding %q: it must be the "name" of a binding in function.json`, binding)
+	}
+	return raw, nil
+}
+
+// unquote decodes raw if it is one JSON string. (strconv.Unquote is for Go's
+// strings: it refuses \/ and breaks surrogate pairs.)
+func unquote(raw []byte) (string, bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", false
+	}
+	return s, true
+}

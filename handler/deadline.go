@@ -1,0 +1,72 @@
+package handler
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// What a function's time is taken to be where the host's own value can't be
+// known: without functionTimeout the smallest of the hosting plans' defaults,
+// and half an hour where it is unlimited.
+// https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
+const (
+	defaultTimeout   = 5 * time.Minute
+	unlimitedTimeout = 30 * time.Minute
+)
+
+// margin is how long before the host's timeout an invocation is given up, but
+// never more than a quarter of the timeout.
+const margin = 30 * time.Second
+
+// Deadline says how long an invocation may take: functionTimeout, less a margin
+// of 30 s or a quarter of it, whichever is shorter. At the timeout itself the host
+// kills the process, and with it every other invocation. Like the host, it takes
+// functionTimeout from the app setting AzureFunctionsJobHost__functionTimeout
+// before host.json in root; 5 minutes where neither has it, 30 where it is -1
+// (unlimited).
+func Deadline(getenv func(string) string, root string) (time.Duration, error) {
+	if s := getenv(envFunctionTimeout); s != "" {
+		return deadlineFrom(s, "the setting "+envFunctionTimeout)
+	}
+	path := filepath.Join(root, "host.json")
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return lessMargin(defaultTimeout), nil // the host, too, goes on with its defaults
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot read functionTimeout: %w", err)
+	}
+	var host struct {
+		FunctionTimeout any // the host reads numbers as the text they are written in
+	}
+	decoder := json.NewDecoder(bytes.NewReader(stripComments(data)))
+	decoder.UseNumber()
+	if err := decoder.Decode(&host); err != nil {
+		return 0, fmt.Errorf("cannot read functionTimeout from %s: %w", path, err)
+	}
+	if host.FunctionTimeout == nil {
+		return lessMargin(defaultTimeout), nil
+	}
+	return deadlineFrom(fmt.Sprint(host.FunctionTimeout), path)
+}
+
+func deadlineFrom(timeout, source string) (time.Duration, error) {
+	if timeout == "-1" {
+		return lessMargin(unlimitedTimeout), nil
+	}
+	d, ok := parseTimeSpan(timeout)
+	if !ok || d < time.Second {
+		return 0, fmt.Errorf(`functionTimeout in %s is %q: write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, source, timeout)
+	}
+	return lessMargin(d), nil
+}
+
+func lessMargin(timeout time.Duration) time.Duration {
+	return timeout - min(margin, timeout/4)
+}
