@@ -140,8 +140,8 @@ func readErrorBody(body []byte) (code, message string) {
 	var elsewise *json.UnmarshalTypeError // of one field; the others are read
 	if err := json.Unmarshal(body, &outer); err == nil || errors.As(err, &elsewise) {
 		s := outer.shape
-		if outer.Error != nil {
-			s = *outer.Error
+		if inner := outer.Error; inner != nil && (inner.Code != nil || inner.Message != "") {
+			s = *inner
 		}
 		if s.Code == nil {
 			s.Code = s.StatusCode

@@ -77,8 +77,9 @@ func ParseNotification(raw []byte) (Notification, error) {
 	// The content is read only once type and version are known: another
 	// version's may have another shape.
 	var e struct {
-		Version, Type *string
-		Content       json.RawMessage
+		Version *string         `json:"version"`
+		Type    *string         `json:"type"`
+		Content json.RawMessage `json:"Content"`
 	}
 	if err := json.Unmarshal(text, &e); err != nil {
 		return Notification{}, malformed(err)
