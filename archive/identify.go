@@ -1,0 +1,149 @@
+package archive
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Identity tells which content a source has, before it is copied.
+type Identity struct {
+	ContentID string
+	Size      int64     // bytes
+	ETag      string    // of the source, without quotes; empty where it has none
+	Zip       bool      // it is a zip, though perhaps a broken one
+	Manifest  *Manifest // nil where there is none that can be read
+}
+
+// Identify reads as little of a source as tells which export it is: the first 64
+// KiB, then the end, pinned to the same ETag. That is one request for a small
+// package and two for most; a third where the manifest lies in the middle. Only
+// what has no zip directory is read whole. The error is ErrNotFound, ErrChanged
+// or ErrTooLarge where that is the case. (Get Blob)
+func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
+	if s.URL == "" {
+		return a.identifyWhole(ctx, s, "")
+	}
+	head, err := a.get(ctx, s, 0, headSize, "")
+	if err != nil {
+		return Identity{}, err
+	}
+	defer head.body.Close()
+	if head.size > a.options.MaxSize {
+		return Identity{}, a.tooLarge(s.Name, head.size)
+	}
+	if !head.part && head.size > headSize {
+		return a.identifyWhole(ctx, s, head.etag)
+	}
+	r := &remote{size: head.size, fetch: func(offset, count int64) ([]byte, error) {
+		return a.part(ctx, s, offset, count, head.etag)
+	}}
+	first := make([]byte, min(head.size, headSize))
+	if _, err := io.ReadFull(head.body, first); err != nil {
+		if first, err = a.part(ctx, s, 0, int64(len(first)), head.etag); err != nil {
+			return Identity{}, err
+		}
+	}
+	r.add(0, first)
+	if err := r.prefetch(max(int64(len(first)), r.size-tailSize)); err != nil {
+		return Identity{}, err
+	}
+	id, err := identify(r, r.size)
+	if errors.Is(err, errNoDirectory) {
+		if r.held(0, r.size) == nil {
+			return a.identifyWhole(ctx, s, head.etag)
+		}
+		id, err = identifyBytes(r, r.size)
+	}
+	id.ETag = head.etag
+	return id, err
+}
+
+func (a *Archive) identifyWhole(ctx context.Context, s Source, etag string) (Identity, error) {
+	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) { return a.whole(ctx, s, etag, w) })
+	if err != nil {
+		return Identity{}, err
+	}
+	defer file.Close()
+	id, err := identifyBytes(file, size)
+	id.ETag = etag
+	return id, err
+}
+
+// identifyBytes identifies what can be read in any place for nothing.
+func identifyBytes(r io.ReaderAt, size int64) (Identity, error) {
+	id, err := identify(r, size)
+	if !errors.Is(err, errNoDirectory) {
+		return id, err
+	}
+	id = Identity{Size: size, Zip: beginsAsZip(r)}
+	id.ContentID, err = contentID(r, 0, size)
+	return id, err
+}
+
+// identify needs a zip directory and says errNoDirectory without one. All other
+// errors are the reader's own.
+func identify(r io.ReaderAt, size int64) (Identity, error) {
+	d, err := findDirectory(r, size)
+	if err != nil {
+		return Identity{}, err
+	}
+	if p, ok := r.(*remote); ok {
+		if err := p.prefetch(d.start); err != nil {
+			return Identity{}, err
+		}
+	}
+	id := Identity{Size: size, Zip: true}
+	if id.ContentID, err = contentID(r, d.start, size); err != nil {
+		return Identity{}, err
+	}
+	if z, err := openZip(r, size); err == nil {
+		if m, _, err := readManifest(z); err == nil {
+			id.Manifest = &m
+		}
+	}
+	if p, ok := r.(*remote); ok && p.err != nil {
+		return Identity{}, p.err
+	}
+	return id, nil
+}
+
+func beginsAsZip(r io.ReaderAt) bool {
+	var first [4]byte
+	n, _ := r.ReadAt(first[:], 0)
+	return bytes.HasPrefix(first[:n], zipMagic)
+}
+
+var errNoManifest = errors.New("there is no cvexport.manifest in it")
+
+// readManifest reads a package's manifest and tells its folder, with a slash at
+// its end, or empty for the root.
+func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
+	for _, name := range manifestNames {
+		i := slices.IndexFunc(z.File, func(f *zip.File) bool { return entryName(f) == name })
+		if i < 0 {
+			continue
+		}
+		body, err := z.File[i].Open()
+		if err != nil {
+			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
+		}
+		defer body.Close()
+		data, err := io.ReadAll(io.LimitReader(body, maxManifestSize+1))
+		if err != nil {
+			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
+		}
+		m, err := ParseManifest(data)
+		return m, name[:strings.LastIndexByte(name, '/')+1], err
+	}
+	return Manifest{}, "", errNoManifest
+}
+
+// entryName is an entry's name with the separators that the zip format asks for;
+// old .NET programs wrote others.
+func entryName(f *zip.File) string { return strings.ReplaceAll(f.Name, `\`, "/") }

@@ -1,0 +1,183 @@
+package archive
+
+import (
+	"archive/zip"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"path"
+	"strings"
+)
+
+// finding is what reading a package showed.
+type finding struct {
+	verdict      Verdict
+	note         string // why this verdict
+	contentID    string
+	manifest     *Manifest
+	model        *ModelFile
+	entries      int
+	uncompressed int64
+}
+
+// damaged and unidentified give the verdict with its reason.
+func (f *finding) damaged(format string, args ...any) {
+	f.verdict, f.note = Damaged, fmt.Sprintf(format, args...)
+}
+func (f *finding) unidentified(format string, args ...any) {
+	f.verdict, f.note = Unidentified, fmt.Sprintf(format, args...)
+}
+
+// judge reads a whole package and says what it is worth as a backup of k. It
+// writes nothing out and never expands more than maxExpanded bytes. An error
+// means that it could not be read, not that it is bad.
+func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (finding, error) {
+	id, err := identifyBytes(r, size)
+	f := finding{contentID: id.ContentID}
+	switch {
+	case err != nil:
+		return f, err
+	case size == 0:
+		f.damaged("it is empty")
+	case id.Zip:
+		f.judgeZip(r, size, k, o, maxExpanded)
+	case k.Platform == "CoreML" && beginsAsCoreML(r):
+		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
+	case k.Platform == "CoreML":
+		f.damaged("it is neither a zip nor a Core ML model")
+	default:
+		f.damaged("it is not a zip")
+	}
+	return f, nil
+}
+
+// beginsAsCoreML looks for the field that every Core ML model begins with: its
+// specificationVersion, number 1 of the Model message in Model.proto.
+func beginsAsCoreML(r io.ReaderAt) bool {
+	var first [1]byte
+	n, _ := r.ReadAt(first[:], 0)
+	return n == 1 && first[0] == 0x08
+}
+
+func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
+	if _, err := findDirectory(r, size); err != nil {
+		f.damaged("it is a zip without a directory: it is cut or overwritten")
+		return
+	}
+	z, err := openZip(r, size)
+	if err != nil {
+		f.damaged("its directory cannot be read: %s", err)
+		return
+	}
+	f.entries = len(z.File)
+	m, folder, manifestErr := readManifest(z)
+	model := ""
+	if manifestErr == nil {
+		f.manifest = &m
+		model = path.Join(folder, strings.ReplaceAll(m.ModelFileName, `\`, "/"))
+	}
+	if err := f.readEntries(z, model, maxExpanded); err != nil {
+		f.damaged("%s", err)
+		return
+	}
+	if name, odd := oddName(z); odd {
+		f.unidentified("its entry %q is one that no export has: twice there, or leading out of its folder", shorten(name))
+		return
+	}
+	f.compare(manifestErr, k, o)
+}
+
+// readEntries checks each entry's length and CRC-32, and hashes the one called model.
+func (f *finding) readEntries(z *zip.Reader, model string, maxExpanded int64) error {
+	var total uint64
+	for _, e := range z.File {
+		total += e.UncompressedSize64
+		if e.UncompressedSize64 > uint64(maxExpanded) || total > uint64(maxExpanded) {
+			return fmt.Errorf("it expands to more than %d bytes", maxExpanded)
+		}
+	}
+	f.uncompressed = int64(total)
+	for _, e := range z.File {
+		sum := crc32.NewIEEE()
+		var w io.Writer = sum
+		var digest hash.Hash
+		if model != "" && entryName(e) == model {
+			digest = sha1.New()
+			w = io.MultiWriter(sum, digest)
+		}
+		if err := readEntry(e, w); err != nil {
+			return fmt.Errorf("its entry %q cannot be read: %w", shorten(e.Name), err)
+		}
+		if sum.Sum32() != e.CRC32 { // archive/zip takes 0 as unknown
+			return fmt.Errorf("its entry %q cannot be read: %w", shorten(e.Name), zip.ErrChecksum)
+		}
+		if digest != nil {
+			f.model = &ModelFile{Name: e.Name, Size: int64(e.UncompressedSize64), SHA1: hex.EncodeToString(digest.Sum(nil))}
+		}
+	}
+	return nil
+}
+
+func readEntry(e *zip.File, w io.Writer) error {
+	body, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(w, body)
+	return err
+}
+
+// oddName finds a name that would be written outside of the folder in which the
+// zip is unpacked, or over another entry.
+func oddName(z *zip.Reader) (string, bool) {
+	seen := map[string]bool{}
+	for _, e := range z.File {
+		name := path.Clean(entryName(e))
+		leaves := name == ".." || strings.HasPrefix(name, "../") || strings.HasPrefix(name, "/") || strings.Contains(name, ":")
+		if leaves || seen[name] {
+			return e.Name, true
+		}
+		seen[name] = true
+	}
+	return "", false
+}
+
+// compare holds what was read against the manifest, and the manifest against k.
+// Bytes that came from an export's own address are that export, whatever the
+// manifest calls the flavor or lacks; but another iteration or platform is a
+// contradiction.
+func (f *finding) compare(manifestErr error, k Key, o Origin) {
+	m := f.manifest
+	switch {
+	case m == nil && !o.ownExport():
+		f.unidentified("%s", manifestErr)
+	case m == nil:
+		f.verdict, f.note = Intact, "all checksums hold, but "+manifestErr.Error()
+	case !m.isOf(k):
+		f.unidentified("its manifest names iteration %q and platform %q", shorten(m.IterationID), shorten(m.Platform))
+	case !m.flavorIs(k) && !o.ownExport():
+		f.unidentified("its manifest names flavor %q", shorten(m.Flavor))
+	case m.ModelFileName == "" || m.ModelFileSHA1 == "":
+		f.verdict, f.note = Intact, "all checksums hold, but its manifest names no model file with a hash"
+	case f.model == nil && inParts(*m, k):
+		f.verdict, f.note = Intact, "all checksums hold, but the file its manifest has a hash of is there only in parts"
+	case f.model == nil:
+		f.damaged("the model file %q that its manifest names is not in it", shorten(m.ModelFileName))
+	case !strings.EqualFold(f.model.SHA1, m.ModelFileSHA1):
+		f.damaged("the model file's SHA-1 is %s, its manifest tells %q", f.model.SHA1, shorten(m.ModelFileSHA1))
+	case !m.flavorIs(k):
+		f.verdict, f.note = Proven, fmt.Sprintf("it came from the export's own address; its manifest names flavor %q", shorten(m.Flavor))
+	default:
+		f.verdict, f.note = Proven, "all checksums hold, and the manifest names this export and its model file"
+	}
+}
+
+// inParts tells a package that lacks its model file by design: TensorFlowJs
+// names model.zip and holds what would be in that.
+func inParts(m Manifest, k Key) bool {
+	return k.Flavor == tensorFlowJs || strings.EqualFold(m.Flavor, tensorFlowJs) || strings.HasSuffix(m.ModelFileName, ".zip")
+}

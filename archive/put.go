@@ -1,0 +1,86 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+)
+
+// put writes a source to a name that must be free: by the storage service, or,
+// where that can't read the source, through this process.
+func (a *Archive) put(ctx context.Context, name string, s Source, id Identity) (Backup, error) {
+	origin := Origin{Kind: s.Kind, Name: s.Name, ETag: id.ETag}
+	if s.URL == "" {
+		return a.putThrough(ctx, name, s, id, origin)
+	}
+	byService := a.putInOne
+	if id.Size > a.options.SyncCopyLimit {
+		byService = a.putInBlocks
+	}
+	b, err := byService(ctx, name, s, id, origin)
+	if serviceCannotRead(err) {
+		return a.putThrough(ctx, name, s, id, origin)
+	}
+	return b, err
+}
+
+// serviceCannotRead tells that the storage service couldn't fetch from the URL:
+// it is behind a firewall, no blob, or not there. Reading it in this process
+// works, or says why not.
+func serviceCannotRead(err error) bool {
+	return bloberror.HasCode(err,
+		bloberror.CannotVerifyCopySource, bloberror.CopyAcrossAccountsNotSupported,
+		bloberror.InvalidSourceBlobType, bloberror.InvalidSourceBlobURL,
+		bloberror.InvalidHeaderValue, bloberror.InvalidInput, bloberror.UnsupportedHeader,
+		"APINotImplemented") // as Azurite says
+}
+
+func (a *Archive) putInOne(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
+	resp, err := a.container.NewBlobClient(name).CopyFromURL(ctx, s.URL, &blob.CopyFromURLOptions{
+		Metadata:                       origin.metadata(), // else the source's own is taken along
+		BlobAccessConditions:           ifAbsent(),
+		SourceModifiedAccessConditions: &blob.SourceModifiedAccessConditions{SourceIfMatch: ifMatch(id.ETag)},
+	})
+	if err != nil {
+		return Backup{}, err
+	}
+	return newBackup(resp.ETag, resp.LastModified, origin), nil
+}
+
+// putThrough reads the source into a temporary file, so that nothing but what
+// was identified is sent on.
+func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
+	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) { return a.whole(ctx, s, id.ETag, w) })
+	if err != nil {
+		return Backup{}, err
+	}
+	defer file.Close()
+	if now, err := identifyBytes(file, size); err != nil || now.ContentID != id.ContentID {
+		return Backup{}, fmt.Errorf("read %s: %w", s.Name, errors.Join(ErrChanged, err))
+	}
+	resp, err := a.container.NewBlockBlobClient(name).UploadFile(ctx, file.File, &blockblob.UploadFileOptions{
+		BlockSize:        a.options.BlockSize,
+		Concurrency:      concurrentBlocks,
+		Metadata:         origin.metadata(),
+		AccessConditions: ifAbsent(),
+	})
+	if err != nil {
+		return Backup{}, err
+	}
+	return newBackup(resp.ETag, resp.LastModified, origin), nil
+}
+
+func newBackup(etag *azcore.ETag, modified *time.Time, origin Origin) Backup {
+	b := Backup{ETag: etagOf(etag), Origin: origin}
+	if modified != nil {
+		b.LastModified = *modified
+	}
+	return b
+}
