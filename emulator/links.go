@@ -1,0 +1,147 @@
+package emulator
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// blobPrefix is where the emulator serves what the service keeps in its own
+// storage, when it has no account for that.
+const blobPrefix = "/_blob/"
+
+// containerName and packageName are how the service names an export in its own
+// storage: m-<project>/<iteration>.<Platform>[.<Flavor>].zip, GUIDs without hyphens.
+func containerName(p *project) string { return "m-" + compact(p.ID) }
+
+func packageName(i *iteration, e *export) string {
+	name := compact(i.ID) + "." + e.Platform
+	if e.Flavor != nil {
+		name += "." + *e.Flavor
+	}
+	return name + ".zip"
+}
+
+func compact(id string) string { return strings.ReplaceAll(id, "-", "") }
+
+// downloadURI mints the link that GetExports hands out.
+func (s *Server) downloadURI(p *project, i *iteration, e *export) (string, error) {
+	switch {
+	case s.answer(DownloadURI) == "relative":
+		return containerName(p) + "/" + packageName(i, e), nil
+	case s.answer(DownloadURI) == "container" && p.Container != "":
+		return s.backupURL(p, i, e), nil
+	}
+	return s.ownURI(containerName(p), packageName(i, e))
+}
+
+// ownURI is a link, valid for a while, to a blob of the service's own storage.
+func (s *Server) ownURI(container, name string) (string, error) {
+	life := s.options.DownloadLife
+	if s.faults.take(&s.faults.expiredLinks) {
+		life = -time.Minute
+	}
+	if s.signer != nil {
+		return s.signer.ReadURL(s.ctx, container, name, life)
+	}
+	return s.selfLink(container+"/"+name, life), nil
+}
+
+// selfLink is a link to the emulator itself, in the form of a SAS.
+func (s *Server) selfLink(path string, life time.Duration) string {
+	expiry := s.state.Clock.now().Add(life).Format(time.RFC3339)
+	query := url.Values{"sv": {"2017-04-17"}, "sr": {"b"}, "sig": {s.signature(path, expiry)}, "se": {expiry}, "sp": {"r"}}
+	return s.base + blobPrefix + path + "?" + query.Encode()
+}
+
+func (s *Server) signature(path, expiry string) string {
+	mac := hmac.New(sha256.New, s.state.Secret)
+	mac.Write([]byte(path + "\n" + expiry))
+	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// serveBlob serves the emulator's own links as Azure Storage would.
+func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		blobError(w, http.StatusMethodNotAllowed, "UnsupportedHttpVerb", "The resource doesn't support the specified HTTP verb.")
+		return
+	}
+	path := strings.TrimPrefix(r.URL.Path, blobPrefix)
+	expiry := r.URL.Query().Get("se")
+	s.mu.Lock()
+	until, err := time.Parse(time.RFC3339, expiry)
+	valid := err == nil && s.state.Clock.now().Before(until) &&
+		hmac.Equal([]byte(r.URL.Query().Get("sig")), []byte(s.signature(path, expiry)))
+	var content []byte
+	if valid {
+		content, err = s.ownBlob(path)
+	}
+	s.mu.Unlock()
+	switch {
+	case !valid:
+		blobError(w, http.StatusForbidden, "AuthenticationFailed", "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.")
+	case err != nil:
+		blobError(w, http.StatusInternalServerError, "InternalError", "The server encountered an internal error.")
+	case content == nil:
+		blobError(w, http.StatusNotFound, "BlobNotFound", "The specified blob does not exist.")
+	default:
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("ETag", fmt.Sprintf(`"0x%X"`, sha256.Sum256(content))[:18]+`"`)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	}
+}
+
+// ownBlob is a blob of the service's storage by its path, nil if there is none.
+// s.mu must be held.
+func (s *Server) ownBlob(path string) ([]byte, error) {
+	for _, p := range s.state.Projects {
+		for _, i := range p.Iterations {
+			for _, e := range i.Exports {
+				if e.Status == exportDone && containerName(p)+"/"+packageName(i, e) == path {
+					return s.buildPackage(i, e)
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+func blobError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/xml")
+	w.Header().Set("x-ms-error-code", code)
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
+}
+
+// getArtifact gives a blob of the service's storage by its relative path.
+func (s *Server) getArtifact(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	path, err := c.required("path")
+	if err != nil {
+		return nil, err
+	}
+	path = strings.TrimPrefix(path, "/")
+	if container, _, _ := strings.Cut(path, "/"); !strings.HasSuffix(container, compact(p.ID)) {
+		return nil, badRequest("BadRequestInvalidArtifactUri", "The path doesn't belong to the project")
+	}
+	if c.version == v33 && strings.HasPrefix(path, "m-") && s.answer(ArtifactsOnV33) == "refused" {
+		return nil, badRequest("BadRequestInvalidArtifactUri", "The path can't be read by this version")
+	}
+	content, err := s.ownBlob(path)
+	if err != nil {
+		return nil, err
+	}
+	if content == nil {
+		return nil, badRequest("BadRequestInvalidArtifactUri", "There is nothing at this path")
+	}
+	return reply{status: http.StatusOK, kind: "application/octet-stream", body: content}, nil
+}

@@ -1,0 +1,10 @@
+package emulator
+
+import (
+	"os"
+	"testing"
+
+	"visionkeeper/azurite/azuritetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(azuritetest.Run(m)) }

@@ -1,0 +1,224 @@
+package emulator
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// manifest is cvexport.manifest, which every exported package carries. Its
+// fields and their order are those of about 75 public files of 2019 to 2026.
+type manifest struct {
+	DomainType            string
+	Platform              string
+	Flavor                *string
+	ExporterVersion       string
+	ExportedDate          string
+	IterationID           string `json:"IterationId"`
+	ModelFileName         string
+	LabelFileName         string
+	MetadataPropsFileName string
+	ModelFileSHA1         string
+	SchemaVersion         string
+}
+
+// member is one file of a package.
+type member struct {
+	name    string
+	content []byte
+}
+
+// buildPackage makes the file behind an export. It is always the same bytes for
+// the same package, so that nothing large must be kept.
+func (s *Server) buildPackage(i *iteration, e *export) ([]byte, error) {
+	model := modelName(e.Platform, e.flavor())
+	content := modelBytes(i.ID, e, s.modelSize(e.flavor()))
+	if e.Platform == "CoreML" && s.answer(CoreMLPackage) == "mlmodel" {
+		return content, nil
+	}
+	d, _ := findDomain(i.DomainID)
+	var labels []string
+	for _, t := range i.Tags {
+		labels = append(labels, t.Name)
+	}
+	slices.Sort(labels)
+	sum := sha1.Sum(content)
+	m := manifest{
+		DomainType: d.kind, Platform: e.Platform, Flavor: s.manifestFlavor(e),
+		ExporterVersion: "2.2", ExportedDate: e.Exported.UTC().Format("2006-01-02T15:04:05.9999999Z07:00"),
+		IterationID: i.ID, ModelFileName: model, LabelFileName: "labels.txt",
+		MetadataPropsFileName: "metadata_properties.json",
+		ModelFileSHA1:         hex.EncodeToString(sum[:]), SchemaVersion: "1.0",
+	}
+	manifestText, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	metadata, err := json.MarshalIndent(modelMetadata(i, d), "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	members := []member{
+		{"cvexport.manifest", manifestText},
+		{"labels.txt", []byte(strings.Join(labels, "\n"))},
+		{"metadata_properties.json", metadata},
+	}
+	members = append(members, modelMembers(e, model, content)...)
+	return writeZip(packaged(e.Platform, members), e.Exported)
+}
+
+// packaged adds what else a platform's package holds, and puts the parts under
+// app/ for a DockerFile.
+func packaged(platform string, members []member) []member {
+	const license = "This package was made by an emulator. The model in it is random and recognises nothing."
+	switch platform {
+	case "DockerFile":
+		for n := range members {
+			members[n].name = path.Join("app", members[n].name)
+		}
+		return append(members,
+			member{"Dockerfile", []byte("FROM python:3.7-slim\nCOPY app /app\nEXPOSE 80\nWORKDIR /app\nCMD python -u app.py\n")},
+			member{"README.txt", []byte(license + "\n")},
+			member{"LICENSE", []byte(license + "\n")},
+			member{"app/app.py", []byte("# " + license + "\n")},
+			member{"app/predict.py", []byte("# " + license + "\n")},
+			member{"azureml/score.py", []byte("# " + license + "\n")},
+			member{"azureml/README.txt", []byte(license + "\n")})
+	case "ONNX":
+		return append(members,
+			member{"LICENSE", []byte(license + "\n")},
+			member{"python/onnxruntime_predict.py", []byte("# " + license + "\n")},
+			member{"CSharp/Predict.cs", []byte("// " + license + "\n")})
+	case "TensorFlow":
+		return append(members, member{"python/predict.py", []byte("# " + license + "\n")})
+	}
+	return members
+}
+
+// modelName is the model file's name as the manifest gives it.
+func modelName(platform, flavor string) string {
+	switch platform {
+	case "ONNX":
+		return "model.onnx"
+	case "CoreML":
+		return "model.mlmodel"
+	case "DockerFile":
+		return "model.tflite"
+	case "VAIDK":
+		return "model.dlc"
+	case "OpenVino":
+		return "model.xml"
+	case "TensorFlow":
+		switch flavor {
+		case "TensorFlowLite", "TensorFlowLiteFloat16":
+			return "model.tflite"
+		case "TensorFlowSavedModel":
+			return "saved_model.pb"
+		case "TensorFlowJs":
+			return "model.zip" // named so by the manifest, though only its parts are packed
+		}
+		return "model.pb"
+	}
+	return "model.bin"
+}
+
+func modelMembers(e *export, name string, content []byte) []member {
+	switch {
+	case e.flavor() == "TensorFlowJs":
+		return []member{{"model.json", []byte(`{"format":"graph-model","modelTopology":{},"weightsManifest":[{"paths":["weights.bin"],"weights":[]}]}`)}, {"weights.bin", content}}
+	case e.Platform == "OpenVino":
+		return []member{{name, content}, {"model.bin", content[:len(content)/2]}}
+	}
+	return []member{{name, content}}
+}
+
+// modelSize halves the size for 16-bit flavors.
+func (s *Server) modelSize(flavor string) int {
+	if strings.HasSuffix(flavor, "Float16") {
+		return s.options.ModelSize / 2
+	}
+	return s.options.ModelSize
+}
+
+// modelBytes is noise that depends on nothing but the package.
+func modelBytes(iterationID string, e *export, size int) []byte {
+	seed := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", iterationID, e.Platform, e.flavor(), e.Packages))
+	content := make([]byte, size)
+	rand.NewChaCha8(seed).Read(content)
+	return content
+}
+
+// defaultFlavors are the names of what is exported where no flavor is asked for.
+var defaultFlavors = map[string]string{"TensorFlow": "TensorFlowNormal", "ONNX": "ONNX12", "DockerFile": "Linux"}
+
+func (s *Server) manifestFlavor(e *export) *string {
+	switch s.answer(ManifestFlavor) {
+	case "null":
+		return nil
+	case "named":
+		if e.Flavor == nil {
+			return optional(defaultFlavors[e.Platform])
+		}
+	}
+	return e.Flavor
+}
+
+// modelMetadata is metadata_properties.json: a flat map of strings.
+func modelMetadata(i *iteration, d domain) map[string]string {
+	method := "ClassificationMultiLabel"
+	switch {
+	case d.kind == objectDetection:
+		method = "Yolo"
+	case i.Classification == "Multiclass":
+		method = "ClassificationMultiClass"
+	}
+	return map[string]string{
+		"CustomVision.Metadata.AdditionalModelInfo":  "",
+		"CustomVision.Metadata.Version":              "1.2",
+		"CustomVision.Postprocess.Method":            method,
+		"CustomVision.Postprocess.Yolo.Biases":       "[]",
+		"CustomVision.Postprocess.Yolo.NmsThreshold": "0.0",
+		"CustomVision.Preprocess.CropHeight":         "0",
+		"CustomVision.Preprocess.CropMethod":         "FullImageShorterSide",
+		"CustomVision.Preprocess.CropWidth":          "0",
+		"CustomVision.Preprocess.MaxDimension":       "0",
+		"CustomVision.Preprocess.MaxScale":           "0.0",
+		"CustomVision.Preprocess.MinDimension":       "0",
+		"CustomVision.Preprocess.MinScale":           "0.0",
+		"CustomVision.Preprocess.NormalizeMean":      "[0.0, 0.0, 0.0]",
+		"CustomVision.Preprocess.NormalizeStd":       "[1.0, 1.0, 1.0]",
+		"CustomVision.Preprocess.ResizeMethod":       "Stretch",
+		"CustomVision.Preprocess.TargetHeight":       "300",
+		"CustomVision.Preprocess.TargetWidth":        "300",
+		"Image.BitmapPixelFormat":                    "Rgb8",
+		"Image.ColorSpaceGamma":                      "SRGB",
+		"Image.NominalPixelRange":                    "Normalized_0_1",
+	}
+}
+
+func writeZip(members []member, at time.Time) ([]byte, error) {
+	var buffer bytes.Buffer
+	w := zip.NewWriter(&buffer)
+	for _, m := range members {
+		f, err := w.CreateHeader(&zip.FileHeader{Name: m.name, Method: zip.Deflate, Modified: at.UTC()})
+		if err != nil {
+			return nil, err
+		}
+		if _, err := f.Write(m.content); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return buffer.Bytes(), nil
+}

@@ -1,0 +1,76 @@
+package emulator
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Request is one request that the API received, refused ones too.
+type Request struct {
+	Time      time.Time `json:"time"` // by the emulator's clock, when it was answered
+	Method    string    `json:"method"`
+	Path      string    `json:"path"`
+	Query     string    `json:"query"`     // with tokens cut out
+	Version   string    `json:"version"`   // v3.3, v3.4-preview, or "" for another path
+	Operation string    `json:"operation"` // the contract's operationId, or ""
+	Status    int       `json:"status"`    // 0 when the connection was cut without an answer
+}
+
+// keptRequests bounds the log; counts have no bound.
+const keptRequests = 10_000
+
+type requestLog struct {
+	last   []Request
+	counts map[string]int
+}
+
+func (s *Server) record(r Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.Time = s.state.Clock.now()
+	if s.log.counts == nil {
+		s.log.counts = map[string]int{}
+	}
+	s.log.counts[r.Operation]++
+	if len(s.log.last) >= 2*keptRequests { // cut seldom, so that it costs little
+		s.log.last = slices.Clone(s.log.last[keptRequests:])
+	}
+	s.log.last = append(s.log.last, r)
+}
+
+// Requests are the API requests received so far in the order of their answers:
+// the last 10,000 at least.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.log.last)
+}
+
+// Counts tells how often each operation was called. Requests to no operation
+// are counted under "".
+func (s *Server) Counts() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counts := maps.Clone(s.log.counts)
+	if counts == nil {
+		counts = map[string]int{}
+	}
+	return counts
+}
+
+// redactQuery hides import tokens, which are signed links.
+func redactQuery(query string) string {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return ""
+	}
+	for key := range values {
+		if strings.EqualFold(key, "token") {
+			values[key] = []string{"redacted"}
+		}
+	}
+	return values.Encode()
+}

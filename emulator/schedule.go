@@ -1,0 +1,117 @@
+package emulator
+
+import (
+	"slices"
+	"time"
+)
+
+// Kinds of jobs.
+const (
+	jobTrain    = "train"
+	jobExport   = "export"
+	jobSend     = "send"
+	jobTestBlob = "delete test blob"
+)
+
+// job is something that will happen by itself. It is data, so that it can be
+// kept in a file.
+type job struct {
+	Kind               string
+	Due                time.Time // zero is never: only "finish now" ends it
+	Project, Iteration string
+	Platform           string
+	Flavor             *string
+	Fail               bool
+	Announced          bool    // its message was sent before its state
+	Message            Message // what a send job sends
+	Blob               string  // the URL of the test blob to delete
+}
+
+// schedule adds a job. s.mu must be held.
+func (s *Server) schedule(j job) {
+	s.state.Jobs = append(s.state.Jobs, j)
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run performs jobs as they become due.
+func (s *Server) run() {
+	for {
+		s.runDue()
+		s.mu.Lock()
+		wait, any := s.untilNext()
+		s.mu.Unlock()
+		var timer <-chan time.Time
+		if any {
+			timer = time.After(wait)
+		}
+		select {
+		case <-timer:
+		case <-s.wake:
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// untilNext is how long to wait for the next job; any is false when none will
+// come by itself.
+func (s *Server) untilNext() (wait time.Duration, any bool) {
+	i := s.nextJob()
+	if i < 0 || s.state.Clock.Frozen != nil {
+		return 0, false
+	}
+	return s.state.Jobs[i].Due.Sub(s.state.Clock.now()), true
+}
+
+// nextJob is the index of the job due first, of equals the oldest; -1 without one.
+func (s *Server) nextJob() int {
+	next := -1
+	for i, j := range s.state.Jobs {
+		if !j.Due.IsZero() && (next < 0 || j.Due.Before(s.state.Jobs[next].Due)) {
+			next = i
+		}
+	}
+	return next
+}
+
+// runDue performs all jobs that are due, one after the other in their order.
+func (s *Server) runDue() {
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.ctx.Err() == nil {
+		i := s.nextJob()
+		if i < 0 || s.state.Jobs[i].Due.After(s.state.Clock.now()) {
+			return
+		}
+		j := s.state.Jobs[i]
+		s.state.Jobs = slices.Delete(s.state.Jobs, i, i+1)
+		s.perform(j)
+	}
+}
+
+// perform does one job. It holds s.mu but for the time of requests to storage.
+func (s *Server) perform(j job) {
+	switch j.Kind {
+	case jobTrain:
+		s.finishTraining(j)
+	case jobExport:
+		s.finishExport(j)
+	case jobSend:
+		s.send(j.Message)
+	case jobTestBlob:
+		s.deleteTestBlob(j.Blob)
+	}
+}
+
+// unlocked lets f make requests without holding s.mu. What was looked up before
+// must be looked up again after.
+func (s *Server) unlocked(f func()) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	f()
+}

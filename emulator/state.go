@@ -1,0 +1,164 @@
+package emulator
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// state is all that the emulated service remembers.
+type state struct {
+	Clock    clock
+	Secret   []byte // signs the links that the emulator serves itself
+	Projects []*project
+	Jobs     []job
+}
+
+// Statuses of an iteration. The contract leaves them open; these were seen.
+const (
+	statusNew       = "New"
+	statusTraining  = "Training"
+	statusCompleted = "Completed"
+	statusFailed    = "Failed"
+)
+
+// Statuses of an export.
+const (
+	exportExporting = "Exporting"
+	exportDone      = "Done"
+	exportFailed    = "Failed"
+)
+
+type project struct {
+	ID, Name              string
+	Description           *string
+	DomainID              string
+	Classification        string // "" for object detection
+	TargetExportPlatforms []string
+	Augmentation          map[string]bool
+	Container, Queue      string // the storage URIs; "" when unset
+	Created, LastModified time.Time
+	Status                string
+	Revision              int // grows with every change that makes a training useful
+	Named                 int // how many iterations were given a default name
+	Tags                  []*tag
+	Images                []*picture
+	Iterations            []*iteration // as opened; the last is the open workspace
+}
+
+type tag struct {
+	ID, Name    string
+	Description *string
+	Type        string
+	ImageCount  int // only in an iteration's snapshot
+}
+
+type picture struct {
+	ID            string
+	Created       time.Time
+	Width, Height int
+	Hash          string // SHA-256 of its bytes
+	Tags          []pictureTag
+	Regions       []region
+	Metadata      map[string]string
+}
+
+type pictureTag struct {
+	ID      string
+	Created time.Time
+}
+
+type region struct {
+	ID, TagID                string
+	Created                  time.Time
+	Left, Top, Width, Height float64
+}
+
+type iteration struct {
+	ID, Name, Status           string
+	Created, LastModified      time.Time
+	TrainedAt                  *time.Time
+	DomainID, Classification   string // "" until trained
+	TrainingType               string
+	Budget, Minutes            int
+	PublishName, PublishTarget string
+	ErrorDetails               string
+	BaseProject, BaseIteration string
+	SelectedTags               []string
+	Revision                   int
+	Tags                       []*tag     // as trained
+	Images                     []*picture // as trained
+	Exports                    []*export
+}
+
+type export struct {
+	Platform string
+	Flavor   *string // nil when none was asked for
+	Status   string
+	Exported time.Time // when the package was made
+	Packages int       // how many packages were made of it
+}
+
+// workspace is the open iteration that the next training takes.
+func (p *project) workspace() *iteration { return p.Iterations[len(p.Iterations)-1] }
+
+func (p *project) openWorkspace(now time.Time) {
+	p.Iterations = append(p.Iterations, &iteration{ID: newID(), Status: statusNew, Created: now, LastModified: now, TrainingType: "Regular"})
+}
+
+// changed notes a change that makes a training useful.
+func (p *project) changed(now time.Time) {
+	p.Revision++
+	p.LastModified = now
+}
+
+func (s *Server) project(id string) (*project, error) {
+	for _, p := range s.state.Projects {
+		if p.ID == id {
+			return p, nil
+		}
+	}
+	return nil, notFound("NotFoundProject", "No project found with id %s", id)
+}
+
+func (p *project) iteration(id string) (*iteration, error) {
+	for _, i := range p.Iterations {
+		if i.ID == id {
+			return i, nil
+		}
+	}
+	return nil, notFound("NotFoundIteration", "No iteration found with id %s", id)
+}
+
+func (p *project) tag(id string) (*tag, error) {
+	if i := slices.IndexFunc(p.Tags, func(t *tag) bool { return t.ID == id }); i >= 0 {
+		return p.Tags[i], nil
+	}
+	return nil, notFound("NotFoundTag", "No tag found with id %s", id)
+}
+
+// newID is a random GUID, lower-case and hyphenated as the service's are.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func newSecret() []byte {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return secret
+}
+
+// canonicalID makes a GUID lower-case and hyphenated; ok is false for other text.
+func canonicalID(text string) (id string, ok bool) {
+	compact := slices.DeleteFunc([]byte(text), func(b byte) bool { return b == '-' })
+	raw, err := hex.DecodeString(string(compact))
+	if err != nil || len(raw) != 16 || (len(text) != 36 && len(text) != 32) {
+		return "", false
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", raw[:4], raw[4:6], raw[6:8], raw[8:10], raw[10:]), true
+}

@@ -1,0 +1,225 @@
+package emulator
+
+import (
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Limits of the service: https://learn.microsoft.com/azure/ai-services/custom-vision-service/limits-and-quotas
+const (
+	maxIterations      = 20
+	minTags            = 2  // with pictures, for a classification
+	minImagesPerTag    = 5  // for a classification
+	minDetectionImages = 15 // per tag, for object detection
+)
+
+func (s *Server) trainProject(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		SelectedTags        []string
+		CustomBaseModelInfo *struct{ ProjectID, IterationID string }
+	}
+	if err := c.decode(&body); err != nil {
+		return nil, err
+	}
+	request := trainRequest{Type: "Regular"}
+	if kind := c.query.Get("trainingtype"); strings.EqualFold(kind, "Advanced") {
+		request.Type = "Advanced"
+	} else if kind != "" && !strings.EqualFold(kind, "Regular") {
+		return nil, badRequest("BadRequestInvalid", "The value '%s' is not valid for trainingType", kind)
+	}
+	budget, err := c.number("reservedBudgetInHours", 0)
+	if err != nil {
+		return nil, err
+	}
+	request.Budget = int(budget)
+	if request.Force, err = c.flag("forceTrain"); err != nil {
+		return nil, err
+	}
+	if address := c.query.Get("notificationemailaddress"); address != "" {
+		if _, err := mail.ParseAddress(address); err != nil {
+			return nil, badRequest("BadRequestInvalidEmailAddress", "The e-mail address %s is not valid", address)
+		}
+	}
+	for _, text := range body.SelectedTags {
+		id, _ := canonicalID(text)
+		if _, err := p.tag(id); err != nil {
+			return nil, err
+		}
+		request.Tags = append(request.Tags, id)
+	}
+	if base := body.CustomBaseModelInfo; base != nil && c.version == v34 {
+		if request.BaseProject, request.BaseIteration, err = s.baseModel(p, base.ProjectID, base.IterationID); err != nil {
+			return nil, err
+		}
+	}
+	i, err := s.train(p, request, c.now)
+	if err != nil {
+		return nil, err
+	}
+	return i.wire(p, c.version), nil
+}
+
+// trainRequest is what TrainProject can be asked for.
+type trainRequest struct {
+	Type                       string
+	Budget                     int
+	Force                      bool
+	Tags                       []string // none: all
+	BaseProject, BaseIteration string
+}
+
+// train turns the open workspace into a training. s.mu must be held.
+func (s *Server) train(p *project, r trainRequest, now time.Time) (*iteration, error) {
+	if err := s.checkTraining(p, r); err != nil {
+		return nil, err
+	}
+	i := p.workspace()
+	i.Status, i.LastModified, i.Revision = statusTraining, now, p.Revision
+	i.TrainingType, i.Budget, i.SelectedTags = r.Type, r.Budget, r.Tags
+	i.BaseProject, i.BaseIteration = r.BaseProject, r.BaseIteration
+	p.Named++
+	i.Name = fmt.Sprintf("Iteration %d", p.Named)
+	p.snapshot(i)
+	p.openWorkspace(now)
+	p.LastModified = now
+
+	j := job{Kind: jobTrain, Project: p.ID, Iteration: i.ID, Due: now.Add(s.options.TrainTime), Fail: s.faults.take(&s.faults.failTrainings)}
+	if s.faults.take(&s.faults.stallTrainings) {
+		j.Due = time.Time{}
+	}
+	s.schedule(j)
+	return i, nil
+}
+
+func (s *Server) checkTraining(p *project, r trainRequest) error {
+	closed := p.Iterations[:len(p.Iterations)-1]
+	if slices.ContainsFunc(closed, func(i *iteration) bool { return i.Status == statusTraining }) {
+		return badRequest("BadRequestTrainingAlreadyInProgress", "Training is already in progress")
+	}
+	if r.Type == "Advanced" {
+		if strings.HasPrefix(p.domain().name, "General") == false {
+			return badRequest("BadRequestDomainNotSupportedForAdvancedTraining", "The domain %s has no advanced training", p.domain().name)
+		}
+		if r.Budget < 1 {
+			return badRequest("BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining", "Advanced training needs at least 1 reserved hour")
+		}
+	}
+	if !s.options.NoValidation {
+		if len(closed) >= maxIterations {
+			return badRequest("BadRequestExceedIterationPerProjectLimit", "The project has %d iterations: delete one first", len(closed))
+		}
+		if err := s.checkPictures(p, r.Tags); err != nil {
+			return err
+		}
+	}
+	if !r.Force && s.unchanged(p, closed, r) {
+		return badRequest("BadRequestTrainingNotNeeded", "Nothing changed since last training")
+	}
+	return nil
+}
+
+// unchanged tells whether the last training had the same to learn from.
+func (s *Server) unchanged(p *project, closed []*iteration, r trainRequest) bool {
+	for _, i := range slices.Backward(closed) {
+		if i.Status == statusFailed && s.answer(TrainAfterFailure) == "allowed" {
+			return false
+		}
+		return i.Revision == p.Revision && i.TrainingType == r.Type && slices.Equal(i.SelectedTags, r.Tags)
+	}
+	return false
+}
+
+// checkPictures applies the documented minimum of tags and pictures.
+func (s *Server) checkPictures(p *project, selected []string) error {
+	code, least := "BadRequestMultiLabelClassificationTrainingValidationFailed", minImagesPerTag
+	switch {
+	case p.domain().kind == objectDetection:
+		code, least = "BadRequestDetectionTrainingValidationFailed", minDetectionImages
+	case p.Classification == "Multiclass":
+		code = "BadRequestMultiClassClassificationTrainingValidationFailed"
+	}
+	if s.answer(ValidationCode) == "general" {
+		code = "BadRequestTrainingValidationFailed"
+	}
+	tags := 0
+	for _, t := range p.Tags {
+		if len(selected) > 0 && !slices.Contains(selected, t.ID) {
+			continue
+		}
+		if t.Type == negativeTag {
+			if p.domain().kind == objectDetection {
+				return badRequest("BadRequestDetectionTrainingNotAllowNegativeTag", "Object detection knows no negative tag")
+			}
+			continue
+		}
+		tags++
+		if p.count(t.ID) < least {
+			return badRequest(code, "Not enough images per tag for training")
+		}
+	}
+	if tags == 0 || (p.domain().kind == classification && tags < minTags) {
+		return badRequest(code, "Not enough images for training")
+	}
+	return nil
+}
+
+// baseModel checks v3.4-preview's customBaseModelInfo.
+func (s *Server) baseModel(p *project, projectID, iterationID string) (string, string, error) {
+	projectID, _ = canonicalID(projectID)
+	iterationID, _ = canonicalID(iterationID)
+	base, err := s.project(projectID)
+	if err != nil {
+		return "", "", err
+	}
+	i, err := base.iteration(iterationID)
+	if err != nil {
+		return "", "", err
+	}
+	if i.Status != statusCompleted {
+		return "", "", badRequest("BadRequestCustomBaseModelIterationStatusNotCompleted", "The base iteration is not completed")
+	}
+	if i.DomainID != p.DomainID {
+		return "", "", badRequest("BadRequestCustomBaseModelDomainNotCompatible", "The base iteration has another domain")
+	}
+	return projectID, iterationID, nil
+}
+
+// finishTraining ends a training and tells of it.
+func (s *Server) finishTraining(j job) {
+	p, err := s.project(j.Project)
+	if err != nil {
+		return
+	}
+	status := "TrainingCompleted"
+	if j.Fail {
+		status = "TrainingFailed"
+	}
+	announce := func() {
+		s.notify(p, "Training", map[string]any{"projectId": p.ID, "iterationId": j.Iteration, "trainingStatus": status})
+	}
+	if s.announceFirst(&j, announce) {
+		return
+	}
+	i, err := p.iteration(j.Iteration)
+	if err != nil {
+		return
+	}
+	i.LastModified, i.DomainID, i.Classification = j.Due, p.DomainID, p.Classification
+	if j.Fail {
+		i.Status, i.ErrorDetails = statusFailed, "The training failed because the emulator was told to fail it"
+	} else {
+		at := j.Due
+		i.Status, i.TrainedAt = statusCompleted, &at
+		i.Minutes = max(1, int(s.options.TrainTime/time.Minute))
+	}
+	if !j.Announced {
+		announce()
+	}
+}

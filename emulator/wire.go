@@ -1,0 +1,32 @@
+package emulator
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// wireTime is a time as the service writes it: ISO 8601, UTC, milliseconds.
+type wireTime time.Time
+
+func (t wireTime) MarshalJSON() ([]byte, error) {
+	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
+}
+
+// optional is nil for "", which the service sends as null.
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// maybe tells a JSON member that is null from one that is missing.
+type maybe[T any] struct {
+	Set   bool
+	Value T
+}
+
+func (m *maybe[T]) UnmarshalJSON(data []byte) error {
+	m.Set = true
+	return json.Unmarshal(data, &m.Value)
+}
