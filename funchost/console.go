@@ -1,0 +1,86 @@
+package funchost
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// console logs what the handler prints, line by line, at the levels of
+// WorkerProcess.cs: stdout is Information; stderr is Warning where it says
+// "warn", else Error.
+type console struct {
+	log *logger
+	// errorsOnly is useStdErrorStreamForErrorsOnly: if false, stderr is Error only
+	// where it speaks of an error.
+	errorsOnly bool
+
+	mu   sync.Mutex
+	last []string // the last Error lines, at most lastErrors
+}
+
+// lastErrors is how many stderr lines the host quotes when the handler has died.
+const lastErrors = 3
+
+const (
+	// systemPrefix marks lines for the host's own log.
+	systemPrefix = "LanguageWorkerConsoleLog"
+)
+
+func (c *console) stdout(line string) { c.print("", line) }
+
+func (c *console) stderr(line string) {
+	level := ""
+	switch lower := strings.ToLower(line); {
+	case strings.Contains(lower, "warn"):
+		level = "warning: "
+	case c.errorsOnly, strings.Contains(lower, "error"), strings.Contains(lower, "fail"),
+		strings.Contains(lower, "severe"), strings.Contains(lower, "unhandled exception"):
+		level = "error: "
+		c.mu.Lock()
+		c.last = append(c.last, line)
+		c.last = c.last[max(0, len(c.last)-lastErrors):]
+		c.mu.Unlock()
+	}
+	c.print(level, line)
+}
+
+func (c *console) print(level, line string) {
+	if rest, ok := strings.CutPrefix(line, systemPrefix); ok {
+		c.log.line("system", level, rest)
+		return
+	}
+	c.log.line("handler", level, line)
+}
+
+func (c *console) complaints() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(slices.DeleteFunc(slices.Clone(c.last), func(s string) bool { return s == "" }), ",")
+}
+
+// lineWriter calls emit for each line; Close emits what is left.
+type lineWriter struct {
+	emit func(string)
+	rest []byte
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.rest = append(w.rest, p...)
+	for {
+		line, rest, ok := bytes.Cut(w.rest, []byte("\n"))
+		if !ok {
+			return len(p), nil
+		}
+		w.emit(strings.TrimSuffix(string(line), "\r"))
+		w.rest = rest
+	}
+}
+
+func (w *lineWriter) Close() {
+	if len(w.rest) > 0 {
+		w.emit(string(w.rest))
+		w.rest = nil
+	}
+}

@@ -1,0 +1,35 @@
+// Package funchost is a stand-in for the Azure Functions host v4 (and for Core
+// Tools' `func start`), for tests and local runs of a custom handler. It reads
+// host.json, function.json and local.settings.json, starts and restarts the
+// handler, feeds it queue messages, timer ticks, HTTP requests and manual runs
+// with the host's own wire forms, and judges the answers as the host does: where
+// the host hangs or kills, so does this. The model is the source of
+// Azure/azure-functions-host, azure-webjobs-sdk, azure-webjobs-sdk-extensions
+// and the Storage queues extension of azure-sdk-for-net.
+//
+// It is never part of what is deployed, and it is not the host. What it does not do:
+//
+//   - triggers other than queueTrigger, timerTrigger and httpTrigger; input
+//     bindings; output bindings other than http (their values are dropped, with
+//     a warning); blob-backed secrets: keys and authorization levels are ignored,
+//     as func start does
+//   - more than one instance: no singleton lock, no scaling, no drain mode, no
+//     placeholder mode, no platform stop
+//   - timer status in storage: it lives in memory, so no run is ever past due
+//   - retry policies, dynamic concurrency, the legacy httpWorker section,
+//     customHandler.port, http.routes, configuration profiles, and the proxying
+//     mode (enableProxyingHttpRequest)
+//   - restarting when a file below the root changes; logging filters; extension
+//     bundles are not downloaded (a queue trigger without one is refused, as the
+//     host would)
+//   - X__serviceUri, tenant and secret, and managedIdentityResourceId in a connection
+//   - of a text message's properties leaking into Metadata: Newtonsoft's tolerant
+//     syntax (comments, single quotes), re-rendering of dates and numbers inside
+//     nested objects, and its /Date(…)/ form
+//   - HTTP envelopes: Identities is an empty list; route constraints are not checked
+//   - traceparent; the interrupt that Ctrl-C sends to every process of a terminal
+//     reaches only this program, never the handler: in the cloud there is none either
+//
+// Start reading at Start; supervisor.go has the life of the handler's process,
+// invoke.go that of an invocation, queue.go that of a message.
+package funchost

@@ -1,0 +1,101 @@
+package funchost
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxRequestBody is the host's limit for a request's body.
+const maxRequestBody = 104857600
+
+// routes is the host's HTTP front: admin endpoints, then the HTTP functions.
+// Authorization levels are ignored, as func start does.
+func (h *Host) routes() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
+		path := strings.TrimSuffix(r.URL.Path, "/")
+		name, single := strings.CutPrefix(path, "/admin/functions/")
+		switch {
+		case path == "":
+			io.WriteString(w, "Your Functions 4.0 app is up and running (stand-in host)\n")
+		case path == "/admin/host/status" && r.Method == http.MethodGet:
+			h.serveStatus(w)
+		case path == "/admin/functions" && r.Method == http.MethodGet:
+			h.serveFunctions(w)
+		case single && r.Method == http.MethodPost:
+			h.serveManualRun(w, r, name)
+		default:
+			h.serveFunction(w, r)
+		}
+	})
+}
+
+func (h *Host) serveStatus(w http.ResponseWriter) {
+	writeJSON(w, http.StatusOK, map[string]any{
+		"state": "Running", "version": Version, "processUptime": time.Since(h.started).Milliseconds(),
+	})
+}
+
+// listed is a function as GET /admin/functions shows it.
+type listed struct {
+	Name       string          `json:"name"`
+	Config     json.RawMessage `json:"config"`
+	IsDisabled bool            `json:"isDisabled"`
+}
+
+func (h *Host) serveFunctions(w http.ResponseWriter) {
+	list := []listed{}
+	for _, f := range h.functions {
+		list = append(list, listed{f.name, f.config, f.disabled})
+	}
+	writeJSON(w, http.StatusOK, list)
+}
+
+// serveManualRun runs any function but an HTTP one, disabled or not, and answers
+// before it ends (FunctionsController.cs).
+func (h *Host) serveManualRun(w http.ResponseWriter, r *http.Request, name string) {
+	f := h.find(name)
+	if f == nil {
+		http.NotFound(w, r)
+		return
+	}
+	var run struct{ Input string }
+	if err := json.NewDecoder(r.Body).Decode(&run); err != nil {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": `send a JSON object: {} or {"input":"…"}`})
+		return
+	}
+	payload, err := h.manualPayload(f, run.Input)
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
+		return
+	}
+	id := newGUID()
+	request, err := h.envelopeRequest(f, id, payload)
+	if err != nil || !h.begin() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	go func() {
+		defer h.end()
+		h.execute(call{function: f, id: id, reason: "This function was programmatically called via the host APIs.", request: request})
+	}()
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (h *Host) find(name string) *function {
+	for _, f := range h.functions {
+		if strings.EqualFold(f.name, name) {
+			return f
+		}
+	}
+	return nil
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body)
+}

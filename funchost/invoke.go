@@ -1,0 +1,203 @@
+package funchost
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Version is what the stand-in calls itself to the handler.
+const Version = "4.1052.200.0"
+
+const (
+	// startupLimit is how long an invocation waits for a handler that is not
+	// ready; then the host stops: (3+1) × 30 s (WorkerFunctionInvoker.cs).
+	startupLimit = 120 * time.Second
+	// timeoutGrace is what an invocation has after its timeout until the handler is killed.
+	timeoutGrace = 2 * time.Second
+	// maxRedirects is .NET's HttpClientHandler.MaxAutomaticRedirections.
+	maxRedirects = 50
+)
+
+// Invocation is one finished run of a function, as Options.OnInvocation gets it.
+type Invocation struct {
+	Function     string
+	ID           string // X-Azure-Functions-InvocationId
+	DequeueCount int64  // of a queue message; 0 for every other cause
+	Status       int    // of the handler's answer; 0 if none was judged
+	Err          error  // nil if the host counts it as a success
+}
+
+// newClient is the one HttpClient the host has for the handler. It follows
+// redirects unless HTTP requests are forwarded, and outlives the function timeout
+// by a minute.
+func newClient(forwarding bool, functionTimeout time.Duration) *http.Client {
+	client := &http.Client{
+		Transport: &http.Transport{
+			DialContext:         (&net.Dialer{}).DialContext,
+			DisableCompression:  true,
+			MaxIdleConnsPerHost: 100,
+		},
+		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+			if forwarding || len(via) > maxRedirects {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		},
+	}
+	if functionTimeout > 0 {
+		client.Timeout = functionTimeout + time.Minute
+	}
+	return client
+}
+
+// envelopeRequest is the POST of an envelope to /<function>. The body is chunked;
+// under Core Tools, whose request tracing reads it first, it has a length.
+func (h *Host) envelopeRequest(f *function, id string, body []byte) (*http.Request, error) {
+	request, err := http.NewRequest(http.MethodPost, h.handlerURL+"/"+f.name, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json; charset=utf-8")
+	hostHeaders(request, id)
+	if h.settings.get("FUNCTIONS_CORETOOLS_ENVIRONMENT") == "" {
+		request.ContentLength = -1
+	}
+	return request, nil
+}
+
+func hostHeaders(request *http.Request, id string) {
+	request.Header.Set("X-Azure-Functions-HostVersion", Version)
+	request.Header.Set("X-Azure-Functions-InvocationId", id)
+	agent := "Azure-Functions-Host/" + Version
+	if given := request.Header.Get("User-Agent"); given != "" {
+		agent = given + " " + agent
+	}
+	request.Header.Set("User-Agent", agent)
+}
+
+// call is one invocation to make.
+type call struct {
+	function     *function
+	id           string
+	reason       string
+	dequeueCount int64
+	request      *http.Request
+	forwarded    bool // any answer is a success
+}
+
+// outcome is how a call ended.
+type outcome struct {
+	answer answer
+	result *result // nil where the answer was not judged
+	err    error
+}
+
+// execute runs one invocation to its end. The caller holds a begin. errAbandoned
+// in the outcome says that the host stopped before there was an end.
+func (h *Host) execute(c call) outcome {
+	h.log.infof("Executing 'Functions.%s' (Reason='%s', Id=%s)", c.function.name, c.reason, c.id)
+	began := time.Now()
+	sent := make(chan *process, 1)
+	finished := make(chan outcome, 1)
+	completed := make(chan struct{}) // closed with finished; an answer without result closes neither
+	go func() {
+		o := h.send(c, sent)
+		if errors.Is(o.err, errNoResult) {
+			h.log.warnf("The answer to 'Functions.%s' (Id=%s) was empty or null. The host never completes such an invocation: it hangs until functionTimeout, and then the handler is killed", c.function.name, c.id)
+			return
+		}
+		finished <- o
+		close(completed)
+	}()
+	var timeout <-chan time.Time
+	if h.functionTimeout > 0 {
+		timer := time.NewTimer(h.functionTimeout)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	var o outcome
+	select {
+	case o = <-finished:
+	case <-h.running.Done():
+		o = outcome{err: errAbandoned}
+	case <-timeout:
+		o = outcome{err: fmt.Errorf("Timeout value of %s exceeded by function 'Functions.%s' (Id: '%s')", h.functionTimeout, c.function.name, c.id)}
+		h.log.errorf("%v. Initiating cancellation", o.err)
+		go h.killAfterGrace(c, sent, completed)
+	}
+	if errors.Is(o.err, errAbandoned) {
+		return o
+	}
+	h.report(c, o, time.Since(began))
+	return o
+}
+
+// killAfterGrace kills the handler that a timed-out invocation is still in, with
+// all others in it, and has it started again (WebScriptHostExceptionHandler.cs).
+func (h *Host) killAfterGrace(c call, sent <-chan *process, completed <-chan struct{}) {
+	grace := time.NewTimer(h.timing.grace)
+	defer grace.Stop()
+	select {
+	case <-completed:
+	case <-h.running.Done():
+	case <-grace.C:
+		select {
+		case p := <-sent:
+			h.log.errorf("Restarting the handler: 'Functions.%s' (Id=%s) did not end", c.function.name, c.id)
+			p.condemn()
+		default: // it waits for a handler that isn't ready
+		}
+	}
+}
+
+// send waits for the handler, sends the request and judges the answer.
+func (h *Host) send(c call, sent chan<- *process) outcome {
+	p, err := h.supervisor.await(h.running, h.timing.startup)
+	if err != nil {
+		return outcome{err: err}
+	}
+	sent <- p
+	// The host gives its request no cancellation; only its own end cuts it.
+	ctx, cancel := context.WithCancel(h.running)
+	defer cancel()
+	response, err := h.client.Do(c.request.WithContext(ctx))
+	var a answer
+	if err == nil {
+		a = answer{status: response.StatusCode, header: response.Header}
+		a.body, err = io.ReadAll(response.Body)
+		response.Body.Close()
+	}
+	switch {
+	case h.running.Err() != nil:
+		return outcome{err: errAbandoned}
+	case err != nil:
+		return outcome{err: fmt.Errorf("an error occurred while sending the request: %w", err)}
+	case c.forwarded:
+		return outcome{answer: a}
+	}
+	r, err := judge(a)
+	return outcome{answer: a, result: r, err: err}
+}
+
+// report logs the end of an invocation and tells Options.OnInvocation.
+func (h *Host) report(c call, o outcome, took time.Duration) {
+	if o.result != nil {
+		for _, text := range o.result.Logs {
+			h.log.infof("Function.%s.User: %s", c.function.name, text)
+		}
+	}
+	if o.err != nil {
+		h.log.errorf("Executed 'Functions.%s' (Failed, Id=%s, Duration=%dms): %v", c.function.name, c.id, took.Milliseconds(), o.err)
+	} else {
+		h.log.infof("Executed 'Functions.%s' (Succeeded, Id=%s, Duration=%dms)", c.function.name, c.id, took.Milliseconds())
+	}
+	if h.onInvocation != nil {
+		h.onInvocation(Invocation{Function: c.function.name, ID: c.id, DequeueCount: c.dequeueCount, Status: o.answer.status, Err: o.err})
+	}
+}

@@ -1,0 +1,320 @@
+package funchost
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/azurite"
+	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/storage"
+)
+
+// withQueue gives the app an Azurite, as its connections and AzureWebJobsStorage,
+// and the client of a queue that does not exist yet.
+func withQueue(t *testing.T, a *app, name string) *azqueue.QueueClient {
+	t.Helper()
+	connection := azuritetest.Start(t).ConnectionString(azurite.Customer)
+	a.env("AzureWebJobsStorage="+connection, "Messages="+connection)
+	account, err := storage.ParseConnectionString(connection)
+	require.NoError(t, err)
+	service, err := account.Queue(nil)
+	require.NoError(t, err)
+	a.set("extensions:queues:maxPollingInterval", "00:00:00.1")
+	return service.NewQueueClient(name)
+}
+
+func createQueue(t *testing.T, q *azqueue.QueueClient) {
+	t.Helper()
+	_, err := q.Create(context.Background(), nil)
+	require.NoError(t, err)
+}
+
+func send(t *testing.T, q *azqueue.QueueClient, text string) {
+	t.Helper()
+	_, err := q.EnqueueMessage(context.Background(), text, nil)
+	require.NoError(t, err)
+}
+
+// length counts a queue's messages, hidden ones among them; -1 says there is none.
+func length(t *testing.T, q *azqueue.QueueClient) int {
+	t.Helper()
+	properties, err := q.GetProperties(context.Background(), nil)
+	if storage.Status(err) == http.StatusNotFound {
+		return -1
+	}
+	require.NoError(t, err)
+	return int(*properties.ApproximateMessagesCount)
+}
+
+// visible is the text of the first message that can be received, "" if there is none.
+func visible(t *testing.T, q *azqueue.QueueClient) string {
+	t.Helper()
+	got, err := q.PeekMessages(context.Background(), &azqueue.PeekMessagesOptions{NumberOfMessages: to.Ptr(int32(1))})
+	if err != nil || len(got.Messages) == 0 {
+		return ""
+	}
+	return *got.Messages[0].MessageText
+}
+
+func TestQueueMessageRunsTheFunctionAndIsDeleted(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("ok")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, base64.StdEncoding.EncodeToString([]byte(`{"a":1}`)))
+	a.queue("okQueue", name, `,"dataType":"binary","connection":"Messages"`)
+	a.start()
+
+	i := a.invocation()
+
+	require.NoError(t, i.Err)
+	assert.Equal(t, "okQueue", i.Function)
+	assert.EqualValues(t, 1, i.DequeueCount)
+	assert.Equal(t, http.StatusOK, i.Status)
+	eventually(t, func() bool { return length(t, q) == 0 }, "the message is still there")
+	request := a.seen()[0]
+	assert.Equal(t, "/okQueue", request.Path)
+	assert.Equal(t, i.ID, request.Header.Get("X-Azure-Functions-InvocationId"))
+	var body struct{ Data map[string]string }
+	require.NoError(t, json.Unmarshal([]byte(request.Body), &body))
+	assert.Equal(t, "eyJhIjoxfQ==", body.Data["msg"])
+}
+
+func TestFailedMessageIsTriedMaxDequeueCountTimesThenPoison(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("fail")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	raw := base64.StdEncoding.EncodeToString([]byte("x"))
+	send(t, q, raw)
+	a.set("extensions:queues:maxDequeueCount", 3)
+	a.queue("failQueue", name, "")
+	a.start()
+
+	for want := int64(1); want <= 3; want++ {
+		i := a.invocation()
+		assert.Equal(t, want, i.DequeueCount)
+		assert.ErrorContains(t, i.Err, "500 (Internal Server Error)")
+	}
+	poison := poisonOf(t, a, name)
+	eventually(t, func() bool { return visible(t, poison) == raw }, "no poison message")
+	eventually(t, func() bool { return length(t, q) == 0 }, "the message is still in its queue")
+}
+
+func poisonOf(t *testing.T, a *app, name string) *azqueue.QueueClient {
+	t.Helper()
+	return withQueue(t, a, name+"-poison")
+}
+
+func TestFailedMessageComesBackAfterVisibilityTimeout(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("later")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	a.set("extensions:queues:visibilityTimeout", "00:00:02")
+	a.queue("failQueue", name, "")
+	a.start()
+
+	a.invocation()
+	released := time.Now()
+	a.invocation()
+
+	// The service counts whole seconds.
+	assert.Greater(t, time.Since(released), 900*time.Millisecond)
+}
+
+func TestUndecodableMessageGoesToPoisonUnseen(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("raw")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, `{"a":1}`)
+	a.queue("okQueue", name, "")
+	a.start()
+
+	poison := poisonOf(t, a, name)
+	eventually(t, func() bool { return visible(t, poison) == `{"a":1}` }, "no poison message")
+	a.logged("Message decoding has failed! Check MessageEncoding settings.")
+	assert.Empty(t, a.seen())
+}
+
+func TestMessageEncodingNoneTakesTheTextAsItIs(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("none")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "aGVsbG8=")
+	a.set("extensions:queues:messageEncoding", "none")
+	a.queue("okQueue", name, "")
+	a.start()
+
+	a.invocation()
+
+	assert.Contains(t, a.seen()[0].Body, `{"Data":{"msg":"\"aGVsbG8=\""}`)
+}
+
+func TestMessageBeyondMaxDequeueCountIsNotRun(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("worn")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	for range 2 {
+		_, err := q.DequeueMessage(context.Background(), &azqueue.DequeueMessageOptions{VisibilityTimeout: to.Ptr(int32(1))})
+		require.NoError(t, err)
+		eventually(t, func() bool { return visible(t, q) != "" }, "the message does not come back")
+	}
+	a.set("extensions:queues:maxDequeueCount", 2)
+	a.queue("okQueue", name, "")
+	a.start()
+
+	poison := poisonOf(t, a, name)
+	eventually(t, func() bool { return visible(t, poison) == "eA==" }, "no poison message")
+	assert.Empty(t, a.seen())
+}
+
+func TestTextThatIsNotUTF8IsABindingErrorAndPoison(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("bytes")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	raw := base64.StdEncoding.EncodeToString([]byte{0xff, 0xfe})
+	send(t, q, raw)
+	a.set("extensions:queues:maxDequeueCount", 2)
+	a.queue("okQueue", name, "")
+	a.start()
+
+	for range 2 {
+		assert.ErrorContains(t, a.invocation().Err, "not UTF-8")
+	}
+	poison := poisonOf(t, a, name)
+	eventually(t, func() bool { return visible(t, poison) == raw }, "no poison message")
+	assert.Empty(t, a.seen())
+}
+
+func TestQueueThatComesLaterIsPolled(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("later")
+	q := withQueue(t, a, name)
+	a.queue("okQueue", name, "")
+	a.start()
+	a.logged("it does not exist; waiting until it does")
+
+	createQueue(t, q)
+	send(t, q, "eA==")
+
+	require.NoError(t, a.invocation().Err)
+}
+
+func TestAtMostBatchSizePlusThresholdRunAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("many")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	const messages = 9
+	for range messages {
+		send(t, q, "eA==")
+	}
+	a.set("extensions:queues:batchSize", 3)
+	a.set("extensions:queues:newBatchThreshold", 2)
+	a.queue("holdQueue", name, "")
+	h := a.start()
+
+	// Nothing ends, so after the first batch of 3 the threshold of 2 stops the next.
+	eventually(t, func() bool { return len(a.seen()) == 3 }, "the first batch did not arrive")
+	got, err := q.PeekMessages(context.Background(), &azqueue.PeekMessagesOptions{NumberOfMessages: to.Ptr(int32(32))})
+	require.NoError(t, err)
+	assert.Len(t, got.Messages, messages-3)
+	a.release()
+	for range messages {
+		require.NoError(t, a.invocation().Err)
+	}
+	assert.NotZero(t, h.Pid())
+}
+
+func TestLockIsRenewedWhileTheFunctionRuns(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.options.MessageLock = 2 * time.Second
+	name := azuritetest.Name("lock")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	a.queue("holdQueue", name, "")
+	a.start()
+	eventually(t, func() bool { return len(a.seen()) == 1 }, "the message did not arrive")
+
+	// Two and a half times the lock; without renewal the message would come again.
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		require.Empty(t, visible(t, q), "the lock ran out")
+	}
+	a.release()
+
+	require.NoError(t, a.invocation().Err)
+	eventually(t, func() bool { return length(t, q) == 0 }, "the renewed message was not deleted")
+	assert.Len(t, a.seen(), 1)
+}
+
+func TestFailedMessageOfAPoisonQueueWaitsForItsLock(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.options.MessageLock = 2 * time.Second
+	name := azuritetest.Name("own") + "-poison"
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	a.set("extensions:queues:maxDequeueCount", 2)
+	a.queue("failQueue", name, "")
+	a.start()
+
+	a.invocation()
+	failed := time.Now()
+	a.invocation()
+	assert.Greater(t, time.Since(failed), 900*time.Millisecond)
+	a.logged("stays there")
+
+	eventually(t, func() bool { return strings.Count(a.output.String(), "stays there") >= 2 }, "it was not received again")
+	assert.Len(t, a.seen(), 2, "beyond maxDequeueCount it never runs again")
+	assert.Equal(t, 1, length(t, q))
+}
+
+func TestQueueNamesAreResolvedLoweredAndChecked(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("named")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	a.env("WORK_QUEUE=" + strings.ToUpper(name))
+	a.queue("okQueue", "%work_queue%", `,"connection":"%WHERE%"`)
+	a.env("WHERE=Messages")
+	a.queue("missing", "%NO_SUCH%", "")
+	a.queue("short", "ab", "")
+	a.queue("nowhere", "some-queue", `,"connection":"NoSuchConnection"`)
+	a.start()
+
+	require.NoError(t, a.invocation().Err)
+	a.logged("'Functions.missing' was unable to start: '%NO_SUCH%' does not resolve to a value")
+	a.logged("'Functions.short' was unable to start: 'ab' is not a queue name")
+	a.logged("'Functions.nowhere' was unable to start: Storage account connection string 'NoSuchConnection' does not exist")
+}

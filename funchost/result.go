@@ -1,0 +1,75 @@
+package funchost
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// errNoResult is an answer that completes nothing: the host's invocation hangs
+// until the function timeout.
+var errNoResult = errors.New("the handler's answer was empty or null: the host waits for its function timeout")
+
+// answer is the handler's HTTP response, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// result is what the handler says of a successful invocation
+// (HttpScriptInvocationResult.cs). Names are matched without regard to case.
+type result struct {
+	Outputs     map[string]json.RawMessage
+	Logs        []logLine
+	ReturnValue json.RawMessage
+}
+
+// logLine is a text, or a number or boolean taken for its text; an object or a
+// list cannot be one.
+type logLine string
+
+func (l *logLine) UnmarshalJSON(raw []byte) error {
+	var value any
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return err
+	}
+	switch v := value.(type) {
+	case nil:
+	case string:
+		*l = logLine(v)
+	case float64, bool:
+		*l = logLine(raw)
+	default:
+		return errors.New("a line of Logs is not a string")
+	}
+	return nil
+}
+
+// judge decides what an answer to an envelope means (DefaultHttpWorkerService.cs,
+// and the ReadAsAsync of AspNetWebStack).
+func judge(a answer) (*result, error) {
+	if a.status < 200 || a.status > 299 {
+		return nil, fmt.Errorf("Response status code does not indicate success: %d (%s)", a.status, http.StatusText(a.status))
+	}
+	if len(a.body) == 0 {
+		return nil, errNoResult
+	}
+	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
+	if err != nil || (mediaType != "application/json" && mediaType != "text/json") {
+		return nil, fmt.Errorf("Invalid HttpResponseMessage: No MediaTypeFormatter is available to read an object from content with media type '%s'\n %s",
+			a.header.Get("Content-Type"), a.body)
+	}
+	text := strings.TrimSpace(string(trimBOM(a.body)))
+	if text == "" || text == "null" {
+		return nil, errNoResult
+	}
+	var r result
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return nil, fmt.Errorf("Invalid HttpResponseMessage: %w\n %s", err, a.body)
+	}
+	return &r, nil
+}
