@@ -57,15 +57,15 @@ type Export struct {
 	// at the latest; both by the storage service's clock.
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Token is the last sender's own mark.
-	Token string `json:"token,omitempty"`
-	// Blocked says why it is given up; "" where it isn't.
+	// Refused says why it isn't asked for any more, Blocked why it can't be
+	// archived though it was made; "" where it isn't so.
+	Refused string `json:"refused,omitempty"`
 	Blocked string `json:"blocked,omitempty"`
 }
 
 // Training is a training we asked for: an intent until Result or Refused is set.
 type Training struct {
-	// Token is the sender's own mark: who reads it back has written it.
+	// Token is the sender's own mark: it finds its intent again by it.
 	Token string `json:"token"`
 	// Cause is the failed iteration that it answers.
 	Cause string `json:"cause"`
@@ -103,4 +103,12 @@ func (i *Iteration) Export(name string) *Export {
 		i.Exports[name] = &Export{}
 	}
 	return i.Exports[name]
+}
+
+// Archived records that a blob of the model container is archived in this version.
+func (i *Iteration) Archived(blob, etag string) {
+	if i.Blobs == nil {
+		i.Blobs = map[string]string{}
+	}
+	i.Blobs[blob] = etag
 }

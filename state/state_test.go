@@ -177,4 +177,3 @@ func TestAMissingContainerIsNamed(t *testing.T) {
 	assert.ErrorContains(t, err, "STATE_CONTAINER")
 	assert.Error(t, s.Check(context.Background()))
 }
-

@@ -75,10 +75,7 @@ func (s *Store) Load(ctx context.Context, projectID string) (*Record, error) {
 // update without a write, and a change of nothing writes nothing. A write whose answer was lost is recognised by its revision.
 func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) error) error {
 	for try := range conflictTries {
-		next, err := r.Project.clone()
-		if err != nil {
-			return err
-		}
+		next := r.Project.Clone()
 		if err := change(&next); err != nil {
 			return err
 		}
@@ -86,7 +83,7 @@ func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) err
 			return nil // nothing to write
 		}
 		next.Revision = rand.Text()
-		err = s.save(ctx, r, next)
+		err := s.save(ctx, r, next)
 		if err == nil {
 			return nil
 		}
@@ -185,11 +182,13 @@ func (s *Store) explain(op string, err error) error {
 	return storage.Explain(op, err)
 }
 
-// clone is a deep copy: a change that has to be applied again starts from what was read.
-func (p Project) clone() (Project, error) {
+// Clone is a deep copy.
+func (p Project) Clone() Project {
 	var c Project
-	err := json.Unmarshal(mustJSON(p), &c)
-	return c, err
+	if err := json.Unmarshal(mustJSON(p), &c); err != nil {
+		panic("state: a project that can't be read back: " + err.Error())
+	}
+	return c
 }
 
 func mustJSON(p Project) []byte {

@@ -1,0 +1,64 @@
+package notifications
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"visionkeeper/customvision"
+	"visionkeeper/reconcile"
+)
+
+// errUnconfirmed says that a message claims more than the service shows yet. How
+// long the service's list lags behind its messages isn't documented.
+var errUnconfirmed = errors.New("the service does not show yet what the message claims")
+
+// confirm checks a message's claim against what was seen.
+func (f Function) confirm(n customvision.Notification, seen reconcile.Report) error {
+	unconfirmed := func(format string, a ...any) error {
+		return fmt.Errorf("%w: %s", errUnconfirmed, fmt.Sprintf(format, a...))
+	}
+	if seen.ContainerOnly {
+		if n.ExportStatus == customvision.NotifiedExportCompleted && seen.Blobs == 0 {
+			return unconfirmed("no blob of iteration %s is in the model container", n.IterationID)
+		}
+		return nil
+	}
+	i := slices.IndexFunc(seen.Iterations, func(it customvision.Iteration) bool { return it.ID == n.IterationID })
+	if i < 0 {
+		return unconfirmed("there is no iteration %s", n.IterationID)
+	}
+	status := seen.Iterations[i].Status
+	ended := status == customvision.StatusCompleted || status == customvision.StatusFailed
+	switch {
+	case n.Kind == customvision.KindTraining && !ended:
+		return unconfirmed("iteration %s has the status %s", n.IterationID, status)
+	case n.ExportStatus == customvision.NotifiedExportCompleted:
+		platform := f.platform(n)
+		if look := seen.Looks[n.IterationID]; look == nil || !slices.ContainsFunc(look.Exports, func(e customvision.Export) bool {
+			return e.Status == customvision.ExportDone && (platform == "" || customvision.SamePlatform(e.Platform, platform))
+		}) {
+			return unconfirmed("iteration %s has no finished export %s", n.IterationID, platform)
+		}
+	}
+	return nil
+}
+
+// platform is what a message's modelUri says of the export, if it names this
+// iteration's blob in the model container; "" otherwise. The URI is compared as
+// text and never fetched.
+func (f Function) platform(n customvision.Notification) string {
+	uri, _, _ := strings.Cut(n.ModelURI, "?")
+	name, err := url.PathUnescape(uri)
+	if err != nil {
+		return ""
+	}
+	name, inside := strings.CutPrefix(name, f.ModelContainer+"/")
+	project, iteration, platform, err := customvision.ParseBlobName(name)
+	if !inside || err != nil || project != n.ProjectID || iteration != n.IterationID {
+		return ""
+	}
+	return platform
+}

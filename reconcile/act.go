@@ -1,0 +1,181 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"visionkeeper/archive"
+	"visionkeeper/customvision"
+	"visionkeeper/policy"
+	"visionkeeper/state"
+)
+
+// act does what is planned, folds what that showed into what was seen, and plans
+// again, until only waiting is left. It goes on after a failure, writes what it
+// has learnt, and returns all errors together.
+func (v *visit) act(ctx context.Context) error {
+	var errs []error
+	for ctx.Err() == nil {
+		plan := Plan(v.rules, v.seen)
+		v.waiting = slices.DeleteFunc(slices.Clone(plan), func(a Action) bool { return a.Kind != Wait })
+		plan = slices.DeleteFunc(plan, func(a Action) bool { return a.Kind == Wait || v.onlyObserved(ctx, a) })
+		if len(plan) == 0 {
+			break
+		}
+		errs = append(errs, v.round(ctx, plan)...)
+	}
+	errs = append(errs, v.write(ctx))
+	return errors.Join(errs...)
+}
+
+// round does every action of a plan once. What fails isn't planned again in this
+// run; it is with the next one.
+func (v *visit) round(ctx context.Context, plan []Action) []error {
+	var errs []error
+	var effects []Action
+	for _, a := range plan {
+		var err error
+		switch a.Kind {
+		case Export, Retrain:
+			effects = append(effects, a)
+			continue
+		case Backup:
+			err = v.backup(ctx, a)
+		case Describe:
+			err = v.describe(ctx, a)
+		default:
+			v.remember(a)
+		}
+		errs = append(errs, v.outcome(ctx, a, err))
+	}
+	return append(errs, v.send(ctx, effects)...)
+}
+
+// outcome tells the log what became of an action, and remembers a failure.
+func (v *visit) outcome(ctx context.Context, a Action, err error) error {
+	log := zerolog.Ctx(ctx)
+	event := log.Info()
+	if err != nil {
+		v.seen.Failed[a] = true
+		event = log.Error().Err(err)
+	} else {
+		v.done = append(v.done, a)
+		if a.Kind == Block {
+			event = log.Warn()
+		}
+	}
+	event.Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).Str("because", a.Why).Msg(string(a.Kind))
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export, a.Iteration, err)
+}
+
+// onlyObserved tells an action that mode observe leaves undone, and says so.
+func (v *visit) onlyObserved(ctx context.Context, a Action) bool {
+	if v.rules.Mode != policy.Observe || a.Kind != Export && a.Kind != Retrain {
+		return false
+	}
+	if !v.seen.Failed[a] {
+		v.seen.Failed[a] = true // said once
+		zerolog.Ctx(ctx).Info().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).
+			Str("because", a.Why).Msgf("would %s, but the policy's mode is observe", a.Kind)
+	}
+	return true
+}
+
+// remember does the actions that only change what is known.
+func (v *visit) remember(a Action) {
+	now := v.seen.Now
+	switch a.Kind {
+	case Adopt:
+		v.learn(func(p *state.Project) {
+			for _, t := range p.Trainings {
+				if t.Open() && !slices.Contains(t.Known, a.Iteration) {
+					t.Result = a.Iteration
+				}
+			}
+		})
+	case Settle:
+		settled := state.Settled{At: now, Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, v.iteration(a.Iteration), v.seen.Iterations)}
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled = &settled })
+	case Block:
+		done := a.Export != "" && v.exportStatus(a.Iteration, a.Export) == customvision.ExportDone
+		v.learn(func(p *state.Project) {
+			it := p.Iteration(a.Iteration)
+			switch {
+			case a.Export == "":
+				it.Blocked = a.Why
+			case done:
+				it.Export(a.Export).Blocked = a.Why
+			default:
+				it.Export(a.Export).Refused = a.Why
+			}
+		})
+	}
+}
+
+// block remembers that an export can't be had, for a reason that acting showed.
+func (v *visit) block(ctx context.Context, a Action, why string) error {
+	blocked := Action{Kind: Block, Iteration: a.Iteration, Export: a.Export, Why: why}
+	v.remember(blocked)
+	return v.outcome(ctx, blocked, nil)
+}
+
+// write puts what was learnt into the state. Every export that is underway gets
+// a date, so that one that never ends is noticed whoever asked for it; what the
+// project no longer has is dropped.
+func (v *visit) write(ctx context.Context) error {
+	for id, look := range v.seen.Looks {
+		for _, e := range look.Exports {
+			key, err := archive.NewKey(v.record.ID, id, e.Platform, e.Flavor)
+			if err == nil && e.Status == customvision.ExportExporting && v.seen.Project.Iteration(id).Export(key.String()).Asked.IsZero() {
+				v.learn(func(p *state.Project) { p.Iteration(id).Export(key.String()).Asked = v.seen.Now })
+			}
+		}
+	}
+	for id := range v.seen.Project.Iterations {
+		if !slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id }) {
+			v.learn(func(p *state.Project) { delete(p.Iterations, id) })
+		}
+	}
+	return v.State.Update(ctx, v.record, v.apply)
+}
+
+// apply makes all changes so far in what another writer may have left.
+func (v *visit) apply(p *state.Project) error {
+	for _, change := range v.changes {
+		change(p)
+	}
+	return nil
+}
+
+// exportStatus is the status of an export in the API's list, "" if it isn't there.
+func (v *visit) exportStatus(iteration, name string) string {
+	if e := v.export(iteration, name); e != nil {
+		return e.Status
+	}
+	return ""
+}
+
+// export finds an export, as named in the archive, in the API's list.
+func (v *visit) export(iteration, name string) *customvision.Export {
+	look := v.seen.Looks[iteration]
+	for i, e := range look.Exports {
+		if key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor); err == nil && key.String() == name {
+			return &look.Exports[i]
+		}
+	}
+	return nil
+}
+
+// key is the archive's name of an action's export.
+func (v *visit) key(a Action) (archive.Key, error) {
+	platform, flavor, _ := strings.Cut(a.Export, ".")
+	return archive.NewKey(v.record.ID, a.Iteration, platform, flavor)
+}

@@ -1,0 +1,177 @@
+package reconcile
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/url"
+	"strings"
+
+	"visionkeeper/archive"
+	"visionkeeper/customvision"
+	"visionkeeper/state"
+)
+
+// backup archives one finished export. What can never succeed is blocked, and
+// is no error.
+func (v *visit) backup(ctx context.Context, a Action) error {
+	key, err := v.key(a)
+	if err != nil {
+		return err
+	}
+	source, identity, why, err := v.source(ctx, key, *v.export(a.Iteration, a.Export))
+	if why != "" {
+		return v.block(ctx, a, why)
+	}
+	var b archive.Backup
+	if err == nil {
+		b, err = v.copyAndVerify(ctx, key, source, identity, v.facts(a.Iteration))
+	}
+	switch {
+	case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrTooLarge):
+		return v.block(ctx, a, err.Error())
+	case err != nil:
+		return err
+	}
+	look := v.seen.Looks[a.Iteration]
+	look.Backups = append(look.Backups, b)
+	return nil
+}
+
+// copyAndVerify brings an identified source into the archive and proves it. After
+// a crash it is done again: names collide harmlessly.
+func (r *Reconciler) copyAndVerify(ctx context.Context, key archive.Key, s archive.Source, id archive.Identity, facts archive.Facts) (archive.Backup, error) {
+	b, err := r.Archive.Copy(ctx, key, s, id)
+	if err != nil || b.Verdict != "" {
+		return b, err
+	}
+	proof, err := r.Archive.Verify(ctx, b, facts)
+	b.Verdict = proof.Verdict
+	return b, err
+}
+
+// source finds the bytes of an export: the model container's blob if it is
+// exactly this export, else the service's own download. Where neither has them,
+// and never will, it says why.
+func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Export) (s archive.Source, id archive.Identity, why string, err error) {
+	var other string // what the container holds in its place
+	for _, blob := range blobNames(key) {
+		if s, err = v.Models.source(ctx, blob); err != nil {
+			return s, id, "", err
+		}
+		id, err = v.Archive.Identify(ctx, s)
+		if errors.Is(err, archive.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return s, id, "", err
+		}
+		if id.Manifest != nil && id.Manifest.Is(key) {
+			return s, id, "", nil
+		}
+		other = id.ContentID
+		break
+	}
+	if s, why = v.download(key, e); why != "" {
+		return s, id, why, nil
+	}
+	id, err = v.Archive.Identify(ctx, s)
+	if err == nil && other != "" && id.ContentID == other {
+		why = "overwritten: another export of its platform took its place in the model container, and its download link gives no other bytes"
+	}
+	return s, id, why, err
+}
+
+// download is the service's own package of an export, if its link may be followed.
+func (v *visit) download(key archive.Key, e customvision.Export) (archive.Source, string) {
+	link, err := url.Parse(e.DownloadURI)
+	if err != nil || e.DownloadURI == "" {
+		return archive.Source{}, "its bytes are not in the model container, and the service gives no download link"
+	}
+	if link.Scheme == "" && link.Host == "" {
+		return archive.Source{Kind: archive.FromArtifact, Name: link.Path, Open: func(ctx context.Context) (io.ReadCloser, error) {
+			return v.Service.Artifact(ctx, key.Project, e.DownloadURI)
+		}}, ""
+	}
+	if err := archive.CheckDownloadURL(e.DownloadURI, v.Downloads.Suffix, v.Downloads.Loopback); err != nil {
+		return archive.Source{}, "its bytes are not in the model container, and its download link is not followed: " + err.Error()
+	}
+	return archive.Source{Kind: archive.FromDownload, Name: link.Host + link.Path, URL: e.DownloadURI}, ""
+}
+
+// blobNames are the names an export's blob may have in the model container:
+// whether the service writes ids with hyphens isn't documented.
+func blobNames(key archive.Key) []string {
+	plain := strings.NewReplacer("-", "")
+	return []string{
+		customvision.BlobName(key.Project, key.Iteration, key.Platform),
+		customvision.BlobName(plain.Replace(key.Project), plain.Replace(key.Iteration), key.Platform),
+	}
+}
+
+// facts are what the state knows of an iteration for its proofs.
+func (v *visit) facts(iteration string) archive.Facts {
+	var f archive.Facts
+	if record := v.seen.Project.Iterations[iteration]; record != nil && record.Facts != nil {
+		_ = json.Unmarshal(record.Facts, &f) // written by describe; without them the bytes still count
+	}
+	it := v.iteration(iteration)
+	f.ProjectName, f.IterationName, f.PublishedName, f.TrainedAt = v.seen.Project.Name, it.Name, it.PublishName, it.TrainedAt
+	return f
+}
+
+// performanceThreshold is the probability threshold at which proofs record an
+// iteration's performance: the portal's default. The overlap is left to the service.
+const performanceThreshold = 0.5
+
+// measured is an iteration's performance with the threshold it was asked at.
+type measured struct {
+	Threshold float64 `json:"threshold"`
+	customvision.Performance
+}
+
+// describe gathers what proofs tell of an iteration: domain, tags, performance.
+// It is done once, when the iteration is first seen completed, so that a backup
+// needs no further calls. What the service refuses to tell is left out.
+func (v *visit) describe(ctx context.Context, a Action) error {
+	it := v.iteration(a.Iteration)
+	f := archive.Facts{ClassificationType: it.ClassificationType, Domain: archive.Domain{ID: it.DomainID}}
+	if it.DomainID != "" {
+		d, err := v.Service.Domain(ctx, it.DomainID)
+		if err := unlessRefused(err); err != nil {
+			return err
+		}
+		f.Domain.Name, f.Domain.Type = d.Name, d.Type
+	}
+	tags, err := v.Service.Tags(ctx, v.record.ID, a.Iteration)
+	if err := unlessRefused(err); err != nil {
+		return err
+	}
+	for _, t := range tags {
+		f.Tags = append(f.Tags, archive.Tag{ID: t.ID, Name: t.Name, Type: t.Type, ImageCount: t.ImageCount})
+	}
+	p, err := v.Service.Performance(ctx, v.record.ID, a.Iteration, performanceThreshold, 0)
+	if err == nil {
+		f.Performance, err = json.Marshal(measured{performanceThreshold, p})
+	}
+	if err := unlessRefused(err); err != nil {
+		return err
+	}
+	facts, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Facts = facts })
+	return nil
+}
+
+// unlessRefused drops the service's definite no, which asking again won't change.
+func unlessRefused(err error) error {
+	var refused *customvision.Error
+	if errors.As(err, &refused) && !customvision.Lost(err) && refused.Status >= 400 && refused.Status < 500 &&
+		refused.Status != 401 && refused.Status != 403 && refused.Status != 429 {
+		return nil
+	}
+	return err
+}

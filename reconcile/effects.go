@@ -1,0 +1,177 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"visionkeeper/archive"
+	"visionkeeper/customvision"
+	"visionkeeper/state"
+)
+
+// senderTime bounds how long one sender may take between its intent and the
+// answer, where its context has no deadline.
+const senderTime = 5 * time.Minute
+
+// errOvertaken says that another process wrote the state since this one looked.
+var errOvertaken = errors.New("another process was first")
+
+// send asks the service for exports and trainings: effects that can't be undone
+// and are never repeated blindly. All of them are announced by one write to the
+// state, on top of the very version that the plan was made from; who loses that
+// race sends nothing and leaves it to the winner. What becomes of a lost answer
+// the next look shows.
+func (v *visit) send(ctx context.Context, effects []Action) []error {
+	if len(effects) == 0 {
+		return nil
+	}
+	token := rand.Text()
+	planned := v.record.Revision
+	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
+		if p.Revision != planned {
+			return errOvertaken
+		}
+		if err := v.apply(p); err != nil {
+			return err
+		}
+		for _, a := range effects {
+			v.announce(p, a, token, v.until(ctx))
+		}
+		return nil
+	})
+	if errors.Is(err, errOvertaken) {
+		return v.yield(ctx)
+	}
+	if err != nil {
+		return []error{v.failAll(effects, err)}
+	}
+	v.changes = nil // written
+	v.seen.Project = v.record.Clone()
+
+	var errs []error
+	for _, a := range effects {
+		if a.Kind == Export {
+			err = v.sendExport(ctx, a)
+		} else {
+			err = v.sendTraining(ctx, a, token)
+		}
+		errs = append(errs, v.outcome(ctx, a, err))
+	}
+	return errs
+}
+
+// yield takes over what the other process wrote: the next plan starts from it.
+func (v *visit) yield(ctx context.Context) []error {
+	v.seen.Project, v.seen.Now = v.record.Clone(), v.record.Seen
+	return []error{v.apply(&v.seen.Project)}
+}
+
+func (v *visit) failAll(actions []Action, err error) error {
+	for _, a := range actions {
+		v.seen.Failed[a] = true
+	}
+	return err
+}
+
+// until is when this sender gives up at the latest, by the storage service's clock.
+func (v *visit) until(ctx context.Context) time.Time {
+	left := senderTime
+	if deadline, ok := ctx.Deadline(); ok {
+		left = deadline.Sub(v.Clock.Now())
+	}
+	return v.record.Seen.Add(left)
+}
+
+// announce writes the intent. It may be called anew for another version.
+func (v *visit) announce(p *state.Project, a Action, token string, until time.Time) {
+	if a.Kind == Export {
+		e := p.Iteration(a.Iteration).Export(a.Export)
+		e.Attempts++
+		e.Asked, e.Until = v.record.Seen, until
+		return
+	}
+	for _, t := range p.Trainings {
+		if t.Cause == a.Iteration && t.Open() {
+			t.Refused = "nothing came of it: its sender ended before it was sent"
+		}
+	}
+	var known []string
+	for _, it := range v.seen.Iterations {
+		if it.Status != customvision.StatusNew {
+			known = append(known, it.ID)
+		}
+	}
+	p.Trainings = append(recent(p.Trainings, v.record.Seen), &state.Training{
+		Token: token, Cause: a.Iteration, Known: known, Asked: v.record.Seen, Until: until,
+	})
+}
+
+// recent drops trainings that no rule looks back to.
+func recent(trainings []*state.Training, now time.Time) []*state.Training {
+	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
+}
+
+func (v *visit) sendExport(ctx context.Context, a Action) error {
+	key, err := v.key(a)
+	if err != nil {
+		return err
+	}
+	before := v.exportStatus(a.Iteration, a.Export)
+	e, err := v.Service.Export(ctx, key.Project, key.Iteration, key.Platform, key.Flavor)
+	switch {
+	case err == nil:
+		v.see(a, key, e.Status)
+	case customvision.IsCode(err, "BadRequestExportAlreadyInProgress") && before != customvision.ExportFailed:
+		// Somebody asked for it since the look: as good as our own.
+		v.see(a, key, customvision.ExportExporting)
+	case unlessRefused(err) == nil:
+		return v.block(ctx, a, "the service refuses to export it: "+err.Error())
+	default:
+		return err
+	}
+	return nil
+}
+
+// see puts what became of an export into the service's list.
+func (v *visit) see(a Action, key archive.Key, status string) {
+	if known := v.export(a.Iteration, a.Export); known != nil {
+		known.Status = status
+		return
+	}
+	look := v.seen.Looks[a.Iteration]
+	look.Exports = append(look.Exports, customvision.Export{Platform: key.Platform, Flavor: key.Flavor, Status: status})
+}
+
+func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
+	failed := v.iteration(a.Iteration)
+	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
+		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
+	})
+	mine := func(change func(*state.Training)) {
+		v.learn(func(p *state.Project) {
+			for _, t := range p.Trainings {
+				if t.Token == token && t.Cause == a.Iteration {
+					change(t)
+				}
+			}
+		})
+	}
+	switch {
+	case err == nil:
+		if it.ID, err = customvision.ParseID(it.ID); err != nil {
+			return err
+		}
+		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
+		mine(func(t *state.Training) { t.Result = it.ID })
+		return nil
+	case customvision.IsCode(err, "BadRequestTrainingAlreadyInProgress"):
+		return err // whose it is the next look shows
+	case unlessRefused(err) == nil:
+		mine(func(t *state.Training) { t.Refused = err.Error() })
+		return v.block(ctx, a, "the service refuses to train: "+err.Error())
+	}
+	return err
+}
