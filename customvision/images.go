@@ -31,7 +31,7 @@ func (c *Client) ImageCount(ctx context.Context, projectID, iterationID string, 
 	}
 	n, err := strconv.Atoi(count.String())
 	if err != nil {
-		return 0, &Error{Operation: r.operation, Message: "the answer is not a count"}
+		return 0, &Error{Operation: r.operation, Status: http.StatusOK, Message: "the answer is not a count"}
 	}
 	return n, nil
 }

@@ -266,10 +266,13 @@ func TestNothingIsSentThatWouldWaitBeyondTheDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err = client.Train(ctx, projectID, TrainOptions{})
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.False(t, Lost(err), "nothing was sent")
-		assert.Zero(t, time.Since(start))
+		_, effect := client.Train(ctx, projectID, TrainOptions{})
+		_, read := client.Projects(ctx)
+		for _, err := range []error{effect, read} {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.False(t, Lost(err), "nothing was sent")
+		}
+		assert.Zero(t, time.Since(start), "nor is there anything to wait for")
 		assert.Equal(t, 1, calls)
 	})
 }

@@ -1,6 +1,7 @@
 package customvision
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -43,34 +44,49 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	assert.Nil(t, http.DefaultClient.CheckRedirect)
 }
 
-func TestAnswersAreBounded(t *testing.T) {
+func TestABoundedBodyFailsRatherThanCut(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		size int
 		ok   bool
-	}{"just fits": {maxBody, true}, "too large": {maxBody + 1, false}} {
+	}{"empty": {0, true}, "just fits": {10, true}, "one byte more": {11, false}, "far more": {1000, false}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, s := setup(t, func(w http.ResponseWriter, _ *http.Request) {
-				_, _ = io.WriteString(w, `[]`)
-				_, _ = io.CopyN(w, spaces{}, int64(c.size-2))
-			})
-			_, err := client.Projects(t.Context())
-			assert.Len(t, s.received(), 1, "a repeat would be as large")
+			body := &boundedBody{ReadCloser: io.NopCloser(strings.NewReader(strings.Repeat("x", c.size))), left: 10}
+			got, err := io.ReadAll(body)
 			if c.ok {
 				require.NoError(t, err)
+				assert.Len(t, got, c.size)
 				return
 			}
-			require.ErrorContains(t, err, "larger than 32 MiB")
+			require.ErrorIs(t, err, tooLarge{})
 		})
 	}
+}
+
+// flood writes more than an answer may have.
+func flood(w http.ResponseWriter) {
+	chunk := bytes.Repeat([]byte(" "), 1<<20)
+	for range maxBody/len(chunk) + 1 {
+		if _, err := w.Write(chunk); err != nil {
+			return // the client went away, as it should
+		}
+	}
+}
+
+func TestAnAnswerTooLargeIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	client, s := setup(t, func(w http.ResponseWriter, _ *http.Request) { flood(w) })
+	_, err := client.Projects(t.Context())
+	require.ErrorContains(t, err, "larger than 32 MiB")
+	assert.Len(t, s.received(), 1)
 }
 
 func TestErrorBodiesAreBoundedForStreamsToo(t *testing.T) {
 	t.Parallel()
 	client, _ := setup(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.CopyN(w, spaces{}, maxBody+1)
+		flood(w)
 	})
 	_, err := client.Artifact(t.Context(), projectID, "a")
 	require.ErrorContains(t, err, "larger than 32 MiB")
@@ -88,16 +104,6 @@ func TestAGivenTransporterIsUsed(t *testing.T) {
 	n, err := client.ImageCount(context.Background(), projectID, "", TaggedImages)
 	require.NoError(t, err)
 	assert.Equal(t, 7, n)
-}
-
-// spaces is an endless reader.
-type spaces struct{}
-
-func (spaces) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = ' '
-	}
-	return len(p), nil
 }
 
 // transporter answers without a network, so that it works under a fake clock.
