@@ -70,7 +70,7 @@ func failureStatus(err error) int {
 // ended, why it ended. The result of an f that returns after that is logged.
 func run(ctx context.Context, log zerolog.Logger, f func(context.Context) error) error {
 	done := make(chan error, 1)
-	go func() { done <- protect(ctx, f) }()
+	go protect(ctx, f, done)
 	select {
 	case err := <-done:
 		return err

@@ -20,20 +20,18 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 // errGone is the outcome of a function that ended its goroutine (runtime.Goexit).
 var errGone = errors.New("the function ended its goroutine instead of returning")
 
-// protect calls f and turns a panic into an error: three crashes within half an
-// hour of each other and the host stops the whole app.
-func protect(ctx context.Context, f func(context.Context) error) (err error) {
-	returned := false
+// protect calls f and sends its outcome, a panic included: three crashes within
+// half an hour of each other, and the host stops the whole app. It runs in a
+// goroutine of its own, because f may end that.
+func protect(ctx context.Context, f func(context.Context) error, done chan<- error) {
+	err := errGone
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{v, debug.Stack()}
-		} else if !returned {
-			err = errGone
 		}
+		done <- err
 	}()
 	err = f(ctx)
-	returned = true
-	return err
 }
 
 // logFailure adds err to a log line, with the stack where it was a panic.

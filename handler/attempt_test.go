@@ -1,0 +1,123 @@
+package handler
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const soon = 50 * time.Millisecond
+
+func TestAFunctionThatIgnoresTheDeadlineIsAnsweredForAndItsLateResultOnlyLogged(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		late func() error
+		log  string
+	}{
+		"success": {func() error { return nil }, "succeeded after"},
+		"error":   {func() error { return errors.New("too slow") }, "too slow"},
+		"panic":   {func() error { panic("at last") }, "at last"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t, Options{Deadline: soon})
+			release := make(chan struct{})
+			h.Handle("slow", func(context.Context, *Invocation) error {
+				<-release
+				return c.late()
+			})
+			reason := requireFailure(t, h.do(t, http.MethodPost, "/slow", "{}"), http.StatusInternalServerError)
+			assert.Contains(t, reason, "50ms")
+			close(release)
+			require.Eventually(t, func() bool { return strings.Contains(h.err.String(), c.log) }, 10*time.Second, time.Millisecond)
+			entries := h.err.entries(t)
+			require.Len(t, entries, 2)
+			assert.Equal(t, "warn", entries[1]["level"])
+			assert.Equal(t, testID, entries[1]["invocation"])
+		})
+	}
+}
+
+func TestTheContextEndsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, Options{Deadline: soon})
+	cause := make(chan error, 1)
+	h.Handle("slow", func(ctx context.Context, _ *Invocation) error {
+		<-ctx.Done()
+		cause <- context.Cause(ctx)
+		return ctx.Err()
+	})
+	requireFailure(t, h.do(t, http.MethodPost, "/slow", "{}"), http.StatusInternalServerError)
+	assert.ErrorIs(t, <-cause, context.DeadlineExceeded)
+}
+
+func TestTheContextEndsWithTheConnection(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, Options{})
+	started, ended := make(chan struct{}), make(chan error, 1)
+	h.Handle("slow", func(ctx context.Context, _ *Invocation) error {
+		close(started)
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return ctx.Err()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		<-started
+		cancel()
+	}()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/slow", strings.NewReader("{}"))
+	require.NoError(t, err)
+	_, err = h.client.Do(r)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.ErrorIs(t, <-ended, context.Canceled)
+}
+
+func TestABodyThatNeverEndsFailsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, Options{Deadline: soon})
+	h.Handle("f", nothing)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	_, err = fmt.Fprint(conn, "POST /f HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"Data\":")
+	require.NoError(t, err)
+
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	requireFailure(t, answer{response.StatusCode, response.Header, string(body)}, http.StatusInternalServerError)
+}
+
+func TestABodyOverTheLimitFails(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, Options{MaxBody: 20})
+	h.Handle("f", nothing)
+	atLimit, over := `{"Data":{"a":"123"}}`, `{"Data":{"a":"1234"}}`
+	require.Len(t, atLimit, 20)
+	for name, body := range map[string]func(string) io.Reader{
+		"chunked":     chunked,
+		"with length": func(s string) io.Reader { return strings.NewReader(s) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			requireSuccess(t, h.send(t, http.MethodPost, "/f", body(atLimit)))
+			reason := requireFailure(t, h.send(t, http.MethodPost, "/f", body(over)), http.StatusRequestEntityTooLarge)
+			assert.Contains(t, reason, "limit of 20 bytes")
+		})
+	}
+}

@@ -1,0 +1,61 @@
+//go:build unix
+
+package handler
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestASignalEndsTheProgramAtOnceWithAnErrorThatNamesIt(t *testing.T) {
+	t.Parallel()
+	for signal, name := range map[syscall.Signal]string{syscall.SIGINT: "interrupt", syscall.SIGTERM: "terminated"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			executable, err := os.Executable()
+			require.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			child := exec.CommandContext(ctx, executable)
+			child.Env = append(os.Environ(), envChild+"=1", envPort+"=0")
+			var stderr strings.Builder
+			child.Stderr = &stderr
+			stdout, err := child.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, child.Start())
+
+			printed := bufio.NewScanner(stdout)
+			require.True(t, printed.Scan())
+			var listening struct{ Address string }
+			require.NoError(t, json.Unmarshal(printed.Bytes(), &listening))
+			cut := make(chan error, 1)
+			go func() {
+				response, err := http.Post("http://"+listening.Address+"/stuck", "application/json", strings.NewReader("{}"))
+				if err == nil {
+					_ = response.Body.Close()
+				}
+				cut <- err
+			}()
+			require.True(t, printed.Scan(), "the invocation runs")
+
+			signalled := time.Now()
+			require.NoError(t, child.Process.Signal(signal))
+			require.Error(t, <-cut)
+			_ = child.Wait()
+			assert.Less(t, time.Since(signalled), 10*time.Second)
+			assert.Equal(t, childCode, child.ProcessState.ExitCode())
+			assert.Contains(t, stderr.String(), name)
+		})
+	}
+}
