@@ -3,6 +3,8 @@ package funchost
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -59,6 +61,9 @@ func topLevel(text string) ([]property, error) {
 	}
 	if _, err := decoder.Token(); err != nil {
 		return nil, err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("something follows the object")
 	}
 	return list, nil
 }

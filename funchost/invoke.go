@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -190,6 +191,11 @@ func (h *Host) report(c call, o outcome, took time.Duration) {
 	if o.result != nil {
 		for _, text := range o.result.Logs {
 			h.log.infof("Function.%s.User: %s", c.function.name, text)
+		}
+		for _, b := range c.function.bindings {
+			if _, given := o.result.Outputs[b.Name]; given && strings.EqualFold(b.Direction, "out") && !b.is("http") {
+				h.log.warnf("Function '%s': the output '%s' of type %s is dropped: this stand-in writes http outputs only", c.function.name, b.Name, b.Type)
+			}
 		}
 	}
 	if o.err != nil {
