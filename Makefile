@@ -1,0 +1,63 @@
+# Visionkeeper. `make help` lists the targets.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+
+# What `make dist` builds for. Azure Functions runs it on linux/amd64.
+GOOS   ?= linux
+GOARCH ?= amd64
+DIST   ?= dist
+
+# Who plays the Functions host in local runs: funchost (ours) or func (Core Tools).
+HOST ?= funchost
+
+NODE_MODULES := tools/node_modules/.package-lock.json
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test bench lint tools app dist publish clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: tools app ## run everything on this machine, with a demo project, until Ctrl-C (HOST=func takes Core Tools)
+	@$(GO) build -o build/local ./local && exec build/local -app build/app -host $(HOST)
+
+demo: tools app ## run the whole story once, by itself, and check what it leaves in the archive
+	@$(GO) build -o build/local ./local && exec build/local -app build/app -host $(HOST) -demo
+
+test: tools ## run all tests, with the race detector, against a real Azurite
+	$(GO) test -race -shuffle=on ./...
+
+bench: tools ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+lint: ## check format and common mistakes
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+tools: $(NODE_MODULES) ## install Azurite, as tools/package-lock.json pins it
+$(NODE_MODULES): tools/package.json tools/package-lock.json
+	npm ci --prefix tools --no-audit --no-fund --loglevel=error --ignore-scripts
+	@touch $@
+
+dist: ## lay out what Core Tools upload, for linux/amd64 or the GOARCH given
+	rm -rf $(DIST)
+	mkdir -p $(DIST)
+	CGO_ENABLED=0 GOOS=$(GOOS) GOARCH=$(GOARCH) $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(DIST)/visionkeeper .
+	cp host.json policy.json .funcignore $(DIST)/
+	for f in functions/*/function.json; do \
+	  name=$$(basename $$(dirname $$f)); mkdir -p $(DIST)/$$name && cp $$f $(DIST)/$$name/ || exit 1; \
+	done
+
+app: # the same layout, for this machine
+	@$(MAKE) --no-print-directory -s dist DIST=build/app GOOS=$$($(GO) env GOHOSTOS) GOARCH=$$($(GO) env GOHOSTARCH)
+
+publish: dist ## upload dist/ to the function app: make publish APP=name
+	@test -n "$(APP)" || { echo "Name the function app: make publish APP=name"; exit 2; }
+	@command -v func >/dev/null || { echo "Azure Functions Core Tools (func) are not installed: https://learn.microsoft.com/azure/azure-functions/functions-run-local"; exit 2; }
+	cd $(DIST) && func azure functionapp publish $(APP) --no-build
+
+clean: ## remove what was built
+	rm -rf build dist

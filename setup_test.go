@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/archive"
+	"visionkeeper/azurite"
+	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/customvision"
+	"visionkeeper/emulator"
+	"visionkeeper/funchost"
+	"visionkeeper/state"
+	"visionkeeper/storage"
+)
+
+// key is the emulated service's Training-Key: a secret that must never be printed.
+const key = "0123456789abcdef-the-training-key"
+
+// compact is the domain General (compact), whose models can be exported.
+const compact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
+
+// laidOut is what `make dist` made for this machine.
+var laidOut string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "visionkeeper")
+	if err != nil {
+		panic(err)
+	}
+	laidOut = filepath.Join(dir, "app")
+	build := exec.Command("make", "-s", "dist", "DIST="+laidOut, "GOOS="+goEnv("GOHOSTOS"), "GOARCH="+goEnv("GOHOSTARCH"))
+	if out, err := build.CombinedOutput(); err != nil {
+		panic("make dist: " + string(out))
+	}
+	code := azuritetest.Run(m)
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func goEnv(name string) string {
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		panic(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// app is the real binary under the stand-in for the host, with a real queue and
+// real containers of its own, and the emulated service beside it.
+type app struct {
+	t       *testing.T
+	service *emulator.Server
+	client  *customvision.Client
+	host    *funchost.Host
+	printed *buffer
+
+	queue    *azqueue.QueueClient
+	queueURL string
+	models   string // the model container's URL
+	archive  *archive.Archive
+	state    *state.Store
+	blobs    *service.Client // of the archive's account
+
+	mu          sync.Mutex
+	invocations []funchost.Invocation
+}
+
+// options of an app under test.
+type options struct {
+	policy   string            // policy.json; "" keeps the one that ships
+	settings map[string]string // further settings; "" removes one
+	emulator emulator.Options
+	noHost   bool // the test starts the host itself, by startHost
+}
+
+func newApp(t *testing.T, o options) *app {
+	t.Helper()
+	server := azuritetest.Start(t)
+	customer, archives := open(t, server, azurite.Customer), open(t, server, azurite.Archive)
+	a := &app{t: t, printed: &buffer{}}
+
+	o.emulator.Key = key
+	o.emulator.Storage, o.emulator.ServiceStorage = customer, open(t, server, azurite.Service)
+	o.emulator.NoValidation = true
+	if o.emulator.ModelSize == 0 {
+		o.emulator.ModelSize = 100_000
+	}
+	var err error
+	a.service, err = emulator.New(o.emulator)
+	require.NoError(t, err)
+	t.Cleanup(a.service.Close)
+	api := httptest.NewServer(a.service)
+	t.Cleanup(api.Close)
+	a.client, err = customvision.NewClientWithKey(api.URL, key, &customvision.ClientOptions{RatePerSecond: -1})
+	require.NoError(t, err)
+
+	settings := map[string]string{
+		"FUNCTIONS_WORKER_RUNTIME": "custom",
+		"AzureWebJobsStorage":      server.ConnectionString(azurite.Archive),
+		"CustomVisionStorage":      server.ConnectionString(azurite.Customer),
+		"ArchiveStorage":           server.ConnectionString(azurite.Archive),
+		"CUSTOMVISION_ENDPOINT":    api.URL,
+		"CUSTOMVISION_KEY":         key,
+		"NOTIFICATION_QUEUE":       azuritetest.Name("notifications"),
+		"MODEL_CONTAINER":          azuritetest.Name("models"),
+		"ARCHIVE_CONTAINER":        azuritetest.Name("archive"),
+		"STATE_CONTAINER":          azuritetest.Name("state"),
+		"SWEEP_SCHEDULE":           "0 0 0 1 1 *", // by hand in tests
+
+		"VISIONKEEPER_LOOK_INTERVAL":                                    "100ms",
+		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1",
+		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:01",
+	}
+	queues, err := customer.Queue(nil)
+	require.NoError(t, err)
+	a.queue = queues.NewQueueClient(settings["NOTIFICATION_QUEUE"])
+	_, err = a.queue.Create(t.Context(), nil)
+	require.NoError(t, err)
+	modelBlobs, err := customer.Blob(nil)
+	require.NoError(t, err)
+	a.blobs, err = archives.Blob(nil)
+	require.NoError(t, err)
+	create := func(c *service.Client, name string) {
+		_, err := c.CreateContainer(t.Context(), name, nil)
+		require.NoError(t, err)
+	}
+	create(modelBlobs, settings["MODEL_CONTAINER"])
+	create(a.blobs, settings["ARCHIVE_CONTAINER"])
+	create(a.blobs, settings["STATE_CONTAINER"])
+	a.queueURL, a.models = a.queue.URL(), modelBlobs.NewContainerClient(settings["MODEL_CONTAINER"]).URL()
+	a.archive = archive.Open(a.blobs, settings["ARCHIVE_CONTAINER"], archive.Options{})
+	a.state = state.Open(a.blobs, settings["STATE_CONTAINER"])
+
+	for name, value := range o.settings {
+		settings[name] = value
+	}
+	root := filepath.Join(t.TempDir(), "app")
+	require.NoError(t, os.CopyFS(root, os.DirFS(laidOut)))
+	if o.policy != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(o.policy), 0o644))
+	}
+	var env []string
+	for name, value := range settings {
+		env = append(env, name+"="+value)
+	}
+	if !o.noHost {
+		a.host, err = funchost.Start(context.Background(), funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked})
+		require.NoError(t, err)
+		t.Cleanup(func() { a.host.Close() })
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the app printed:\n%s", a.printed)
+		}
+	})
+	return a
+}
+
+func open(t *testing.T, server *azurite.Server, account string) storage.Account {
+	t.Helper()
+	opened, err := storage.ParseConnectionString(server.ConnectionString(account))
+	require.NoError(t, err)
+	return opened
+}
+
+func (a *app) invoked(i funchost.Invocation) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.invocations = append(a.invocations, i)
+}
+
+// ended counts the invocations of a function that have ended, and how many failed.
+func (a *app) ended(function string) (all, failed int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, i := range a.invocations {
+		if i.Function == function {
+			all++
+			if i.Err != nil {
+				failed++
+			}
+		}
+	}
+	return all, failed
+}
+
+// connect creates a project with queue and container, and waits until the app
+// has seen the connection test.
+func (a *app) connect(name, domain string) customvision.Project {
+	a.t.Helper()
+	p, err := a.client.CreateProject(a.t.Context(), customvision.CreateProjectOptions{
+		Name: name, DomainID: domain, ExportModelContainerURI: a.models, NotificationQueueURI: a.queueURL,
+	})
+	require.NoError(a.t, err)
+	require.Equal(a.t, a.queueURL, p.Settings.NotificationQueueURI, "the service keeps the queue")
+	return p
+}
+
+// put puts a message on the queue as it is.
+func (a *app) put(text string) {
+	a.t.Helper()
+	_, err := a.queue.EnqueueMessage(a.t.Context(), text, nil)
+	require.NoError(a.t, err)
+}
+
+// backups are the archive's packages of an iteration by name and verdict.
+func (a *app) backups(project, iteration string) map[string]archive.Verdict {
+	a.t.Helper()
+	list, err := a.archive.Backups(a.t.Context(), project, iteration)
+	require.NoError(a.t, err)
+	found := map[string]archive.Verdict{}
+	for _, b := range list {
+		found[b.Key.String()] = b.Verdict
+	}
+	return found
+}
+
+// project is the state of a project.
+func (a *app) project(id string) state.Project {
+	a.t.Helper()
+	r, err := a.state.Load(a.t.Context(), id)
+	require.NoError(a.t, err)
+	return r.Project
+}
+
+// eventually waits for a condition.
+func (a *app) eventually(what string, condition func() bool) {
+	a.t.Helper()
+	require.Eventually(a.t, condition, 60*time.Second, 50*time.Millisecond, what)
+}
+
+// settles waits until the queue is empty and every invocation so far was answered.
+func (a *app) settles() {
+	a.t.Helper()
+	a.eventually("the queue runs empty", func() bool {
+		p, err := a.queue.GetProperties(a.t.Context(), nil)
+		require.NoError(a.t, err)
+		return *p.ApproximateMessagesCount == 0
+	})
+}
+
+// buffer collects what many goroutines print.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// sweep runs the sweep by hand and waits for its end.
+func (a *app) sweep() {
+	a.t.Helper()
+	before, _ := a.ended("sweep")
+	resp, err := http.Post(a.host.URL()+"/admin/functions/sweep", "application/json", strings.NewReader("{}"))
+	require.NoError(a.t, err)
+	resp.Body.Close()
+	require.Equal(a.t, http.StatusAccepted, resp.StatusCode)
+	a.eventually("the sweep ends", func() bool { all, _ := a.ended("sweep"); return all > before })
+}
