@@ -69,11 +69,27 @@ func (v *visit) outcome(ctx context.Context, a Action, err error) error {
 			event = log.Warn()
 		}
 	}
-	event.Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).Str("because", a.Why).Msg(string(a.Kind))
+	event = event.Str("project", v.record.ID).Str("iteration", a.Iteration).Str("because", a.Why)
+	if a.Export != "" {
+		event = event.Str("export", a.Export)
+	}
 	if err == nil {
+		event.Msg(said[a.Kind])
 		return nil
 	}
+	event.Msg("failed: " + string(a.Kind))
 	return fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export, a.Iteration, err)
+}
+
+// said is what the log says of an action that was done.
+var said = map[ActionKind]string{
+	Describe: "noted domain, tags and performance",
+	Backup:   "archived",
+	Export:   "asked for an export",
+	Retrain:  "started a training",
+	Adopt:    "found the training that was asked for",
+	Block:    "given up",
+	Settle:   "settled",
 }
 
 // onlyObserved tells an action that mode observe leaves undone, and says so.
@@ -84,7 +100,7 @@ func (v *visit) onlyObserved(ctx context.Context, a Action) bool {
 	if !v.seen.Failed[a] {
 		v.seen.Failed[a] = true // said once
 		zerolog.Ctx(ctx).Info().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).
-			Str("because", a.Why).Msgf("would %s, but the policy's mode is observe", a.Kind)
+			Str("because", a.Why).Msgf("would %s, but the policy only observes", a.Kind)
 	}
 	return true
 }

@@ -79,7 +79,7 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 			errs = append(errs, fmt.Errorf("archive %q: %w", b.name, err))
 			continue
 		}
-		zerolog.Ctx(ctx).Info().Str("project", project).Str("iteration", iteration).Str("blob", b.name).Msg(string(Backup))
+		zerolog.Ctx(ctx).Info().Str("project", project).Str("iteration", iteration).Str("blob", b.name).Msg(said[Backup])
 		done = append(done, Action{Kind: Backup, Iteration: iteration, Export: platform, Why: "it lies in the model container"})
 		changes = append(changes, func(p *state.Project) { p.Iteration(iteration).Archived(b.name, b.etag) })
 	}
