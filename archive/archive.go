@@ -110,7 +110,10 @@ func (a *Archive) Check(ctx context.Context) error {
 // credential but what the URL holds, and without following a redirect, so that
 // nobody can send it elsewhere.
 func sourcePipeline(version string) runtime.Pipeline {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DisableCompression = true // the bytes as they are stored
 	client := &http.Client{
+		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return runtime.NewPipeline("visionkeeper", version, runtime.PipelineOptions{}, &policy.ClientOptions{Transport: client})

@@ -18,17 +18,17 @@ const maxCopies = 3
 // the same name, and the first one stays. Where the content is there already,
 // that backup is returned, with its verdict; else the new one, still unproven.
 // The error is ErrChanged where the source is no longer what was identified, and
-// ErrDamaged where three copies of it were damaged. (Copy Blob From URL, Put
+// ErrDamaged where three copies of it were no good. (Copy Blob From URL, Put
 // Block From URL, Put Blob)
 func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backup, error) {
 	if id.Size > a.options.MaxSize {
 		return Backup{}, a.tooLarge(s.Name, id.Size)
 	}
 	var spent []string
-	if id.Size > a.options.SyncCopyLimit { // many requests: worth one to see whether they are needed
+	if s.URL == "" || id.Size > a.options.SyncCopyLimit { // costly: worth a request to see whether it is needed
 		var held Backup
 		var err error
-		if held, spent, err = a.existing(ctx, k, id); err != nil || held.Blob != "" {
+		if held, spent, err = a.existing(ctx, k, s, id); err != nil || held.Blob != "" {
 			return held, err
 		}
 	}
@@ -48,30 +48,30 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 		// Either the name is taken or the source has changed: a service that
 		// finds both may tell of either.
 		var held Backup
-		if held, spent, err = a.existing(ctx, k, id); err != nil || held.Blob != "" {
+		if held, spent, err = a.existing(ctx, k, s, id); err != nil || held.Blob != "" {
 			return held, err
 		}
 		if !slices.Contains(spent, stem(name)) {
 			return Backup{}, fmt.Errorf("copy %s: %w", s.Name, ErrChanged)
 		}
 	}
-	return Backup{}, fmt.Errorf("copy %s: %w: the archive has %d copies of it, each of them damaged, so it is so at its source", s.Name, ErrDamaged, maxCopies)
+	return Backup{}, fmt.Errorf("copy %s: %w: the archive has %d copies of it, none of them good, so neither is the source", s.Name, ErrDamaged, maxCopies)
 }
 
-// existing finds a copy of the content that isn't damaged, and the stems that no
-// further copy may have: those of damaged copies and of lost ones.
-func (a *Archive) existing(ctx context.Context, k Key, id Identity) (held Backup, spent []string, err error) {
+// existing finds a copy of the content that stays, and the stems that no further
+// copy may have: those of damaged copies, of lost ones, and, where the source is
+// sure, of those that nobody could identify because theirs wasn't.
+func (a *Archive) existing(ctx context.Context, k Key, s Source, id Identity) (held Backup, spent []string, err error) {
 	list, err := a.list(ctx, k.dir()+id.ContentID)
 	if err != nil {
 		return Backup{}, nil, err
 	}
 	for _, b := range list {
-		switch b.Verdict {
-		case Damaged, Lost:
-			spent = append(spent, stem(b.Blob+b.Proof))
-		default:
+		unsure := b.Verdict == Unidentified && !b.Origin.ownExport() && Origin{Kind: s.Kind}.ownExport()
+		if b.Verdict != Damaged && b.Verdict != Lost && !unsure {
 			return b, spent, nil
 		}
+		spent = append(spent, stem(b.Blob), stem(b.Proof))
 	}
 	return Backup{}, spent, nil
 }

@@ -37,7 +37,7 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 	if head.size > a.options.MaxSize {
 		return Identity{}, a.tooLarge(s.Name, head.size)
 	}
-	if !head.part && head.size > headSize {
+	if !head.part && (head.size < 0 || head.size > headSize) {
 		return a.identifyWhole(ctx, s, head.etag)
 	}
 	r := &remote{size: head.size, fetch: func(offset, count int64) ([]byte, error) {

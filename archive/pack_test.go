@@ -89,7 +89,7 @@ func pack(e export) []byte {
 			continue
 		}
 		method := zip.Deflate
-		if e.store {
+		if e.store || e.size >= 1<<20 {
 			method = zip.Store
 		}
 		w, err := z.CreateHeader(&zip.FileHeader{Name: entry.name, Method: method})

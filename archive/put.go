@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+
+	"visionkeeper/storage"
 )
 
 // put writes a source to a name that must be free: by the storage service, or,
@@ -35,7 +38,7 @@ func (a *Archive) put(ctx context.Context, name string, s Source, id Identity) (
 // it is behind a firewall, no blob, or not there. Reading it in this process
 // works, or says why not.
 func serviceCannotRead(err error) bool {
-	return bloberror.HasCode(err,
+	return storage.Status(err) == http.StatusNotFound || bloberror.HasCode(err,
 		bloberror.CannotVerifyCopySource, bloberror.CopyAcrossAccountsNotSupported,
 		bloberror.InvalidSourceBlobType, bloberror.InvalidSourceBlobURL,
 		bloberror.InvalidHeaderValue, bloberror.InvalidInput, bloberror.UnsupportedHeader,

@@ -15,11 +15,8 @@ func (a *Archive) Restore(ctx context.Context, b Backup, w io.Writer) (Proof, er
 	if err != nil {
 		return Proof{}, err
 	}
-	if b.Blob == "" {
-		return p, fmt.Errorf("%s: %w: its proof %s is left alone", p.Blob, ErrNotFound, b.Proof)
-	}
 	// Unpinned: what is there is compared with the proof, not with the listing.
-	got, err := a.read(ctx, Backup{Blob: b.Blob}, w)
+	got, err := a.read(ctx, Backup{Blob: b.Blob, Proof: b.Proof}, w)
 	if err != nil {
 		return p, err
 	}

@@ -30,7 +30,7 @@ type Source struct {
 // read is what a source answered to one request.
 type read struct {
 	body io.ReadCloser
-	size int64  // of the whole package
+	size int64  // of the whole package; -1 where the source doesn't tell
 	etag string // without quotes
 	part bool   // body is the part asked for, not the whole
 }
@@ -61,11 +61,8 @@ func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag s
 	got := read{body: resp.Body, etag: unquote(resp.Header.Get("ETag"))}
 	switch resp.StatusCode {
 	case http.StatusOK:
-		if got.size = resp.ContentLength; got.size >= 0 {
-			return got, nil
-		}
-		resp.Body.Close()
-		return read{}, fmt.Errorf("%s: the answer does not tell its length", what)
+		got.size = resp.ContentLength
+		return got, nil
 	case http.StatusPartialContent:
 		_, total, _ := strings.Cut(resp.Header.Get("Content-Range"), "/")
 		got.part = true
@@ -136,10 +133,13 @@ func (a *Archive) whole(ctx context.Context, s Source, etag string, w io.Writer)
 			got.body.Close()
 			return done, a.tooLarge(s.Name, got.size)
 		}
-		n, err := io.Copy(w, io.LimitReader(got.body, got.size-done))
+		n, err := io.Copy(w, io.LimitReader(got.body, a.options.MaxSize+1-done))
 		got.body.Close()
 		done += n
-		if done == got.size {
+		switch {
+		case done > a.options.MaxSize:
+			return done, a.tooLarge(s.Name, done)
+		case done == got.size || (got.size < 0 && err == nil):
 			return done, nil
 		}
 		if etag = got.etag; ifMatch(etag) == nil || attempt == readAttempts || ctx.Err() != nil {

@@ -46,6 +46,9 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 	if err != nil {
 		return Proof{}, fmt.Errorf("verify %s: %w", b.Blob, err)
 	}
+	if f.contentID != b.ContentID && f.verdict != Damaged {
+		f.damaged("its content is not the one it is named after")
+	}
 	p := Proof{
 		Layout: LayoutVersion, Verdict: f.verdict, Note: f.note,
 		Key: b.Key, Blob: b.Blob, ContentID: f.contentID,
@@ -94,6 +97,9 @@ type content struct {
 // read writes an archived package to w, continuing where an answer breaks off.
 // Where the backup tells an ETag and the blob has another, the error is ErrChanged.
 func (a *Archive) read(ctx context.Context, b Backup, w io.Writer) (content, error) {
+	if b.Blob == "" {
+		return content{}, fmt.Errorf("the package of %s: %w", b.Proof, ErrNotFound)
+	}
 	what := "read back " + b.Blob
 	var o blob.DownloadStreamOptions
 	if match := ifMatch(b.ETag); match != nil {
