@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,11 +42,9 @@ func Deadline(getenv func(string) string, root string) (time.Duration, error) {
 		return 0, fmt.Errorf("cannot read functionTimeout: %w", err)
 	}
 	var host struct {
-		FunctionTimeout any // the host reads numbers as the text they are written in
+		FunctionTimeout any // the host takes a number as its text
 	}
-	decoder := json.NewDecoder(bytes.NewReader(stripComments(data)))
-	decoder.UseNumber()
-	if err := decoder.Decode(&host); err != nil {
+	if err := json.Unmarshal(stripComments(data), &host); err != nil {
 		return 0, fmt.Errorf("cannot read functionTimeout from %s: %w", path, err)
 	}
 	if host.FunctionTimeout == nil {
