@@ -43,7 +43,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload")
 
 	version, path, ok := apiPath(r.URL.Path)
-	var op *operation
+	var op *apiOperation
 	var ids map[string]string
 	var pathKnown bool
 	if ok {
@@ -69,6 +69,16 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	case op == nil:
 		gatewayError(recorder, http.StatusNotFound, "Resource not found")
 		return
+	case s.throttled(op.name):
+		s.tooManyRequests(recorder, op.name, version, 0)
+		return
+	case r.Method == http.MethodPost && r.ContentLength == 0 && r.Header.Get("Content-Length") == "":
+		lengthRequired(recorder)
+		return
+	}
+	fault := s.nextCallFault(op.name)
+	if s.suffer(recorder, r, fault, op.name, version) {
+		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(recorder, r.Body, maxBody))
 	if err != nil {
@@ -76,16 +86,24 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{version: version, ids: ids, query: lowerKeys(r.URL.Query()), header: r.Header, body: body}
+	if fault.LoseAnswer {
+		s.answerCall(unheard{http.Header{}}, op, c, baseURL(r))
+		reset(recorder)
+		return
+	}
 	s.answerCall(recorder, op, c, baseURL(r))
 }
 
-func (s *Server) answerCall(w http.ResponseWriter, op *operation, c *call, base string) {
+func (s *Server) answerCall(w http.ResponseWriter, op *apiOperation, c *call, base string) {
 	s.mu.Lock()
 	c.now = s.state.Clock.now()
 	if s.options.URL == "" {
 		s.base = base
 	}
 	result, err := op.handle(s, c)
+	if op.method != http.MethodGet {
+		s.save()
+	}
 	out, ok := result.(reply)
 	if err == nil && !ok {
 		out = reply{status: http.StatusOK}
@@ -201,6 +219,14 @@ func baseURL(r *http.Request) string {
 		return "https://" + r.Host
 	}
 	return "http://" + r.Host
+}
+
+// lengthRequired answers a POST without a Content-Length in HTML, as the
+// service's front does.
+func lengthRequired(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=us-ascii")
+	w.WriteHeader(http.StatusLengthRequired)
+	io.WriteString(w, "<html><head><title>Length Required</title></head><body><h2>Length Required</h2><hr><p>HTTP Error 411. The request must be chunked or have a content length.</p></body></html>")
 }
 
 // statusWriter remembers the status that was written.

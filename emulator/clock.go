@@ -36,6 +36,7 @@ func (s *Server) Now() time.Time {
 func (s *Server) SetTime(t time.Time) {
 	s.mu.Lock()
 	s.state.Clock.set(t)
+	s.save()
 	s.mu.Unlock()
 	s.runDue()
 }
@@ -44,16 +45,18 @@ func (s *Server) SetTime(t time.Time) {
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	s.state.Clock.set(s.state.Clock.now().Add(d))
+	s.save()
 	s.mu.Unlock()
 	s.runDue()
 }
 
-// Freeze makes the clock stand still, Unfreeze lets it run on from there.
+// Freeze makes the clock stand still.
 func (s *Server) Freeze() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.state.Clock.now()
 	s.state.Clock.Frozen = &now
+	s.save()
 }
 
 // Unfreeze lets the clock run on from where it stands.
@@ -61,6 +64,7 @@ func (s *Server) Unfreeze() {
 	s.mu.Lock()
 	if at := s.state.Clock.Frozen; at != nil {
 		s.state.Clock = clock{Offset: time.Until(*at)}
+		s.save()
 	}
 	s.mu.Unlock()
 	s.runDue()

@@ -13,73 +13,140 @@ import (
 // controlPrefix is where the emulator itself is steered, apart from the API.
 const controlPrefix = "/_control/"
 
-// control is one control endpoint. Arguments come in the query.
+// control is one control endpoint. Arguments come in the query; those named
+// here are all it takes.
 type control struct {
 	method, name string
+	arguments    []string
 	handle       func(*Server, url.Values) (any, error)
 }
 
-// count adapts a method that takes how often; count=1 if not given.
-func count(f func(*Server, int)) func(*Server, url.Values) (any, error) {
-	return func(s *Server, q url.Values) (any, error) {
-		n := 1
-		if text := q.Get("count"); text != "" {
-			var err error
-			if n, err = strconv.Atoi(text); err != nil || n < 0 {
-				return nil, fmt.Errorf("count is a number from 0 on, not %q", text)
-			}
-		}
-		f(s, n)
-		return map[string]int{"count": n}, nil
+var controls []control
+
+func init() { // not an initialiser: the list of endpoints is itself one
+	controls = []control{
+		{http.MethodGet, "", nil, listControls},
+		{http.MethodGet, "view", nil, func(s *Server, _ url.Values) (any, error) { return s.View(), nil }},
+		{http.MethodGet, "requests", nil, func(s *Server, _ url.Values) (any, error) {
+			return map[string]any{"counts": s.Counts(), "requests": append([]Request{}, s.Requests()...)}, nil
+		}},
+		{http.MethodGet, "messages", nil, func(s *Server, _ url.Values) (any, error) {
+			return append([]Message{}, s.Messages()...), nil
+		}},
+		{http.MethodPost, "create-project", []string{"name", "domain", "container", "queue"}, func(s *Server, q url.Values) (any, error) {
+			id, err := s.CreateProject(q.Get("name"), q.Get("domain"), q.Get("container"), q.Get("queue"))
+			return map[string]string{"project": id}, err
+		}},
+		{http.MethodPost, "train", []string{"project"}, func(s *Server, q url.Values) (any, error) {
+			id, err := s.Train(q.Get("project"))
+			return map[string]string{"iteration": id}, err
+		}},
+		{http.MethodPost, "export", []string{"project", "iteration", "platform", "flavor"}, func(s *Server, q url.Values) (any, error) {
+			return struct{}{}, s.Export(q.Get("project"), q.Get("iteration"), q.Get("platform"), q.Get("flavor"))
+		}},
+		{http.MethodPost, "finish-now", []string{"project", "iteration", "platform", "fail"}, finishNow},
+		counted("fail-next-training", (*Server).FailTrainings),
+		counted("fail-next-export", (*Server).FailExports),
+		counted("fail-next-import", (*Server).FailImports),
+		counted("stall-next-training", (*Server).StallTrainings),
+		counted("stall-next-export", (*Server).StallExports),
+		counted("expire-next-link", (*Server).ExpireLinks),
+		{http.MethodPost, "fault-notifications", []string{"do", "count", "delay"}, faultNotifications},
+		{http.MethodPost, "fault-calls", []string{"operation", "count", "delay", "status", "retry-after", "reset", "lose-answer"}, faultCalls},
+		{http.MethodPost, "clock", []string{"set", "advance", "frozen"}, steerClock},
+		{http.MethodPost, "answer", []string{"question", "answer"}, func(s *Server, q url.Values) (any, error) {
+			return struct{}{}, s.Answer(Question(q.Get("question")), q.Get("answer"))
+		}},
 	}
 }
 
-var controls = []control{
-	{http.MethodPost, "fail-next-training", count((*Server).FailTrainings)},
-	{http.MethodPost, "fail-next-export", count((*Server).FailExports)},
-	{http.MethodPost, "stall-next-training", count((*Server).StallTrainings)},
-	{http.MethodPost, "stall-next-export", count((*Server).StallExports)},
-	{http.MethodPost, "expire-next-link", count((*Server).ExpireLinks)},
-	{http.MethodPost, "finish-now", func(s *Server, q url.Values) (any, error) {
-		scope := Scope{Project: q.Get("project"), Iteration: q.Get("iteration"), Platform: q.Get("platform"), Fail: q.Get("fail") == "true"}
-		return map[string]int{"finished": s.FinishNow(scope)}, nil
-	}},
-	{http.MethodPost, "answer", func(s *Server, q url.Values) (any, error) {
-		for name := range q {
-			if err := s.Answer(Question(name), q.Get(name)); err != nil {
-				return nil, err
-			}
-		}
-		return q, nil
-	}},
-	{http.MethodPost, "clock", steerClock},
-	{http.MethodGet, "requests", func(s *Server, _ url.Values) (any, error) {
-		return map[string]any{"counts": s.Counts(), "requests": append([]Request{}, s.Requests()...)}, nil
-	}},
-	{http.MethodGet, "messages", func(s *Server, _ url.Values) (any, error) {
-		return append([]Message{}, s.Messages()...), nil
-	}},
+func listControls(*Server, url.Values) (any, error) {
+	type entry struct {
+		Method    string   `json:"method"`
+		Path      string   `json:"path"`
+		Arguments []string `json:"arguments"`
+	}
+	var list []entry
+	for _, c := range controls {
+		list = append(list, entry{c.method, controlPrefix + c.name, append([]string{}, c.arguments...)})
+	}
+	return list, nil
 }
 
-// steerClock takes set=TIME, advance=DURATION and frozen=true|false.
+// counted is an endpoint for a method that takes how often.
+func counted(name string, f func(*Server, int)) control {
+	return control{http.MethodPost, name, []string{"count"}, func(s *Server, q url.Values) (any, error) {
+		n, err := number(q, "count", 1)
+		if err == nil {
+			f(s, n)
+		}
+		return map[string]int{"count": n}, err
+	}}
+}
+
+func finishNow(s *Server, q url.Values) (any, error) {
+	fail, err := yes(q, "fail")
+	if err != nil {
+		return nil, err
+	}
+	n := s.FinishNow(Scope{Project: q.Get("project"), Iteration: q.Get("iteration"), Platform: q.Get("platform"), Fail: fail})
+	return map[string]int{"finished": n}, nil
+}
+
+func faultNotifications(s *Server, q url.Values) (any, error) {
+	n, err := number(q, "count", 1)
+	if err != nil {
+		return nil, err
+	}
+	delay, err := duration(q, "delay")
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.FaultNotifications(n, NotificationFault(q.Get("do")), delay)
+}
+
+func faultCalls(s *Server, q url.Values) (any, error) {
+	var f CallFault
+	n, err := number(q, "count", 1)
+	if err == nil {
+		f.Status, err = number(q, "status", 0)
+	}
+	if err == nil {
+		f.RetryAfter, err = number(q, "retry-after", 0)
+	}
+	if err == nil {
+		f.Delay, err = duration(q, "delay")
+	}
+	if err == nil {
+		f.Reset, err = yes(q, "reset")
+	}
+	if err == nil {
+		f.LoseAnswer, err = yes(q, "lose-answer")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return struct{}{}, s.FaultCalls(q.Get("operation"), n, f)
+}
+
 func steerClock(s *Server, q url.Values) (any, error) {
+	by, err := duration(q, "advance")
+	if err != nil {
+		return nil, err
+	}
 	var at time.Time
-	var by time.Duration
-	var err error
 	if text := q.Get("set"); text != "" {
 		if at, err = time.Parse(time.RFC3339, text); err != nil {
 			return nil, fmt.Errorf("set is a time such as 2026-01-02T15:04:05Z, not %q", text)
 		}
 	}
-	if text := q.Get("advance"); text != "" {
-		if by, err = time.ParseDuration(text); err != nil {
-			return nil, fmt.Errorf("advance is a duration such as 25h or 90s, not %q", text)
-		}
+	frozen, err := yes(q, "frozen")
+	if err != nil {
+		return nil, err
 	}
-	switch q.Get("frozen") {
-	case "true":
+	if q.Has("frozen") && frozen {
 		s.Freeze()
-	case "false":
+	} else if q.Has("frozen") {
 		s.Unfreeze()
 	}
 	if !at.IsZero() {
@@ -91,8 +158,45 @@ func steerClock(s *Server, q url.Values) (any, error) {
 	return map[string]time.Time{"now": s.Now()}, nil
 }
 
+func number(q url.Values, name string, fallback int) (int, error) {
+	text := q.Get(name)
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s is a number from 0 on, not %q", name, text)
+	}
+	return n, nil
+}
+
+func duration(q url.Values, name string) (time.Duration, error) {
+	text := q.Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, fmt.Errorf("%s is a duration such as 25h or 90s, not %q", name, text)
+	}
+	return d, nil
+}
+
+func yes(q url.Values, name string) (bool, error) {
+	text := q.Get(name)
+	if text == "" {
+		return false, nil
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, fmt.Errorf("%s is true or false, not %q", name, text)
+	}
+	return value, nil
+}
+
 var sameOrigin = http.NewCrossOriginProtection()
 
+// serveControl answers with JSON, or with a line of text that says what is wrong.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	if err := sameOrigin.Check(r); err != nil { // a web page elsewhere has no business here
 		http.Error(w, err.Error(), http.StatusForbidden)
@@ -108,14 +212,29 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "use "+c.method, http.StatusMethodNotAllowed)
 			return
 		}
-		result, err := c.handle(s, r.URL.Query())
+		result, err := c.answer(s, r.URL.Query())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
 		json.NewEncoder(w).Encode(result)
 		return
 	}
-	http.Error(w, "no such control endpoint", http.StatusNotFound)
+	http.Error(w, "no such control endpoint: GET "+controlPrefix+" lists them", http.StatusNotFound)
+}
+
+// answer refuses arguments that it doesn't know: a typo must not pass for success.
+func (c control) answer(s *Server, q url.Values) (any, error) {
+	for name := range q {
+		known := false
+		for _, a := range c.arguments {
+			known = known || a == name
+		}
+		if !known {
+			return nil, fmt.Errorf("%s takes no argument %q, but: %s", c.name, name, strings.Join(c.arguments, ", "))
+		}
+	}
+	return c.handle(s, q)
 }

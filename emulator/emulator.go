@@ -42,7 +42,9 @@ type Server struct {
 	answers  map[Question]string
 	faults   faults
 	log      requestLog
-	messages []Message
+	throttle throttle
+	held     []Message // to be sent last first
+	pictures pictureStore
 	base     string // where the last API request found this server
 }
 
@@ -50,6 +52,9 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	if o.Key == "" {
 		return nil, errors.New("start the emulator: no key given: choose any text for the Training-Key")
+	}
+	if _, ok := tiers[o.Tier]; !ok {
+		return nil, fmt.Errorf("start the emulator: there is no tier %q: choose F0 or S0, or leave it out", o.Tier)
 	}
 	s := &Server{
 		options: o,
@@ -74,7 +79,9 @@ func New(o Options) (*Server, error) {
 	if err := s.openStorage(); err != nil {
 		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
-	s.state.Secret = newSecret()
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
 	if !o.Frozen.IsZero() {
 		s.state.Clock.Frozen = &o.Frozen
 	}
@@ -110,10 +117,12 @@ func (s *Server) Close() {
 	s.loop.Wait()
 }
 
-// ServeHTTP serves the Training API below /customvision/, the control endpoints
-// below /_control/ and the emulator's own blobs below /_blob/.
+// ServeHTTP serves a page for people at /, the Training API below /customvision/,
+// the control endpoints below /_control/ and the emulator's own blobs below /_blob/.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case r.URL.Path == "/":
+		s.servePage(w, r)
 	case strings.HasPrefix(r.URL.Path, controlPrefix):
 		s.serveControl(w, r)
 	case strings.HasPrefix(r.URL.Path, blobPrefix):

@@ -111,7 +111,7 @@ func (s *Server) export(p *project, i *iteration, name, flavor string, now time.
 	if !ok {
 		return nil, badRequest("BadRequestInvalid", "The value '%s' is not valid for platform", name)
 	}
-	flavor, ok = fold(append(slices.Clone(flavors[platform]), unlistedFlavors...), flavor)
+	flavor, _ = fold(append(slices.Clone(flavors[platform]), unlistedFlavors...), flavor)
 	listed := slices.Contains(flavors[platform], flavor)
 	d, _ := findDomain(i.DomainID)
 	switch {
@@ -184,19 +184,16 @@ func (s *Server) finishExport(j job) {
 		}
 	}
 	announce := func() {
-		content := map[string]any{"projectId": p.ID, "iterationId": i.ID, "exportStatus": "ExportCompleted"}
-		if j.Fail {
-			content["exportStatus"] = "ExportFailed"
-			switch s.answer(FailedModelURI) {
-			case "null":
-				content["modelUri"] = nil
-			case "empty":
-				content["modelUri"] = ""
-			}
-		} else {
-			content["modelUri"] = s.modelURI(p, i, e)
+		c := contentWire{ProjectID: p.ID, IterationID: i.ID, ExportStatus: "ExportFailed"}
+		switch {
+		case !j.Fail:
+			c.ExportStatus, c.ModelURI = "ExportCompleted", plainJSON(s.modelURI(p, i, e))
+		case s.answer(FailedModelURI) == "null":
+			c.ModelURI = plainJSON(nil)
+		case s.answer(FailedModelURI) == "empty":
+			c.ModelURI = plainJSON("")
 		}
-		s.notify(p, "Export", content)
+		s.notify(p, "Export", c)
 	}
 	if s.announceFirst(&j, announce) {
 		return

@@ -2,9 +2,11 @@ package emulator
 
 // faults counts what is to go wrong next.
 type faults struct {
-	failTrainings, failExports   int
-	stallTrainings, stallExports int
-	expiredLinks                 int
+	failTrainings, failExports, failImports int
+	stallTrainings, stallExports            int
+	expiredLinks                            int
+	messages                                []messageFault
+	calls                                   []pendingCallFault
 }
 
 // take uses up one of a kind of fault; false when none is left.
@@ -21,6 +23,9 @@ func (s *Server) FailTrainings(n int) { s.set(&s.faults.failTrainings, n) }
 
 // FailExports makes the next n exports that are asked for fail.
 func (s *Server) FailExports(n int) { s.set(&s.faults.failExports, n) }
+
+// FailImports makes the next n imports of a project fail.
+func (s *Server) FailImports(n int) { s.set(&s.faults.failImports, n) }
 
 // StallTrainings makes the next n trainings never finish, but by FinishNow.
 func (s *Server) StallTrainings(n int) { s.set(&s.faults.stallTrainings, n) }

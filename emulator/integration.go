@@ -54,7 +54,7 @@ func (s *Server) connect(projectID, container, queue string) error {
 		if _, ok := childOf(s.options.Storage.QueueURL, queue); !ok && s.queues != nil {
 			return badRequest("BadRequestInvalidUri", "The queue isn't in the storage account that the emulator was given")
 		}
-		if err := s.send(s.compose(queue, "ConnectionTest", map[string]any{"projectId": projectID})); err != nil {
+		if err := s.send(queue, envelope{"1.0", "ConnectionTest", contentWire{ProjectID: projectID}}); err != nil {
 			return badRequest("BadRequestInvalidUri", "%v", err)
 		}
 	}

@@ -101,6 +101,17 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 // s.mu must be held.
 func (s *Server) ownBlob(path string) ([]byte, error) {
 	for _, p := range s.state.Projects {
+		if !strings.Contains(path, compact(p.ID)) {
+			continue
+		}
+		if path == exportPath(p) {
+			return s.projectCopy(p)
+		}
+		for _, i := range p.Images {
+			if _, id, _ := strings.Cut(path, "/"); len(id) > 2 && id[2:] == compact(i.ID) {
+				return s.pictures.get(i.Hash)
+			}
+		}
 		for _, i := range p.Iterations {
 			for _, e := range i.Exports {
 				if e.Status == exportDone && containerName(p)+"/"+packageName(i, e) == path {
@@ -117,31 +128,4 @@ func blobError(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("x-ms-error-code", code)
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
-}
-
-// getArtifact gives a blob of the service's storage by its relative path.
-func (s *Server) getArtifact(c *call) (any, error) {
-	p, err := s.project(c.ids["projectId"])
-	if err != nil {
-		return nil, err
-	}
-	path, err := c.required("path")
-	if err != nil {
-		return nil, err
-	}
-	path = strings.TrimPrefix(path, "/")
-	if container, _, _ := strings.Cut(path, "/"); !strings.HasSuffix(container, compact(p.ID)) {
-		return nil, badRequest("BadRequestInvalidArtifactUri", "The path doesn't belong to the project")
-	}
-	if c.version == v33 && strings.HasPrefix(path, "m-") && s.answer(ArtifactsOnV33) == "refused" {
-		return nil, badRequest("BadRequestInvalidArtifactUri", "The path can't be read by this version")
-	}
-	content, err := s.ownBlob(path)
-	if err != nil {
-		return nil, err
-	}
-	if content == nil {
-		return nil, badRequest("BadRequestInvalidArtifactUri", "There is nothing at this path")
-	}
-	return reply{status: http.StatusOK, kind: "application/octet-stream", body: content}, nil
 }

@@ -10,9 +10,13 @@ import (
 type Options struct {
 	Key string // the Training-Key that callers must send
 
-	// TrainTime and ExportTime are how long a training and an export take;
-	// zero ends them at once.
-	TrainTime, ExportTime time.Duration
+	// TrainTime, ExportTime and ImportTime are how long a training, an export
+	// and the import of a project take; zero ends them at once.
+	TrainTime, ExportTime, ImportTime time.Duration
+
+	// State is a file that keeps everything over a restart, pictures in a folder
+	// beside it; "" keeps it in memory.
+	State string
 
 	// Storage is the customer's account, to which a project's
 	// notificationQueueUri and exportModelContainerUri must belong. Without it
@@ -31,6 +35,8 @@ type Options struct {
 	// DownloadLife is how long a downloadUri serves; 0 is 24 hours.
 	DownloadLife time.Duration
 
+	// Tier applies the limits of the pricing tier "F0" or "S0"; "" has none.
+	Tier string
 	// NoValidation lets a project train without tags and images and past 20 iterations.
 	NoValidation bool
 	// Bearer accepts any bearer token in place of the key.

@@ -91,6 +91,9 @@ func (s *Server) createProject(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if limit := s.tier().projects; limit > 0 && len(s.state.Projects) >= limit {
+		return nil, badRequest("BadRequestExceedProjectLimit", "The resource has %d projects", limit)
+	}
 	var options struct{ ExportModelContainerURI, NotificationQueueURI string }
 	if err := c.decode(&options); err != nil {
 		return nil, err

@@ -11,15 +11,15 @@ const (
 	v34 = "v3.4-preview"
 )
 
-// operation is one operation of the Training API, by its operationId.
-type operation struct {
+// apiOperation is one operation of the Training API, by its operationId.
+type apiOperation struct {
 	name, method, path string
 	handle             func(*Server, *call) (any, error)
 }
 
 // route finds the operation for a path below …/training/. Fixed segments match
 // without regard to case, empty ones don't count.
-func route(method, path string) (op *operation, ids map[string]string, pathKnown bool) {
+func route(method, path string) (op *apiOperation, ids map[string]string, pathKnown bool) {
 	segments := splitPath(path)
 	for i := range operations {
 		ids, ok := match(splitPath(operations[i].path), segments)
@@ -75,10 +75,10 @@ func apiPath(path string) (version, rest string, ok bool) {
 	return "", "", false
 }
 
-var operations []operation
+var operations []apiOperation
 
 func init() { // not an initialiser: the handlers refer back to the table
-	operations = []operation{
+	operations = []apiOperation{
 		{"GetDomains", http.MethodGet, "domains", (*Server).getDomains},
 		{"GetDomain", http.MethodGet, "domains/{domainId}", (*Server).getDomain},
 		{"GetProjects", http.MethodGet, "projects", (*Server).getProjects},
@@ -86,19 +86,38 @@ func init() { // not an initialiser: the handlers refer back to the table
 		{"GetProject", http.MethodGet, "projects/{projectId}", (*Server).getProject},
 		{"UpdateProject", http.MethodPatch, "projects/{projectId}", (*Server).updateProject},
 		{"DeleteProject", http.MethodDelete, "projects/{projectId}", (*Server).deleteProject},
+		{"ExportProject", http.MethodGet, "projects/{projectId}/export", (*Server).exportProject},
+		{"ImportProject", http.MethodPost, "projects/import", (*Server).importProject},
 		{"GetArtifact", http.MethodGet, "projects/{projectId}/artifacts", (*Server).getArtifact},
 		{"GetTags", http.MethodGet, "projects/{projectId}/tags", (*Server).getTags},
 		{"CreateTag", http.MethodPost, "projects/{projectId}/tags", (*Server).createTag},
-		{"GetImageCount", http.MethodGet, "projects/{projectId}/images/count", (*Server).getImageCount},
-		{"GetTaggedImageCount", http.MethodGet, "projects/{projectId}/images/tagged/count", (*Server).getTaggedImageCount},
-		{"GetUntaggedImageCount", http.MethodGet, "projects/{projectId}/images/untagged/count", (*Server).getUntaggedImageCount},
+		{"GetTag", http.MethodGet, "projects/{projectId}/tags/{tagId}", (*Server).getTag},
+		{"UpdateTag", http.MethodPatch, "projects/{projectId}/tags/{tagId}", (*Server).updateTag},
+		{"DeleteTag", http.MethodDelete, "projects/{projectId}/tags/{tagId}", (*Server).deleteTag},
+		{"GetImages", http.MethodGet, "projects/{projectId}/images", (*Server).getImages},
+		{"CreateImagesFromData", http.MethodPost, "projects/{projectId}/images", (*Server).createImagesFromData},
+		{"DeleteImages", http.MethodDelete, "projects/{projectId}/images", (*Server).deleteImages},
 		{"CreateImagesFromFiles", http.MethodPost, "projects/{projectId}/images/files", (*Server).createImagesFromFiles},
+		{"CreateImagesFromUrls", http.MethodPost, "projects/{projectId}/images/urls", (*Server).createImagesFromURLs},
+		{"GetImagesByIds", http.MethodGet, "projects/{projectId}/images/id", (*Server).getImagesByIDs},
+		{"GetImageCount", http.MethodGet, "projects/{projectId}/images/count", (*Server).getImageCount},
+		{"GetTaggedImages", http.MethodGet, "projects/{projectId}/images/tagged", (*Server).getTaggedImages},
+		{"GetTaggedImageCount", http.MethodGet, "projects/{projectId}/images/tagged/count", (*Server).getTaggedImageCount},
+		{"GetUntaggedImages", http.MethodGet, "projects/{projectId}/images/untagged", (*Server).getUntaggedImages},
+		{"GetUntaggedImageCount", http.MethodGet, "projects/{projectId}/images/untagged/count", (*Server).getUntaggedImageCount},
+		{"CreateImageTags", http.MethodPost, "projects/{projectId}/images/tags", (*Server).createImageTags},
+		{"DeleteImageTags", http.MethodDelete, "projects/{projectId}/images/tags", (*Server).deleteImageTags},
+		{"CreateImageRegions", http.MethodPost, "projects/{projectId}/images/regions", (*Server).createImageRegions},
+		{"DeleteImageRegions", http.MethodDelete, "projects/{projectId}/images/regions", (*Server).deleteImageRegions},
+		{"UpdateImageMetadata", http.MethodPost, "projects/{projectId}/images/metadata", (*Server).updateImageMetadata},
 		{"TrainProject", http.MethodPost, "projects/{projectId}/train", (*Server).trainProject},
 		{"GetIterations", http.MethodGet, "projects/{projectId}/iterations", (*Server).getIterations},
 		{"GetIteration", http.MethodGet, "projects/{projectId}/iterations/{iterationId}", (*Server).getIteration},
 		{"UpdateIteration", http.MethodPatch, "projects/{projectId}/iterations/{iterationId}", (*Server).updateIteration},
 		{"DeleteIteration", http.MethodDelete, "projects/{projectId}/iterations/{iterationId}", (*Server).deleteIteration},
 		{"GetIterationPerformance", http.MethodGet, "projects/{projectId}/iterations/{iterationId}/performance", (*Server).getIterationPerformance},
+		{"GetImagePerformances", http.MethodGet, "projects/{projectId}/iterations/{iterationId}/performance/images", (*Server).getImagePerformances},
+		{"GetImagePerformanceCount", http.MethodGet, "projects/{projectId}/iterations/{iterationId}/performance/images/count", (*Server).getImagePerformanceCount},
 		{"ExportIteration", http.MethodPost, "projects/{projectId}/iterations/{iterationId}/export", (*Server).exportIteration},
 		{"GetExports", http.MethodGet, "projects/{projectId}/iterations/{iterationId}/export", (*Server).getExports},
 		{"PublishIteration", http.MethodPost, "projects/{projectId}/iterations/{iterationId}/publish", (*Server).publishIteration},

@@ -9,6 +9,7 @@ import (
 const (
 	jobTrain    = "train"
 	jobExport   = "export"
+	jobImport   = "import"
 	jobSend     = "send"
 	jobTestBlob = "delete test blob"
 )
@@ -91,6 +92,7 @@ func (s *Server) runDue() {
 		j := s.state.Jobs[i]
 		s.state.Jobs = slices.Delete(s.state.Jobs, i, i+1)
 		s.perform(j)
+		s.save()
 	}
 }
 
@@ -101,8 +103,10 @@ func (s *Server) perform(j job) {
 		s.finishTraining(j)
 	case jobExport:
 		s.finishExport(j)
+	case jobImport:
+		s.finishImport(j)
 	case jobSend:
-		s.send(j.Message)
+		s.deliver(j.Message)
 	case jobTestBlob:
 		s.deleteTestBlob(j.Blob)
 	}

@@ -14,6 +14,7 @@ type state struct {
 	Secret   []byte // signs the links that the emulator serves itself
 	Projects []*project
 	Jobs     []job
+	Messages []Message
 }
 
 // Statuses of an iteration. The contract leaves them open; these were seen.

@@ -1,6 +1,9 @@
 package emulator
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Types of tags.
 const (
@@ -17,7 +20,18 @@ type tagWire struct {
 	ImageCount  int     `json:"imageCount"`
 }
 
-func (t *tag) wire(count int) tagWire { return tagWire{t.ID, t.Name, t.Description, t.Type, count} }
+func (t *tag) wire() tagWire { return tagWire{t.ID, t.Name, t.Description, t.Type, t.ImageCount} }
+
+// counted are the project's tags with their pictures counted.
+func (p *project) counted() []*tag {
+	list := make([]*tag, len(p.Tags))
+	for n, old := range p.Tags {
+		t := *old
+		t.ImageCount = p.count(t.ID)
+		list[n] = &t
+	}
+	return list
+}
 
 // count is how many pictures carry the tag.
 func (p *project) count(tagID string) int {
@@ -30,42 +44,60 @@ func (p *project) count(tagID string) int {
 	return n
 }
 
-func (i *picture) tagged(id string) bool {
-	return slices.ContainsFunc(i.Tags, func(t pictureTag) bool { return t.ID == id })
-}
-
 // snapshot keeps with the iteration what it is trained on.
 func (p *project) snapshot(i *iteration) {
-	for _, t := range p.Tags {
+	for _, t := range p.counted() {
 		if len(i.SelectedTags) == 0 || slices.Contains(i.SelectedTags, t.ID) {
-			kept := *t
-			kept.ImageCount = p.count(t.ID)
-			i.Tags = append(i.Tags, &kept)
+			i.Tags = append(i.Tags, t)
 		}
 	}
 	i.Images = clonePictures(p.Images)
 }
 
-func clonePictures(list []*picture) []*picture {
-	clones := make([]*picture, len(list))
-	for n, old := range list {
-		clone := *old
-		clone.Tags, clone.Regions = slices.Clone(old.Tags), slices.Clone(old.Regions)
-		clones[n] = &clone
+// seen is the project as the caller asks for it: as it is now, or as an
+// iteration was trained on it.
+func (s *Server) seen(c *call) (p *project, tags []*tag, pictures []*picture, err error) {
+	if p, err = s.project(c.ids["projectId"]); err != nil {
+		return nil, nil, nil, err
 	}
-	return clones
+	text := c.query.Get("iterationid")
+	if text == "" {
+		return p, p.counted(), p.Images, nil
+	}
+	id, _ := canonicalID(text)
+	i, err := p.iteration(id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if i.Status == statusNew {
+		return p, p.counted(), p.Images, nil
+	}
+	return p, i.Tags, i.Images, nil
 }
 
 func (s *Server) getTags(c *call) (any, error) {
-	p, err := s.project(c.ids["projectId"])
+	_, tags, _, err := s.seen(c)
 	if err != nil {
 		return nil, err
 	}
 	list := []tagWire{}
-	for _, t := range p.Tags {
-		list = append(list, t.wire(p.count(t.ID)))
+	for _, t := range tags {
+		list = append(list, t.wire())
 	}
 	return list, nil
+}
+
+func (s *Server) getTag(c *call) (any, error) {
+	_, tags, _, err := s.seen(c)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tags {
+		if t.ID == c.ids["tagId"] {
+			return t.wire(), nil
+		}
+	}
+	return nil, notFound("NotFoundTag", "No tag found with id %s", c.ids["tagId"])
 }
 
 func (s *Server) createTag(c *call) (any, error) {
@@ -78,7 +110,91 @@ func (s *Server) createTag(c *call) (any, error) {
 		return nil, err
 	}
 	t := &tag{ID: newID(), Name: name, Description: optional(c.query.Get("description")), Type: regularTag}
+	if kind := c.query.Get("type"); kind != "" {
+		t.Type = kind
+	}
+	if err := s.checkTag(p, t); err != nil {
+		return nil, err
+	}
+	if limit := s.tier().tags; limit > 0 && len(p.Tags) >= limit {
+		return nil, badRequest("BadRequestExceedTagPerProjectLimit", "The project has %d tags", len(p.Tags))
+	}
 	p.Tags = append(p.Tags, t)
 	p.changed(c.now)
-	return t.wire(0), nil
+	return t.wire(), nil
+}
+
+// checkTag checks and canonicalises a new or changed tag.
+func (s *Server) checkTag(p *project, t *tag) error {
+	var ok bool
+	if t.Type, ok = fold([]string{regularTag, negativeTag, productTag}, t.Type); !ok {
+		return badRequest("BadRequestTagType", "The tag type %s is not known", t.Type)
+	}
+	if strings.TrimSpace(t.Name) == "" {
+		return badRequest("BadRequestTagName", "The tag name is empty")
+	}
+	for _, other := range p.Tags {
+		switch {
+		case other.ID == t.ID:
+		case strings.EqualFold(other.Name, t.Name):
+			return badRequest("BadRequestTagNameNotUnique", "A tag named %s exists", t.Name)
+		case t.Type == negativeTag && other.Type == negativeTag:
+			return badRequest("BadRequestMultipleNegativeTag", "The project has a negative tag")
+		case t.Type == productTag && other.Type == productTag:
+			return badRequest("BadRequestMultipleGeneralProductTag", "The project has a general product tag")
+		}
+	}
+	return nil
+}
+
+func (s *Server) updateTag(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	old, err := p.tag(c.ids["tagId"])
+	if err != nil {
+		return nil, err
+	}
+	var patch struct {
+		Name, Type  *string
+		Description maybe[*string]
+	}
+	if err := c.decode(&patch); err != nil {
+		return nil, err
+	}
+	next := *old
+	if patch.Name != nil {
+		next.Name = *patch.Name
+	}
+	if patch.Type != nil {
+		next.Type = *patch.Type
+	}
+	if patch.Description.Set {
+		next.Description = patch.Description.Value
+	}
+	if err := s.checkTag(p, &next); err != nil {
+		return nil, err
+	}
+	*old = next
+	p.changed(c.now)
+	next.ImageCount = p.count(next.ID)
+	return next.wire(), nil
+}
+
+func (s *Server) deleteTag(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	t, err := p.tag(c.ids["tagId"])
+	if err != nil {
+		return nil, err
+	}
+	p.Tags = slices.DeleteFunc(p.Tags, func(o *tag) bool { return o == t })
+	for _, i := range p.Images {
+		i.untag(t.ID)
+	}
+	p.changed(c.now)
+	return noContent, nil
 }

@@ -104,7 +104,7 @@ func (s *Server) checkTraining(p *project, r trainRequest) error {
 		return badRequest("BadRequestTrainingAlreadyInProgress", "Training is already in progress")
 	}
 	if r.Type == "Advanced" {
-		if strings.HasPrefix(p.domain().name, "General") == false {
+		if !strings.HasPrefix(p.domain().name, "General") {
 			return badRequest("BadRequestDomainNotSupportedForAdvancedTraining", "The domain %s has no advanced training", p.domain().name)
 		}
 		if r.Budget < 1 {
@@ -147,6 +147,9 @@ func (s *Server) checkPictures(p *project, selected []string) error {
 	}
 	if s.answer(ValidationCode) == "general" {
 		code = "BadRequestTrainingValidationFailed"
+	}
+	if p.Classification == "Multiclass" && slices.ContainsFunc(p.Images, func(i *picture) bool { return len(i.Tags) > 1 }) {
+		return badRequest(code, "An image has several tags, though the project is multiclass")
 	}
 	tags := 0
 	for _, t := range p.Tags {
@@ -202,7 +205,7 @@ func (s *Server) finishTraining(j job) {
 		status = "TrainingFailed"
 	}
 	announce := func() {
-		s.notify(p, "Training", map[string]any{"projectId": p.ID, "iterationId": j.Iteration, "trainingStatus": status})
+		s.notify(p, "Training", contentWire{ProjectID: p.ID, IterationID: j.Iteration, TrainingStatus: status})
 	}
 	if s.announceFirst(&j, announce) {
 		return

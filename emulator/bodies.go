@@ -1,0 +1,95 @@
+package emulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// part is one member of a multipart body, or the whole of an octet-stream.
+type part struct {
+	name    string // its file name, if it has one
+	content []byte
+}
+
+// parts reads the pictures of a body: each member called field of a
+// multipart/form-data body, with a file name or without, or the body itself.
+func (c *call) parts(field string) ([]part, error) {
+	kind, parameters, err := mime.ParseMediaType(c.header.Get("Content-Type"))
+	if err != nil || (kind != "multipart/form-data" && kind != "application/octet-stream") {
+		return nil, &refusal{http.StatusUnsupportedMediaType, "UnsupportedMediaType", "Send multipart/form-data or application/octet-stream"}
+	}
+	if kind == "application/octet-stream" {
+		if len(c.body) == 0 {
+			return nil, nil
+		}
+		return []part{{"", c.body}}, nil
+	}
+	var list []part
+	reader := multipart.NewReader(bytes.NewReader(c.body), parameters["boundary"])
+	for {
+		p, err := reader.NextPart()
+		if errors.Is(err, io.EOF) {
+			return list, nil
+		}
+		var content []byte
+		if err == nil {
+			content, err = io.ReadAll(p)
+		}
+		if err != nil {
+			return nil, badRequest("BadRequestImageStream", "The multipart body is not valid")
+		}
+		if p.FormName() == field {
+			list = append(list, part{p.FileName(), content})
+		}
+	}
+}
+
+// jsonReply is an answer with JSON and another status than 200.
+func jsonReply(status int, body any) (reply, error) {
+	text, err := json.Marshal(body)
+	return reply{status: status, body: text}, err
+}
+
+// loopback is a client that reaches nothing but this machine: what a caller
+// names must never lead the emulator elsewhere.
+var loopback = &http.Client{
+	Timeout: 10 * time.Second,
+	Transport: &http.Transport{DialContext: (&net.Dialer{
+		Control: func(_, address string, _ syscall.RawConn) error {
+			host, _, err := net.SplitHostPort(address)
+			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+				return errors.New("the emulator fetches from loopback addresses only")
+			}
+			return nil
+		},
+	}).DialContext},
+}
+
+// fetch reads a URL on this machine, up to a limit in bytes.
+func (s *Server) fetch(uri string, limit int64) ([]byte, error) {
+	r, err := http.NewRequestWithContext(s.ctx, http.MethodGet, uri, nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := loopback.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, errors.New("it answered " + response.Status)
+	}
+	content, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = errors.New("it is too large")
+	}
+	return content, err
+}

@@ -1,0 +1,114 @@
+package emulator
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// CallFault is what goes wrong with a call. Delay goes with everything; of the
+// others one is taken: LoseAnswer, Reset, then Status. The zero CallFault does nothing.
+type CallFault struct {
+	Delay      time.Duration // the answer comes so much later, by the real clock
+	Status     int           // answer this status, 400 to 599, and do nothing
+	RetryAfter int           // with Status: this Retry-After in seconds; 0 leaves it out
+	Reset      bool          // cut the connection and do nothing
+	LoseAnswer bool          // do what is asked for, then cut the connection
+}
+
+type pendingCallFault struct {
+	operation string // "" is every operation
+	left      int
+	fault     CallFault
+}
+
+// FaultCalls lets the next n calls of an operation, by its operationId, go
+// wrong; "" means calls of any operation. Faults of one operation follow one another.
+func (s *Server) FaultCalls(operation string, n int, f CallFault) error {
+	if operation != "" && !slices.ContainsFunc(operations, func(o apiOperation) bool { return o.name == operation }) {
+		return fmt.Errorf("there is no operation %q: take an operationId of the API, such as TrainProject", operation)
+	}
+	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {
+		return fmt.Errorf("a fault's status goes from 400 to 599, not %d", f.Status)
+	}
+	if n > 0 {
+		s.mu.Lock()
+		s.faults.calls = append(s.faults.calls, pendingCallFault{operation, n, f})
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (s *Server) nextCallFault(operation string) CallFault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := range s.faults.calls {
+		next := &s.faults.calls[n]
+		if next.operation != "" && next.operation != operation {
+			continue
+		}
+		f := next.fault
+		if next.left--; next.left == 0 {
+			s.faults.calls = slices.Delete(s.faults.calls, n, n+1)
+		}
+		return f
+	}
+	return CallFault{}
+}
+
+// suffer answers a call that goes wrong; it is false when the call goes on.
+func (s *Server) suffer(w http.ResponseWriter, r *http.Request, f CallFault, operation, version string) bool {
+	if f.Delay > 0 {
+		select {
+		case <-time.After(f.Delay):
+		case <-r.Context().Done():
+		case <-s.ctx.Done():
+		}
+	}
+	switch {
+	case f.LoseAnswer: // after it was done
+		return false
+	case f.Reset:
+		reset(w)
+	case f.Status == http.StatusTooManyRequests:
+		s.tooManyRequests(w, operation, version, f.RetryAfter)
+	case f.Status != 0:
+		if f.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		}
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(f.Status)
+		text, _ := json.Marshal(refusal{Code: "ErrorUnknown", Message: "The emulator was told to fail this call"})
+		w.Write(text)
+	default:
+		return false
+	}
+	return true
+}
+
+// reset cuts the connection so that the caller sees no answer at all.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if errors.Is(err, http.ErrNotSupported) { // HTTP/2: this ends the stream
+		panic(http.ErrAbortHandler)
+	}
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		tcp.SetLinger(0) // RST in place of FIN
+	}
+	conn.Close()
+}
+
+// unheard takes an answer that nobody will get.
+type unheard struct{ header http.Header }
+
+func (u unheard) Header() http.Header         { return u.header }
+func (u unheard) Write(b []byte) (int, error) { return len(b), nil }
+func (u unheard) WriteHeader(int)             {}

@@ -1,0 +1,148 @@
+package emulator
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+type projectExportWire struct {
+	IterationCount        int    `json:"iterationCount"`
+	ImageCount            int    `json:"imageCount"`
+	TagCount              int    `json:"tagCount"`
+	RegionCount           int    `json:"regionCount"`
+	EstimatedImportTimeMS int    `json:"estimatedImportTimeInMS"`
+	Token                 string `json:"token"`
+}
+
+// tokenLife was measured: an import token serves 24 hours.
+const tokenLife = 24 * time.Hour
+
+// maxImport bounds a project that is imported, in bytes.
+const maxImport = 1 << 30
+
+// projectCopy is what an import token leads to. The service's own form isn't known.
+type projectCopy struct {
+	Project  *project
+	Pictures map[string][]byte // by hash
+}
+
+// exportPath is where a project's copy lies in the service's storage.
+func exportPath(p *project) string { return "prjexp-" + compact(p.ID) + "/project-export-info" }
+
+// exportProject gives a token that is a signed link, as recorded.
+func (s *Server) exportProject(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	w := projectExportWire{
+		IterationCount: len(p.Iterations) - 1, ImageCount: len(p.Images), TagCount: len(p.Tags),
+		EstimatedImportTimeMS: int(s.options.ImportTime / time.Millisecond),
+		Token:                 s.selfLink(exportPath(p), tokenLife),
+	}
+	for _, i := range p.Images {
+		w.RegionCount += len(i.Regions)
+	}
+	return w, nil
+}
+
+// projectCopy is the copy as it is fetched.
+func (s *Server) projectCopy(p *project) ([]byte, error) {
+	copied := projectCopy{Project: p, Pictures: map[string][]byte{}}
+	for _, i := range p.Images {
+		content, err := s.pictures.get(i.Hash)
+		if err != nil {
+			return nil, err
+		}
+		copied.Pictures[i.Hash] = content
+	}
+	return json.Marshal(copied)
+}
+
+// importProject takes the token of an emulator on this machine.
+func (s *Server) importProject(c *call) (any, error) {
+	token, err := c.required("token")
+	if err != nil {
+		return nil, err
+	}
+	invalid := badRequest("BadRequestInvalidImportToken", "The import token is not valid")
+	if u, err := url.Parse(token); err != nil || !strings.HasPrefix(u.Path, blobPrefix+"prjexp-") {
+		return nil, invalid
+	}
+	var content []byte
+	s.unlocked(func() { content, err = s.fetch(token, maxImport) })
+	var copied projectCopy
+	if err != nil || json.Unmarshal(content, &copied) != nil || copied.Project == nil || len(copied.Project.Iterations) == 0 {
+		return nil, invalid
+	}
+	for _, content := range copied.Pictures {
+		if _, err := s.pictures.put(content); err != nil {
+			return nil, err
+		}
+	}
+	p := s.adopt(copied.Project, c.now)
+	if name := c.query.Get("name"); name != "" {
+		p.Name = name
+	}
+	if slices.ContainsFunc(s.state.Projects, func(q *project) bool { return q.Name == p.Name }) {
+		p.Name += " (1)"
+	}
+	s.state.Projects = append(s.state.Projects, p)
+	s.schedule(job{Kind: jobImport, Project: p.ID, Due: c.now.Add(s.options.ImportTime), Fail: s.faults.take(&s.faults.failImports)})
+	return s.projectWire(p, c.version), nil
+}
+
+// adopt makes a copied project this resource's own: new ids for it and its
+// iterations, nothing published, exported or running.
+func (s *Server) adopt(p *project, now time.Time) *project {
+	p.ID, p.Created, p.LastModified, p.Status = newID(), now, now, "Importing"
+	if s.answer(ImportedURIs) == "dropped" {
+		p.Container, p.Queue = "", ""
+	}
+	p.Iterations = slices.DeleteFunc(p.Iterations, func(i *iteration) bool { return i.Status == statusTraining })
+	for _, i := range p.Iterations {
+		i.ID, i.PublishName, i.PublishTarget, i.Exports = newID(), "", "", nil
+	}
+	return p
+}
+
+func (s *Server) finishImport(j job) {
+	p, err := s.project(j.Project)
+	if err != nil {
+		return
+	}
+	p.Status, p.LastModified = "Succeeded", j.Due
+	if j.Fail { // no reason is given, as users found
+		p.Status = "Failed"
+	}
+}
+
+// getArtifact gives a blob of the service's storage by its relative path.
+func (s *Server) getArtifact(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	path, err := c.required("path")
+	if err != nil {
+		return nil, err
+	}
+	path = strings.TrimPrefix(path, "/")
+	container, _, _ := strings.Cut(path, "/")
+	refused := c.version == v33 && strings.HasPrefix(path, "m-") && s.answer(ArtifactsOnV33) == "refused"
+	if container != "m-"+compact(p.ID) && container != "i-"+compact(p.ID) || refused {
+		return nil, badRequest("BadRequestInvalidArtifactUri", "The path can't be read")
+	}
+	content, err := s.ownBlob(path)
+	if err != nil {
+		return nil, err
+	}
+	if content == nil {
+		return nil, badRequest("BadRequestInvalidArtifactUri", "There is nothing at this path")
+	}
+	return reply{status: http.StatusOK, kind: "application/octet-stream", body: content}, nil
+}

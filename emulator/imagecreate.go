@@ -1,0 +1,247 @@
+package emulator
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Statuses of one image of a batch.
+const (
+	imageOK            = "OK"
+	imageDuplicate     = "OKDuplicate"
+	imageBadSource     = "ErrorSource"
+	imageBadFormat     = "ErrorImageFormat"
+	imageBadSize       = "ErrorImageSize"
+	imageNotStored     = "ErrorStorage"
+	imageLimit         = "ErrorLimitExceed"
+	imageTagLimit      = "ErrorTagLimitExceed"
+	imageRegionLimit   = "ErrorRegionLimitExceed"
+	imageNegativeMixed = "ErrorNegativeAndRegularTagOnSameImage"
+)
+
+// Limits of one image.
+const (
+	maxTagsPerImage    = 100
+	maxRegionsPerImage = 300
+)
+
+// upload is one image of a batch, however it came.
+type upload struct {
+	source   string
+	content  []byte
+	failed   string // the status, when its bytes couldn't be had
+	tags     []string
+	regions  []regionInput
+	metadata map[string]string
+}
+
+type imageSummaryWire struct {
+	IsBatchSuccessful bool              `json:"isBatchSuccessful"`
+	Images            []imageResultWire `json:"images"`
+}
+
+type imageResultWire struct {
+	SourceURL string     `json:"sourceUrl"`
+	Status    string     `json:"status"`
+	Image     *imageWire `json:"image"`
+}
+
+// addImages adds a batch: each image on its own, the answer 207 unless all are new.
+func (s *Server) addImages(c *call, batch []upload) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(batch) == 0:
+		return nil, badRequest("BadRequestImageBatch", "The batch holds no image")
+	case len(batch) > maxBatch:
+		return nil, badRequest("BadRequestExceededBatchSize", "A batch holds at most %d images", maxBatch)
+	}
+	for n := range batch {
+		if batch[n].tags, err = s.knownTags(p, batch[n].tags); err != nil {
+			return nil, err
+		}
+		if err := p.checkRegions(batch[n].regions); err != nil {
+			return nil, err
+		}
+	}
+	summary := imageSummaryWire{IsBatchSuccessful: true, Images: []imageResultWire{}}
+	for _, u := range batch {
+		result := imageResultWire{SourceURL: u.source}
+		var i *picture
+		if i, result.Status = s.addImage(p, u, c.now); i != nil {
+			w := s.imageWire(p, p.Tags, i)
+			result.Image = &w
+		}
+		summary.IsBatchSuccessful = summary.IsBatchSuccessful && result.Status == imageOK
+		summary.Images = append(summary.Images, result)
+	}
+	p.changed(c.now)
+	if summary.IsBatchSuccessful {
+		return summary, nil
+	}
+	return jsonReply(http.StatusMultiStatus, summary)
+}
+
+// knownTags are ids of the project's tags in canonical form, each once.
+func (s *Server) knownTags(p *project, texts []string) ([]string, error) {
+	ids, err := canonicalIDs(texts)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) > maxTags {
+		return nil, badRequest("BadRequestExceedTagPerImageLimit", "At most %d tags can be given at once", maxTags)
+	}
+	for _, id := range ids {
+		if _, err := p.tag(id); err != nil {
+			return nil, badRequest("BadRequestImageTags", "The project has no tag %s", id)
+		}
+	}
+	return ids, nil
+}
+
+// addImage adds one image, or finds the one that has the same bytes.
+func (s *Server) addImage(p *project, u upload, now time.Time) (*picture, string) {
+	if u.failed != "" {
+		return nil, u.failed
+	}
+	width, height, ok := measure(u.content)
+	switch {
+	case len(u.content) > maxPicture:
+		return nil, imageBadSize
+	case !ok && !s.options.NoValidation:
+		return nil, imageBadFormat
+	}
+	hash, err := s.pictures.put(u.content)
+	if err != nil {
+		s.options.Logf("keep a picture: %v", err)
+		return nil, imageNotStored
+	}
+	i, status := &picture{ID: newID(), Created: now, Width: width, Height: height, Hash: hash, Metadata: u.metadata}, imageOK
+	if n := slices.IndexFunc(p.Images, func(o *picture) bool { return o.Hash == hash }); n >= 0 {
+		i, status = p.Images[n], imageDuplicate
+	} else if limit := s.tier().images; limit > 0 && len(p.Images) >= limit {
+		return nil, imageLimit
+	}
+	next := *i
+	next.Tags, next.Regions = slices.Clone(i.Tags), slices.Clone(i.Regions)
+	for _, id := range u.tags {
+		next.addTag(id, now)
+	}
+	for _, r := range u.regions {
+		next.addRegion(r, now)
+	}
+	switch {
+	case len(next.Tags) > maxTagsPerImage:
+		return nil, imageTagLimit
+	case len(next.Regions) > maxRegionsPerImage:
+		return nil, imageRegionLimit
+	case p.mixesNegative(&next):
+		return nil, imageNegativeMixed
+	}
+	*i = next
+	if status == imageOK {
+		p.Images = append(p.Images, i)
+	}
+	return i, status
+}
+
+// addTag is true if the picture didn't carry the tag yet.
+func (i *picture) addTag(id string, now time.Time) bool {
+	if i.tagged(id) {
+		return false
+	}
+	i.Tags = append(i.Tags, pictureTag{id, now})
+	return true
+}
+
+// mixesNegative tells a picture with the negative tag and another one.
+func (p *project) mixesNegative(i *picture) bool {
+	negative := slices.ContainsFunc(i.Tags, func(t pictureTag) bool {
+		known, err := p.tag(t.ID)
+		return err == nil && known.Type == negativeTag
+	})
+	return negative && len(i.Tags) > 1
+}
+
+// entry is one image of a JSON batch.
+type entry struct {
+	Name, URL string
+	Contents  []byte
+	ID        string
+	TagIDs    []string
+	Regions   []regionInput
+}
+
+// entries reads a JSON batch; batch-wide tags and metadata go to each image.
+func (c *call) entries() ([]entry, map[string]string, error) {
+	var batch struct {
+		Images   []entry
+		TagIDs   []string
+		Metadata map[string]string
+	}
+	if err := c.decode(&batch); err != nil {
+		return nil, nil, err
+	}
+	for n := range batch.Images {
+		batch.Images[n].TagIDs = append(batch.Images[n].TagIDs, batch.TagIDs...)
+	}
+	for key, value := range batch.Metadata {
+		if strings.TrimSpace(key) == "" || value == "" {
+			return nil, nil, badRequest("BadRequestImageMetadataKey", "Metadata needs keys and values")
+		}
+	}
+	return batch.Images, batch.Metadata, nil
+}
+
+func (s *Server) createImagesFromFiles(c *call) (any, error) {
+	entries, metadata, err := c.entries()
+	if err != nil {
+		return nil, err
+	}
+	var batch []upload
+	for _, e := range entries {
+		batch = append(batch, upload{source: e.Name, content: e.Contents, tags: e.TagIDs, regions: e.Regions, metadata: metadata})
+	}
+	return s.addImages(c, batch)
+}
+
+// createImagesFromUrls fetches from loopback addresses only.
+func (s *Server) createImagesFromURLs(c *call) (any, error) {
+	entries, metadata, err := c.entries()
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) > maxBatch { // before anything is fetched
+		return nil, badRequest("BadRequestExceededBatchSize", "A batch holds at most %d images", maxBatch)
+	}
+	var batch []upload
+	s.unlocked(func() {
+		for _, e := range entries {
+			u := upload{source: e.URL, tags: e.TagIDs, regions: e.Regions, metadata: metadata}
+			if u.content, err = s.fetch(e.URL, maxPicture); err != nil {
+				u.failed = imageBadSource
+			}
+			batch = append(batch, u)
+		}
+	})
+	return s.addImages(c, batch)
+}
+
+func (s *Server) createImagesFromData(c *call) (any, error) {
+	parts, err := c.parts("imageData")
+	if err != nil {
+		return nil, err
+	}
+	tags := c.list("tagIds")
+	var batch []upload
+	for _, p := range parts {
+		batch = append(batch, upload{source: p.name, content: p.content, tags: tags})
+	}
+	return s.addImages(c, batch)
+}

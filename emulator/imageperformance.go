@@ -1,0 +1,101 @@
+package emulator
+
+import "fmt"
+
+type imagePerformanceWire struct {
+	Predictions  []predictionWire  `json:"predictions"`
+	ID           string            `json:"id"`
+	Created      wireTime          `json:"created"`
+	Width        int               `json:"width"`
+	Height       int               `json:"height"`
+	ImageURI     string            `json:"imageUri"`
+	ThumbnailURI string            `json:"thumbnailUri"`
+	Tags         []imageTagWire    `json:"tags"`
+	Regions      []imageRegionWire `json:"regions"`
+}
+
+type predictionWire struct {
+	Probability float64  `json:"probability"`
+	TagID       string   `json:"tagId"`
+	TagName     string   `json:"tagName"`
+	BoundingBox *boxWire `json:"boundingBox"`
+	TagType     string   `json:"tagType"`
+}
+
+type boxWire struct {
+	Left   float64 `json:"left"`
+	Top    float64 `json:"top"`
+	Width  float64 `json:"width"`
+	Height float64 `json:"height"`
+}
+
+// judged are the pictures with which a trained iteration was measured.
+func (s *Server) judged(c *call) (*project, *iteration, []*picture, error) {
+	p, i, err := s.lookup(c)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if i.Status != statusCompleted {
+		return nil, nil, nil, badRequest("BadRequestIterationIsNotTrained", "The iteration is not trained")
+	}
+	pictures, err := chosen(c, i.Images, wantTagged)
+	return p, i, pictures, err
+}
+
+func (s *Server) getImagePerformances(c *call) (any, error) {
+	p, i, pictures, err := s.judged(c)
+	if err != nil {
+		return nil, err
+	}
+	if pictures, err = page(c, pictures); err != nil {
+		return nil, err
+	}
+	list := []imagePerformanceWire{}
+	for _, shown := range pictures {
+		list = append(list, imagePerformanceWire{
+			Predictions: predictions(i, shown), ID: shown.ID, Created: wireTime(shown.Created),
+			Width: shown.Width, Height: shown.Height,
+			ImageURI: s.imageURI(p, shown, "o"), ThumbnailURI: s.imageURI(p, shown, "t"),
+			Tags: tagWires(i.Tags, shown), Regions: regionWires(i.Tags, shown),
+		})
+	}
+	return list, nil
+}
+
+func (s *Server) getImagePerformanceCount(c *call) (any, error) {
+	_, _, pictures, err := s.judged(c)
+	return len(pictures), err
+}
+
+// predictions invents what an iteration sees in a picture: mostly what it is
+// tagged with, always the same for the same picture.
+func predictions(i *iteration, shown *picture) []predictionWire {
+	list := []predictionWire{}
+	d, _ := findDomain(i.DomainID)
+	for _, t := range i.Tags {
+		luck := unit(i.ID, shown.Hash, t.ID)
+		guess := predictionWire{Probability: round(0.3 * luck), TagID: t.ID, TagName: t.Name, TagType: t.Type}
+		if shown.tagged(t.ID) {
+			guess.Probability = round(0.5 + 0.5*luck)
+		}
+		if d.kind != objectDetection {
+			list = append(list, guess)
+			continue
+		}
+		found := false
+		for n, r := range shown.Regions {
+			if r.TagID != t.ID {
+				continue
+			}
+			found = true
+			shift := 0.02 * unit(i.ID, r.ID, fmt.Sprint(n))
+			guess.BoundingBox = &boxWire{round(r.Left * (1 - shift)), round(r.Top * (1 - shift)), r.Width, r.Height}
+			list = append(list, guess)
+		}
+		if !found {
+			guess.BoundingBox = &boxWire{round(luck / 2), round(luck / 3), 0.25, 0.25}
+			list = append(list, guess)
+		}
+	}
+	return list
+}

@@ -1,0 +1,177 @@
+package emulator
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+type imageTagEntry struct {
+	ImageID string `json:"imageId"`
+	TagID   string `json:"tagId"`
+}
+
+// tagSummaryWire lists are null when empty, as the official example has them.
+type tagSummaryWire struct {
+	Created    []imageTagEntry `json:"created"`
+	Duplicated []imageTagEntry `json:"duplicated"`
+	Exceeded   []imageTagEntry `json:"exceeded"`
+}
+
+func (p *project) picture(id string) (*picture, error) {
+	if n := slices.IndexFunc(p.Images, func(i *picture) bool { return i.ID == id }); n >= 0 {
+		return p.Images[n], nil
+	}
+	return nil, notFound("NotFoundImage", "No image found with id %s", id)
+}
+
+func (s *Server) createImageTags(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	var batch struct{ Tags []imageTagEntry }
+	if err := c.decode(&batch); err != nil {
+		return nil, err
+	}
+	switch {
+	case len(batch.Tags) == 0:
+		return nil, badRequest("BadRequestImageTags", "No tag is given")
+	case len(batch.Tags) > maxBatch*maxTags:
+		return nil, badRequest("BadRequestExceededBatchSize", "At most %d images and %d tags can be given at once", maxBatch, maxTags)
+	}
+	for n := range batch.Tags { // all or nothing
+		e := &batch.Tags[n]
+		e.ImageID, _ = canonicalID(e.ImageID)
+		e.TagID, _ = canonicalID(e.TagID)
+		i, err := p.picture(e.ImageID)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := p.tag(e.TagID); err != nil {
+			return nil, err
+		}
+		next := picture{Tags: slices.Clone(i.Tags)}
+		if next.addTag(e.TagID, c.now); p.mixesNegative(&next) {
+			return nil, badRequest("BadRequestNegativeAndRegularTagOnSameImage", "An image can't carry the negative tag and another one")
+		}
+	}
+	var summary tagSummaryWire
+	for _, e := range batch.Tags {
+		i, _ := p.picture(e.ImageID)
+		switch {
+		case i.tagged(e.TagID):
+			summary.Duplicated = append(summary.Duplicated, e)
+		case len(i.Tags) >= maxTagsPerImage:
+			summary.Exceeded = append(summary.Exceeded, e)
+		default:
+			i.addTag(e.TagID, c.now)
+			summary.Created = append(summary.Created, e)
+		}
+	}
+	p.changed(c.now)
+	return summary, nil
+}
+
+func (s *Server) deleteImageTags(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	images, err := c.guids("imageIds", maxBatch)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := c.guids("tagIds", maxTags)
+	if err != nil {
+		return nil, err
+	}
+	if len(images) == 0 || len(tags) == 0 {
+		return nil, badRequest("BadRequestRequiredParamIsNull", "imageIds and tagIds are required")
+	}
+	for _, id := range images {
+		i, err := p.picture(id)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range tags {
+			i.untag(t)
+		}
+	}
+	p.changed(c.now)
+	return noContent, nil
+}
+
+type metadataEntryWire struct {
+	ImageID  string            `json:"imageId"`
+	Status   string            `json:"status"`
+	Metadata map[string]string `json:"metadata"`
+}
+
+// updateImageMetadata adds to what images carry; an empty value takes a key away.
+func (s *Server) updateImageMetadata(c *call) (any, error) {
+	p, err := s.project(c.ids["projectId"])
+	if err != nil {
+		return nil, err
+	}
+	ids, err := c.guids("imageIds", maxIDs)
+	if err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, badRequest("BadRequestRequiredParamIsNull", "The parameter imageIds is required")
+	}
+	var metadata map[string]string
+	if err := c.decode(&metadata); err != nil {
+		return nil, err
+	}
+	summary := struct {
+		IsBatchSuccessful bool                `json:"isBatchSuccessful"`
+		Images            []metadataEntryWire `json:"images"`
+	}{true, []metadataEntryWire{}}
+	for _, id := range ids {
+		i, err := p.picture(id)
+		if err != nil {
+			summary.IsBatchSuccessful = false
+			summary.Images = append(summary.Images, metadataEntryWire{ImageID: id, Status: "ErrorUnknown"})
+			continue
+		}
+		next := map[string]string{}
+		for _, from := range []map[string]string{i.Metadata, metadata} {
+			for key, value := range from {
+				if next[key] = value; value == "" {
+					delete(next, key)
+				}
+			}
+		}
+		i.Metadata = next
+		summary.Images = append(summary.Images, metadataEntryWire{id, imageOK, next})
+	}
+	if !summary.IsBatchSuccessful {
+		return jsonReply(http.StatusMultiStatus, summary)
+	}
+	return summary, nil
+}
+
+// regionInput is a Region of the contract; ImageID is set where it stands alone.
+type regionInput struct {
+	ImageID string  `json:"imageId,omitempty"`
+	TagID   string  `json:"tagId"`
+	Left    float64 `json:"left"`
+	Top     float64 `json:"top"`
+	Width   float64 `json:"width"`
+	Height  float64 `json:"height"`
+}
+
+// addRegion gives nil if the picture has the same region already.
+func (i *picture) addRegion(r regionInput, now time.Time) *region {
+	added := region{ID: newID(), TagID: r.TagID, Created: now, Left: r.Left, Top: r.Top, Width: r.Width, Height: r.Height}
+	for _, old := range i.Regions {
+		if old.TagID == added.TagID && old.Left == added.Left && old.Top == added.Top && old.Width == added.Width && old.Height == added.Height {
+			return nil
+		}
+	}
+	i.addTag(r.TagID, now)
+	i.Regions = append(i.Regions, added)
+	return &i.Regions[len(i.Regions)-1]
+}

@@ -1,0 +1,68 @@
+package emulator
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"image"
+	_ "image/gif"  // decoders of the accepted formats
+	_ "image/jpeg" //
+	_ "image/png"  //
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// maxPicture is the largest training image: 6 MB.
+const maxPicture = 6 << 20
+
+// pictureStore keeps the bytes of pictures by their SHA-256: in memory, or in a
+// folder, so that a restart keeps them.
+type pictureStore struct {
+	dir    string
+	memory map[string][]byte
+}
+
+func (s *pictureStore) put(content []byte) (hash string, err error) {
+	sum := sha256.Sum256(content)
+	hash = hex.EncodeToString(sum[:])
+	if s.dir == "" {
+		if s.memory == nil {
+			s.memory = map[string][]byte{}
+		}
+		s.memory[hash] = content
+		return hash, nil
+	}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return "", err
+	}
+	return hash, os.WriteFile(filepath.Join(s.dir, hash), content, 0o644)
+}
+
+// get gives nil for a hash that isn't kept.
+func (s *pictureStore) get(hash string) ([]byte, error) {
+	if s.dir == "" {
+		return s.memory[hash], nil
+	}
+	content, err := os.ReadFile(filepath.Join(s.dir, hash))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return content, err
+}
+
+// measure gives the size in pixels of a JPEG, PNG, GIF or BMP; ok is false for
+// anything else.
+func measure(content []byte) (width, height int, ok bool) {
+	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil {
+		return config.Width, config.Height, true
+	}
+	if len(content) >= 26 && content[0] == 'B' && content[1] == 'M' { // BITMAPINFOHEADER
+		width = int(int32(binary.LittleEndian.Uint32(content[18:])))
+		height = max(int(int32(binary.LittleEndian.Uint32(content[22:]))), -int(int32(binary.LittleEndian.Uint32(content[22:]))))
+		return width, height, width > 0 && height > 0
+	}
+	return 0, 0, false
+}
