@@ -39,6 +39,9 @@ func TestQueueDataOnTheWire(t *testing.T) {
 // guid stands for every GUID in an expected text.
 var guid = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
+// utcNow is the current time in an expected text.
+var utcNow = regexp.MustCompile(`"UtcNow":"[^"]+"`)
+
 func TestQueueEnvelopeWhole(t *testing.T) {
 	t.Parallel()
 	payload, err := queueEnvelope(textFunction, queueMessage{

@@ -1,0 +1,30 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// running tells a process that lives; a zombie, whom init has yet to reap, does not.
+func running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(state, "Z")
+}
+
+func TestKilledHostTakesTheHandlerAlong(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	pid := p.line(t, `handler handler is process (\d+)`)
+
+	require.NoError(t, p.cmd.Process.Kill())
+
+	gone(t, pid)
+}

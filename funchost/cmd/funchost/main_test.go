@@ -1,0 +1,176 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain makes the test binary the program under test, and its custom handler.
+func TestMain(m *testing.M) {
+	switch {
+	case os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "":
+		fmt.Println("handler is process", os.Getpid(), "and was told", os.Getenv("TOLD"))
+		if os.Getenv("TEST_DIES") != "" {
+			os.Exit(1)
+		}
+		http.ListenAndServe("127.0.0.1:"+os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT"), nil)
+		os.Exit(1)
+	case os.Getenv("TEST_MAIN") != "":
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// program is a running funchost over a root with one function.
+type program struct {
+	cmd    *exec.Cmd
+	stderr strings.Builder
+	lines  chan string
+}
+
+func start(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	root := t.TempDir()
+	for path, text := range map[string]string{
+		"host.json":            fmt.Sprintf(`{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":%q}}}`, executable),
+		"local.settings.json":  `{"Values":{"TOLD":"by the root's settings"}}`,
+		"web/function.json":    `{"bindings":[{"type":"httpTrigger","name":"req"}]}`,
+		"other.settings.json":  `{"Values":{"TOLD":"by other settings"}}`,
+		"broken.settings.json": `{`,
+	} {
+		path = filepath.Join(root, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	p := &program{cmd: exec.Command(executable, append([]string{"-root", root, "-port", "0"}, args...)...), lines: make(chan string, 1000)}
+	p.cmd.Dir = root
+	p.cmd.Env = append(append(os.Environ(), "TEST_MAIN=1"), env...)
+	p.cmd.Stderr = &p.stderr
+	stdout, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	go func() {
+		defer close(p.lines)
+		for scanner := bufio.NewScanner(stdout); scanner.Scan(); {
+			p.lines <- scanner.Text()
+		}
+	}()
+	t.Cleanup(func() { p.cmd.Process.Kill() })
+	return p
+}
+
+const patience = 30 * time.Second
+
+// line waits for a line that matches, and returns its first group.
+func (p *program) line(t *testing.T, pattern string) string {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case line, ok := <-p.lines:
+			require.True(t, ok, "the program ended without a line like %s", pattern)
+			if m := regexp.MustCompile(pattern).FindStringSubmatch(line); m != nil {
+				return m[len(m)-1]
+			}
+		case <-timeout:
+			require.Fail(t, "no line like "+pattern)
+		}
+	}
+}
+
+// exit waits for the end and returns the exit code.
+func (p *program) exit(t *testing.T) int {
+	t.Helper()
+	for range p.lines {
+	}
+	p.cmd.Wait()
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// gone waits until a process is no more.
+func gone(t *testing.T, pid string) {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return !running(n) }, patience, 10*time.Millisecond, "the handler is still there")
+}
+
+func TestSignalsEndItWellAndTakeTheHandlerAlong(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			t.Parallel()
+			p := start(t, nil)
+			pid := p.line(t, `handler handler is process (\d+) and was told by the root's settings`)
+			p.line(t, "The handler is ready")
+
+			require.NoError(t, p.cmd.Process.Signal(signal))
+
+			assert.Zero(t, p.exit(t))
+			assert.Empty(t, p.stderr.String())
+			gone(t, pid)
+		})
+	}
+}
+
+func TestItServesWhereItSays(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	url := p.line(t, `Listening on (http://127\.0\.0\.1:\d+)`)
+
+	response, err := http.Get(url + "/admin/host/status")
+
+	require.NoError(t, err)
+	response.Body.Close()
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+}
+
+func TestSettingsFileCanBeNamed(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil, "-settings", "other.settings.json")
+
+	p.line(t, "was told by other settings")
+}
+
+func TestHostThatGivesUpExitsWith1(t *testing.T) {
+	t.Parallel()
+	p := start(t, []string{"TEST_DIES=1"})
+
+	assert.Equal(t, 1, p.exit(t))
+	assert.Contains(t, p.stderr.String(), "funchost: exceeded http worker restart retry count")
+}
+
+func TestMistakesExitWithAReason(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"-settings", "broken.settings.json"}, 1, "funchost: read broken.settings.json"},
+		{[]string{"-settings", "missing.json"}, 1, "funchost: read settings: open missing.json"},
+		{[]string{"-root", "nowhere"}, 1, "funchost: read host.json"},
+		{[]string{"more"}, 2, `funchost: unknown argument "more"`},
+		{[]string{"-nonsense"}, 2, "flag provided but not defined"},
+	} {
+		p := start(t, nil, c.args...)
+		assert.Equal(t, c.code, p.exit(t))
+		assert.Contains(t, p.stderr.String(), c.want)
+	}
+}

@@ -1,0 +1,92 @@
+package funchost
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body)
+}
+
+func TestManualRunOfAQueueFunction(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "okManual")
+	h := a.start()
+
+	assert.Equal(t, http.StatusAccepted, manual(t, h, "OKMANUAL", `{"input":"aGVsbG8="}`).StatusCode)
+
+	i := a.invocation()
+	require.NoError(t, i.Err)
+	assert.Zero(t, i.DequeueCount)
+	body := a.seen()[0].Body
+	assert.Contains(t, body, `{"Data":{"msg":"\"aGVsbG8=\""},"Metadata":{"DequeueCount":"0",`)
+	assert.Equal(t, "/okManual", a.seen()[0].Path, "the folder's spelling")
+}
+
+func TestManualRunRefuses(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "ok")
+	a.function("web", `{"bindings":[{"type":"httpTrigger","name":"req"}]}`)
+	h := a.start()
+
+	assert.Equal(t, http.StatusNotFound, manual(t, h, "other", "{}").StatusCode)
+	assert.Equal(t, http.StatusBadRequest, manual(t, h, "ok", "").StatusCode)
+	assert.Equal(t, http.StatusBadRequest, manual(t, h, "web", "{}").StatusCode)
+	assert.Empty(t, a.seen())
+}
+
+func TestAdminLists(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "ok")
+	a.timer("off", "0 0 * * * *", "")
+	a.env("AzureWebJobs_off_Disabled=1")
+	h := a.start()
+
+	status, body := get(t, h.URL()+"/admin/functions")
+	assert.Equal(t, http.StatusOK, status)
+	var list []struct {
+		Name       string
+		IsDisabled bool
+		Config     struct{ Bindings []struct{ Type string } }
+	}
+	require.NoError(t, json.Unmarshal([]byte(body), &list))
+	require.Len(t, list, 2)
+	assert.Equal(t, "off", list[0].Name)
+	assert.True(t, list[0].IsDisabled)
+	assert.Equal(t, "queueTrigger", list[1].Config.Bindings[0].Type)
+
+	status, body = get(t, h.URL()+"/admin/host/status")
+	assert.Equal(t, http.StatusOK, status)
+	assert.Contains(t, body, `"state":"Running"`)
+	status, _ = get(t, h.URL()+"/")
+	assert.Equal(t, http.StatusOK, status)
+	status, _ = get(t, h.URL()+"/nothing")
+	assert.Equal(t, http.StatusNotFound, status)
+}
+
+func TestTakenPortIsAnError(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "ok")
+	h := a.start()
+	other := newApp(t)
+	_, err := other.tryStart()
+	require.NoError(t, err)
+
+	third := newApp(t)
+	third.options.Port = portOf(t, h.URL())
+	_, err = third.tryStart()
+
+	assert.ErrorContains(t, err, "listen for HTTP")
+}

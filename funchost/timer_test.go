@@ -1,0 +1,151 @@
+package funchost
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// timerApp has a timer and the storage setting timers need; nothing connects to it.
+func timerApp(t *testing.T, name, schedule, more string) *app {
+	a := newApp(t)
+	a.env("AzureWebJobsStorage=UseDevelopmentStorage=true")
+	a.timer(name, schedule, more)
+	return a
+}
+
+func TestTimerRunsByItsSchedule(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "tick", "%EVERY%", "")
+	a.env("EVERY=* * * * * *")
+	a.start()
+
+	for range 2 {
+		require.NoError(t, a.invocation().Err)
+	}
+	assert.Equal(t, "/tick", a.seen()[0].Path)
+}
+
+func TestTimerRunsByATimeSpan(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "tick", "00:00:00.2", "")
+	a.start()
+
+	for range 3 {
+		require.NoError(t, a.invocation().Err)
+	}
+}
+
+func TestTimerHasOneRunAtATime(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "hold", "00:00:00.05", "")
+	a.start()
+	eventually(t, func() bool { return len(a.seen()) == 1 }, "it did not run")
+
+	assert.Never(t, func() bool { return len(a.seen()) > 1 }, 500*time.Millisecond, 20*time.Millisecond)
+	a.release()
+	require.NoError(t, a.invocation().Err)
+	require.NoError(t, a.invocation().Err)
+}
+
+func TestFailedTimerRunIsNotRepeatedBeforeTheNextTick(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "fail", "0 0 0 1 1 *", `,"runOnStartup":true`)
+	a.start()
+
+	assert.Error(t, a.invocation().Err)
+	assert.Never(t, func() bool { return len(a.seen()) > 1 }, 500*time.Millisecond, 20*time.Millisecond)
+}
+
+func TestTimerRunsOnStartupWithItsFirstStatus(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "tick", "0 0 0 1 1 *", `,"runOnStartup":true`)
+	a.start()
+
+	require.NoError(t, a.invocation().Err)
+	assert.Regexp(t, `^\{"Data":\{"timer":\{"Schedule":\{"AdjustForDST":true\},`+
+		`"ScheduleStatus":\{"Last":"0001-01-01T00:00:00","Next":"\d{4}-01-01T00:00:00[+-]\d\d:\d\d","LastUpdated":"0001-01-01T00:00:00"\},`+
+		`"IsPastDue":false\}\},"Metadata":\{"sys":\{"MethodName":"tick","UtcNow":"[^"]+","RandGuid":"[^"]+"\}\}\}$`, a.seen()[0].Body)
+}
+
+func TestTimerStatusFollowsTheRuns(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "tick", "0 0 0 1 1 *", `,"runOnStartup":true`)
+	h := a.start()
+	require.NoError(t, a.invocation().Err)
+
+	eventually(t, func() bool { return !h.timers["tick"].current().last.IsZero() }, "no status")
+	manual(t, h, "tick", "{}")
+
+	require.NoError(t, a.invocation().Err)
+	assert.NotContains(t, a.seen()[1].Body, "0001-01-01")
+}
+
+func TestTimerWithoutMonitorHasNoStatus(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ schedule, more string }{
+		"told so":         {"0 0 0 1 1 *", `,"useMonitor":false`},
+		"below a minute":  {"*/30 * * * * *", ""},
+		"short time span": {"00:00:59", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := timerApp(t, "tick", c.schedule, c.more+`,"runOnStartup":true`)
+			a.start()
+
+			require.NoError(t, a.invocation().Err)
+			assert.Contains(t, a.seen()[0].Body, `"ScheduleStatus":null`)
+		})
+	}
+}
+
+func TestSubMinuteSchedules(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"*/30 * * * * *": true, "0 * * * * *": false, "0 */5 * * * *": false, "0,58 0 * * * *": true,
+		"0 0 0 30 2 *": false, "00:00:59": true, "00:01:00": false,
+	} {
+		s, err := parseSchedule(text)
+		require.NoError(t, err)
+		at := time.Date(2026, 8, 27, 9, 59, 59, 0, time.UTC)
+		assert.Equal(t, want, subMinute(s, at), text)
+	}
+}
+
+func TestTimersThatCannotRunAreNamed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ schedule, storage, want string }{
+		"schedule":   {"now and then", "UseDevelopmentStorage=true", "was not recognized as a valid cron expression or timespan string"},
+		"never":      {"00:00:00", "UseDevelopmentStorage=true", "never moves on"},
+		"unresolved": {"%NO_SUCH%", "UseDevelopmentStorage=true", "does not resolve"},
+		"storage":    {"* * * * * *", "", "needs AzureWebJobsStorage"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			a.env("AzureWebJobsStorage=" + c.storage)
+			a.timer("tick", c.schedule, "")
+			h := a.start()
+
+			a.logged("The listener for function 'Functions.tick' was unable to start: ")
+			a.logged(c.want)
+			assert.Equal(t, 400, manual(t, h, "tick", "{}").StatusCode)
+		})
+	}
+}
+
+func TestDisabledTimerRunsByHandOnly(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "tick", "00:00:00.05", `,"runOnStartup":true`)
+	a.env("AzureWebJobs.tick.Disabled=true")
+	h := a.start()
+	a.logged("Function tick: timerTrigger (disabled)")
+
+	assert.Never(t, func() bool { return len(a.seen()) > 0 }, 300*time.Millisecond, 20*time.Millisecond)
+	assert.Equal(t, 202, manual(t, h, "tick", "{}").StatusCode)
+	require.NoError(t, a.invocation().Err)
+	assert.True(t, strings.Contains(a.seen()[0].Body, `"AdjustForDST":false`), "a time span knows no daylight saving")
+}
