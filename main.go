@@ -44,16 +44,17 @@ func main() {
 		fmt.Printf(help, version)
 		os.Exit(2)
 	}
-	// The host doesn't restart a handler that ends with 0.
-	fmt.Fprintln(os.Stderr, redact.String(serve(context.Background(), os.Getenv, os.Stdout, os.Stderr).Error()))
-	os.Exit(1)
+	err := serve(context.Background(), os.Getenv, os.Stdout, os.Stderr)
+	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
+	log.Error().Err(err).Msg("the program ends")
+	os.Exit(1) // the host doesn't restart a handler that ends with 0
 }
 
 // serve answers the host until the process is ended. Its error is never nil.
 func serve(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := settings.Load(getenv)
 	if err != nil {
-		return fmt.Errorf("the settings are not right:\n%w", err)
+		return fmt.Errorf("the settings are not right: %w", err)
 	}
 	executable, err := os.Executable()
 	if err != nil {
@@ -61,6 +62,10 @@ func serve(ctx context.Context, getenv func(string) string, stdout, stderr io.Wr
 	}
 	root := handler.Root(getenv, executable)
 	deadline, err := handler.Deadline(getenv, root)
+	if err != nil {
+		return err
+	}
+	lastDelivery, err := handler.MaxDequeueCount(getenv, root)
 	if err != nil {
 		return err
 	}
@@ -79,7 +84,7 @@ func serve(ctx context.Context, getenv func(string) string, stdout, stderr io.Wr
 	}
 	h.Handle(notifications.Name, notifications.Function{
 		Reconciler: reconciler, State: reconciler.State, Now: time.Now,
-		ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer, LastDelivery: 60,
+		ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer, LastDelivery: lastDelivery,
 	}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{Reconciler: reconciler, Warnings: warnings}.Invoke)
 	return server.Serve(ctx)

@@ -1,12 +1,7 @@
 package handler
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -25,32 +20,17 @@ const margin = 30 * time.Second
 
 // Deadline says how long an invocation may take: functionTimeout, less a margin
 // of 30 s or a quarter of it, whichever is shorter. At the timeout itself the host
-// kills the process, and with it every other invocation. Like the host, it takes
-// functionTimeout from the app setting AzureFunctionsJobHost__functionTimeout
-// before host.json in root; 5 minutes where neither has it, 30 where it is -1
-// (unlimited).
+// kills the process, and with it every other invocation. Without a functionTimeout
+// 5 minutes are taken, and 30 where it is -1 (unlimited).
 func Deadline(getenv func(string) string, root string) (time.Duration, error) {
-	if s := getenv(envFunctionTimeout); s != "" {
-		return deadlineFrom(s, "the setting "+envFunctionTimeout)
-	}
-	path := filepath.Join(root, "host.json")
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return lessMargin(defaultTimeout), nil // the host, too, goes on with its defaults
-	}
+	timeout, source, err := hostSetting(getenv, root, "functionTimeout")
 	if err != nil {
-		return 0, fmt.Errorf("cannot read functionTimeout: %w", err)
+		return 0, err
 	}
-	var host struct {
-		FunctionTimeout any // the host takes a number as its text
-	}
-	if err := json.Unmarshal(stripComments(data), &host); err != nil {
-		return 0, fmt.Errorf("cannot read functionTimeout from %s: %w", path, err)
-	}
-	if host.FunctionTimeout == nil {
+	if timeout == "" {
 		return lessMargin(defaultTimeout), nil
 	}
-	return deadlineFrom(fmt.Sprint(host.FunctionTimeout), path)
+	return deadlineFrom(timeout, source)
 }
 
 func deadlineFrom(timeout, source string) (time.Duration, error) {

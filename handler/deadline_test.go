@@ -53,7 +53,7 @@ func TestDeadlineFromHostJSON(t *testing.T) {
 
 func TestDeadlinePrefersTheSetting(t *testing.T) {
 	t.Parallel()
-	got, err := Deadline(env(envFunctionTimeout, "00:00:08"), rootWith(t, `{"functionTimeout":"00:10:00"}`))
+	got, err := Deadline(env("AzureFunctionsJobHost__functionTimeout", "00:00:08"), rootWith(t, `{"functionTimeout":"00:10:00"}`))
 	require.NoError(t, err)
 	assert.Equal(t, 6*time.Second, got)
 }
@@ -68,7 +68,7 @@ func TestDeadlineWithoutHostJSON(t *testing.T) {
 func TestDeadlineErrorsSayWhere(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ setting, hostJSON, want string }{
-		"setting":       {"soon", `{}`, envFunctionTimeout},
+		"setting":       {"soon", `{}`, "AzureFunctionsJobHost__functionTimeout"},
 		"below minimum": {"00:00:00.5", `{}`, "at least a second"},
 		"host.json":     {"", `{"functionTimeout":"10m"}`, "host.json"},
 		"true":          {"", `{"functionTimeout":true}`, "host.json"},
@@ -76,7 +76,7 @@ func TestDeadlineErrorsSayWhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Deadline(env(envFunctionTimeout, c.setting), rootWith(t, c.hostJSON))
+			_, err := Deadline(env("AzureFunctionsJobHost__functionTimeout", c.setting), rootWith(t, c.hostJSON))
 			assert.ErrorContains(t, err, c.want)
 		})
 	}

@@ -8,12 +8,12 @@ const (
 	headerAllow        = "Allow"
 )
 
-// Environment variables that the host sets when it starts the handler, and the
-// app setting that overrides functionTimeout in host.json.
+// Environment variables that the host sets when it starts the handler, and what
+// the names of app settings that override host.json begin with.
 const (
-	envPort            = "FUNCTIONS_CUSTOMHANDLER_PORT"
-	envRoot            = "FUNCTIONS_APP_ROOT_PATH"
-	envFunctionTimeout = "AzureFunctionsJobHost__functionTimeout"
+	envPort    = "FUNCTIONS_CUSTOMHANDLER_PORT"
+	envRoot    = "FUNCTIONS_APP_ROOT_PATH"
+	envJobHost = "AzureFunctionsJobHost__"
 )
 
 // readinessPath is where the host asks whether the handler is up.

@@ -1,0 +1,62 @@
+// Command local runs the app on one machine as it would run in Azure: a real
+// Azurite for the storage accounts, the emulated Custom Vision, and the app under
+// funchost or Core Tools. It is what `make run` and `make demo` start, for
+// development only. Start reading at run.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	app := flag.String("app", "build/app", "`folder` with the app, laid out by make dist")
+	host := flag.String("host", "funchost", "who plays the Functions host: funchost, or func (Core Tools)")
+	demo := flag.Bool("demo", false, "tell the whole story once, check it, and end")
+	verbose := flag.Bool("verbose", false, "print every line of host and app as it is")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *app, *host, *demo, *verbose); err != nil {
+		fmt.Fprintln(os.Stderr, "\nNot done:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, app, host string, demo, verbose bool) error {
+	s, err := start(ctx, app, host, demo, verbose)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if demo {
+		return s.demo(ctx)
+	}
+	p, err := s.connect(ctx, "Demo kitchen")
+	if err != nil {
+		return err
+	}
+	tell("\nEverything runs. The project %q is connected.\n", p.Name)
+	tell("  look and click    %s/", s.service.url)
+	tell("  Training API      %s/customvision/v3.3/training/  (header Training-Key: %s)", s.service.url, key)
+	tell("  train it          curl -X POST -H 'Training-Key: %s' -d '' %s/customvision/v3.3/training/projects/%s/train", key, s.service.url, p.ID)
+	tell("  sweep now         curl -X POST -H 'Content-Type: application/json' -d '{}' %s/admin/functions/sweep", s.host.url())
+	tell("  policy            %s", s.path("policy.json"))
+	tell("  storage           %s", s.azurite.ConnectionString("devstoreaccount1"))
+	tell("\nCtrl-C ends everything. What happens:")
+	select {
+	case <-ctx.Done():
+		tell("\nEnding.")
+		return nil
+	case err := <-s.host.ended():
+		return fmt.Errorf("the Functions host ended by itself: %w", err)
+	}
+}
+
+// tell prints a line for the person who watches.
+func tell(format string, a ...any) { fmt.Printf(format+"\n", a...) }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+)
+
+// narrator turns the lines of host and app into plain ones. Of the host's it
+// shows only trouble.
+type narrator struct {
+	verbose bool
+
+	mu   sync.Mutex
+	rest []byte         // a line that isn't complete yet
+	said map[string]int // how often the app said a message
+}
+
+// heard tells how often the app has said a message.
+func (n *narrator) heard(message string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.said[message]
+}
+
+func (n *narrator) Write(p []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rest = append(n.rest, p...)
+	for {
+		line, rest, complete := bytes.Cut(n.rest, []byte("\n"))
+		if !complete {
+			return len(p), nil
+		}
+		n.rest = rest
+		text := n.plain(string(line))
+		if n.verbose {
+			text = string(line)
+		}
+		if text != "" {
+			fmt.Fprintln(os.Stdout, text)
+		}
+	}
+}
+
+// plain is the line for a person, "" for one that isn't worth showing.
+func (n *narrator) plain(line string) string {
+	var event struct{ Level, Message, Status, Export, Because, Error, Iteration, Blob, DeadLetter string }
+	if i := strings.IndexByte(line, '{'); i < 0 || json.Unmarshal([]byte(line[i:]), &event) != nil || event.Message == "" {
+		if strings.Contains(line, "error") || strings.Contains(line, "warning") {
+			return "  host  " + line
+		}
+		return ""
+	}
+	if n.said == nil {
+		n.said = map[string]int{}
+	}
+	n.said[event.Message]++
+	text := "  app   " + event.Message
+	for _, word := range []string{event.Status, event.Export, event.Blob} {
+		if word != "" {
+			text += " " + word
+		}
+	}
+	if event.Iteration != "" {
+		text += " (iteration " + event.Iteration[:min(8, len(event.Iteration))] + "…)"
+	}
+	if event.Because != "" {
+		text += ": " + event.Because
+	}
+	if event.Error != "" {
+		text += ": " + event.Error
+	}
+	if event.Level == "warn" || event.Level == "error" {
+		text += "  [" + event.Level + "]"
+	}
+	return text
+}
