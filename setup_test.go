@@ -15,6 +15,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/archive"
@@ -69,6 +71,7 @@ type app struct {
 	printed *buffer
 
 	queue    *azqueue.QueueClient
+	poison   *azqueue.QueueClient
 	queueURL string
 	models   string // the model container's URL
 	archive  *archive.Archive
@@ -128,6 +131,7 @@ func newApp(t *testing.T, o options) *app {
 	queues, err := customer.Queue(nil)
 	require.NoError(t, err)
 	a.queue = queues.NewQueueClient(settings["NOTIFICATION_QUEUE"])
+	a.poison = queues.NewQueueClient(settings["NOTIFICATION_QUEUE"] + "-poison")
 	_, err = a.queue.Create(t.Context(), nil)
 	require.NoError(t, err)
 	modelBlobs, err := customer.Blob(nil)
@@ -148,6 +152,11 @@ func newApp(t *testing.T, o options) *app {
 	for name, value := range o.settings {
 		settings[name] = value
 	}
+	for name, value := range settings {
+		if value == "" {
+			delete(settings, name)
+		}
+	}
 	root := filepath.Join(t.TempDir(), "app")
 	require.NoError(t, os.CopyFS(root, os.DirFS(laidOut)))
 	if o.policy != "" {
@@ -163,6 +172,9 @@ func newApp(t *testing.T, o options) *app {
 		t.Cleanup(func() { a.host.Close() })
 	}
 	t.Cleanup(func() {
+		for _, secret := range []string{key, server.Key(azurite.Customer), server.Key(azurite.Archive), "AccountKey=", "sig="} {
+			assert.NotContains(t, a.printed.String(), secret, "no secret is ever printed")
+		}
 		if t.Failed() {
 			t.Logf("the app printed:\n%s", a.printed)
 		}
@@ -198,16 +210,34 @@ func (a *app) ended(function string) (all, failed int) {
 	return all, failed
 }
 
-// connect creates a project with queue and container, and waits until the app
-// has seen the connection test.
+// create creates a project.
+func (a *app) create(o customvision.CreateProjectOptions) customvision.Project {
+	a.t.Helper()
+	p, err := a.client.CreateProject(a.t.Context(), o)
+	require.NoError(a.t, err)
+	require.Equal(a.t, o.NotificationQueueURI, p.Settings.NotificationQueueURI, "the service keeps the queue")
+	return p
+}
+
+// connect creates a project with queue and container.
 func (a *app) connect(name, domain string) customvision.Project {
 	a.t.Helper()
-	p, err := a.client.CreateProject(a.t.Context(), customvision.CreateProjectOptions{
+	return a.create(customvision.CreateProjectOptions{
 		Name: name, DomainID: domain, ExportModelContainerURI: a.models, NotificationQueueURI: a.queueURL,
 	})
+}
+
+// train trains a project as a person would, and waits for the end.
+func (a *app) train(project string) customvision.Iteration {
+	a.t.Helper()
+	it, err := a.client.Train(a.t.Context(), project, customvision.TrainOptions{})
 	require.NoError(a.t, err)
-	require.Equal(a.t, a.queueURL, p.Settings.NotificationQueueURI, "the service keeps the queue")
-	return p
+	a.eventually("the training ends", func() bool {
+		it, err = a.client.Iteration(a.t.Context(), project, it.ID)
+		require.NoError(a.t, err)
+		return it.Status != customvision.StatusTraining
+	})
+	return it
 }
 
 // put puts a message on the queue as it is.
@@ -215,6 +245,17 @@ func (a *app) put(text string) {
 	a.t.Helper()
 	_, err := a.queue.EnqueueMessage(a.t.Context(), text, nil)
 	require.NoError(a.t, err)
+}
+
+// poisoned counts the messages in the poison queue.
+func (a *app) poisoned() int {
+	a.t.Helper()
+	p, err := a.poison.GetProperties(a.t.Context(), nil)
+	if queueerror.HasCode(err, queueerror.QueueNotFound) {
+		return 0
+	}
+	require.NoError(a.t, err)
+	return int(*p.ApproximateMessagesCount)
 }
 
 // backups are the archive's packages of an iteration by name and verdict.
