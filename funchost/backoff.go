@@ -20,11 +20,13 @@ type backoff struct {
 
 func newBackoff(most time.Duration) *backoff { return &backoff{most: most, random: rand.Float64} }
 
-// found starts again from the shortest pause.
-func (b *backoff) found() { b.exponent, b.current = 1, minPollingInterval }
-
-// next is the pause after nothing was found.
-func (b *backoff) next() time.Duration {
+// next is the pause before the next look. found says whether anything was found
+// since the last pause; then it's the shortest, and grows anew.
+func (b *backoff) next(found bool) time.Duration {
+	if found {
+		b.exponent, b.current = 1, minPollingInterval
+		return b.current
+	}
 	if b.current == b.most {
 		return b.current
 	}

@@ -23,10 +23,8 @@ type console struct {
 // lastErrors is how many stderr lines the host quotes when the handler has died.
 const lastErrors = 3
 
-const (
-	// systemPrefix marks lines for the host's own log.
-	systemPrefix = "LanguageWorkerConsoleLog"
-)
+// systemPrefix marks lines for the host's own log.
+const systemPrefix = "LanguageWorkerConsoleLog"
 
 func (c *console) stdout(line string) { c.print("", line) }
 

@@ -17,14 +17,13 @@ import (
 
 // app is a script root under construction, whose handler is this test binary.
 type app struct {
-	t         testing.TB
-	root      string
-	host      map[string]any
-	options   Options
-	output    *lockedBuffer
-	finished  chan Invocation
-	seenPath  string
-	functions map[string]string
+	t        testing.TB
+	root     string
+	host     map[string]any
+	options  Options
+	output   *lockedBuffer
+	finished chan Invocation
+	seenPath string
 }
 
 func newApp(t testing.TB) *app {

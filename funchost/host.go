@@ -1,16 +1,14 @@
 package funchost
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -44,23 +42,19 @@ type Options struct {
 
 // timing holds the host's fixed times, for tests to shorten.
 type timing struct {
-	lock, drain, grace, startup time.Duration
-	now                         func() time.Time // counts the handler's failures
+	drain, grace, startup time.Duration
+	now                   func() time.Time // counts the handler's failures
 }
 
 // Host is a running stand-in for the Functions host.
 type Host struct {
+	definition
 	log          *logger
 	settings     *settings
-	functions    []*function
 	timers       map[string]*timer
-	queues       queueOptions
 	onInvocation func(Invocation)
+	messageLock  time.Duration
 	timing       timing
-
-	functionTimeout time.Duration // 0: none
-	forwarding      bool
-	routePrefix     string
 
 	client     *http.Client
 	handlerURL string
@@ -88,12 +82,15 @@ type Host struct {
 // then logs it and waits for an invocation to time out. It lives until Close,
 // until ctx ends, or until the handler has failed too often: see Wait.
 func Start(ctx context.Context, o Options) (*Host, error) {
+	if o.MessageLock != 0 && o.MessageLock < 2*time.Second {
+		return nil, fmt.Errorf("a message lock of %s is too short: the least is 2s", o.MessageLock)
+	}
 	root, err := filepath.Abs(o.Root)
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{timers: map[string]*timer{}, onInvocation: o.OnInvocation, timing: o.timing.withDefaults(o.MessageLock),
-		started: time.Now(), done: make(chan struct{})}
+	h := &Host{timers: map[string]*timer{}, onInvocation: o.OnInvocation, messageLock: cmp.Or(o.MessageLock, messageLock),
+		timing: o.timing.withDefaults(), started: time.Now(), done: make(chan struct{})}
 	out := o.Output
 	if out == nil {
 		out = io.Discard
@@ -102,31 +99,11 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	if h.settings, err = readSettings(o.Settings, o.Env, h.log); err != nil {
 		return nil, err
 	}
-	config, err := readHostJSON(root, h.settings)
+	d, err := readDefinition(root, h.settings, h.log)
 	if err != nil {
 		return nil, err
 	}
-	var errs [5]error
-	h.functionTimeout, errs[0] = config.functionTimeout()
-	h.queues, errs[1] = config.queues(processors(h.settings))
-	h.forwarding, errs[2] = config.boolean("customHandler:enableForwardingHttpRequest", false)
-	initialise, err3 := config.duration("customHandler:initializationTimeout", 30*time.Second, time.Millisecond)
-	errorsOnly, err4 := config.boolean("customHandler:description:useStdErrorStreamForErrorsOnly", true)
-	errs[3], errs[4] = err3, err4
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, err
-	}
-	h.routePrefix = "api"
-	if prefix, ok := config["extensions:http:routeprefix"]; ok {
-		h.routePrefix = strings.Trim(prefix, "/")
-	}
-	handler, err := readCommand(root, config, h.settings)
-	if err != nil {
-		return nil, err
-	}
-	if h.functions, err = findFunctions(root, config, h.settings, h.log); err != nil {
-		return nil, err
-	}
+	h.definition = d
 
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port)))
 	if err != nil {
@@ -151,8 +128,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 
 	h.front = &http.Server{Handler: h.routes(), ReadHeaderTimeout: time.Minute}
 	if len(h.functions) > 0 {
-		h.supervise(supervised, initialise, func() (*process, error) {
-			return startProcess(handler, root, port, h.settings, &console{log: h.log, errorsOnly: errorsOnly})
+		h.supervise(supervised, func() (*process, error) {
+			return startProcess(d.handler, root, port, h.settings, &console{log: h.log, errorsOnly: d.errorsOnly})
 		})
 	} else {
 		h.log.warnf("No functions found below %s: the handler is not started", root)
@@ -164,29 +141,11 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	return h, nil
 }
 
-func (t timing) withDefaults(lock time.Duration) timing {
-	or := func(d *time.Duration, otherwise time.Duration) {
-		if *d == 0 {
-			*d = otherwise
-		}
-	}
-	or(&t.lock, lock)
-	or(&t.lock, messageLock)
-	or(&t.drain, drainTime)
-	or(&t.grace, timeoutGrace)
-	or(&t.startup, startupLimit)
+func (t timing) withDefaults() timing {
 	if t.now == nil {
 		t.now = time.Now
 	}
-	return t
-}
-
-// processors is what newBatchThreshold counts with (SkuUtility.cs).
-func processors(s *settings) int {
-	if s.get("WEBSITE_SKU") == "Dynamic" {
-		return 1
-	}
-	return runtime.NumCPU()
+	return timing{cmp.Or(t.drain, drainTime), cmp.Or(t.grace, timeoutGrace), cmp.Or(t.startup, startupLimit), t.now}
 }
 
 func freePort() (int, error) {
@@ -198,9 +157,9 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func (h *Host) supervise(ctx context.Context, initialise time.Duration, start func() (*process, error)) {
+func (h *Host) supervise(ctx context.Context, start func() (*process, error)) {
 	s := &supervisor{
-		log: h.log, start: start, client: h.client, url: h.handlerURL, initialise: initialise,
+		log: h.log, start: start, client: h.client, url: h.handlerURL, initialise: h.initialise,
 		now: h.timing.now, giveUp: h.shutdown, ready: make(chan struct{}), gone: make(chan struct{}),
 	}
 	h.supervisor = s
@@ -210,38 +169,6 @@ func (h *Host) supervise(ctx context.Context, initialise time.Duration, start fu
 	}
 	s.current = first
 	go s.run(ctx, first)
-}
-
-// startListeners starts what triggers the functions that aren't disabled. A
-// listener that can't start is logged and left out.
-func (h *Host) startListeners() {
-	for _, f := range h.functions {
-		state := ""
-		if f.disabled {
-			state = " (disabled)"
-		}
-		h.log.infof("Function %s: %s%s", f.name, f.trigger.Type, state)
-		var run func(context.Context)
-		var err error
-		switch {
-		case f.trigger.is(queueTrigger):
-			var l *queueListener
-			if l, err = h.newQueueListener(f); err == nil {
-				run = l.run
-			}
-		case f.trigger.is(timerTrigger):
-			var t *timer
-			if t, err = h.newTimer(f); err == nil {
-				h.timers[f.name], run = t, t.run
-			}
-		}
-		if err != nil {
-			h.log.errorf("The listener for function 'Functions.%s' was unable to start: %v", f.name, err)
-		}
-		if run != nil && !f.disabled {
-			h.listeners.Go(func() { run(h.listen) })
-		}
-	}
 }
 
 // URL is that of the host's own HTTP front, without a trailing slash.
@@ -270,73 +197,3 @@ func (h *Host) Kill() {
 		p.cmd.Process.Kill()
 	}
 }
-
-// Close stops the host: it takes no more work, waits up to 10 s for what runs,
-// and kills the handler. Messages of invocations that didn't end stay hidden until
-// their lock runs out. It returns nil if Close, or the end of Start's context, was
-// what stopped the host.
-func (h *Host) Close() error {
-	h.shutdown(nil)
-	return h.Wait()
-}
-
-// Wait returns when the host has stopped and the handler is gone; the error says
-// why it stopped itself.
-func (h *Host) Wait() error {
-	<-h.done
-	return h.err
-}
-
-// shutdown begins the end; only the first call counts.
-func (h *Host) shutdown(cause error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stopping {
-		return
-	}
-	h.stopping, h.err = true, cause
-	go h.stop()
-}
-
-func (h *Host) stop() {
-	defer close(h.done)
-	h.log.infof("Stopping the host")
-	h.unlisten()
-	idle := make(chan struct{})
-	go func() {
-		h.work.Wait()
-		close(idle)
-	}()
-	select {
-	case <-idle:
-	case <-time.After(h.timing.drain):
-		h.log.warnf("Invocations did not end within %s; the host leaves them", h.timing.drain)
-	}
-	h.abandon()
-	h.listeners.Wait()
-	<-idle
-	h.killHandler()
-	if h.supervisor != nil {
-		<-h.supervisor.gone
-	}
-	h.front.Close()
-	h.client.CloseIdleConnections()
-	h.log.infof("Host stopped")
-}
-
-// begin reserves the right to work; false once the host is stopping. Each true
-// needs an end.
-func (h *Host) begin() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stopping {
-		return false
-	}
-	h.work.Add(1)
-	return true
-}
-
-// mustBegin is begin for one who already holds a begin.
-func (h *Host) mustBegin() { h.work.Add(1) }
-
-func (h *Host) end() { h.work.Done() }

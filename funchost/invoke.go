@@ -128,7 +128,7 @@ func (h *Host) execute(c call) outcome {
 	case <-h.running.Done():
 		o = outcome{err: errAbandoned}
 	case <-timeout:
-		o = outcome{err: fmt.Errorf("Timeout value of %s exceeded by function 'Functions.%s' (Id: '%s')", h.functionTimeout, c.function.name, c.id)}
+		o = outcome{err: fmt.Errorf("timeout value of %s exceeded by function 'Functions.%s' (Id: '%s')", h.functionTimeout, c.function.name, c.id)}
 		h.log.errorf("%v. Initiating cancellation", o.err)
 		go h.killAfterGrace(c, sent, completed)
 	}

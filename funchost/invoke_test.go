@@ -69,7 +69,7 @@ func TestTimeoutFailsTheInvocationThenKillsTheHandlerWithAllInIt(t *testing.T) {
 	waitReady(t, a, 1)
 
 	manual(t, h, "hold", "{}")
-	assert.ErrorContains(t, a.invocation().Err, "Timeout value of 1s exceeded by function 'Functions.hold'")
+	assert.ErrorContains(t, a.invocation().Err, "timeout value of 1s exceeded by function 'Functions.hold'")
 	manual(t, h, "hold", "{}") // in flight at the kill
 
 	assert.ErrorContains(t, a.invocation().Err, "an error occurred while sending the request")
@@ -82,16 +82,16 @@ func TestTimedOutInvocationThatEndsWithinTheGraceSparesTheHandler(t *testing.T) 
 	a := manualApp(t, "hold")
 	a.queue("ok", "unused", `,"connection":"Nowhere"`)
 	a.set("functionTimeout", "00:00:01")
-	a.options.timing.grace = 3 * time.Second
+	a.options.timing.grace = 2 * time.Second
 	h := a.start()
 	manual(t, h, "hold", "{}")
-	assert.ErrorContains(t, a.invocation().Err, "Timeout value")
+	assert.ErrorContains(t, a.invocation().Err, "timeout value")
 
 	a.release()
 	manual(t, h, "ok", "{}")
 
 	require.NoError(t, a.invocation().Err)
-	assert.Never(t, func() bool { return strings.Contains(a.output.String(), "Restarting the handler") }, 4*time.Second, 100*time.Millisecond)
+	assert.Never(t, func() bool { return strings.Contains(a.output.String(), "Restarting the handler") }, 2500*time.Millisecond, 100*time.Millisecond)
 }
 
 func TestEmptyAnswerHangsUntilTheTimeoutAndTheKill(t *testing.T) {
@@ -104,7 +104,7 @@ func TestEmptyAnswerHangsUntilTheTimeoutAndTheKill(t *testing.T) {
 	manual(t, h, "empty", "{}")
 
 	a.logged("was empty or null")
-	assert.ErrorContains(t, a.invocation().Err, "Timeout value")
+	assert.ErrorContains(t, a.invocation().Err, "timeout value")
 	waitReady(t, a, 2)
 }
 

@@ -28,7 +28,7 @@ func (l *queueListener) handle(m *azqueue.DequeuedMessage) {
 	if l.options.base64 {
 		decoded, err := decodeBase64(text)
 		if err != nil {
-			l.host.log.warnf("Message decoding has failed! Check MessageEncoding settings. (queue '%s', message %s)", l.name, value(m.MessageID))
+			l.host.log.warnf("Message decoding has failed! Check MessageEncoding settings. MessageId=%s.", value(m.MessageID))
 			l.toPoison(m, receipt, "it is not Base64")
 			return
 		}

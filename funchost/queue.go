@@ -2,6 +2,7 @@ package funchost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -58,14 +59,14 @@ func (h *Host) newQueueListener(f *function) (*queueListener, error) {
 		return nil, err
 	}
 	if account.IsZero() {
-		return nil, fmt.Errorf("Storage account connection string '%s' does not exist: make sure that it is a defined App Setting", connection)
+		return nil, fmt.Errorf("storage account connection string '%s' does not exist: make sure that it is a defined App Setting", connection)
 	}
 	service, err := account.Queue(nil)
 	if err != nil {
 		return nil, err
 	}
 	l := &queueListener{
-		host: h, function: f, options: h.queues, lock: h.timing.lock,
+		host: h, function: f, options: h.queues, lock: h.messageLock,
 		name: name, queue: service.NewQueueClient(name), done: make(chan struct{}, 1),
 	}
 	if poison := name + "-poison"; !strings.HasSuffix(name, "-poison") && len(poison) <= 63 {
@@ -82,7 +83,7 @@ func validQueueName(name string) bool {
 // requests themselves go under the host's own life.
 func (l *queueListener) run(ctx context.Context) {
 	pause := newBackoff(l.options.maxPollingInterval)
-	trouble := ""
+	foundSincePause, trouble := false, ""
 	for ctx.Err() == nil {
 		if !l.room(ctx) || !l.host.begin() {
 			return
@@ -98,12 +99,13 @@ func (l *queueListener) run(ctx context.Context) {
 			trouble = ""
 		}
 		if found {
-			pause.found()
+			foundSincePause = true
 			continue
 		}
-		if !sleep(ctx, pause.next()) {
+		if !sleep(ctx, pause.next(foundSincePause)) {
 			return
 		}
+		foundSincePause = false
 	}
 }
 
@@ -128,7 +130,7 @@ func (l *queueListener) fetch() (found bool, err error) {
 	})
 	if err != nil {
 		if storage.Status(err) == http.StatusNotFound {
-			return false, fmt.Errorf("it does not exist; waiting until it does")
+			return false, errors.New("it does not exist; waiting until it does")
 		}
 		return false, storage.Explain("receive messages", err)
 	}

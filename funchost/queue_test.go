@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -225,7 +226,7 @@ func TestQueueThatComesLaterIsPolled(t *testing.T) {
 	require.NoError(t, a.invocation().Err)
 }
 
-func TestAtMostBatchSizePlusThresholdRunAtOnce(t *testing.T) {
+func TestNextBatchWaitsForTheThreshold(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	name := azuritetest.Name("many")
@@ -238,10 +239,11 @@ func TestAtMostBatchSizePlusThresholdRunAtOnce(t *testing.T) {
 	a.set("extensions:queues:batchSize", 3)
 	a.set("extensions:queues:newBatchThreshold", 2)
 	a.queue("holdQueue", name, "")
-	h := a.start()
+	a.start()
 
 	// Nothing ends, so after the first batch of 3 the threshold of 2 stops the next.
 	eventually(t, func() bool { return len(a.seen()) == 3 }, "the first batch did not arrive")
+	assert.Never(t, func() bool { return len(a.seen()) > 3 }, 300*time.Millisecond, 20*time.Millisecond)
 	got, err := q.PeekMessages(context.Background(), &azqueue.PeekMessagesOptions{NumberOfMessages: to.Ptr(int32(32))})
 	require.NoError(t, err)
 	assert.Len(t, got.Messages, messages-3)
@@ -249,7 +251,6 @@ func TestAtMostBatchSizePlusThresholdRunAtOnce(t *testing.T) {
 	for range messages {
 		require.NoError(t, a.invocation().Err)
 	}
-	assert.NotZero(t, h.Pid())
 }
 
 func TestLockIsRenewedWhileTheFunctionRuns(t *testing.T) {
@@ -316,5 +317,52 @@ func TestQueueNamesAreResolvedLoweredAndChecked(t *testing.T) {
 	require.NoError(t, a.invocation().Err)
 	a.logged("'Functions.missing' was unable to start: '%NO_SUCH%' does not resolve to a value")
 	a.logged("'Functions.short' was unable to start: 'ab' is not a queue name")
-	a.logged("'Functions.nowhere' was unable to start: Storage account connection string 'NoSuchConnection' does not exist")
+	a.logged("'Functions.nowhere' was unable to start: storage account connection string 'NoSuchConnection' does not exist")
+}
+
+func TestMessageThatVanishesWhileItRunsDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.options.MessageLock = 2 * time.Second
+	name := azuritetest.Name("gone")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	a.queue("holdQueue", name, "")
+	a.start()
+	eventually(t, func() bool { return len(a.seen()) == 1 }, "the message did not arrive")
+
+	_, err := q.ClearMessages(context.Background(), nil)
+	require.NoError(t, err)
+	a.logged("renew a message's lock: storage answered 404 MessageNotFound")
+	a.release()
+
+	require.NoError(t, a.invocation().Err)
+	a.logged("delete a message: storage answered 404 MessageNotFound")
+	send(t, q, "eA==")
+	require.NoError(t, a.invocation().Err)
+}
+
+func TestStorageTroubleIsOneLineWithoutSecrets(t *testing.T) {
+	t.Parallel()
+	refused := make(chan struct{}, 1000)
+	storageService := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("x-ms-error-code", "AuthenticationFailed")
+		w.WriteHeader(http.StatusForbidden)
+		refused <- struct{}{}
+	}))
+	t.Cleanup(storageService.Close)
+	a := newApp(t)
+	const key = "c2VjcmV0LWtleS1vZi10aGlzLXRlc3Q="
+	a.env("Messages=AccountName=someone;AccountKey=" + key + ";QueueEndpoint=" + storageService.URL)
+	a.set("extensions:queues:maxPollingInterval", "00:00:00.1")
+	a.queue("okQueue", "some-queue", `,"connection":"Messages"`)
+	a.start()
+
+	for range 3 {
+		<-refused
+	}
+	a.logged("receive messages: storage answered 403 AuthenticationFailed")
+	assert.Equal(t, 1, strings.Count(a.output.String(), "storage answered 403"), "the same trouble is said once")
+	assert.NotContains(t, a.output.String(), key)
 }

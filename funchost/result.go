@@ -53,14 +53,14 @@ func (l *logLine) UnmarshalJSON(raw []byte) error {
 // and the ReadAsAsync of AspNetWebStack).
 func judge(a answer) (*result, error) {
 	if a.status < 200 || a.status > 299 {
-		return nil, fmt.Errorf("Response status code does not indicate success: %d (%s)", a.status, http.StatusText(a.status))
+		return nil, fmt.Errorf("response status code does not indicate success: %d (%s)", a.status, http.StatusText(a.status))
 	}
 	if len(a.body) == 0 {
 		return nil, errNoResult
 	}
 	mediaType, _, err := mime.ParseMediaType(a.header.Get("Content-Type"))
 	if err != nil || (mediaType != "application/json" && mediaType != "text/json") {
-		return nil, fmt.Errorf("Invalid HttpResponseMessage: No MediaTypeFormatter is available to read an object from content with media type '%s'\n %s",
+		return nil, fmt.Errorf("invalid HttpResponseMessage: no MediaTypeFormatter is available to read an object from content with media type '%s'\n %s",
 			a.header.Get("Content-Type"), a.body)
 	}
 	text := strings.TrimSpace(string(trimBOM(a.body)))
@@ -69,7 +69,7 @@ func judge(a answer) (*result, error) {
 	}
 	var r result
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return nil, fmt.Errorf("Invalid HttpResponseMessage: %w\n %s", err, a.body)
+		return nil, fmt.Errorf("invalid HttpResponseMessage: %w\n %s", err, a.body)
 	}
 	return &r, nil
 }

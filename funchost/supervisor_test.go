@@ -1,6 +1,7 @@
 package funchost
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"sync"
@@ -173,6 +174,30 @@ func TestCloseKillsTheHandler(t *testing.T) {
 	assert.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "the handler is still there")
 	_, err := http.Get(h.URL())
 	assert.Error(t, err, "the front is still there")
+}
+
+func TestEndOfTheContextStopsTheHost(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "ok")
+	_, err := a.tryStart() // writes host.json
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	h, err := Start(ctx, a.options)
+	require.NoError(t, err)
+
+	cancel()
+
+	require.NoError(t, h.Wait())
+}
+
+func TestTooShortALockIsRefused(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "ok")
+	a.options.MessageLock = time.Second
+
+	_, err := a.tryStart()
+
+	assert.ErrorContains(t, err, "too short")
 }
 
 func TestHandlerGetsTheHostsEnvironment(t *testing.T) {

@@ -81,11 +81,9 @@ func (t *timer) tick(now time.Time, scheduled bool) {
 	if scheduled && t.status.next.After(now) {
 		now = t.status.next
 	}
+	// Where that is past already, because the function ran long, the next run comes
+	// at once; what else was due meanwhile is skipped.
 	t.status = scheduleStatus{last: now, next: t.schedule.next(now), updated: now}
-	// What was due while the function ran is skipped.
-	if after := time.Now(); !t.status.next.IsZero() && t.status.next.Before(after) {
-		t.status.next = t.schedule.next(after)
-	}
 }
 
 func (t *timer) current() scheduleStatus {

@@ -51,6 +51,17 @@ func TestTimerHasOneRunAtATime(t *testing.T) {
 	require.NoError(t, a.invocation().Err)
 }
 
+func TestRunThatOutlastsItsPeriodIsFollowedAtOnce(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "tick", "0 0 0 1 1 *", "")
+	h := a.start()
+	long := &timer{host: h, function: h.functions[0], schedule: interval(time.Minute)}
+
+	long.tick(time.Now().Add(-time.Hour), true) // began an hour ago
+
+	assert.WithinDuration(t, time.Now().Add(-59*time.Minute), long.current().next, patience)
+}
+
 func TestFailedTimerRunIsNotRepeatedBeforeTheNextTick(t *testing.T) {
 	t.Parallel()
 	a := timerApp(t, "fail", "0 0 0 1 1 *", `,"runOnStartup":true`)

@@ -1,0 +1,53 @@
+package funchost
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// definition is what host.json, with the settings over it, and the function.json
+// files say.
+type definition struct {
+	functions       []*function
+	handler         command
+	queues          queueOptions
+	functionTimeout time.Duration // 0: none
+	initialise      time.Duration // customHandler.initializationTimeout
+	forwarding      bool          // customHandler.enableForwardingHttpRequest
+	errorsOnly      bool          // customHandler.description.useStdErrorStreamForErrorsOnly
+	routePrefix     string        // without slashes around it
+}
+
+func readDefinition(root string, app *settings, log *logger) (definition, error) {
+	c, err := readHostJSON(root, app)
+	if err != nil {
+		return definition{}, err
+	}
+	var d definition
+	var errs [6]error
+	d.functionTimeout, errs[0] = c.functionTimeout()
+	d.queues, errs[1] = c.queues(processors(app))
+	d.initialise, errs[2] = c.duration("customHandler:initializationTimeout", 30*time.Second, time.Millisecond)
+	d.forwarding, errs[3] = c.boolean("customHandler:enableForwardingHttpRequest", false)
+	d.errorsOnly, errs[4] = c.boolean("customHandler:description:useStdErrorStreamForErrorsOnly", true)
+	d.handler, errs[5] = readCommand(root, c, app)
+	if err := errors.Join(errs[:]...); err != nil {
+		return definition{}, err
+	}
+	d.routePrefix = "api"
+	if prefix, ok := c["extensions:http:routeprefix"]; ok {
+		d.routePrefix = strings.Trim(prefix, "/")
+	}
+	d.functions, err = findFunctions(root, c, app, log)
+	return d, err
+}
+
+// processors is what newBatchThreshold counts with (SkuUtility.cs).
+func processors(s *settings) int {
+	if s.get("WEBSITE_SKU") == "Dynamic" {
+		return 1
+	}
+	return runtime.NumCPU()
+}
