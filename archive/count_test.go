@@ -14,9 +14,6 @@ import (
 	"visionkeeper/azurite/azuritetest"
 )
 
-// copySource is the header in the form in which the SDK sets it.
-const copySource = "x-ms-copy-source"
-
 // watch sees every request to the archive's account, and may answer it instead.
 type watch struct {
 	mu       sync.Mutex
@@ -32,8 +29,10 @@ func (w *watch) Do(req *policy.Request) (*http.Response, error) {
 			name += " " + v
 		}
 	}
-	if _, ok := req.Raw().Header[copySource]; ok {
-		name += " from URL"
+	for header := range req.Raw().Header { // the SDK sets it in lower case
+		if strings.EqualFold(header, "x-ms-copy-source") {
+			name += " from URL"
+		}
 	}
 	w.mu.Lock()
 	w.requests = append(w.requests, name)

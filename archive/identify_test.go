@@ -228,6 +228,18 @@ func TestASourceThatAlwaysBreaksOffIsAnError(t *testing.T) {
 	assert.NotContains(t, err.Error(), "SECRET")
 }
 
+func TestASourceThatGivesNoPartsIsNotContinued(t *testing.T) {
+	t.Parallel()
+	data := noise(1<<20, 1)
+	s := &shelf{data: data}
+	s.each = func(n int, w http.ResponseWriter, r *http.Request) bool {
+		r.Header.Del("Range")
+		return n < 3 && breakOff(w, r, data)
+	}
+	_, err := lone(t, archive.Options{}).Identify(t.Context(), s.source(t))
+	assert.ErrorContains(t, err, "no parts")
+}
+
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	elsewhere := &shelf{data: pack(export{platform: "ONNX"})}

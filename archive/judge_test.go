@@ -19,7 +19,7 @@ func TestVerdicts(t *testing.T) {
 	for name, c := range map[string]struct {
 		data             []byte
 		platform, flavor string // of the key; platform ONNX where empty
-		kind             string // where it came from; FromContainer where empty
+		kind             string // where it came from; the model container where empty
 		want             archive.Verdict
 		note             string
 	}{
@@ -48,7 +48,7 @@ func TestVerdicts(t *testing.T) {
 		"begin overwritten":      {data: flip(onnx, 0), want: archive.Damaged},
 		"model flipped":          {data: flip(onnx, 500), want: archive.Damaged, note: "model.onnx"},
 		"model flipped, stored":  {data: flip(pack(export{platform: "ONNX", store: true}), 500), want: archive.Damaged, note: "checksum"},
-		"directory's CRC zeroed": {data: zeroCRC(pack(export{platform: "ONNX", store: true})), want: archive.Damaged, note: "checksum"},
+		"directory's CRC zeroed": {data: zeroCRC(), want: archive.Damaged, note: "checksum"},
 		"an entry leading out":   {data: pack(export{platform: "ONNX", extra: []string{"../evil"}}), want: archive.Unidentified, note: "../evil"},
 		"the same by backslash":  {data: pack(export{platform: "ONNX", extra: []string{`a\..\..\evil`}}), want: archive.Unidentified},
 		"a rooted entry":         {data: pack(export{platform: "ONNX", extra: []string{"/etc/passwd"}}), want: archive.Unidentified},
@@ -71,9 +71,7 @@ func TestVerdicts(t *testing.T) {
 				c.platform = "ONNX"
 			}
 			s := h.model(t, c.platform, c.data)
-			if c.kind != "" {
-				s.Kind = c.kind
-			}
+			s.Kind = c.kind
 			b, p := h.backup(t, key(t, c.platform, c.flavor), s)
 			assert.Equal(t, c.want, p.Verdict, p.Note)
 			assert.Contains(t, p.Note, c.note)
@@ -107,13 +105,14 @@ func flip(data []byte, at int) []byte {
 	return flipped
 }
 
-// zeroCRC flips a byte of a stored model and tells the directory that its
-// checksum is unknown, which archive/zip takes for 0.
-func zeroCRC(data []byte) []byte {
-	data = flip(data, 500)
-	entry := bytes.Index(data, []byte("PK\x01\x02"))
-	binary.LittleEndian.PutUint32(data[entry+16:], 0)
-	return data
+// zeroCRC is a stored entry whose checksum is 0, which archive/zip takes for unknown.
+func zeroCRC() []byte {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, _ := z.CreateRaw(&zip.FileHeader{Name: "model.onnx", CompressedSize64: 5, UncompressedSize64: 5})
+	w.Write([]byte("model"))
+	z.Close()
+	return b.Bytes()
 }
 
 func bomb(size int64) []byte {

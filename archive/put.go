@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // put writes a source to a name that must be free: by the storage service, or,
 // where that can't read the source, through this process.
 func (a *Archive) put(ctx context.Context, name string, s Source, id Identity) (Backup, error) {
-	origin := Origin{Kind: s.Kind, Name: s.Name, ETag: id.ETag}
+	origin := Origin{Kind: cmp.Or(s.Kind, FromContainer), Name: s.Name, ETag: id.ETag}
 	if s.URL == "" {
 		return a.putThrough(ctx, name, s, id, origin)
 	}

@@ -17,7 +17,7 @@ import (
 // Source is where a package's bytes come from: a URL, or a stream through this
 // process where there is none.
 type Source struct {
-	Kind string // FromContainer, FromDownload or FromArtifact
+	Kind string // FromContainer, which is the default, FromDownload or FromArtifact
 	Name string // a blob's name, or host and path; without a query, since it goes into the proof
 	// URL is read without any further credential and without following redirects.
 	// It is a secret. Where it came from elsewhere, pass it through CheckDownloadURL.

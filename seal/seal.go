@@ -3,7 +3,8 @@
 // by accident, a flipped byte or a cut file; it doesn't keep out anyone who can
 // compute a new hash. Start reading at Marshal.
 //
-// The hash can be checked without this package:
+// The hash can mostly be checked without this package, with jq 1.7 or newer,
+// which writes all but a few rare characters and numbers as they stand here:
 //
 //	jq -cj .body FILE | sha256sum
 package seal
