@@ -53,7 +53,7 @@ func (s *Server) exportProject(c *call) (any, error) {
 // projectCopy is the copy as it is fetched.
 func (s *Server) projectCopy(p *project) ([]byte, error) {
 	copied := projectCopy{Project: p, Pictures: map[string][]byte{}}
-	for _, i := range p.Images {
+	for _, i := range p.allPictures() {
 		content, err := s.pictures.get(i.Hash)
 		if err != nil {
 			return nil, err
@@ -79,12 +79,20 @@ func (s *Server) importProject(c *call) (any, error) {
 	if err != nil || json.Unmarshal(content, &copied) != nil || copied.Project == nil || len(copied.Project.Iterations) == 0 {
 		return nil, invalid
 	}
+	hashes := map[string]bool{}
 	for _, content := range copied.Pictures {
-		if _, err := s.pictures.put(content); err != nil {
+		hash, err := s.pictures.put(content)
+		if err != nil {
 			return nil, err
 		}
+		hashes[hash] = true
 	}
 	p := s.adopt(copied.Project, c.now)
+	for _, i := range p.allPictures() {
+		if !hashes[i.Hash] { // a name of a file, once it is believed
+			i.Hash = ""
+		}
+	}
 	if name := c.query.Get("name"); name != "" {
 		p.Name = name
 	}
@@ -107,6 +115,7 @@ func (s *Server) adopt(p *project, now time.Time) *project {
 	for _, i := range p.Iterations {
 		i.ID, i.PublishName, i.PublishTarget, i.Exports = newID(), "", "", nil
 	}
+	p.Predictions = nil
 	return p
 }
 

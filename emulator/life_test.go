@@ -204,19 +204,14 @@ func TestPackagesAreServedWithoutStorage(t *testing.T) {
 func TestFailuresOnDemand(t *testing.T) {
 	t.Parallel()
 	s := start(t, noValidation)
-	control := func(path string) {
-		r, err := http.NewRequest("POST", s.url+controlPrefix+path, nil)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, s.do(r).status)
-	}
 	project := s.project()
-	control("fail-next-training")
+	s.post("fail-next-training")
 	assert.Equal(t, "Failed", s.call("GET", s.trained(project), nil, nil).ok()["status"])
 	iteration := s.trained(project)
 	assert.Equal(t, "Completed", s.call("GET", iteration, nil, nil).ok()["status"])
-	control("fail-next-export?count=1")
+	s.post("fail-next-export?count=1")
 	s.call("POST", iteration+"/export", q("platform", "ONNX"), nil).ok()
-	control("finish-now")
+	s.post("finish-now")
 	assert.Equal(t, "Failed", s.call("GET", iteration+"/export", nil, nil).list()[0]["status"])
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -107,10 +108,8 @@ func (s *Server) ownBlob(path string) ([]byte, error) {
 		if path == exportPath(p) {
 			return s.projectCopy(p)
 		}
-		for _, i := range p.Images {
-			if _, id, _ := strings.Cut(path, "/"); len(id) > 2 && id[2:] == compact(i.ID) {
-				return s.pictures.get(i.Hash)
-			}
+		if _, name, _ := strings.Cut(path, "/"); strings.HasPrefix(path, "i-") && len(name) > 2 {
+			return s.pictures.get(p.pictureHash(name[2:]))
 		}
 		for _, i := range p.Iterations {
 			for _, e := range i.Exports {
@@ -121,6 +120,28 @@ func (s *Server) ownBlob(path string) ([]byte, error) {
 		}
 	}
 	return nil, nil
+}
+
+// pictureHash finds a picture of the project by its compact id.
+func (p *project) pictureHash(id string) string {
+	for _, i := range p.allPictures() {
+		if compact(i.ID) == id {
+			return i.Hash
+		}
+	}
+	return ""
+}
+
+// allPictures are the pictures of now, of the iterations and of quick tests.
+func (p *project) allPictures() []*picture {
+	all := slices.Clone(p.Images)
+	for _, i := range p.Iterations {
+		all = append(all, i.Images...)
+	}
+	for n := range p.Predictions {
+		all = append(all, &p.Predictions[n].Picture)
+	}
+	return all
 }
 
 func blobError(w http.ResponseWriter, status int, code, message string) {

@@ -43,7 +43,7 @@ func (s *pictureStore) put(content []byte) (hash string, err error) {
 
 // get gives nil for a hash that isn't kept.
 func (s *pictureStore) get(hash string) ([]byte, error) {
-	if s.dir == "" {
+	if s.dir == "" || hash == "" {
 		return s.memory[hash], nil
 	}
 	content, err := os.ReadFile(filepath.Join(s.dir, hash))

@@ -3,10 +3,13 @@ package emulator
 import (
 	"bytes"
 	"encoding/json"
+	"image"
+	pngformat "image/png"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,8 +55,14 @@ func start(t *testing.T, change ...func(*Options)) *fixture {
 
 func noValidation(o *Options) { o.NoValidation = true }
 
-func answers(pairs map[Question]string) func(*Options) {
-	return func(o *Options) { o.Answers = pairs }
+// answering chooses an answer to a question.
+func answering(q Question, value string) func(*Options) {
+	return func(o *Options) {
+		if o.Answers == nil {
+			o.Answers = map[Question]string{}
+		}
+		o.Answers[q] = value
+	}
 }
 
 // answer is what came back.
@@ -95,7 +104,13 @@ func (s *fixture) do(r *http.Request) *answer {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
-	return &answer{s.t, response.StatusCode, response.Header, body}
+	a := &answer{s.t, response.StatusCode, response.Header, body}
+	if version, path, ok := apiPath(r.URL.Path); ok {
+		if op, _, _ := route(r.Method, path); op != nil {
+			a.check(version, op.name)
+		}
+	}
+	return a
 }
 
 // ok decodes a successful answer.
@@ -154,4 +169,71 @@ func (s *fixture) trained(project string) string {
 	i := s.call("POST", project+"/train", q("forceTrain", "true"), nil).ok()
 	s.Advance(s.options.TrainTime)
 	return project + "/iterations/" + i["id"].(string)
+}
+
+// exported exports an iteration and waits for the end.
+func (s *fixture) exported(iteration, platform, flavor string) map[string]any {
+	s.t.Helper()
+	query := q("platform", platform)
+	if flavor != "" {
+		query.Set("flavor", flavor)
+	}
+	s.call("POST", iteration+"/export", query, nil).ok()
+	s.Advance(s.options.ExportTime)
+	for _, e := range s.call("GET", iteration+"/export", nil, nil).list() {
+		if e["platform"] == platform && (e["flavor"] == flavor || e["flavor"] == nil && flavor == "") {
+			return e
+		}
+	}
+	s.t.Fatalf("the export %s %s isn't listed", platform, flavor)
+	return nil
+}
+
+// tag creates a tag and gives its id.
+func (s *fixture) tag(project, name string, pairs ...string) string {
+	s.t.Helper()
+	return s.call("POST", project+"/tags", q(append([]string{"name", name}, pairs...)...), nil).ok()["id"].(string)
+}
+
+// png is a small picture, another one for every seed.
+func png(seed int) []byte {
+	var b bytes.Buffer
+	picture := image.NewGray(image.Rect(0, 0, 8, 4))
+	for n := range picture.Pix {
+		picture.Pix[n] = byte(seed >> (n % 4 * 8))
+	}
+	if err := pngformat.Encode(&b, picture); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+var seeds atomic.Int32
+
+// images adds n new pictures with one tag and gives their ids.
+func (s *fixture) images(project, tagID string, n int) []string {
+	s.t.Helper()
+	var batch []map[string]any
+	for range n {
+		batch = append(batch, map[string]any{"name": "a.png", "contents": png(int(seeds.Add(1)))})
+	}
+	summary := s.call("POST", project+"/images/files", nil, map[string]any{"images": batch, "tagIds": []string{tagID}}).ok()
+	require.Equal(s.t, true, summary["isBatchSuccessful"])
+	var ids []string
+	for _, i := range summary["images"].([]any) {
+		ids = append(ids, i.(map[string]any)["image"].(map[string]any)["id"].(string))
+	}
+	return ids
+}
+
+// post steers the emulator over its control endpoints.
+func (s *fixture) post(path string) []byte {
+	s.t.Helper()
+	response, err := http.Post(s.url+controlPrefix+path, "", nil)
+	require.NoError(s.t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	require.Equal(s.t, http.StatusOK, response.StatusCode, "%s", body)
+	return body
 }

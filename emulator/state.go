@@ -46,6 +46,7 @@ type project struct {
 	Named                 int // how many iterations were given a default name
 	Tags                  []*tag
 	Images                []*picture
+	Predictions           []stored
 	Iterations            []*iteration // as opened; the last is the open workspace
 }
 
