@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"net/http"
 	"path"
 	"strings"
 )
@@ -44,22 +45,22 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (findi
 		f.damaged("it is empty")
 	case id.Zip:
 		f.judgeZip(r, size, k, o, maxExpanded)
-	case k.Platform == "CoreML" && beginsAsCoreML(r):
-		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
+	case k.Platform == "CoreML" && isText(r):
+		f.damaged("it is text, neither a zip nor a Core ML model")
 	case k.Platform == "CoreML":
-		f.damaged("it is neither a zip nor a Core ML model")
+		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
 	default:
 		f.damaged("it is not a zip")
 	}
 	return f, nil
 }
 
-// beginsAsCoreML looks for the field that every Core ML model begins with: its
-// specificationVersion, number 1 of the Model message in Model.proto.
-func beginsAsCoreML(r io.ReaderAt) bool {
-	var first [1]byte
+// isText finds an error page or message that was stored in place of a model,
+// which is binary.
+func isText(r io.ReaderAt) bool {
+	var first [512]byte
 	n, _ := r.ReadAt(first[:], 0)
-	return n == 1 && first[0] == 0x08
+	return strings.HasPrefix(http.DetectContentType(first[:n]), "text/")
 }
 
 func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
