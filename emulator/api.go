@@ -107,17 +107,17 @@ func (s *Server) answerCall(w http.ResponseWriter, op *apiOperation, c *call, ba
 	out, ok := result.(reply)
 	if err == nil && !ok {
 		out = reply{status: http.StatusOK}
-		out.body, err = json.Marshal(result)
+		out.body, err = plainJSON(result)
 	}
 	s.mu.Unlock()
 
 	var refused *refusal
 	if errors.As(err, &refused) {
 		out = reply{status: refused.status}
-		out.body, _ = json.Marshal(refused)
+		out.body = mustJSON(refused)
 	} else if err != nil {
 		out = reply{status: http.StatusInternalServerError}
-		out.body, _ = json.Marshal(refusal{Code: "ErrorUnknown", Message: err.Error()})
+		out.body = mustJSON(refusal{Code: "ErrorUnknown", Message: err.Error()})
 	}
 	if out.kind == "" && out.body != nil {
 		out.kind = "application/json; charset=utf-8"

@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -54,7 +53,7 @@ func (c *call) parts(field string) ([]part, error) {
 
 // jsonReply is an answer with JSON and another status than 200.
 func jsonReply(status int, body any) (reply, error) {
-	text, err := json.Marshal(body)
+	text, err := plainJSON(body)
 	return reply{status: status, body: text}, err
 }
 

@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -83,7 +82,7 @@ func (s *Server) suffer(w http.ResponseWriter, r *http.Request, f CallFault, ope
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(f.Status)
-		text, _ := json.Marshal(refusal{Code: "ErrorUnknown", Message: "The emulator was told to fail this call"})
+		text := mustJSON(refusal{Code: "ErrorUnknown", Message: "The emulator was told to fail this call"})
 		w.Write(text)
 	default:
 		return false

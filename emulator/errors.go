@@ -1,7 +1,6 @@
 package emulator
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 )
@@ -29,7 +28,7 @@ func gatewayError(w http.ResponseWriter, status int, message string) {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
-	body, _ := json.Marshal(map[string]inner{"error": {fmt.Sprint(status), message}})
+	body := mustJSON(map[string]inner{"error": {fmt.Sprint(status), message}})
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	w.Write(body)

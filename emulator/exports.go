@@ -187,11 +187,11 @@ func (s *Server) finishExport(j job) {
 		c := contentWire{ProjectID: p.ID, IterationID: i.ID, ExportStatus: "ExportFailed"}
 		switch {
 		case !j.Fail:
-			c.ExportStatus, c.ModelURI = "ExportCompleted", plainJSON(s.modelURI(p, i, e))
+			c.ExportStatus, c.ModelURI = "ExportCompleted", mustJSON(s.modelURI(p, i, e))
 		case s.answer(FailedModelURI) == "null":
-			c.ModelURI = plainJSON(nil)
+			c.ModelURI = mustJSON(nil)
 		case s.answer(FailedModelURI) == "empty":
-			c.ModelURI = plainJSON("")
+			c.ModelURI = mustJSON("")
 		}
 		s.notify(p, "Export", c)
 	}

@@ -42,17 +42,6 @@ type contentWire struct {
 	ModelURI       json.RawMessage `json:"modelUri,omitempty"` // missing, null or a text
 }
 
-// plainJSON writes & as &, as a .NET service would.
-func plainJSON(v any) []byte {
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		panic(err) // texts only
-	}
-	return []byte(strings.TrimSpace(b.String()))
-}
-
 // notify sends a message to the project's queue, if it has one.
 func (s *Server) notify(p *project, kind string, c contentWire) {
 	if p.Queue != "" {
@@ -72,7 +61,7 @@ func (s *Server) send(queue string, e envelope) error {
 	case NoModelURI:
 		e.Content.ModelURI = nil
 	}
-	m.Type, m.Text = e.Type, string(plainJSON(e))
+	m.Type, m.Text = e.Type, string(mustJSON(e))
 	switch fault.kind {
 	case Drop:
 		s.remember(m)

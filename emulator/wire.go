@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 )
@@ -29,4 +30,22 @@ type maybe[T any] struct {
 func (m *maybe[T]) UnmarshalJSON(data []byte) error {
 	m.Set = true
 	return json.Unmarshal(data, &m.Value)
+}
+
+// plainJSON writes compact JSON with & as &, as a .NET service would.
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+// mustJSON is for values that can always be written.
+func mustJSON(v any) []byte {
+	text, err := plainJSON(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
 }

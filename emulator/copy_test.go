@@ -1,0 +1,73 @@
+package emulator
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func importing(o *Options) { o.ImportTime = 14e9 }
+
+func TestCopyProjectToAnotherResource(t *testing.T) {
+	t.Parallel()
+	from, to := start(t), start(t, importing)
+	project := from.trainable()
+	iteration := from.trained(project)
+	from.exported(iteration, "ONNX", "")
+	export := from.call("GET", project+"/export", nil, nil).ok()
+	token := export["token"].(string)
+	delete(export, "token")
+	assert.Equal(t, map[string]any{"iterationCount": 1.0, "imageCount": 10.0, "tagCount": 2.0, "regionCount": 0.0, "estimatedImportTimeInMS": 0.0}, export)
+
+	to.project()
+	p := to.call("POST", "projects/import", q("token", token), nil).ok()
+	assert.Equal(t, "Importing", p["status"])
+	assert.Equal(t, "demo (1)", p["name"], "the name is taken")
+	assert.NotEqual(t, project, "projects/"+p["id"].(string))
+	copied := "projects/" + p["id"].(string)
+	to.Advance(to.options.ImportTime)
+	assert.Equal(t, "Succeeded", to.call("GET", copied, nil, nil).ok()["status"])
+	assert.Equal(t, from.call("GET", project+"/tags", nil, nil).list(), to.call("GET", copied+"/tags", nil, nil).list())
+	list := to.call("GET", copied+"/iterations", nil, nil).list()
+	require.Len(t, list, 1)
+	assert.Equal(t, "Completed", list[0]["status"])
+	assert.NotEqual(t, iteration[len(iteration)-36:], list[0]["id"])
+	assert.Empty(t, to.call("GET", copied+"/iterations/"+list[0]["id"].(string)+"/export", nil, nil).list())
+	image := to.call("GET", copied+"/images", nil, nil).list()[0]
+	assert.Equal(t, 200, status(t, image["originalImageUri"].(string)))
+	assert.Equal(t, "named", to.call("POST", "projects/import", q("token", token, "name", "named"), nil).ok()["name"])
+	for _, r := range to.Requests() {
+		assert.NotContains(t, r.Query, "sig", "the log holds no token")
+	}
+}
+
+func TestImportedStorageURIs(t *testing.T) {
+	t.Parallel()
+	const queue = "https://a.queue.core.windows.net/q"
+	for answer, want := range map[string]any{"dropped": nil, "kept": queue} {
+		s := start(t, answering(ImportedURIs, answer))
+		token := s.call("GET", s.project("notificationQueueUri", queue)+"/export", nil, nil).ok()["token"].(string)
+		p := s.call("POST", "projects/import", q("token", token), nil).ok()
+		_, got := s.uris("projects/" + p["id"].(string))
+		assert.Equal(t, want, got, answer)
+	}
+}
+
+func TestImportFails(t *testing.T) {
+	t.Parallel()
+	s := start(t, importing)
+	token := s.call("GET", s.project()+"/export", nil, nil).ok()["token"].(string)
+	s.post("fail-next-import")
+	p := s.call("POST", "projects/import", q("token", token), nil).ok()
+	s.Advance(s.options.ImportTime)
+	assert.Equal(t, "Failed", s.call("GET", "projects/"+p["id"].(string), nil, nil).ok()["status"])
+
+	s.call("POST", "projects/import", nil, nil).refused(400, "BadRequestRequiredParamIsNull")
+	for _, bad := range []string{"token", s.url, strings.Replace(token, "sig=", "sig=x", 1), "http://192.0.2.1/_blob/prjexp-0/project-export-info"} {
+		s.call("POST", "projects/import", q("token", bad), nil).refused(400, "BadRequestInvalidImportToken")
+	}
+	s.Advance(tokenLife)
+	s.call("POST", "projects/import", q("token", token), nil).refused(400, "BadRequestInvalidImportToken")
+}

@@ -1,0 +1,64 @@
+package emulator
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestQuickTestBecomesATrainingImage(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	project := s.trainable()
+	quick := func(query string, content []byte) *answer {
+		r, err := http.NewRequest("POST", s.url+"/customvision/v3.3/training/"+project+"/quicktest/image"+query, bytes.NewReader(content))
+		require.NoError(t, err)
+		r.Header.Set("Training-Key", testKey)
+		r.Header.Set("Content-Type", "application/octet-stream")
+		return s.do(r)
+	}
+	picture := png(int(seeds.Add(1)))
+	quick("", picture).refused(404, "NotFoundProjectDefaultIteration")
+	iteration := s.trained(project)
+	result := quick("", picture).ok()
+	assert.Equal(t, iteration[len(iteration)-36:], result["iteration"])
+	assert.Len(t, result["predictions"], 2)
+	quick("?store=false&iterationId="+iteration[len(iteration)-36:], picture).ok()
+	quick("", []byte("text")).refused(400, "BadRequestImageFormat")
+	quick("?iterationId="+unknownID, picture).refused(404, "NotFoundIteration")
+
+	found := s.call("POST", project+"/predictions/query", nil, map[string]any{"orderBy": "Newest"}).ok()
+	require.Len(t, found["results"], 1)
+	kept := found["results"].([]any)[0].(map[string]any)
+	assert.Equal(t, picture, download(t, kept["originalImageUri"].(string)))
+
+	batch := map[string]any{"images": []any{map[string]any{"id": result["id"]}, map[string]any{"id": unknownID}}}
+	assert.Equal(t, []string{"OK", "ErrorSource"}, s.call("POST", project+"/images/predictions", nil, batch).statuses(207))
+	s.call("DELETE", project+"/predictions", q("ids", result["id"].(string)), nil).empty()
+	s.call("DELETE", project+"/predictions", nil, nil).refused(400, "BadRequestPredictionIdsMissing")
+	assert.Empty(t, s.call("POST", project+"/predictions/query", nil, map[string]any{}).ok()["results"])
+}
+
+func TestQuickTestByURL(t *testing.T) {
+	t.Parallel()
+	pictures := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(png(1)) }))
+	t.Cleanup(pictures.Close)
+	s := start(t, noValidation)
+	project := s.project()
+	s.trained(project)
+	s.call("POST", project+"/quicktest/url", nil, map[string]string{"url": pictures.URL}).ok()
+	s.call("POST", project+"/quicktest/url", nil, map[string]string{"url": "http://192.0.2.1/"}).refused(400, "BadRequestImageUrl")
+}
+
+func TestWhatNeedsAnEyeIsRefused(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	project := s.project()
+	for _, path := range []string{"/images/suggested", "/images/suggested/count", "/images/" + unknownID + "/regionproposals", "/tagsandregions/suggestions"} {
+		s.call("POST", project+path, nil, map[string]any{}).refused(400, "BadRequestNotSupported")
+	}
+}
