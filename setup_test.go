@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -87,17 +88,21 @@ type options struct {
 	policy   string            // policy.json; "" keeps the one that ships
 	settings map[string]string // further settings; "" removes one
 	emulator emulator.Options
-	noHost   bool // the test starts the host itself, by startHost
+	// Connection strings of the three accounts; "" takes the shared Azurite's.
+	customer, archive, service string
 }
 
 func newApp(t *testing.T, o options) *app {
 	t.Helper()
-	server := azuritetest.Start(t)
-	customer, archives := open(t, server, azurite.Customer), open(t, server, azurite.Archive)
+	if o.customer == "" {
+		server := azuritetest.Start(t)
+		o.customer, o.archive, o.service = server.ConnectionString(azurite.Customer), server.ConnectionString(azurite.Archive), server.ConnectionString(azurite.Service)
+	}
+	customer, archives := open(t, o.customer), open(t, o.archive)
 	a := &app{t: t, printed: &buffer{}}
 
 	o.emulator.Key = key
-	o.emulator.Storage, o.emulator.ServiceStorage = customer, open(t, server, azurite.Service)
+	o.emulator.Storage, o.emulator.ServiceStorage = customer, open(t, o.service)
 	o.emulator.NoValidation = true
 	if o.emulator.ModelSize == 0 {
 		o.emulator.ModelSize = 100_000
@@ -113,9 +118,9 @@ func newApp(t *testing.T, o options) *app {
 
 	settings := map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom",
-		"AzureWebJobsStorage":      server.ConnectionString(azurite.Archive),
-		"CustomVisionStorage":      server.ConnectionString(azurite.Customer),
-		"ArchiveStorage":           server.ConnectionString(azurite.Archive),
+		"AzureWebJobsStorage":      o.archive,
+		"CustomVisionStorage":      o.customer,
+		"ArchiveStorage":           o.archive,
 		"CUSTOMVISION_ENDPOINT":    api.URL,
 		"CUSTOMVISION_KEY":         key,
 		"NOTIFICATION_QUEUE":       azuritetest.Name("notifications"),
@@ -166,13 +171,11 @@ func newApp(t *testing.T, o options) *app {
 	for name, value := range settings {
 		env = append(env, name+"="+value)
 	}
-	if !o.noHost {
-		a.host, err = funchost.Start(context.Background(), funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked})
-		require.NoError(t, err)
-		t.Cleanup(func() { a.host.Close() })
-	}
+	a.host, err = funchost.Start(context.Background(), funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked})
+	require.NoError(t, err)
+	t.Cleanup(func() { a.host.Close() })
 	t.Cleanup(func() {
-		for _, secret := range []string{key, server.Key(azurite.Customer), server.Key(azurite.Archive), "AccountKey=", "sig="} {
+		for _, secret := range slices.Concat([]string{key, "AccountKey=", "sig="}, customer.Secrets(), archives.Secrets()) {
 			assert.NotContains(t, a.printed.String(), secret, "no secret is ever printed")
 		}
 		if t.Failed() {
@@ -182,11 +185,11 @@ func newApp(t *testing.T, o options) *app {
 	return a
 }
 
-func open(t *testing.T, server *azurite.Server, account string) storage.Account {
+func open(t *testing.T, connection string) storage.Account {
 	t.Helper()
-	opened, err := storage.ParseConnectionString(server.ConnectionString(account))
+	account, err := storage.ParseConnectionString(connection)
 	require.NoError(t, err)
-	return opened
+	return account
 }
 
 func (a *app) invoked(i funchost.Invocation) {

@@ -141,9 +141,6 @@ func (s *Server) ConnectionString(account string) string {
 		protocol, account, key(account), s.blobURL, account, s.queueURL, account)
 }
 
-// Key is an account's key, in Base64.
-func (s *Server) Key(account string) string { return key(account) }
-
 // BlobURL is the blob endpoint of one account, without a trailing slash.
 func (s *Server) BlobURL(account string) string { return s.blobURL + "/" + account }
 
