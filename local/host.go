@@ -61,7 +61,7 @@ type coreTools struct {
 func startCoreTools(root string, port int, out io.Writer) (host, error) {
 	path, err := exec.LookPath("func")
 	if err != nil {
-		return nil, errors.New("Azure Functions Core Tools (func) are not installed; leave out HOST=func to run under funchost")
+		return nil, errors.New("func (Azure Functions Core Tools) is not installed: leave out HOST=func to run under funchost")
 	}
 	if port == 0 {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
