@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // An export's status. The list is open.
@@ -27,10 +28,8 @@ type Export struct {
 	NewerVersionAvailable bool `json:"newerVersionAvailable"`
 }
 
-// Is tells whether e is the export of this platform and flavor.
-func (e Export) Is(platform, flavor string) bool {
-	return SamePlatform(e.Platform, platform) && SameFlavor(platform, e.Flavor, flavor)
-}
+// SamePlatform compares platforms as the service does: without letter case.
+func SamePlatform(a, b string) bool { return strings.EqualFold(a, b) }
 
 // Export asks for a package of a trained iteration; an empty flavor means the
 // platform's default (ExportIteration). It is sent once: on an error for which

@@ -40,10 +40,8 @@ func TestAnExportIsAskedForByPlatformAndFlavor(t *testing.T) {
 	}
 }
 
-func TestExportsAreKnownByPlatformAndFlavor(t *testing.T) {
+func TestPlatformsAreComparedWithoutLetterCase(t *testing.T) {
 	t.Parallel()
-	assert.True(t, Export{Platform: "ONNX", Flavor: "ONNX12"}.Is("onnx", "onnx12"))
-	assert.True(t, Export{Platform: "TensorFlow"}.Is("TensorFlow", "TensorFlowNormal"))
-	assert.False(t, Export{Platform: "ONNX"}.Is("CoreML", ""))
-	assert.False(t, Export{Platform: "ONNX", Flavor: "ONNX10"}.Is("ONNX", ""))
+	assert.True(t, SamePlatform("ONNX", "onnx"))
+	assert.False(t, SamePlatform("ONNX", "CoreML"))
 }

@@ -56,29 +56,38 @@ func (v *visit) round(ctx context.Context, plan []Action) []error {
 	return append(errs, v.send(ctx, effects)...)
 }
 
+// impossible says why something can never be done: it is given up, not failed.
+type impossible string
+
+func (i impossible) Error() string { return string(i) }
+
 // outcome tells the log what became of an action, and remembers a failure.
 func (v *visit) outcome(ctx context.Context, a Action, err error) error {
+	var why impossible
+	if errors.As(err, &why) {
+		a, err = Action{Kind: Block, Iteration: a.Iteration, Export: a.Export, Why: string(why)}, nil
+		v.remember(a)
+	}
 	log := zerolog.Ctx(ctx)
 	event := log.Info()
-	if err != nil {
-		v.seen.Failed[a] = true
+	switch {
+	case err != nil:
 		event = log.Error().Err(err)
-	} else {
-		v.done = append(v.done, a)
-		if a.Kind == Block {
-			event = log.Warn()
-		}
+	case a.Kind == Block:
+		event = log.Warn()
 	}
 	event = event.Str("project", v.record.ID).Str("iteration", a.Iteration).Str("because", a.Why)
 	if a.Export != "" {
 		event = event.Str("export", a.Export)
 	}
-	if err == nil {
-		event.Msg(said[a.Kind])
-		return nil
+	if err != nil {
+		v.seen.Failed[a] = true
+		event.Msg("failed: " + string(a.Kind))
+		return fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export, a.Iteration, err)
 	}
-	event.Msg("failed: " + string(a.Kind))
-	return fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export, a.Iteration, err)
+	v.done = append(v.done, a)
+	event.Msg(said[a.Kind])
+	return nil
 }
 
 // said is what the log says of an action that was done.
@@ -107,7 +116,6 @@ func (v *visit) onlyObserved(ctx context.Context, a Action) bool {
 
 // remember does the actions that only change what is known.
 func (v *visit) remember(a Action) {
-	now := v.seen.Now
 	switch a.Kind {
 	case Adopt:
 		v.learn(func(p *state.Project) {
@@ -118,7 +126,7 @@ func (v *visit) remember(a Action) {
 			}
 		})
 	case Settle:
-		settled := state.Settled{At: now, Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, v.iteration(a.Iteration), v.seen.Iterations)}
+		settled := state.Settled{At: v.now(), Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, v.iteration(a.Iteration), v.seen.Iterations)}
 		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled = &settled })
 	case Block:
 		done := a.Export != "" && v.exportStatus(a.Iteration, a.Export) == customvision.ExportDone
@@ -136,13 +144,6 @@ func (v *visit) remember(a Action) {
 	}
 }
 
-// block remembers that an export can't be had, for a reason that acting showed.
-func (v *visit) block(ctx context.Context, a Action, why string) error {
-	blocked := Action{Kind: Block, Iteration: a.Iteration, Export: a.Export, Why: why}
-	v.remember(blocked)
-	return v.outcome(ctx, blocked, nil)
-}
-
 // write puts what was learnt into the state. Every export that is underway gets
 // a date, so that one that never ends is noticed whoever asked for it; what the
 // project no longer has is dropped.
@@ -151,7 +152,7 @@ func (v *visit) write(ctx context.Context) error {
 		for _, e := range look.Exports {
 			key, err := archive.NewKey(v.record.ID, id, e.Platform, e.Flavor)
 			if err == nil && e.Status == customvision.ExportExporting && v.seen.Project.Iteration(id).Export(key.String()).Asked.IsZero() {
-				v.learn(func(p *state.Project) { p.Iteration(id).Export(key.String()).Asked = v.seen.Now })
+				v.learn(func(p *state.Project) { p.Iteration(id).Export(key.String()).Asked = v.now() })
 			}
 		}
 	}
@@ -160,15 +161,17 @@ func (v *visit) write(ctx context.Context) error {
 			v.learn(func(p *state.Project) { delete(p.Iterations, id) })
 		}
 	}
-	return v.State.Update(ctx, v.record, v.apply)
+	return v.State.Update(ctx, v.record, func(p *state.Project) error {
+		v.apply(p)
+		return nil
+	})
 }
 
 // apply makes all changes so far in what another writer may have left.
-func (v *visit) apply(p *state.Project) error {
+func (v *visit) apply(p *state.Project) {
 	for _, change := range v.changes {
 		change(p)
 	}
-	return nil
 }
 
 // exportStatus is the status of an export in the API's list, "" if it isn't there.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"visionkeeper/archive"
@@ -13,30 +14,31 @@ import (
 	"visionkeeper/state"
 )
 
-// backup archives one finished export. What can never succeed is blocked, and
-// is no error.
+// backup archives one finished export.
 func (v *visit) backup(ctx context.Context, a Action) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
 	}
-	source, identity, why, err := v.source(ctx, key, *v.export(a.Iteration, a.Export))
-	if why != "" {
-		return v.block(ctx, a, why)
-	}
+	source, identity, err := v.source(ctx, key, *v.export(a.Iteration, a.Export))
 	var b archive.Backup
 	if err == nil {
 		b, err = v.copyAndVerify(ctx, key, source, identity, v.facts(a.Iteration))
 	}
 	switch {
-	case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrTooLarge):
-		return v.block(ctx, a, err.Error())
+	case hopeless(err):
+		return impossible(err.Error())
 	case err != nil:
 		return err
 	}
 	look := v.seen.Looks[a.Iteration]
 	look.Backups = append(look.Backups, b)
 	return nil
+}
+
+// hopeless tells a package that no further copy makes a backup of.
+func hopeless(err error) bool {
+	return errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrTooLarge)
 }
 
 // copyAndVerify brings an identified source into the archive and proves it. After
@@ -52,61 +54,67 @@ func (r *Reconciler) copyAndVerify(ctx context.Context, key archive.Key, s archi
 }
 
 // source finds the bytes of an export: the model container's blob if it is
-// exactly this export, else the service's own download. Where neither has them,
-// and never will, it says why.
-func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Export) (s archive.Source, id archive.Identity, why string, err error) {
+// exactly this export, else the service's own download.
+func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Export) (archive.Source, archive.Identity, error) {
 	var other string // what the container holds in its place
-	for _, blob := range blobNames(key) {
-		if s, err = v.Models.source(ctx, blob); err != nil {
-			return s, id, "", err
+	names := blobNames(key, e.Platform)
+	if slices.ContainsFunc(backupsOf(v.seen.Looks[key.Iteration], key), unsure) {
+		names = nil // the container's blob was archived, and nobody could say what it is
+	}
+	for _, blob := range names {
+		s, err := v.Models.source(ctx, blob)
+		if err != nil {
+			return archive.Source{}, archive.Identity{}, err
 		}
-		id, err = v.Archive.Identify(ctx, s)
+		id, err := v.Archive.Identify(ctx, s)
 		if errors.Is(err, archive.ErrNotFound) {
 			continue
 		}
-		if err != nil {
-			return s, id, "", err
+		if err != nil || id.Manifest != nil && id.Manifest.Is(key) {
+			return s, id, err
 		}
-		if id.Manifest != nil && id.Manifest.Is(key) {
-			return s, id, "", nil
+		if other = id.ContentID; v.Models.holds(e.DownloadURI, blob) {
+			return s, id, errOverwritten
 		}
-		other = id.ContentID
 		break
 	}
-	if s, why = v.download(key, e); why != "" {
-		return s, id, why, nil
+	s, err := v.download(key, e)
+	if err != nil {
+		return s, archive.Identity{}, err
 	}
-	id, err = v.Archive.Identify(ctx, s)
-	if err == nil && other != "" && id.ContentID == other {
-		why = "overwritten: another export of its platform took its place in the model container, and its download link gives no other bytes"
+	id, err := v.Archive.Identify(ctx, s)
+	if err == nil && id.ContentID == other {
+		err = errOverwritten
 	}
-	return s, id, why, err
+	return s, id, err
 }
 
+const errOverwritten = impossible("overwritten: another export of its platform took its place in the model container, and its download link gives no other bytes")
+
 // download is the service's own package of an export, if its link may be followed.
-func (v *visit) download(key archive.Key, e customvision.Export) (archive.Source, string) {
+func (v *visit) download(key archive.Key, e customvision.Export) (archive.Source, error) {
 	link, err := url.Parse(e.DownloadURI)
 	if err != nil || e.DownloadURI == "" {
-		return archive.Source{}, "its bytes are not in the model container, and the service gives no download link"
+		return archive.Source{}, impossible("its bytes are not in the model container, and the service gives no download link")
 	}
 	if link.Scheme == "" && link.Host == "" {
 		return archive.Source{Kind: archive.FromArtifact, Name: link.Path, Open: func(ctx context.Context) (io.ReadCloser, error) {
 			return v.Service.Artifact(ctx, key.Project, e.DownloadURI)
-		}}, ""
+		}}, nil
 	}
 	if err := archive.CheckDownloadURL(e.DownloadURI, v.Downloads.Suffix, v.Downloads.Loopback); err != nil {
-		return archive.Source{}, "its bytes are not in the model container, and its download link is not followed: " + err.Error()
+		return archive.Source{}, impossible("its bytes are not in the model container, and its download link is not followed: " + err.Error())
 	}
-	return archive.Source{Kind: archive.FromDownload, Name: link.Host + link.Path, URL: e.DownloadURI}, ""
+	return archive.Source{Kind: archive.FromDownload, Name: link.Host + link.Path, URL: e.DownloadURI}, nil
 }
 
 // blobNames are the names an export's blob may have in the model container:
 // whether the service writes ids with hyphens isn't documented.
-func blobNames(key archive.Key) []string {
+func blobNames(key archive.Key, platform string) []string {
 	plain := strings.NewReplacer("-", "")
 	return []string{
-		customvision.BlobName(key.Project, key.Iteration, key.Platform),
-		customvision.BlobName(plain.Replace(key.Project), plain.Replace(key.Iteration), key.Platform),
+		customvision.BlobName(key.Project, key.Iteration, platform),
+		customvision.BlobName(plain.Replace(key.Project), plain.Replace(key.Iteration), platform),
 	}
 }
 
@@ -139,13 +147,13 @@ func (v *visit) describe(ctx context.Context, a Action) error {
 	f := archive.Facts{ClassificationType: it.ClassificationType, Domain: archive.Domain{ID: it.DomainID}}
 	if it.DomainID != "" {
 		d, err := v.Service.Domain(ctx, it.DomainID)
-		if err := unlessRefused(err); err != nil {
+		if err != nil && !definite(err) {
 			return err
 		}
 		f.Domain.Name, f.Domain.Type = d.Name, d.Type
 	}
 	tags, err := v.Service.Tags(ctx, v.record.ID, a.Iteration)
-	if err := unlessRefused(err); err != nil {
+	if err != nil && !definite(err) {
 		return err
 	}
 	for _, t := range tags {
@@ -155,7 +163,7 @@ func (v *visit) describe(ctx context.Context, a Action) error {
 	if err == nil {
 		f.Performance, err = json.Marshal(measured{performanceThreshold, p})
 	}
-	if err := unlessRefused(err); err != nil {
+	if err != nil && !definite(err) {
 		return err
 	}
 	facts, err := json.Marshal(f)
@@ -166,12 +174,9 @@ func (v *visit) describe(ctx context.Context, a Action) error {
 	return nil
 }
 
-// unlessRefused drops the service's definite no, which asking again won't change.
-func unlessRefused(err error) error {
+// definite tells the service's no that asking again won't change.
+func definite(err error) bool {
 	var refused *customvision.Error
-	if errors.As(err, &refused) && !customvision.Lost(err) && refused.Status >= 400 && refused.Status < 500 &&
-		refused.Status != 401 && refused.Status != 403 && refused.Status != 429 {
-		return nil
-	}
-	return err
+	return errors.As(err, &refused) && !customvision.Lost(err) && refused.Status >= 400 && refused.Status < 500 &&
+		refused.Status != 401 && refused.Status != 403 && refused.Status != 429
 }

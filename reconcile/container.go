@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -15,23 +16,23 @@ import (
 // This file is for the app without an endpoint: nobody tells which exports there
 // are, so every blob of the model container is archived as what it says it is.
 
-// archiveContainer archives the blobs of a project, or of the iterations in scope.
+// archiveContainer archives a project's blobs.
 func (r *Reconciler) archiveContainer(ctx context.Context, s scope) (Report, error) {
 	report := Report{Key: Key{Project: s.project}, ContainerOnly: true}
-	var prefixes []string
-	for iteration := range s.iterations {
-		prefixes = append(prefixes, blobNames(archive.Key{Project: s.project, Iteration: iteration})...)
-	}
+	firstDigits, _, _ := strings.Cut(s.project, "-") // the same with hyphens and without
 	var blobs []modelBlob
-	for _, prefix := range prefixes {
-		for b, err := range r.Models.list(ctx, prefix) {
-			if err != nil {
-				return report, err
-			}
-			blobs = append(blobs, b)
+	for b, err := range r.Models.list(ctx, firstDigits) {
+		if err != nil {
+			return report, err
+		}
+		if b.project != s.project {
+			continue
+		}
+		blobs = append(blobs, b)
+		if s.iterations[b.iteration] {
+			report.Blobs++
 		}
 	}
-	report.Blobs = len(blobs)
 	var err error
 	report.Done, err = r.archiveBlobs(ctx, s.project, blobs)
 	return report, err
@@ -45,9 +46,7 @@ func (r *Reconciler) sweepContainer(ctx context.Context) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if project, _, _, err := customvision.ParseBlobName(b.name); err == nil {
-			projects[project] = append(projects[project], b)
-		}
+		projects[b.project] = append(projects[b.project], b)
 	}
 	var errs []error
 	for project, blobs := range projects {
@@ -65,27 +64,33 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 		return nil, err
 	}
 	var done []Action
+	var archived []modelBlob
 	var errs []error
-	var changes []func(*state.Project)
 	for _, b := range blobs {
-		_, iteration, platform, err := customvision.ParseBlobName(b.name)
-		if err != nil {
+		if known := record.Iterations[b.iteration]; known != nil && known.Blobs[b.name] == b.etag {
 			continue
 		}
-		if known := record.Iterations[iteration]; known != nil && known.Blobs[b.name] == b.etag {
-			continue
-		}
-		if err := r.archiveBlob(ctx, project, iteration, platform, b); err != nil {
+		log := zerolog.Ctx(ctx).With().Str("project", project).Str("iteration", b.iteration).Str("blob", b.name).Logger()
+		a := Action{Kind: Backup, Iteration: b.iteration, Export: b.platform, Why: "it lies in the model container"}
+		err := r.archiveBlob(ctx, b)
+		switch {
+		case errors.Is(err, archive.ErrNotFound):
+			continue // gone since the listing
+		case hopeless(err):
+			a.Kind, a.Why = Block, err.Error()
+			log.Warn().Str("because", a.Why).Msg(said[Block])
+		case err != nil:
 			errs = append(errs, fmt.Errorf("archive %q: %w", b.name, err))
 			continue
+		default:
+			log.Info().Msg(said[Backup])
 		}
-		zerolog.Ctx(ctx).Info().Str("project", project).Str("iteration", iteration).Str("blob", b.name).Msg(said[Backup])
-		done = append(done, Action{Kind: Backup, Iteration: iteration, Export: platform, Why: "it lies in the model container"})
-		changes = append(changes, func(p *state.Project) { p.Iteration(iteration).Archived(b.name, b.etag) })
+		done = append(done, a)
+		archived = append(archived, b)
 	}
 	errs = append(errs, r.State.Update(ctx, record, func(p *state.Project) error {
-		for _, change := range changes {
-			change(p)
+		for _, b := range archived {
+			p.Iteration(b.iteration).Archived(b.name, b.etag)
 		}
 		return nil
 	}))
@@ -94,7 +99,7 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 
 // archiveBlob archives one blob: as the export its manifest names, or, without a
 // manifest that fits, as the platform's default, which its verdict then doubts.
-func (r *Reconciler) archiveBlob(ctx context.Context, project, iteration, platform string, b modelBlob) error {
+func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob) error {
 	s, err := r.Models.source(ctx, b.name)
 	if err != nil {
 		return err
@@ -104,13 +109,18 @@ func (r *Reconciler) archiveBlob(ctx context.Context, project, iteration, platfo
 		return err
 	}
 	flavor := ""
-	if m := id.Manifest; m != nil && customvision.SamePlatform(m.Platform, platform) {
+	if m := id.Manifest; m != nil && customvision.SamePlatform(m.Platform, b.platform) {
 		flavor = m.Flavor
 	}
-	key, err := archive.NewKey(project, iteration, platform, flavor)
+	key, err := archive.NewKey(b.project, b.iteration, b.platform, flavor)
 	if err != nil {
 		return err
 	}
-	_, err = r.copyAndVerify(ctx, key, s, id, archive.Facts{})
-	return err
+	for {
+		copied, err := r.copyAndVerify(ctx, key, s, id, archive.Facts{})
+		if err != nil || copied.Verdict != archive.Damaged {
+			return err
+		}
+		// Copied again, until Copy says that the blob itself is damaged.
+	}
 }

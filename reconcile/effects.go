@@ -34,16 +34,14 @@ func (v *visit) send(ctx context.Context, effects []Action) []error {
 		if p.Revision != planned {
 			return errOvertaken
 		}
-		if err := v.apply(p); err != nil {
-			return err
-		}
+		v.apply(p)
 		for _, a := range effects {
 			v.announce(p, a, token, v.until(ctx))
 		}
 		return nil
 	})
 	if errors.Is(err, errOvertaken) {
-		return v.yield(ctx)
+		return []error{v.yield(ctx, effects)}
 	}
 	if err != nil {
 		return []error{v.failAll(effects, err)}
@@ -64,9 +62,15 @@ func (v *visit) send(ctx context.Context, effects []Action) []error {
 }
 
 // yield takes over what the other process wrote: the next plan starts from it.
-func (v *visit) yield(ctx context.Context) []error {
-	v.seen.Project, v.seen.Now = v.record.Clone(), v.record.Seen
-	return []error{v.apply(&v.seen.Project)}
+// The iterations are listed again, since what the other asked for may be among
+// them by now.
+func (v *visit) yield(ctx context.Context, effects []Action) error {
+	v.seen.Project, v.seen.Now, v.loaded = v.record.Clone(), v.record.Seen, v.Clock.Now()
+	v.apply(&v.seen.Project)
+	if err := v.listIterations(ctx); err != nil {
+		return v.failAll(effects, err)
+	}
+	return nil
 }
 
 func (v *visit) failAll(actions []Action, err error) error {
@@ -82,7 +86,7 @@ func (v *visit) until(ctx context.Context) time.Time {
 	if deadline, ok := ctx.Deadline(); ok {
 		left = deadline.Sub(v.Clock.Now())
 	}
-	return v.record.Seen.Add(left)
+	return v.now().Add(left)
 }
 
 // announce writes the intent. It may be called anew for another version.
@@ -90,7 +94,7 @@ func (v *visit) announce(p *state.Project, a Action, token string, until time.Ti
 	if a.Kind == Export {
 		e := p.Iteration(a.Iteration).Export(a.Export)
 		e.Attempts++
-		e.Asked, e.Until = v.record.Seen, until
+		e.Asked, e.Until = v.now(), until
 		return
 	}
 	for _, t := range p.Trainings {
@@ -104,8 +108,8 @@ func (v *visit) announce(p *state.Project, a Action, token string, until time.Ti
 			known = append(known, it.ID)
 		}
 	}
-	p.Trainings = append(recent(p.Trainings, v.record.Seen), &state.Training{
-		Token: token, Cause: a.Iteration, Known: known, Asked: v.record.Seen, Until: until,
+	p.Trainings = append(recent(p.Trainings, v.now()), &state.Training{
+		Token: token, Cause: a.Iteration, Known: known, Asked: v.now(), Until: until,
 	})
 }
 
@@ -121,28 +125,34 @@ func (v *visit) sendExport(ctx context.Context, a Action) error {
 	}
 	before := v.exportStatus(a.Iteration, a.Export)
 	e, err := v.Service.Export(ctx, key.Project, key.Iteration, key.Platform, key.Flavor)
+	if customvision.Lost(err) {
+		return err // the intent stays open
+	}
+	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 	switch {
 	case err == nil:
-		v.see(a, key, e.Status)
+		v.see(a, key, e)
+		return nil
 	case customvision.IsCode(err, "BadRequestExportAlreadyInProgress") && before != customvision.ExportFailed:
 		// Somebody asked for it since the look: as good as our own.
-		v.see(a, key, customvision.ExportExporting)
-	case unlessRefused(err) == nil:
-		return v.block(ctx, a, "the service refuses to export it: "+err.Error())
-	default:
-		return err
+		v.see(a, key, customvision.Export{Status: customvision.ExportExporting})
+		return nil
+	case definite(err):
+		return impossible("the service refuses to export it: " + err.Error())
 	}
-	return nil
+	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Attempts-- }) // it was none
+	return err
 }
 
 // see puts what became of an export into the service's list.
-func (v *visit) see(a Action, key archive.Key, status string) {
+func (v *visit) see(a Action, key archive.Key, e customvision.Export) {
+	e.Platform, e.Flavor = key.Platform, key.Flavor
 	if known := v.export(a.Iteration, a.Export); known != nil {
-		known.Status = status
+		*known = e
 		return
 	}
 	look := v.seen.Looks[a.Iteration]
-	look.Exports = append(look.Exports, customvision.Export{Platform: key.Platform, Flavor: key.Flavor, Status: status})
+	look.Exports = append(look.Exports, e)
 }
 
 func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
@@ -169,9 +179,9 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 		return nil
 	case customvision.IsCode(err, "BadRequestTrainingAlreadyInProgress"):
 		return err // whose it is the next look shows
-	case unlessRefused(err) == nil:
+	case definite(err):
 		mine(func(t *state.Training) { t.Refused = err.Error() })
-		return v.block(ctx, a, "the service refuses to train: "+err.Error())
+		return impossible("the service refuses to train: " + err.Error())
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/url"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"visionkeeper/archive"
+	"visionkeeper/customvision"
 	"visionkeeper/storage"
 )
 
@@ -41,10 +43,18 @@ func (m *Models) source(ctx context.Context, blob string) (archive.Source, error
 	return archive.Source{Kind: archive.FromContainer, Name: blob, URL: link}, nil
 }
 
-// modelBlob is a blob in the model container.
-type modelBlob struct{ name, etag string }
+// holds tells whether a link, signed or not, leads to this very blob.
+func (m *Models) holds(link, blob string) bool {
+	bare, _, _ := strings.Cut(link, "?")
+	path, err := url.PathUnescape(bare)
+	return err == nil && path == m.container.URL()+"/"+blob
+}
 
-// list goes through the blobs whose names begin with prefix, 5,000 a request.
+// modelBlob is an export in the model container, as its name tells.
+type modelBlob struct{ name, etag, project, iteration, platform string }
+
+// list goes through the exports whose names begin with prefix, 5,000 blobs a
+// request. What isn't named as Custom Vision names its exports is left out.
 func (m *Models) list(ctx context.Context, prefix string) iter.Seq2[modelBlob, error] {
 	return func(yield func(modelBlob, error) bool) {
 		pages := m.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
@@ -58,7 +68,11 @@ func (m *Models) list(ctx context.Context, prefix string) iter.Seq2[modelBlob, e
 				return
 			}
 			for _, item := range page.Segment.BlobItems {
-				if !yield(modelBlob{name: *item.Name, etag: strings.Trim(string(*item.Properties.ETag), `"`)}, nil) {
+				b := modelBlob{name: *item.Name, etag: strings.Trim(string(*item.Properties.ETag), `"`)}
+				if b.project, b.iteration, b.platform, err = customvision.ParseBlobName(b.name); err != nil {
+					continue
+				}
+				if !yield(b, nil) {
 					return
 				}
 			}

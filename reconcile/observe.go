@@ -2,10 +2,9 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
+	"time"
 
 	"visionkeeper/archive"
 	"visionkeeper/customvision"
@@ -19,6 +18,7 @@ type visit struct {
 	rules  Rules
 	record *state.Record
 	seen   Observed
+	loaded time.Time // by our clock, when seen.Now was told
 	// changes are what the visit has learnt, to be written with the next write.
 	changes []func(*state.Project)
 
@@ -33,7 +33,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{Reconciler: r, record: record}
+	v := &visit{Reconciler: r, record: record, loaded: r.Clock.Now()}
 	if s.name == "" && record.Name == "" {
 		p, err := r.project(ctx, s.project)
 		if err != nil {
@@ -51,25 +51,29 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	}
 	v.rules = Rules{Rule: rule, Mode: r.Policy.Mode, StuckAfter: r.Times.StuckAfter, Grace: r.Times.IntentGrace, SettledFor: r.Times.SettledFor}
 
-	if v.seen.Iterations, err = r.Service.Iterations(ctx, s.project); err != nil {
-		var refused *customvision.Error
-		if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-			return nil, fmt.Errorf("project %s: %w", s.project, ErrUnknownProject)
-		}
-		return nil, fmt.Errorf("list the iterations of project %s: %w", s.project, err)
+	if err := v.listIterations(ctx); err != nil {
+		return nil, err
 	}
-	v.canonicalIDs()
 	return v, v.look(ctx, s)
 }
 
-// canonicalIDs makes the service's ids comparable to ours.
-func (v *visit) canonicalIDs() {
-	for i := range v.seen.Iterations {
-		if id, err := customvision.ParseID(v.seen.Iterations[i].ID); err == nil {
-			v.seen.Iterations[i].ID = id
+// listIterations sees the project's iterations, with ids comparable to ours.
+func (v *visit) listIterations(ctx context.Context) error {
+	iterations, err := v.Service.Iterations(ctx, v.record.ID)
+	if err != nil {
+		return unlessUnknown(v.record.ID, fmt.Errorf("list the iterations of project %s: %w", v.record.ID, err))
+	}
+	for i := range iterations {
+		if id, err := customvision.ParseID(iterations[i].ID); err == nil {
+			iterations[i].ID = id
 		}
 	}
+	v.seen.Iterations = iterations
+	return nil
 }
+
+// now is the storage service's time, counted on from when it was told.
+func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
 
 // look sees the exports and backups of the iterations that need it. One listing
 // serves all of them.

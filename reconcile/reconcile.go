@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -83,7 +84,7 @@ type Report struct {
 	Done       []Action
 	Waiting    []Action
 	// ContainerOnly tells that no endpoint is set; Blobs counts what the model
-	// container holds of the key.
+	// container holds of the iterations that were asked for.
 	ContainerOnly bool
 	Blobs         int
 }
@@ -179,14 +180,19 @@ func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error
 
 func (r *Reconciler) project(ctx context.Context, id string) (customvision.Project, error) {
 	p, err := r.Service.Project(ctx, id)
-	var refused *customvision.Error
-	if errors.As(err, &refused) && refused.Status == 404 {
-		return p, fmt.Errorf("project %s: %w", id, ErrUnknownProject)
-	}
 	if err != nil {
-		return p, fmt.Errorf("look at project %s: %w", id, err)
+		return p, unlessUnknown(id, fmt.Errorf("look at project %s: %w", id, err))
 	}
 	return p, nil
+}
+
+// unlessUnknown tells the answer that there is no such project from other errors.
+func unlessUnknown(project string, err error) error {
+	var refused *customvision.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		return fmt.Errorf("project %s: %w", project, ErrUnknownProject)
+	}
+	return err
 }
 
 // SystemClock is the machine's own clock.
