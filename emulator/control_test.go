@@ -1,0 +1,114 @@
+package emulator
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func (s *fixture) control(method, path string, header ...string) (int, string) {
+	s.t.Helper()
+	r, err := http.NewRequest(method, s.url+controlPrefix+path, nil)
+	require.NoError(s.t, err)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(s.t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(s.t, err)
+	return response.StatusCode, string(body)
+}
+
+func TestControlEndpointsAreListed(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	status, body := s.control("GET", "")
+	require.Equal(t, 200, status)
+	var list []struct{ Method, Path string }
+	require.NoError(t, json.Unmarshal([]byte(body), &list))
+	assert.Len(t, list, len(controls))
+	for _, c := range list {
+		if c.Method == "GET" {
+			status, _ := s.control("GET", strings.TrimPrefix(c.Path, controlPrefix))
+			assert.Equal(t, 200, status, c.Path)
+		}
+	}
+}
+
+func TestControlIsRefused(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	for _, c := range []struct {
+		status       int
+		method, path string
+	}{
+		{404, "POST", "explode"}, {405, "GET", "train"}, {405, "POST", "requests"},
+		{400, "POST", "fail-next-training?count=many"}, {400, "POST", "fail-next-training?cuont=2"},
+		{400, "POST", "finish-now?fail=perhaps"}, {400, "POST", "clock?advance=long"}, {400, "POST", "clock?set=today"}, {400, "POST", "clock?frozen=icy"},
+		{400, "POST", "answer?question=x&answer=y"}, {400, "POST", "train?project=" + unknownID}, {400, "POST", "create-project"},
+		{400, "POST", "fault-calls?status=x"}, {400, "POST", "fault-calls?delay=x"}, {400, "POST", "fault-calls?reset=x"},
+	} {
+		status, body := s.control(c.method, c.path)
+		assert.Equal(t, c.status, status, c.path)
+		assert.NotEmpty(t, body)
+	}
+	status, _ := s.control("POST", "fail-next-training", "Sec-Fetch-Site", "cross-site")
+	assert.Equal(t, 403, status, "another web site must not steer it")
+}
+
+func TestPortalActions(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation)
+	var created struct{ Project, Iteration string }
+	require.NoError(t, json.Unmarshal(s.post("create-project?name=portal&domain="+compactDomain+"&queue=https://a.queue.core.windows.net/q"), &created))
+	require.NoError(t, json.Unmarshal(s.post("train?project="+created.Project), &created))
+	s.post("finish-now")
+	s.post("export?platform=ONNX&project=" + created.Project + "&iteration=" + created.Iteration)
+	s.post("finish-now")
+	var types []string
+	for _, m := range s.Messages() {
+		types = append(types, m.Type)
+	}
+	assert.Equal(t, []string{"ConnectionTest", "Training", "Export"}, types, "runs that no caller of the API started are told too")
+	assert.Empty(t, s.Requests())
+}
+
+func TestViewHidesSignatures(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation)
+	s.exported(s.trained(s.project("notificationQueueUri", "https://a.queue.core.windows.net/q")), "ONNX", "")
+	_, body := s.control("GET", "view")
+	assert.Contains(t, body, "sig=redacted")
+	var v View
+	require.NoError(t, json.Unmarshal([]byte(body), &v))
+	require.Len(t, v.Projects, 1)
+	assert.Equal(t, []ExportView{{"ONNX", "", "Done"}}, v.Projects[0].Iterations[0].Exports)
+	assert.Equal(t, "Export", v.Messages[0].Type, "newest first")
+	assert.NotContains(t, body, testKey)
+	links := 0
+	for _, m := range s.Messages() {
+		for _, secret := range signature.FindAllString(m.Text, -1) {
+			links++
+			assert.NotContains(t, body, strings.TrimPrefix(secret, "&sig="))
+		}
+	}
+	assert.Positive(t, links)
+}
+
+func TestAnswersChangeWhileRunning(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.post("answer?question=iteration-order&answer=newest-first")
+	for _, k := range s.View().Questions {
+		if k.Question == IterationOrder {
+			assert.Equal(t, "newest-first", k.Answer)
+		}
+	}
+}
