@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const someKey = "c2VjcmV0LWtleQ=="
+
+func TestParseConnectionString(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ in, blob, queue string }{
+		"as the portal gives it": {"DefaultEndpointsProtocol=https;AccountName=shop;AccountKey=" + someKey + ";EndpointSuffix=core.windows.net", "https://shop.blob.core.windows.net", "https://shop.queue.core.windows.net"},
+		"another cloud":          {"AccountName=shop;AccountKey=" + someKey + ";EndpointSuffix=core.chinacloudapi.cn", "https://shop.blob.core.chinacloudapi.cn", "https://shop.queue.core.chinacloudapi.cn"},
+		"own endpoints":          {"AccountName=shop;AccountKey=" + someKey + ";BlobEndpoint=http://127.0.0.1:1/shop/;QueueEndpoint=http://127.0.0.1:2/shop", "http://127.0.0.1:1/shop", "http://127.0.0.1:2/shop"},
+		"any case, any order":    {"accountkey=" + someKey + "; accountname=shop;", "https://shop.blob.core.windows.net", "https://shop.queue.core.windows.net"},
+		"development storage":    {"UseDevelopmentStorage=true", "http://127.0.0.1:10000/devstoreaccount1", "http://127.0.0.1:10001/devstoreaccount1"},
+		"development by a proxy": {"UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://azurite/", "http://azurite:10000/devstoreaccount1", "http://azurite:10001/devstoreaccount1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, err := ParseConnectionString(c.in)
+			require.NoError(t, err)
+			assert.Equal(t, c.blob, a.BlobURL)
+			assert.Equal(t, c.queue, a.QueueURL)
+		})
+	}
+}
+
+func TestParseConnectionStringSaysWhatIsWrongAndNoSecret(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ in, want string }{
+		"empty":             {"", "AccountName"},
+		"no list":           {"AccountName=shop;nothing", "name=value"},
+		"no key":            {"AccountName=shop", "AccountKey"},
+		"key isn't Base64":  {"AccountName=shop;AccountKey=!" + someKey, "Base64"},
+		"SAS":               {"BlobEndpoint=https://x;SharedAccessSignature=sv=1&sig=" + someKey, "AccountKey"},
+		"endpoint with SAS": {"AccountName=shop;AccountKey=" + someKey + ";BlobEndpoint=https://x?sig=" + someKey, "without user or query"},
+		"no URL":            {"AccountName=shop;AccountKey=" + someKey + ";BlobEndpoint=shop", "http"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ParseConnectionString(c.in)
+			require.ErrorContains(t, err, c.want)
+			assert.NotContains(t, err.Error(), someKey)
+		})
+	}
+}
+
+func TestFromSettingsLooksWhereTheHostLooks(t *testing.T) {
+	t.Parallel()
+	connection := func(name string) string { return "AccountName=" + name + ";AccountKey=" + someKey }
+	for name, c := range map[string]struct {
+		settings map[string]string
+		blob     string
+	}{
+		"the name":                   {map[string]string{"Models": connection("plain")}, "https://plain.blob.core.windows.net"},
+		"AzureWebJobs before it":     {map[string]string{"Models": connection("plain"), "AzureWebJobsModels": connection("jobs")}, "https://jobs.blob.core.windows.net"},
+		"connection strings section": {map[string]string{"ConnectionStrings__Models": connection("section"), "Models": connection("plain")}, "https://section.blob.core.windows.net"},
+		"identity by account name":   {map[string]string{"Models__accountName": "shop"}, "https://shop.blob.core.windows.net"},
+		"identity by endpoint":       {map[string]string{"Models__blobServiceUri": "https://shop.blob.core.windows.net/", "Models__credential": "managedidentity"}, "https://shop.blob.core.windows.net"},
+		"nothing":                    {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, err := FromSettings("Models", func(key string) string { return c.settings[key] })
+			require.NoError(t, err)
+			assert.Equal(t, c.blob, a.BlobURL)
+			assert.Equal(t, c.blob == "", a.IsZero())
+		})
+	}
+	_, err := FromSettings("Models", func(key string) string {
+		return map[string]string{"Models__accountName": "shop", "Models__credential": "password"}[key]
+	})
+	assert.ErrorContains(t, err, "Models__credential")
+}
