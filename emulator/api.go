@@ -87,19 +87,16 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &call{version: version, ids: ids, query: lowerKeys(r.URL.Query()), header: r.Header, body: body}
 	if fault.LoseAnswer {
-		s.answerCall(unheard{http.Header{}}, op, c, baseURL(r))
+		s.answerCall(unheard{http.Header{}}, op, c)
 		reset(recorder)
 		return
 	}
-	s.answerCall(recorder, op, c, baseURL(r))
+	s.answerCall(recorder, op, c)
 }
 
-func (s *Server) answerCall(w http.ResponseWriter, op *apiOperation, c *call, base string) {
+func (s *Server) answerCall(w http.ResponseWriter, op *apiOperation, c *call) {
 	s.mu.Lock()
 	c.now = s.state.Clock.now()
-	if s.options.URL == "" {
-		s.base = base
-	}
 	result, err := op.handle(s, c)
 	if op.method != http.MethodGet {
 		s.save()

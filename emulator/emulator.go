@@ -45,7 +45,7 @@ type Server struct {
 	throttle throttle
 	held     []Message // to be sent last first
 	pictures pictureStore
-	base     string // where the last API request found this server
+	base     string // where the last request found this server
 }
 
 // New starts an emulator. Close ends it.
@@ -120,6 +120,11 @@ func (s *Server) Close() {
 // ServeHTTP serves a page for people at /, the Training API below /customvision/,
 // the control endpoints below /_control/ and the emulator's own blobs below /_blob/.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.options.URL == "" {
+		s.mu.Lock()
+		s.base = baseURL(r)
+		s.mu.Unlock()
+	}
 	switch {
 	case r.URL.Path == "/":
 		s.servePage(w, r)

@@ -1,0 +1,56 @@
+// A person's visit to the emulator's page, in headless Chromium.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const executablePath = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((p) => p && existsSync(p));
+assert.ok(executablePath, "Chromium is not installed: apt-get install chromium, or set CHROMIUM");
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+try {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(15_000);
+  const wrong = [];
+  page.on("console", (m) => m.type() === "error" && wrong.push(m.text()));
+  page.on("pageerror", (e) => wrong.push(e.message));
+  const press = (name) => page.getByRole("button", { name, exact: true }).click();
+  const seen = (text) => page.getByText(text, { exact: true }).first().waitFor();
+
+  await page.goto(process.env.ENDPOINT + "/");
+  await page.getByText("None yet.").waitFor();
+  await page.getByText("New project").click();
+  await page.getByLabel("name", { exact: true }).fill("<b>Bottles</b>");
+  await page.getByLabel("notificationQueueUri").fill(process.env.QUEUE_URI);
+  await press("Create");
+  await seen("<b>Bottles</b>");
+  await seen("ConnectionTest");
+
+  await press("Train");
+  await seen("Training");
+  await press("Finish");
+  await seen("Completed");
+  await page.getByText('"trainingStatus":"TrainingCompleted"').waitFor();
+
+  await page.getByLabel("platform", { exact: true }).selectOption("TensorFlow");
+  await page.getByLabel("flavor", { exact: true }).fill("TensorFlowLite");
+  await press("Export");
+  await page.getByText("TensorFlow TensorFlowLite:").waitFor();
+  await press("Fail");
+  await seen("Failed");
+  await page.getByText('"exportStatus":"ExportFailed"').waitFor();
+
+  await press("Fail the next training");
+  await page.getByText("To come: 1 failing trainings").waitFor();
+  await press("Train");
+  await press("Finish everything now");
+  await page.getByText('"trainingStatus":"TrainingFailed"').waitFor();
+
+  await page.getByText("What is not known of the real service").click();
+  await page.getByLabel("iteration-order").selectOption("newest-first");
+  await press("Set");
+  await page.getByText("spoilt notifications").waitFor();
+  if (process.env.SCREENSHOT) await page.screenshot({ path: process.env.SCREENSHOT, fullPage: true });
+  assert.deepEqual(wrong, []);
+  console.log("a visit");
+} finally {
+  await browser.close();
+}
