@@ -1,0 +1,233 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const interval = 10 * time.Second
+
+// paced is a pace whose runs are recorded and answered by a test.
+type paced struct {
+	*pace
+	mu     sync.Mutex
+	begun  []time.Duration // since the test's begin
+	scopes []scope
+}
+
+// newPaced makes a pace for a bubble of synctest; run gets the number of the run.
+func newPaced(run func(ctx context.Context, n int) (Report, error)) *paced {
+	p := &paced{}
+	begin := time.Now()
+	p.pace = &pace{clock: SystemClock{}, interval: interval, lanes: map[string]*lane{}, run: func(ctx context.Context, s scope) (Report, error) {
+		p.mu.Lock()
+		p.begun, p.scopes = append(p.begun, time.Since(begin)), append(p.scopes, s)
+		n := len(p.begun)
+		p.mu.Unlock()
+		return run(ctx, n)
+	}}
+	return p
+}
+
+var waits = Report{Waiting: []Action{{Kind: Wait}}}
+
+// taking is a run that takes so long, whatever its context says.
+func taking(d time.Duration, report Report) func(context.Context, int) (Report, error) {
+	return func(context.Context, int) (Report, error) {
+		time.Sleep(d)
+		return report, nil
+	}
+}
+
+func TestCallsWhileOneRunsShareTheNextRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(taking(time.Second, Report{}))
+		var calls sync.WaitGroup
+		for i := range 20 {
+			calls.Go(func() {
+				if i > 0 {
+					time.Sleep(500 * time.Millisecond)
+				}
+				_, err := p.join(t.Context(), Key{Project: projectID, Iteration: fmt.Sprint(i)}, "")
+				assert.NoError(t, err)
+			})
+		}
+		calls.Wait()
+		assert.Equal(t, []time.Duration{0, time.Second}, p.begun)
+		assert.Equal(t, map[string]bool{"0": true}, p.scopes[0].iterations)
+		assert.Len(t, p.scopes[1].iterations, 19, "of everybody who came meanwhile")
+	})
+}
+
+func TestARunThatBeganBeforeACallDoesNotAnswerIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(func(_ context.Context, n int) (Report, error) {
+			time.Sleep(time.Second)
+			return Report{Blobs: n}, nil
+		})
+		go p.join(t.Context(), Key{Project: projectID}, "")
+		time.Sleep(time.Millisecond)
+		report, err := p.join(t.Context(), Key{Project: projectID}, "")
+		require.NoError(t, err)
+		assert.Equal(t, 2, report.Blobs)
+	})
+}
+
+func TestAProjectThatWaitsIsNotLookedAtBeforeTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(taking(time.Second, waits))
+		for range 3 {
+			_, err := p.join(t.Context(), Key{Project: projectID}, "")
+			require.NoError(t, err)
+		}
+		assert.Equal(t, []time.Duration{0, 11 * time.Second, 22 * time.Second}, p.begun, "counted from the end of a run")
+	})
+}
+
+func TestAProjectThatWaitsForNothingIsLookedAtAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(func(_ context.Context, n int) (Report, error) {
+			if n == 1 {
+				return waits, nil
+			}
+			return Report{}, nil
+		})
+		for range 3 {
+			_, err := p.join(t.Context(), Key{Project: projectID}, "")
+			require.NoError(t, err)
+		}
+		assert.Equal(t, []time.Duration{0, interval, interval}, p.begun)
+	})
+}
+
+func TestAFailedLookDoesNotEndTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(func(_ context.Context, n int) (Report, error) {
+			if n == 1 {
+				return waits, nil
+			}
+			return Report{}, errors.New("the service is down")
+		})
+		for range 3 {
+			p.join(t.Context(), Key{Project: projectID}, "")
+		}
+		assert.Equal(t, []time.Duration{0, interval, 2 * interval}, p.begun)
+	})
+}
+
+func TestProjectsDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(taking(time.Second, waits))
+		var calls sync.WaitGroup
+		for i := range 5 {
+			calls.Go(func() { p.join(t.Context(), Key{Project: fmt.Sprint(i)}, "") })
+		}
+		calls.Wait()
+		assert.Equal(t, make([]time.Duration, 5), p.begun)
+	})
+}
+
+func TestWhoGivesUpLeavesTheRunToTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(func(ctx context.Context, _ int) (Report, error) {
+			select {
+			case <-time.After(time.Second):
+				return Report{Blobs: 1}, nil
+			case <-ctx.Done():
+				return Report{}, ctx.Err()
+			}
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		var calls sync.WaitGroup
+		calls.Go(func() { // the first: the run is made for it
+			_, err := p.join(ctx, Key{Project: projectID}, "")
+			assert.ErrorIs(t, err, context.Canceled)
+		})
+		for range 3 {
+			calls.Go(func() {
+				time.Sleep(time.Millisecond)
+				report, err := p.join(t.Context(), Key{Project: projectID}, "")
+				assert.NoError(t, err)
+				assert.Equal(t, 1, report.Blobs)
+			})
+		}
+		time.Sleep(500 * time.Millisecond)
+		cancel()
+		calls.Wait()
+		assert.Equal(t, []time.Duration{0, time.Second}, p.begun, "the first run wasn't cut short")
+	})
+}
+
+func TestTheFirstCallersDeadlineBoundsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var ended time.Duration
+		p := newPaced(func(ctx context.Context, _ int) (Report, error) {
+			<-ctx.Done()
+			ended = time.Since(begin)
+			return Report{}, ctx.Err()
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		go p.join(ctx, Key{Project: projectID}, "")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		assert.Equal(t, time.Minute, ended)
+	})
+}
+
+func TestADeadlineBeforeTheEndOfTheRestIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(taking(0, waits))
+		_, err := p.join(t.Context(), Key{Project: projectID}, "")
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = p.join(ctx, Key{Project: projectID}, "")
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		synctest.Wait()
+		_, err = p.join(t.Context(), Key{Project: projectID}, "")
+		assert.NoError(t, err)
+		assert.Equal(t, []time.Duration{0, interval}, p.begun, "the rest goes on, and the next caller gets a run")
+	})
+}
+
+func TestAPanicBecomesAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(func(_ context.Context, n int) (Report, error) {
+			if n == 1 {
+				panic("surprise")
+			}
+			return Report{}, nil
+		})
+		_, err := p.join(t.Context(), Key{Project: projectID}, "")
+		assert.ErrorContains(t, err, "surprise")
+		_, err = p.join(t.Context(), Key{Project: projectID}, "")
+		assert.NoError(t, err, "the project can be reconciled again")
+	})
+}
+
+// Goroutines that are left would fail every test here: synctest waits for all.
+func TestNothingIsKeptOfProjectsThatDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPaced(func(_ context.Context, n int) (Report, error) {
+			if n%2 == 0 {
+				return Report{}, ErrUnknownProject
+			}
+			return Report{}, nil
+		})
+		for i := range 100 {
+			p.join(t.Context(), Key{Project: fmt.Sprint(i)}, "")
+		}
+		synctest.Wait()
+		assert.Empty(t, p.lanes)
+	})
+}
