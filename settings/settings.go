@@ -1,6 +1,7 @@
 // Package settings reads the app's settings from the environment, where the
-// Functions host puts them. Every setting stands here once, with its default;
-// local.settings.json.example shows them all.
+// Functions host puts them, and for a person's commands from a
+// local.settings.json too. Every setting stands here once, with its default;
+// local.settings.json.example shows them all. Start reading at Load.
 package settings
 
 import (
@@ -33,28 +34,51 @@ type Settings struct {
 	IntentGrace  time.Duration // after a dead sender's deadline, until another looks
 }
 
-// Load reads and checks the settings. The error lists every fault, one a line.
+// Load reads and checks the settings of the app: all but endpoint and key are
+// required. The error lists every fault, one a line.
 func Load(getenv func(string) string) (Settings, error) {
-	var faults []error
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
-
-	s := Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
-	if s.Endpoint != "" {
-		if u, err := url.Parse(s.Endpoint); err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint)) {
-			fault("CUSTOMVISION_ENDPOINT must be an https URL, such as https://NAME.cognitiveservices.azure.com")
-		}
+	s, faults := read(getenv)
+	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint))) {
+		faults = append(faults, errors.New("CUSTOMVISION_ENDPOINT must be an https URL, such as https://NAME.cognitiveservices.azure.com"))
 	}
 	var err error
 	if s.Models, err = storage.FromSettings("CustomVisionStorage", getenv); err != nil {
-		fault("%w", err)
+		faults = append(faults, err)
 	} else if s.Models.IsZero() {
-		fault("CustomVisionStorage is not set: give the connection string of the account with the notification queue, or CustomVisionStorage__accountName")
+		faults = append(faults, errors.New("CustomVisionStorage is not set: give the connection string of the account with the notification queue, or CustomVisionStorage__accountName"))
 	}
 	if s.Archives, err = storage.FromSettings("ArchiveStorage", getenv); err != nil {
-		fault("%w", err)
+		faults = append(faults, err)
 	} else if s.Archives.IsZero() {
 		s.Archives = s.Models
 	}
+	return s, errors.Join(faults...)
+}
+
+// LoadArchive reads only what leads to the archive and to the state beside it:
+// ArchiveStorage, or CustomVisionStorage where that is not set, and the names of
+// the containers. Endpoint, Key and Models stay empty, whatever the rest says.
+func LoadArchive(getenv func(string) string) (Settings, error) {
+	s, faults := read(getenv)
+	s.Endpoint, s.Key = "", ""
+	var err error
+	for _, name := range []string{"ArchiveStorage", "CustomVisionStorage"} {
+		if s.Archives, err = storage.FromSettings(name, getenv); err != nil || !s.Archives.IsZero() {
+			break
+		}
+	}
+	if err != nil {
+		faults = append(faults, err)
+	} else if s.Archives.IsZero() {
+		faults = append(faults, errors.New("neither ArchiveStorage nor CustomVisionStorage is set: give the connection string of the account with the archive, or ArchiveStorage__accountName"))
+	}
+	return s, errors.Join(faults...)
+}
+
+// read reads what is no storage account.
+func read(getenv func(string) string) (s Settings, faults []error) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	s = Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
 
 	for _, name := range []struct {
 		field   *string
@@ -86,12 +110,13 @@ func Load(getenv func(string) string) (Settings, error) {
 	} {
 		*d.field = d.setting
 		if v := getenv(d.key); v != "" {
+			var err error
 			if *d.field, err = time.ParseDuration(v); err != nil || *d.field <= 0 {
 				fault("%s: %q is no duration: write it as in 10s, 2m or 168h", d.key, v)
 			}
 		}
 	}
-	return s, errors.Join(faults...)
+	return s, faults
 }
 
 // storageName is the rule for names of queues and containers:

@@ -21,12 +21,16 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.Status == 0 {
-		return fmt.Sprintf("%s: %s", e.Op, withoutURL(e.err))
+		return fmt.Sprintf("%s: %s", e.Op, e.Reason())
 	}
 	return fmt.Sprintf("%s: storage answered %d %s (request %s)", e.Op, e.Status, e.Code, e.RequestID)
 }
 
 func (e *Error) Unwrap() error { return e.err }
+
+// Reason says why no answer came, without the URL. Where Status is set, that and
+// Code tell more.
+func (e *Error) Reason() string { return withoutURL(e.err) }
 
 // Explain says what could not be done when err came. It is nil if err is. The
 // text holds no URL query, because signatures stand there, and no raw body.

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+)
+
+// lookAt decides what the two streams can show: colours only on a terminal and
+// without NO_COLOR (https://no-color.org), progress only on a terminal.
+func (o *output) lookAt(stdout, stderr *os.File) {
+	o.colour = term.IsTerminal(int(stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	o.live = term.IsTerminal(int(stderr.Fd()))
+}
+
+// say prints a line for a person; with --json nothing.
+func (o *output) say(format string, a ...any) {
+	if o.json {
+		return
+	}
+	o.endProgress()
+	fmt.Fprintf(o.stdout, format+"\n", a...)
+}
+
+// warn prints a line beside the result, on stderr; with --json nothing, since
+// the result holds it.
+func (o *output) warn(format string, a ...any) {
+	if o.json {
+		return
+	}
+	o.endProgress()
+	fmt.Fprintf(o.stderr, format+"\n", a...)
+}
+
+// result prints v as JSON if that was asked for, else calls human.
+func (o *output) result(v any, human func()) error {
+	o.endProgress()
+	if !o.json {
+		human()
+		return nil
+	}
+	e := json.NewEncoder(o.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// table prints aligned rows, the first of which is the heading.
+func (o *output) table(rows [][]string) {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	w.Flush()
+	for line := range strings.Lines(text.String()) {
+		o.say("%s", strings.TrimRight(line, " \n"))
+	}
+}
+
+func (o *output) green(s string) string  { return o.paint("32", s) }
+func (o *output) red(s string) string    { return o.paint("31", s) }
+func (o *output) yellow(s string) string { return o.paint("33", s) }
+
+func (o *output) paint(colour, s string) string {
+	if !o.colour {
+		return s
+	}
+	return "\x1b[" + colour + "m" + s + "\x1b[0m"
+}
+
+const barWidth = 24
+
+// progress shows how far a long work is, in place of what it showed before.
+func (o *output) progress(done, total int, what string) {
+	if !o.live || o.json || total == 0 {
+		return
+	}
+	full := barWidth * done / total
+	fmt.Fprintf(o.stderr, "\r\x1b[K[%s%s] %d/%d  %s", strings.Repeat("#", full), strings.Repeat("·", barWidth-full), done, total, what)
+	o.shown = true
+}
+
+// endProgress takes the progress line away.
+func (o *output) endProgress() {
+	if o.shown {
+		fmt.Fprint(o.stderr, "\r\x1b[K")
+		o.shown = false
+	}
+}
+
+// count is a number with its noun: "1 message", "2 messages".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,54 @@
+package settings
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+)
+
+// FileName is the file of settings that `func start` reads.
+const FileName = "local.settings.json"
+
+// WithFile looks a setting up in the environment, and, where it is not set
+// there, in a local.settings.json, as `func start` does
+// (https://learn.microsoft.com/azure/azure-functions/functions-develop-local#local-settings-file).
+// Where the file doesn't exist, the error is fs.ErrNotExist.
+func WithFile(lookup func(string) (string, bool), path string) (func(string) string, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no settings file %s: %w", path, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the settings file can't be read: %w", err)
+	}
+	var file struct {
+		IsEncrypted       bool
+		Values            map[string]string
+		ConnectionStrings map[string]json.RawMessage // texts, or objects that only .NET reads
+	}
+	// The decoder's words are left out: they may quote a value, and values are secret.
+	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF")), &file) != nil {
+		return nil, fmt.Errorf("%s is not JSON with a flat list of texts under Values: mend it, and remove comments", path)
+	}
+	if file.IsEncrypted {
+		return nil, fmt.Errorf("%s is encrypted: decrypt it with `func settings decrypt`", path)
+	}
+	values := map[string]string{}
+	for name, raw := range file.ConnectionStrings {
+		var text string
+		if json.Unmarshal(raw, &text) == nil {
+			values["ConnectionStrings__"+name] = text
+		}
+	}
+	maps.Copy(values, file.Values)
+	return func(name string) string {
+		if value, set := lookup(name); set {
+			return value
+		}
+		return values[name]
+	}, nil
+}
