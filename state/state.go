@@ -17,6 +17,9 @@ type Project struct {
 	Name string `json:"name"`
 	// ConnectionTest is when the service last showed that it reaches our queue.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
+	// Rebuilt tells a state that was made anew though the project has a past:
+	// until a sweep has gone over all of it, nothing is trained.
+	Rebuilt bool `json:"rebuilt,omitempty"`
 	// Iterations by id: at most the 20 a project can have.
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
 	// Trainings we asked for, oldest first; the intents among them have no Result yet.
@@ -32,8 +35,7 @@ type Iteration struct {
 	Facts json.RawMessage `json:"facts,omitempty"`
 	// Exports that we asked for, or that are blocked, by "Platform" or "Platform.Flavor".
 	Exports map[string]*Export `json:"exports,omitempty"`
-	// Blobs of the model container that are archived: ETag by name. Only kept
-	// where no API tells which exports there are.
+	// Blobs of the model container that are archived: ETag by name.
 	Blobs map[string]string `json:"blobs,omitempty"`
 	// Blocked says why nothing more can be exported; "" where something can.
 	Blocked string   `json:"blocked,omitempty"`

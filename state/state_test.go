@@ -136,8 +136,16 @@ func TestAFlippedByteInStateIsFound(t *testing.T) {
 	data[len(data)/2] ^= 1
 	_, err = s.write(t.Context(), projectBlob(projectID), data, v.etag)
 	require.NoError(t, err)
-	_, err = s.Load(t.Context(), projectID)
-	assert.ErrorIs(t, err, seal.ErrBroken)
+	broken, err := s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	assert.ErrorIs(t, broken.Lost, seal.ErrBroken)
+	assert.True(t, broken.Empty(), "nothing of it is believed")
+
+	require.NoError(t, s.Update(t.Context(), broken, func(p *Project) error { p.Name = "Garden"; return nil }))
+	again, err := s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	assert.NoError(t, again.Lost)
+	assert.Equal(t, "Garden", again.Name, "the broken blob's place is taken")
 }
 
 func TestTheSameDeadLetterIsCounted(t *testing.T) {
@@ -176,4 +184,26 @@ func TestAMissingContainerIsNamed(t *testing.T) {
 	_, err = s.Load(context.Background(), projectID)
 	assert.ErrorContains(t, err, "STATE_CONTAINER")
 	assert.Error(t, s.Check(context.Background()))
+}
+
+func TestHealthIsReadBack(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	h, err := s.Health(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, h, "no sweep yet")
+	for n := range 2 {
+		require.NoError(t, s.SetHealth(t.Context(), Health{Projects: 5, Covered: n, Resume: "p"}))
+		h, err = s.Health(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, Health{Projects: 5, Covered: n, Resume: "p"}, h)
+	}
+
+	_, v, err := s.read(t.Context(), healthBlob)
+	require.NoError(t, err)
+	_, err = s.write(t.Context(), healthBlob, []byte("{}"), v.etag)
+	require.NoError(t, err)
+	h, err = s.Health(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, h, "a broken one is as good as none")
 }

@@ -47,11 +47,18 @@ type Record struct {
 	// Seen is the storage service's time of the last read or write: intents are
 	// dated by it, because the clocks of two machines differ.
 	Seen time.Time
+	// Lost says why what was remembered can't be read, where that is so: the
+	// record is empty then, and the next update takes the broken blob's place.
+	Lost error
 
 	etag azcore.ETag // "" where there is no blob yet
 }
 
-// Load reads a project's state. A project without any has an empty record.
+// Empty tells a record of which nothing is stored yet, or nothing that can be read.
+func (r *Record) Empty() bool { return r.Revision == "" }
+
+// Load reads a project's state. A project without any has an empty record, and so
+// has one whose state is broken.
 func (s *Store) Load(ctx context.Context, projectID string) (*Record, error) {
 	r := &Record{Project: Project{ID: projectID}}
 	data, version, err := s.read(ctx, projectBlob(projectID))
@@ -64,7 +71,8 @@ func (s *Store) Load(ctx context.Context, projectID string) (*Record, error) {
 	}
 	r.etag = version.etag
 	if err := seal.Unmarshal(data, &r.Project); err != nil {
-		return nil, fmt.Errorf("state blob %s/%s: %w", s.name, projectBlob(projectID), err)
+		r.Project = Project{ID: projectID}
+		r.Lost = fmt.Errorf("state blob %s/%s: %w", s.name, projectBlob(projectID), err)
 	}
 	return r, nil
 }
@@ -72,7 +80,8 @@ func (s *Store) Load(ctx context.Context, projectID string) (*Record, error) {
 // Update changes a project's state and writes it on top of the version that was
 // read. Where another writer was first, the record is read anew and change is
 // called again, so change must decide by what it is given; its error ends the
-// update without a write, and a change of nothing writes nothing. A write whose answer was lost is recognised by its revision.
+// update without a write, and a change of nothing writes nothing. A write whose
+// answer was lost is recognised by its revision.
 func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) error) error {
 	for try := range conflictTries {
 		next := r.Project.Clone()
@@ -117,7 +126,7 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 	if err != nil {
 		return err
 	}
-	r.Project, r.etag, r.Seen = next, version.etag, version.date
+	r.Project, r.etag, r.Seen, r.Lost = next, version.etag, version.date, nil
 	return nil
 }
 
