@@ -15,6 +15,7 @@ import (
 type CallFault struct {
 	Delay      time.Duration // the answer comes so much later, by the real clock
 	Status     int           // answer this status, 400 to 599, and do nothing
+	Code       string        // with Status: the error's code; "" is ErrorUnknown. 429 has its own form
 	RetryAfter int           // with Status: this Retry-After in seconds; 0 leaves it out
 	Reset      bool          // cut the connection and do nothing
 	LoseAnswer bool          // do what is asked for, then cut the connection
@@ -82,8 +83,11 @@ func (s *Server) suffer(w http.ResponseWriter, r *http.Request, f CallFault, ope
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(f.Status)
-		text := mustJSON(refusal{Code: "ErrorUnknown", Message: "The emulator was told to fail this call"})
-		w.Write(text)
+		code := f.Code
+		if code == "" {
+			code = "ErrorUnknown"
+		}
+		w.Write(mustJSON(refusal{Code: code, Message: "The emulator was told to fail this call"}))
 	default:
 		return false
 	}

@@ -53,6 +53,16 @@ func TestFailingCalls(t *testing.T) {
 	}
 }
 
+func TestFailingCallsMayHaveAnyCode(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	project := s.project()
+	s.post("fault-calls?operation=TrainProject&status=400&code=BadRequestExceededQuota")
+	s.call("POST", project+"/train", nil, nil).refused(400, "BadRequestExceededQuota")
+	s.post("fault-calls?operation=TrainProject&status=500")
+	s.call("POST", project+"/train", nil, nil).refused(500, "ErrorUnknown")
+}
+
 func TestThrottlingHasTheQuotedText(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -223,6 +223,28 @@ func TestOperationsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
+// TestCodesAreThoseOfTheContract reads the codes out of the source, so that none
+// is invented, tested or not.
+func TestCodesAreThoseOfTheContract(t *testing.T) {
+	t.Parallel()
+	known := contracts()[v34].Definitions["CustomVisionError"].Properties["code"].Enum
+	files, err := os.ReadDir(".")
+	require.NoError(t, err)
+	found := 0
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(f.Name())
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`"((?:BadRequest|NotFound|Conflict|Forbidden|UnsupportedMedia)[A-Za-z]*)"`).FindAllSubmatch(text, -1) {
+			found++
+			assert.Contains(t, known, string(m[1]), f.Name())
+		}
+	}
+	assert.Greater(t, found, 50)
+}
+
 func TestPathsMatchLoosely(t *testing.T) {
 	t.Parallel()
 	s := start(t)

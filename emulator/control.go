@@ -52,7 +52,7 @@ func init() { // not an initialiser: the list of endpoints is itself one
 		counted("stall-next-export", (*Server).StallExports),
 		counted("expire-next-link", (*Server).ExpireLinks),
 		{http.MethodPost, "fault-notifications", []string{"do", "count", "delay"}, faultNotifications},
-		{http.MethodPost, "fault-calls", []string{"operation", "count", "delay", "status", "retry-after", "reset", "lose-answer"}, faultCalls},
+		{http.MethodPost, "fault-calls", []string{"operation", "count", "delay", "status", "code", "retry-after", "reset", "lose-answer"}, faultCalls},
 		{http.MethodPost, "clock", []string{"set", "advance", "frozen"}, steerClock},
 		{http.MethodPost, "answer", []string{"question", "answer"}, func(s *Server, q url.Values) (any, error) {
 			return struct{}{}, s.Answer(Question(q.Get("question")), q.Get("answer"))
@@ -106,7 +106,7 @@ func faultNotifications(s *Server, q url.Values) (any, error) {
 }
 
 func faultCalls(s *Server, q url.Values) (any, error) {
-	var f CallFault
+	f := CallFault{Code: q.Get("code")}
 	n, err := number(q, "count", 1)
 	if err == nil {
 		f.Status, err = number(q, "status", 0)

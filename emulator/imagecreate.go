@@ -23,6 +23,8 @@ const (
 
 // Limits of one image.
 const (
+	maxSide            = 10_240 // pixels
+	maxAspect          = 25     // to 1
 	maxTagsPerImage    = 100
 	maxRegionsPerImage = 300
 )
@@ -112,7 +114,7 @@ func (s *Server) addImage(p *project, u upload, now time.Time) (*picture, string
 	}
 	width, height, ok := measure(u.content)
 	switch {
-	case len(u.content) > maxPicture:
+	case len(u.content) > maxPicture || max(width, height) > maxSide || max(width, height) > maxAspect*min(width, height):
 		return nil, imageBadSize
 	case !ok && !s.options.NoValidation:
 		return nil, imageBadFormat

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"mime/multipart"
@@ -56,6 +57,14 @@ func TestImagesFromFiles(t *testing.T) {
 	}
 }
 
+// bitmap is the beginning of a BMP file, which is all that is looked at.
+func bitmap(width, height int32) []byte {
+	b := append([]byte("BM"), make([]byte, 24)...)
+	binary.LittleEndian.PutUint32(b[18:], uint32(width))
+	binary.LittleEndian.PutUint32(b[22:], uint32(height))
+	return b
+}
+
 func TestImageStatuses(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -67,9 +76,11 @@ func TestImageStatuses(t *testing.T) {
 		map[string]any{"name": "no picture", "contents": []byte("text")},
 		map[string]any{"name": "large", "contents": append(png(2), make([]byte, maxPicture)...)},
 		map[string]any{"name": "mixed", "contents": png(3), "tagIds": []string{cat, negative}},
-		map[string]any{"name": "bitmap", "contents": append([]byte("BM"), append(make([]byte, 16), 8, 0, 0, 0, 0xfc, 0xff, 0xff, 0xff)...)},
+		map[string]any{"name": "bitmap", "contents": bitmap(8, -4)},
+		map[string]any{"name": "wide", "contents": bitmap(101, 4)},
+		map[string]any{"name": "huge", "contents": bitmap(10_241, 10_241)},
 	}})
-	assert.Equal(t, []string{"OK", "OKDuplicate", "ErrorImageFormat", "ErrorImageSize", "ErrorNegativeAndRegularTagOnSameImage", "OK"}, a.statuses(207))
+	assert.Equal(t, []string{"OK", "OKDuplicate", "ErrorImageFormat", "ErrorImageSize", "ErrorNegativeAndRegularTagOnSameImage", "OK", "ErrorImageSize", "ErrorImageSize"}, a.statuses(207))
 	assert.Equal(t, "2", string(s.call("GET", project+"/images/count", nil, nil).body))
 	assert.Equal(t, "1", string(s.call("GET", project+"/images/tagged/count", nil, nil).body), "a duplicate's tags are added")
 }

@@ -93,7 +93,8 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 		blobError(w, http.StatusNotFound, "BlobNotFound", "The specified blob does not exist.")
 	default:
 		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("ETag", fmt.Sprintf(`"0x%X"`, sha256.Sum256(content))[:18]+`"`)
+		sum := sha256.Sum256(content)
+		w.Header().Set("ETag", fmt.Sprintf(`"0x%X"`, sum[:8]))
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}
 }

@@ -67,6 +67,9 @@ func (s *Server) quickTest(c *call, content []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(content) > maxPicture {
+		return nil, badRequest("BadRequestImageSizeBytes", "The image is larger than 6 MB")
+	}
 	width, height, ok := measure(content)
 	if !ok {
 		return nil, badRequest("BadRequestImageFormat", "The image is no JPEG, PNG, GIF or BMP")

@@ -29,6 +29,7 @@ func TestQuickTestBecomesATrainingImage(t *testing.T) {
 	assert.Len(t, result["predictions"], 2)
 	quick("?store=false&iterationId="+iteration[len(iteration)-36:], picture).ok()
 	quick("", []byte("text")).refused(400, "BadRequestImageFormat")
+	quick("", append(png(1), make([]byte, maxPicture)...)).refused(400, "BadRequestImageSizeBytes")
 	quick("?iterationId="+unknownID, picture).refused(404, "NotFoundIteration")
 
 	found := s.call("POST", project+"/predictions/query", nil, map[string]any{"orderBy": "Newest"}).ok()

@@ -213,6 +213,11 @@ func (s *Server) patchSettings(p, next *project, patch *settingsPatch, version s
 		}
 	}
 	if patch.ImageProcessingSettings != nil {
+		for method := range patch.ImageProcessingSettings.AugmentationMethods {
+			if _, ok := defaultAugmentation[method]; !ok {
+				return badRequest("BadRequestProjectImagePreprocessingSettings", "The augmentation method %s is not known", method)
+			}
+		}
 		next.Augmentation = patch.ImageProcessingSettings.AugmentationMethods
 	}
 	if !s.keepsURIs(version) || s.answer(PatchURIs) == "ignored" {

@@ -110,6 +110,7 @@ func TestPatchIsRefusedAsAWhole(t *testing.T) {
 	s.call("PATCH", project, nil, settings("domainId", "a27d5ca5-bb19-49d8-a70a-fec086c47f5b")).refused(400, "BadRequestProjectUnsupportedDomainTypeChange")
 	s.call("PATCH", project, nil, settings("classificationType", "Some")).refused(400, "BadRequestProjectUnknownClassification")
 	s.call("PATCH", project, nil, settings("targetExportPlatforms", []string{"Toaster"})).refused(400, "BadRequestProjectUnsupportedExportPlatform")
+	s.call("PATCH", project, nil, settings("imageProcessingSettings", map[string]any{"augmentationMethods": map[string]bool{"melting": true}})).refused(400, "BadRequestProjectImagePreprocessingSettings")
 	s.call("PATCH", project, nil, "[").refused(400, "BadRequestInvalid")
 	s.call("PATCH", "projects/"+unknownID, nil, map[string]any{}).refused(404, "NotFoundProject")
 	assert.Equal(t, before, s.call("GET", project, nil, nil).ok())

@@ -13,7 +13,7 @@ type Request struct {
 	Time      time.Time `json:"time"` // by the emulator's clock, when it was answered
 	Method    string    `json:"method"`
 	Path      string    `json:"path"`
-	Query     string    `json:"query"`     // with tokens cut out
+	Query     string    `json:"query"`     // without tokens and signatures
 	Version   string    `json:"version"`   // v3.3, v3.4-preview, or "" for another path
 	Operation string    `json:"operation"` // the contract's operationId, or ""
 	Status    int       `json:"status"`    // 0 when the connection was cut without an answer
@@ -61,15 +61,19 @@ func (s *Server) Counts() map[string]int {
 	return counts
 }
 
-// redactQuery hides import tokens, which are signed links.
+// redactQuery hides import tokens, which are signed links, and signatures that a
+// caller put into another value by mistake.
 func redactQuery(query string) string {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return ""
 	}
-	for key := range values {
-		if strings.EqualFold(key, "token") {
-			values[key] = []string{"redacted"}
+	for key, list := range values {
+		for n := range list {
+			if strings.EqualFold(key, "token") {
+				list[n] = "redacted"
+			}
+			list[n] = signature.ReplaceAllString(list[n], "${1}redacted")
 		}
 	}
 	return values.Encode()

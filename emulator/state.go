@@ -2,9 +2,10 @@ package emulator
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -155,12 +156,14 @@ func newSecret() []byte {
 	return secret
 }
 
+// guid is a GUID with or without hyphens, in any letter case.
+var guid = regexp.MustCompile(`(?i)^([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})$`)
+
 // canonicalID makes a GUID lower-case and hyphenated; ok is false for other text.
 func canonicalID(text string) (id string, ok bool) {
-	compact := slices.DeleteFunc([]byte(text), func(b byte) bool { return b == '-' })
-	raw, err := hex.DecodeString(string(compact))
-	if err != nil || len(raw) != 16 || (len(text) != 36 && len(text) != 32) {
+	m := guid.FindStringSubmatch(text)
+	if m == nil {
 		return "", false
 	}
-	return fmt.Sprintf("%x-%x-%x-%x-%x", raw[:4], raw[4:6], raw[6:8], raw[8:10], raw[10:]), true
+	return strings.ToLower(strings.Join(m[1:], "-")), true
 }

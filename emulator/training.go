@@ -107,6 +107,9 @@ func (s *Server) checkTraining(p *project, r trainRequest) error {
 		if !strings.HasPrefix(p.domain().name, "General") {
 			return badRequest("BadRequestDomainNotSupportedForAdvancedTraining", "The domain %s has no advanced training", p.domain().name)
 		}
+		if slices.Contains(p.TargetExportPlatforms, "VAIDK") {
+			return badRequest("BadRequestExportPlatformNotSupportedForAdvancedTraining", "VAIDK, which the project targets, has no advanced training")
+		}
 		if r.Budget < 1 {
 			return badRequest("BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining", "Advanced training needs at least 1 reserved hour")
 		}

@@ -144,6 +144,8 @@ func TestTrainingIsRefused(t *testing.T) {
 	advanced().refused(400, "BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining")
 	assert.Equal(t, 1.0, advanced("reservedBudgetInHours", "1").ok()["reservedBudgetInHours"])
 	s.Advance(s.options.TrainTime)
+	s.call("PATCH", project, nil, map[string]any{"settings": map[string]any{"targetExportPlatforms": []string{"VAIDK"}}}).ok()
+	advanced("reservedBudgetInHours", "1").refused(400, "BadRequestExportPlatformNotSupportedForAdvancedTraining")
 	s.call("PATCH", project, nil, map[string]any{"settings": map[string]any{"domainId": "b5cfd229-2ac7-4b2b-8d0a-2b0661344894"}}).ok()
 	advanced("reservedBudgetInHours", "1").refused(400, "BadRequestDomainNotSupportedForAdvancedTraining")
 	s.call("POST", project+"/train", q("trainingType", "Quick"), nil).refused(400, "BadRequestInvalid")

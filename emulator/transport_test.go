@@ -69,6 +69,16 @@ func TestUnknownMethodAndQuery(t *testing.T) {
 	assert.Equal(t, "cased", s.call("POST", "projects", q("NAME", "cased"), nil).ok()["name"])
 }
 
+func TestLogHoldsNoSignature(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.call("POST", "projects", q("name", "a", "notificationQueueUri", "https://a.queue.core.windows.net/q?sv=1&sig=secret"), nil).refused(400, "BadRequestInvalidUri")
+	s.call("POST", "projects/import", q("Token", "https://a/b?sig=secret"), nil)
+	for _, r := range s.Requests() {
+		assert.NotContains(t, r.Query, "secret")
+	}
+}
+
 func TestDomains(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -78,7 +78,10 @@ func TestProgramStartsFastAndSmall(t *testing.T) {
 	for _, platform := range []string{"ONNX", "CoreML", "TensorFlow"} {
 		status, body := get(t, "POST", iteration+"/export?platform="+platform)
 		require.Equal(t, 200, status, body)
-		wait(t, func() bool { _, body := get(t, "GET", iteration+"/export"); return !strings.Contains(body, `"Exporting"`) })
+		wait(t, func() bool {
+			_, body := get(t, "GET", iteration+"/export")
+			return !strings.Contains(body, `"Exporting"`)
+		})
 	}
 	_, body = get(t, "GET", iteration+"/export")
 	status, content := get(t, "GET", between(body, `"downloadUri":"`, `"`))
