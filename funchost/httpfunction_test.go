@@ -67,6 +67,18 @@ func TestForwardedRequestKeepsPathHeadersAndBody(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, response.StatusCode, "another method")
 }
 
+func TestFunctionWithAnotherOutputGetsTheEnvelopeAllTheSame(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.set("customHandler:enableForwardingHttpRequest", true)
+	a.function("web", `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req"},{"type":"http","direction":"out","name":"res"},{"type":"queue","direction":"out","name":"q"}]}`)
+	h := a.start()
+
+	do(t, "GET", h.URL()+"/api/web", "", nil)
+
+	assert.Equal(t, "POST /web", a.seen()[0].Method+" "+a.seen()[0].Path)
+}
+
 func TestChunkedBodyOfAClientVanishes(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)

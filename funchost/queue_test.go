@@ -366,3 +366,37 @@ func TestStorageTroubleIsOneLineWithoutSecrets(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(a.output.String(), "storage answered 403"), "the same trouble is said once")
 	assert.NotContains(t, a.output.String(), key)
 }
+
+func TestLastFailureIsPoisonAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("last")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	a.set("extensions:queues:maxDequeueCount", 1)
+	a.set("extensions:queues:visibilityTimeout", "01:00:00")
+	a.queue("failQueue", name, "")
+	a.start()
+
+	poison := poisonOf(t, a, name)
+	eventually(t, func() bool { return visible(t, poison) == "eA==" }, "no poison message")
+}
+
+func TestMessageLeftByAStoppedHostStaysHidden(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	name := azuritetest.Name("left")
+	q := withQueue(t, a, name)
+	createQueue(t, q)
+	send(t, q, "eA==")
+	a.queue("holdQueue", name, "")
+	h := a.start()
+	eventually(t, func() bool { return len(a.seen()) == 1 }, "the message did not arrive")
+
+	require.NoError(t, h.Close())
+
+	assert.Equal(t, 1, length(t, q))
+	assert.Empty(t, visible(t, q))
+	assert.Empty(t, a.finished)
+}

@@ -117,7 +117,7 @@ func TestSubMinuteSchedules(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"*/30 * * * * *": true, "0 * * * * *": false, "0 */5 * * * *": false, "0,58 0 * * * *": true,
-		"0 0 0 30 2 *": false, "00:00:59": true, "00:01:00": false,
+		"0,30 30 * * * *": false, "0 0 0 30 2 *": false, "00:00:59": true, "00:01:00": false,
 	} {
 		s, err := parseSchedule(text)
 		require.NoError(t, err)

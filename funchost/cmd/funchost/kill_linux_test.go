@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,4 +29,16 @@ func TestKilledHostTakesTheHandlerAlong(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Kill())
 
 	gone(t, pid)
+}
+
+func TestHandlerHasItsOwnProcessGroup(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	pid, err := strconv.Atoi(p.line(t, `handler handler is process (\d+)`))
+	require.NoError(t, err)
+
+	group, err := syscall.Getpgid(pid)
+
+	require.NoError(t, err)
+	require.Equal(t, pid, group, "a terminal's Ctrl-C would reach the handler")
 }
