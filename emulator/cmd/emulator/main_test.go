@@ -122,6 +122,8 @@ func TestProgramRefusesWrongArguments(t *testing.T) {
 	}{
 		{"no key given", nil},
 		{"-storage: AccountKey is not Base64", []string{"-key", "K", "-storage", "AccountName=a;AccountKey=secret!"}},
+		{"-service-storage: AccountKey is not Base64", []string{"-key", "K", "-service-storage", "AccountName=a;AccountKey=secret!"}},
+		{"is no flag", []string{"-key", "K", "listen"}},
 		{"no question", []string{"-key", "K", "-answer", "x=y"}},
 		{"write question=answer", []string{"-key", "K", "-answer", "storage-uris"}},
 		{"no tier", []string{"-key", "K", "-tier", "S9"}},
