@@ -61,13 +61,16 @@ func (v *visit) send(ctx context.Context, effects []Action) []error {
 	return errs
 }
 
-// yield takes over what the other process wrote: the next plan starts from it.
-// The iterations are listed again, since what the other asked for may be among
-// them by now.
+// yield takes over what the other process wrote, and looks anew, since what the
+// other asked for may have begun by now: the next plan starts from that.
 func (v *visit) yield(ctx context.Context, effects []Action) error {
 	v.seen.Project, v.seen.Now, v.loaded = v.record.Clone(), v.record.Seen, v.Clock.Now()
 	v.apply(&v.seen.Project)
-	if err := v.listIterations(ctx); err != nil {
+	err := v.listIterations(ctx)
+	if err == nil {
+		err = v.look(ctx)
+	}
+	if err != nil {
 		return v.failAll(effects, err)
 	}
 	return nil
@@ -140,7 +143,10 @@ func (v *visit) sendExport(ctx context.Context, a Action) error {
 	case definite(err):
 		return impossible("the service refuses to export it: " + err.Error())
 	}
-	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Attempts-- }) // it was none
+	v.learn(func(p *state.Project) { // it was none
+		e := p.Iteration(a.Iteration).Export(a.Export)
+		e.Attempts, e.Asked = e.Attempts-1, time.Time{}
+	})
 	return err
 }
 

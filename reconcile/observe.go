@@ -15,6 +15,7 @@ import (
 // about it.
 type visit struct {
 	*Reconciler
+	scope  scope
 	rules  Rules
 	record *state.Record
 	seen   Observed
@@ -33,7 +34,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{Reconciler: r, record: record, loaded: r.Clock.Now()}
+	v := &visit{Reconciler: r, scope: s, record: record, loaded: r.Clock.Now()}
 	if s.name == "" && record.Name == "" {
 		p, err := r.project(ctx, s.project)
 		if err != nil {
@@ -41,7 +42,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		}
 		s.name = p.Name
 	}
-	v.seen = Observed{Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Failed: map[Action]bool{}}
+	v.seen = Observed{Now: record.Seen, Project: record.Clone(), Failed: map[Action]bool{}}
 	if s.name != "" && s.name != record.Name {
 		v.learn(func(p *state.Project) { p.Name = s.name })
 	}
@@ -54,7 +55,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	if err := v.listIterations(ctx); err != nil {
 		return nil, err
 	}
-	return v, v.look(ctx, s)
+	return v, v.look(ctx)
 }
 
 // listIterations sees the project's iterations, with ids comparable to ours.
@@ -77,10 +78,11 @@ func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.load
 
 // look sees the exports and backups of the iterations that need it. One listing
 // serves all of them.
-func (v *visit) look(ctx context.Context, s scope) error {
+func (v *visit) look(ctx context.Context) error {
+	v.seen.Looks = map[string]*Look{}
 	var ids []string
 	for _, it := range v.seen.Iterations {
-		if it.Status == customvision.StatusCompleted && (s.iterations[it.ID] || !settled(v.rules, v.seen, it)) {
+		if it.Status == customvision.StatusCompleted && (v.scope.iterations[it.ID] || !settled(v.rules, v.seen, it)) {
 			ids = append(ids, it.ID)
 		}
 	}
@@ -91,12 +93,12 @@ func (v *visit) look(ctx context.Context, s scope) error {
 	if len(ids) == 1 {
 		only = ids[0]
 	}
-	backups, err := v.Archive.Backups(ctx, s.project, only)
+	backups, err := v.Archive.Backups(ctx, v.record.ID, only)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		exports, err := v.Service.Exports(ctx, s.project, id)
+		exports, err := v.Service.Exports(ctx, v.record.ID, id)
 		if err != nil {
 			return fmt.Errorf("list the exports of iteration %s: %w", id, err)
 		}
