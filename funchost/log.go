@@ -3,6 +3,7 @@ package funchost
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -15,6 +16,7 @@ type logger struct {
 }
 
 func (l *logger) line(who, level, text string) {
+	text = strings.ReplaceAll(text, "\n", " ")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fmt.Fprintf(l.out, "[%s] %-7s %s%s\n", time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), who, level, text)

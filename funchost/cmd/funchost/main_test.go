@@ -71,7 +71,12 @@ func start(t *testing.T, env []string, args ...string) *program {
 			p.lines <- scanner.Text()
 		}
 	}()
-	t.Cleanup(func() { p.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		late := time.AfterFunc(patience, func() { p.cmd.Process.Kill() })
+		defer late.Stop()
+		p.cmd.Process.Signal(syscall.SIGTERM)
+		p.exit(t)
+	})
 	return p
 }
 
