@@ -146,7 +146,9 @@ func (s *Server) getArtifact(c *call) (any, error) {
 	if container != "m-"+compact(p.ID) && container != "i-"+compact(p.ID) || refused {
 		return nil, badRequest("BadRequestInvalidArtifactUri", "The path can't be read")
 	}
-	content, err := s.ownBlob(path)
+	var content []byte
+	read := s.ownBlob(path)
+	s.unlocked(func() { content, err = read() })
 	if err != nil {
 		return nil, err
 	}

@@ -179,7 +179,7 @@ func (s *Server) finishExport(j job) {
 			s.options.Logf("export %s of iteration %s failed: %v", e.Platform, i.ID, err)
 			j.Fail = true
 		}
-		if p, i, e = find(); e == nil { // deleted meanwhile
+		if p, i, e = find(); e == nil || s.ctx.Err() != nil { // deleted meanwhile, or cut short
 			return
 		}
 	}

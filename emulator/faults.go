@@ -45,18 +45,19 @@ func (s *Server) set(counter *int, n int) {
 // Scope names what FinishNow ends. Empty fields match everything.
 type Scope struct {
 	Project, Iteration string // ids
-	Platform           string // an export's; "" takes trainings too
+	Platform           string // an export's; "" takes trainings and imports too
 	Fail               bool   // end in failure
 }
 
-// FinishNow ends running trainings and exports at once, stalled ones too, and
-// says how many.
+// FinishNow ends running trainings, exports and imports at once, stalled ones
+// too, and says how many. Where messages come before the state, the state
+// follows by the clock.
 func (s *Server) FinishNow(scope Scope) int {
 	s.mu.Lock()
 	n := 0
 	for k := range s.state.Jobs {
 		j := &s.state.Jobs[k]
-		if (j.Kind != jobTrain && j.Kind != jobExport) ||
+		if (j.Kind != jobTrain && j.Kind != jobExport && j.Kind != jobImport) ||
 			(scope.Project != "" && scope.Project != j.Project) ||
 			(scope.Iteration != "" && scope.Iteration != j.Iteration) ||
 			(scope.Platform != "" && scope.Platform != j.Platform) {

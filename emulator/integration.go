@@ -99,12 +99,13 @@ func (s *Server) storePackage(p *project, i *iteration, e *export) error {
 	if container == "" && s.blobs == nil {
 		return nil // built again whenever it is asked for
 	}
-	content, err := s.buildPackage(i, e)
-	if err != nil {
-		return err
-	}
-	own, name := containerName(p), packageName(i, e)
+	var err error
+	spec, own, name := s.packageSpec(i, e), containerName(p), packageName(i, e)
 	s.unlocked(func() {
+		var content []byte
+		if content, err = spec.build(); err != nil {
+			return
+		}
 		if err = s.putOwn(own, name, content); err == nil && container != "" {
 			err = s.putBlob(container, backup, content)
 		}

@@ -76,14 +76,15 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, blobPrefix)
 	expiry := r.URL.Query().Get("se")
 	s.mu.Lock()
-	until, err := time.Parse(time.RFC3339, expiry)
-	valid := err == nil && s.state.Clock.now().Before(until) &&
+	until, badTime := time.Parse(time.RFC3339, expiry)
+	valid := badTime == nil && s.state.Clock.now().Before(until) &&
 		hmac.Equal([]byte(r.URL.Query().Get("sig")), []byte(s.signature(path, expiry)))
-	var content []byte
+	read := noBlob
 	if valid {
-		content, err = s.ownBlob(path)
+		read = s.ownBlob(path)
 	}
 	s.mu.Unlock()
+	content, err := read()
 	switch {
 	case !valid:
 		blobError(w, http.StatusForbidden, "AuthenticationFailed", "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly including the signature.")
@@ -99,29 +100,33 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ownBlob is a blob of the service's storage by its path, nil if there is none.
-// s.mu must be held.
-func (s *Server) ownBlob(path string) ([]byte, error) {
+// ownBlob finds a blob of the service's storage by its path. What it gives reads
+// the blob, nil if there is none. s.mu must be held for finding, not for reading.
+func (s *Server) ownBlob(path string) (read func() ([]byte, error)) {
+	container, name, _ := strings.Cut(path, "/")
 	for _, p := range s.state.Projects {
-		if !strings.Contains(path, compact(p.ID)) {
+		switch {
+		case path == exportPath(p):
+			content, err := s.projectCopy(p)
+			return func() ([]byte, error) { return content, err }
+		case container == "i-"+compact(p.ID) && len(name) > 2:
+			content, err := s.pictures.get(p.pictureHash(name[2:]))
+			return func() ([]byte, error) { return content, err }
+		case container != containerName(p):
 			continue
-		}
-		if path == exportPath(p) {
-			return s.projectCopy(p)
-		}
-		if _, name, _ := strings.Cut(path, "/"); strings.HasPrefix(path, "i-") && len(name) > 2 {
-			return s.pictures.get(p.pictureHash(name[2:]))
 		}
 		for _, i := range p.Iterations {
 			for _, e := range i.Exports {
-				if e.Status == exportDone && containerName(p)+"/"+packageName(i, e) == path {
-					return s.buildPackage(i, e)
+				if e.Status == exportDone && packageName(i, e) == name {
+					return s.packageSpec(i, e).build
 				}
 			}
 		}
 	}
-	return nil, nil
+	return noBlob
 }
+
+func noBlob() ([]byte, error) { return nil, nil }
 
 // pictureHash finds a picture of the project by its compact id.
 func (p *project) pictureHash(id string) string {

@@ -37,43 +37,68 @@ type member struct {
 	content []byte
 }
 
-// buildPackage makes the file behind an export. It is always the same bytes for
-// the same package, so that nothing large must be kept.
-func (s *Server) buildPackage(i *iteration, e *export) ([]byte, error) {
-	model := modelName(e.Platform, e.flavor())
-	content := modelBytes(i.ID, e, s.modelSize(e.flavor()))
-	if e.Platform == "CoreML" && s.answer(CoreMLPackage) == "mlmodel" {
+// packageSpec is all that a package is made of. The same spec always makes the
+// same bytes, so that nothing large must be kept.
+type packageSpec struct {
+	iterationID    string
+	domain         domain
+	classification string
+	labels         []string
+	platform       string
+	flavor         string
+	manifestFlavor *string
+	number         int // of the packages made of this export
+	exported       time.Time
+	size           int  // of the model file
+	bare           bool // the model file alone
+}
+
+// packageSpec is the spec of an export. s.mu must be held.
+func (s *Server) packageSpec(i *iteration, e *export) packageSpec {
+	spec := packageSpec{
+		iterationID: i.ID, classification: i.Classification, platform: e.Platform, flavor: e.flavor(),
+		manifestFlavor: s.manifestFlavor(e), number: e.Packages, exported: e.Exported.UTC(), size: s.options.ModelSize,
+		bare: e.Platform == "CoreML" && s.answer(CoreMLPackage) == "mlmodel",
+	}
+	spec.domain, _ = findDomain(i.DomainID)
+	for _, t := range i.Tags {
+		spec.labels = append(spec.labels, t.Name)
+	}
+	slices.Sort(spec.labels)
+	if strings.HasSuffix(spec.flavor, "Float16") {
+		spec.size /= 2
+	}
+	return spec
+}
+
+// build makes the file behind an export.
+func (p packageSpec) build() ([]byte, error) {
+	model, content := p.modelName(), p.modelBytes()
+	if p.bare {
 		return content, nil
 	}
-	d, _ := findDomain(i.DomainID)
-	var labels []string
-	for _, t := range i.Tags {
-		labels = append(labels, t.Name)
-	}
-	slices.Sort(labels)
 	sum := sha1.Sum(content)
-	m := manifest{
-		DomainType: d.kind, Platform: e.Platform, Flavor: s.manifestFlavor(e),
-		ExporterVersion: "2.2", ExportedDate: e.Exported.UTC().Format("2006-01-02T15:04:05.9999999Z07:00"),
-		IterationID: i.ID, ModelFileName: model, LabelFileName: "labels.txt",
+	manifestText, err := json.MarshalIndent(manifest{
+		DomainType: p.domain.kind, Platform: p.platform, Flavor: p.manifestFlavor,
+		ExporterVersion: "2.2", ExportedDate: p.exported.Format("2006-01-02T15:04:05.9999999Z07:00"),
+		IterationID: p.iterationID, ModelFileName: model, LabelFileName: "labels.txt",
 		MetadataPropsFileName: "metadata_properties.json",
 		ModelFileSHA1:         hex.EncodeToString(sum[:]), SchemaVersion: "1.0",
-	}
-	manifestText, err := json.MarshalIndent(m, "", "  ")
+	}, "", "  ")
 	if err != nil {
 		return nil, err
 	}
-	metadata, err := json.MarshalIndent(modelMetadata(i, d), "", "  ")
+	metadata, err := json.MarshalIndent(p.metadata(), "", "  ")
 	if err != nil {
 		return nil, err
 	}
 	members := []member{
 		{"cvexport.manifest", manifestText},
-		{"labels.txt", []byte(strings.Join(labels, "\n"))},
+		{"labels.txt", []byte(strings.Join(p.labels, "\n"))},
 		{"metadata_properties.json", metadata},
 	}
-	members = append(members, modelMembers(e, model, content)...)
-	return writeZip(packaged(e.Platform, members), e.Exported)
+	members = append(members, p.modelMembers(model, content)...)
+	return writeZip(packaged(p.platform, members), p.exported)
 }
 
 // packaged adds what else a platform's package holds, and puts the parts under
@@ -105,8 +130,8 @@ func packaged(platform string, members []member) []member {
 }
 
 // modelName is the model file's name as the manifest gives it.
-func modelName(platform, flavor string) string {
-	switch platform {
+func (p packageSpec) modelName() string {
+	switch p.platform {
 	case "ONNX":
 		return "model.onnx"
 	case "CoreML":
@@ -118,7 +143,7 @@ func modelName(platform, flavor string) string {
 	case "OpenVino":
 		return "model.xml"
 	case "TensorFlow":
-		switch flavor {
+		switch p.flavor {
 		case "TensorFlowLite", "TensorFlowLiteFloat16":
 			return "model.tflite"
 		case "TensorFlowSavedModel":
@@ -131,28 +156,20 @@ func modelName(platform, flavor string) string {
 	return "model.bin"
 }
 
-func modelMembers(e *export, name string, content []byte) []member {
+func (p packageSpec) modelMembers(name string, content []byte) []member {
 	switch {
-	case e.flavor() == "TensorFlowJs":
+	case p.flavor == "TensorFlowJs":
 		return []member{{"model.json", []byte(`{"format":"graph-model","modelTopology":{},"weightsManifest":[{"paths":["weights.bin"],"weights":[]}]}`)}, {"weights.bin", content}}
-	case e.Platform == "OpenVino":
+	case p.platform == "OpenVino":
 		return []member{{name, content}, {"model.bin", content[:len(content)/2]}}
 	}
 	return []member{{name, content}}
 }
 
-// modelSize halves the size for 16-bit flavors.
-func (s *Server) modelSize(flavor string) int {
-	if strings.HasSuffix(flavor, "Float16") {
-		return s.options.ModelSize / 2
-	}
-	return s.options.ModelSize
-}
-
 // modelBytes is noise that depends on nothing but the package.
-func modelBytes(iterationID string, e *export, size int) []byte {
-	seed := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", iterationID, e.Platform, e.flavor(), e.Packages))
-	content := make([]byte, size)
+func (p packageSpec) modelBytes() []byte {
+	seed := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", p.iterationID, p.platform, p.flavor, p.number))
+	content := make([]byte, p.size)
 	rand.NewChaCha8(seed).Read(content)
 	return content
 }
@@ -172,13 +189,13 @@ func (s *Server) manifestFlavor(e *export) *string {
 	return e.Flavor
 }
 
-// modelMetadata is metadata_properties.json: a flat map of strings.
-func modelMetadata(i *iteration, d domain) map[string]string {
+// metadata is metadata_properties.json: a flat map of strings.
+func (p packageSpec) metadata() map[string]string {
 	method := "ClassificationMultiLabel"
 	switch {
-	case d.kind == objectDetection:
+	case p.domain.kind == objectDetection:
 		method = "Yolo"
-	case i.Classification == "Multiclass":
+	case p.classification == "Multiclass":
 		method = "ClassificationMultiClass"
 	}
 	return map[string]string{

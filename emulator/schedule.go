@@ -17,7 +17,7 @@ const (
 // job is something that will happen by itself. It is data, so that it can be
 // kept in a file.
 type job struct {
-	Kind               string
+	ID, Kind           string
 	Due                time.Time // zero is never: only "finish now" ends it
 	Project, Iteration string
 	Platform           string
@@ -30,6 +30,7 @@ type job struct {
 
 // schedule adds a job. s.mu must be held.
 func (s *Server) schedule(j job) {
+	j.ID = newID()
 	s.state.Jobs = append(s.state.Jobs, j)
 	select {
 	case s.wake <- struct{}{}:
@@ -89,9 +90,12 @@ func (s *Server) runDue() {
 		if i < 0 || s.state.Jobs[i].Due.After(s.state.Clock.now()) {
 			return
 		}
-		j := s.state.Jobs[i]
-		s.state.Jobs = slices.Delete(s.state.Jobs, i, i+1)
-		s.perform(j)
+		done := s.state.Jobs[i]
+		s.perform(done)
+		if s.ctx.Err() != nil { // cut short: a restart does it again
+			return
+		}
+		s.state.Jobs = slices.DeleteFunc(s.state.Jobs, func(j job) bool { return j.ID == done.ID })
 		s.save()
 	}
 }

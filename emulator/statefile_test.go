@@ -1,13 +1,20 @@
 package emulator
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/storage"
 )
 
 func TestStateFileKeepsEverythingOverARestart(t *testing.T) {
@@ -48,4 +55,40 @@ func TestForeignStateFileIsRefused(t *testing.T) {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, "text", string(text))
+}
+
+func TestWhatACloseCutShortIsDoneAfterARestart(t *testing.T) {
+	t.Parallel()
+	writing, hang := make(chan struct{}, 1), atomic.Bool{}
+	hang.Store(true)
+	blobs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.URL.Path, testFolder) && hang.Load() {
+			io.Copy(io.Discard, r.Body) // so that the server notices when the caller leaves
+			writing <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		w.WriteHeader(http.StatusCreated)
+	}))
+	t.Cleanup(blobs.Close)
+	account, err := storage.ParseConnectionString("AccountName=a;AccountKey=a2V5;BlobEndpoint=" + blobs.URL + "/a;QueueEndpoint=" + blobs.URL + "/a")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "state.json")
+	keep := func(o *Options) {
+		o.State, o.Storage, o.Frozen, o.TrainTime, o.ExportTime = file, account, time.Time{}, 0, 0
+	}
+
+	s := start(t, keep, noValidation)
+	project := s.project("exportModelContainerUri", blobs.URL+"/a/models")
+	id, err := s.Train(project[9:])
+	require.NoError(t, err)
+	iteration := project + "/iterations/" + id
+	require.Eventually(t, func() bool { return s.call("GET", iteration, nil, nil).ok()["status"] == "Completed" }, 10*time.Second, time.Millisecond)
+	s.call("POST", iteration+"/export", q("platform", "ONNX"), nil).ok()
+	<-writing
+	s.Close()
+
+	hang.Store(false)
+	again := start(t, keep, noValidation)
+	require.Eventually(t, func() bool { return again.call("GET", iteration+"/export", nil, nil).list()[0]["status"] == "Done" }, 10*time.Second, time.Millisecond)
 }
