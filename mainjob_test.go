@@ -32,6 +32,7 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, options{policy: exportsAndRetrain, emulator: emulator.Options{TrainTime: 200 * time.Millisecond}})
 	p := a.connect("Kitchen", compact)
+	a.eventually("the app knows the project", func() bool { return a.project(p.ID).ConnectionTest != nil })
 	a.service.FailTrainings(5)
 	first, err := a.client.Train(t.Context(), p.ID, customvision.TrainOptions{})
 	require.NoError(t, err)

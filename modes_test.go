@@ -80,6 +80,7 @@ func TestModeObserveOnlyArchives(t *testing.T) {
 	_, err = a.client.Train(t.Context(), p.ID, customvision.TrainOptions{Force: true})
 	require.NoError(t, err)
 	a.settles()
+	a.sweep() // of a project that the app didn't know from its beginning, nothing is trained before this
 	a.sweep()
 	assert.Equal(t, 1, a.service.Counts()["ExportIteration"], "the person's")
 	assert.Equal(t, 2, a.service.Counts()["TrainProject"], "the person's")

@@ -58,10 +58,18 @@ func serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	h.Handle(notifications.Name, notifications.Function{
+	queues, err := s.Models.Queue(nil)
+	if err != nil {
+		return fmt.Errorf("CustomVisionStorage: %w", err)
+	}
+	messages := notifications.Function{
 		Reconciler: reconciler, State: reconciler.State, Now: time.Now,
 		ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer, LastDelivery: lastDelivery,
+	}
+	h.Handle(notifications.Name, messages.Invoke)
+	h.Handle(sweep.Name, sweep.Function{
+		Reconciler: reconciler, Notifications: messages, Poison: queues.NewQueueClient(s.Queue + "-poison"),
+		State: reconciler.State, Version: version, Now: time.Now, Warnings: warnings,
 	}.Invoke)
-	h.Handle(sweep.Name, sweep.Function{Reconciler: reconciler, Warnings: warnings}.Invoke)
 	return server.Serve(ctx)
 }

@@ -29,7 +29,8 @@ func (v *visit) act(ctx context.Context) error {
 		}
 		errs = append(errs, v.round(ctx, plan)...)
 	}
-	errs = append(errs, v.write(ctx))
+	v.conclude(errors.Join(errs...) == nil && ctx.Err() == nil)
+	errs = append(errs, v.save(ctx))
 	return errors.Join(errs...)
 }
 
@@ -46,6 +47,8 @@ func (v *visit) round(ctx context.Context, plan []Action) []error {
 			continue
 		case Backup:
 			err = v.backup(ctx, a)
+		case Collect:
+			err = v.collect(ctx, a)
 		case Describe:
 			err = v.describe(ctx, a)
 		default:
@@ -65,7 +68,7 @@ func (i impossible) Error() string { return string(i) }
 func (v *visit) outcome(ctx context.Context, a Action, err error) error {
 	var why impossible
 	if errors.As(err, &why) {
-		a, err = Action{Kind: Block, Iteration: a.Iteration, Export: a.Export, Why: string(why)}, nil
+		a, err = Action{Kind: Block, Iteration: a.Iteration, Export: a.Export, Blob: a.Blob, Why: string(why)}, nil
 		v.remember(a)
 	}
 	log := zerolog.Ctx(ctx)
@@ -80,10 +83,13 @@ func (v *visit) outcome(ctx context.Context, a Action, err error) error {
 	if a.Export != "" {
 		event = event.Str("export", a.Export)
 	}
+	if a.Blob != "" {
+		event = event.Str("blob", a.Blob)
+	}
 	if err != nil {
 		v.seen.Failed[a] = true
 		event.Msg("failed: " + string(a.Kind))
-		return fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export, a.Iteration, err)
+		return fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export+a.Blob, a.Iteration, err)
 	}
 	v.done = append(v.done, a)
 	event.Msg(said[a.Kind])
@@ -94,6 +100,7 @@ func (v *visit) outcome(ctx context.Context, a Action, err error) error {
 var said = map[ActionKind]string{
 	Describe: "noted domain, tags and performance",
 	Backup:   "archived",
+	Collect:  "archived",
 	Export:   "asked for an export",
 	Retrain:  "started a training",
 	Adopt:    "found the training that was asked for",
@@ -133,6 +140,7 @@ func (v *visit) remember(a Action) {
 		v.learn(func(p *state.Project) {
 			it := p.Iteration(a.Iteration)
 			switch {
+			case a.Blob != "": // the blob is marked as dealt with
 			case a.Export == "":
 				it.Blocked = a.Why
 			case done:
@@ -144,10 +152,10 @@ func (v *visit) remember(a Action) {
 	}
 }
 
-// write puts what was learnt into the state. Every export that is underway gets
-// a date, so that one that never ends is noticed whoever asked for it; what the
-// project no longer has is dropped.
-func (v *visit) write(ctx context.Context) error {
+// conclude learns what a visit shows as a whole. Every export that is underway
+// gets a date, so that one that never ends is noticed whoever asked for it; what
+// the project no longer has is dropped.
+func (v *visit) conclude(complete bool) {
 	for id, look := range v.seen.Looks {
 		for _, e := range look.Exports {
 			key, err := archive.NewKey(v.record.ID, id, e.Platform, e.Flavor)
@@ -156,15 +164,65 @@ func (v *visit) write(ctx context.Context) error {
 			}
 		}
 	}
-	for id := range v.seen.Project.Iterations {
-		if !slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id }) {
+	for _, b := range v.seen.Blobs {
+		if look := v.seen.Looks[b.iteration]; look != nil && look.holds(b) {
+			v.archived(b)
+		}
+	}
+	for id, known := range v.seen.Project.Iterations {
+		listed := slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id })
+		// Its blobs are remembered for as long as they lie in the model container.
+		held := len(known.Blobs) > 0 && !v.scope.whole || slices.ContainsFunc(v.scope.blobs, func(b modelBlob) bool { return b.iteration == id })
+		if !listed && !held {
 			v.learn(func(p *state.Project) { delete(p.Iterations, id) })
 		}
 	}
+	if complete && v.scope.whole && v.seen.Project.Rebuilt {
+		v.learn(func(p *state.Project) { p.Rebuilt = false })
+	}
+}
+
+// archived learns that a blob of the model container is in the archive, or never
+// can be.
+func (v *visit) archived(b modelBlob) {
+	v.learn(func(p *state.Project) { p.Iteration(b.iteration).Archived(b.name, b.etag) })
+}
+
+// save writes what was learnt.
+func (v *visit) save(ctx context.Context) error {
 	return v.State.Update(ctx, v.record, func(p *state.Project) error {
 		v.apply(p)
 		return nil
 	})
+}
+
+// sum counts what is left.
+func (v *visit) sum(report *Report) {
+	for id, look := range v.seen.Looks {
+		it := v.iteration(id)
+		for _, e := range look.Exports {
+			key, err := archive.NewKey(v.record.ID, id, e.Platform, e.Flavor)
+			if err != nil || e.Status != customvision.ExportDone ||
+				slices.ContainsFunc(backupsOf(look, key), func(b archive.Backup) bool { return b.Verdict.Counts() }) ||
+				v.seen.Project.Iteration(id).Export(key.String()).Blocked != "" {
+				continue
+			}
+			report.Unproven++
+			if it.TrainedAt != nil && (report.Oldest.IsZero() || it.TrainedAt.Before(report.Oldest)) {
+				report.Oldest = *it.TrainedAt
+			}
+		}
+	}
+	for _, it := range v.seen.Project.Iterations {
+		if it.Blocked != "" {
+			report.Blocked++
+		}
+		for _, e := range it.Exports {
+			if e.Blocked != "" || e.Refused != "" {
+				report.Blocked++
+			}
+		}
+	}
 }
 
 // apply makes all changes so far in what another writer may have left.

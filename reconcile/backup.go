@@ -33,6 +33,28 @@ func (v *visit) backup(ctx context.Context, a Action) error {
 	}
 	look := v.seen.Looks[a.Iteration]
 	look.Backups = append(look.Backups, b)
+	if b.Origin.Kind == archive.FromContainer {
+		v.archived(modelBlob{iteration: a.Iteration, name: b.Origin.Name, etag: b.Origin.ETag})
+	}
+	return nil
+}
+
+// collect archives a blob of the model container as what it says it is.
+func (v *visit) collect(ctx context.Context, a Action) error {
+	i := slices.IndexFunc(v.seen.Blobs, func(b modelBlob) bool { return b.name == a.Blob })
+	b := v.seen.Blobs[i]
+	err := v.archiveBlob(ctx, b, v.facts(b.iteration))
+	if err != nil && !hopeless(err) && !errors.Is(err, archive.ErrNotFound) {
+		return err
+	}
+	v.seen.Blobs = slices.Delete(slices.Clone(v.seen.Blobs), i, i+1)
+	if errors.Is(err, archive.ErrNotFound) {
+		return nil // gone since the listing
+	}
+	v.archived(b)
+	if err != nil {
+		return impossible(err.Error())
+	}
 	return nil
 }
 
@@ -124,8 +146,12 @@ func (v *visit) facts(iteration string) archive.Facts {
 	if record := v.seen.Project.Iterations[iteration]; record != nil && record.Facts != nil {
 		_ = json.Unmarshal(record.Facts, &f) // written by describe; without them the bytes still count
 	}
-	it := v.iteration(iteration)
-	f.ProjectName, f.IterationName, f.PublishedName, f.TrainedAt = v.seen.Project.Name, it.Name, it.PublishName, it.TrainedAt
+	f.ProjectName = v.seen.Project.Name
+	for _, it := range v.seen.Iterations {
+		if it.ID == iteration {
+			f.IterationName, f.PublishedName, f.TrainedAt = it.Name, it.PublishName, it.TrainedAt
+		}
+	}
 	return f
 }
 

@@ -37,9 +37,9 @@ func TestASettledIterationCostsASweepNothing(t *testing.T) {
 	sweep := func() (requests, calls int) {
 		sent := w.front.requests(func() {
 			for _, n := range w.calls(func() {
-				projects, err := New(w.options).Sweep(t.Context())
+				swept, err := New(w.options).Sweep(t.Context(), "")
 				require.NoError(t, err)
-				require.Equal(t, 1, projects)
+				require.Equal(t, 1, swept.Covered)
 			}) {
 				calls += n
 			}

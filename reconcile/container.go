@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -13,22 +14,26 @@ import (
 	"visionkeeper/state"
 )
 
-// This file is for the app without an endpoint: nobody tells which exports there
-// are, so every blob of the model container is archived as what it says it is.
+// Without an endpoint, and of a project that the service no longer has, nobody
+// tells which exports there are: every blob of the model container is archived as
+// what it says it is.
 
 // archiveContainer archives a project's blobs.
 func (r *Reconciler) archiveContainer(ctx context.Context, s scope) (Report, error) {
 	report := Report{Key: Key{Project: s.project}, ContainerOnly: true}
-	firstDigits, _, _ := strings.Cut(s.project, "-") // the same with hyphens and without
-	var blobs []modelBlob
-	for b, err := range r.Models.list(ctx, firstDigits) {
-		if err != nil {
-			return report, err
+	blobs := s.blobs
+	if !s.whole {
+		firstDigits, _, _ := strings.Cut(s.project, "-") // the same with hyphens and without
+		for b, err := range r.Models.list(ctx, firstDigits) {
+			if err != nil {
+				return report, err
+			}
+			if b.project == s.project {
+				blobs = append(blobs, b)
+			}
 		}
-		if b.project != s.project {
-			continue
-		}
-		blobs = append(blobs, b)
+	}
+	for _, b := range blobs {
 		if s.iterations[b.iteration] {
 			report.Blobs++
 		}
@@ -38,22 +43,12 @@ func (r *Reconciler) archiveContainer(ctx context.Context, s scope) (Report, err
 	return report, err
 }
 
-// sweepContainer archives every blob of the container that is named as Custom
-// Vision names its backups, and says of how many projects they were.
-func (r *Reconciler) sweepContainer(ctx context.Context) (int, error) {
-	projects := map[string][]modelBlob{}
-	for b, err := range r.Models.list(ctx, "") {
-		if err != nil {
-			return 0, err
-		}
-		projects[b.project] = append(projects[b.project], b)
-	}
-	var errs []error
-	for project, blobs := range projects {
-		_, err := r.archiveBlobs(ctx, project, blobs)
-		errs = append(errs, err)
-	}
-	return len(projects), errors.Join(errs...)
+// unarchived are the blobs that the state doesn't know in this version.
+func unarchived(p state.Project, blobs []modelBlob) []modelBlob {
+	return slices.DeleteFunc(slices.Clone(blobs), func(b modelBlob) bool {
+		known := p.Iterations[b.iteration]
+		return known != nil && known.Blobs[b.name] == b.etag
+	})
 }
 
 // archiveBlobs archives those of a project's blobs that the state doesn't know
@@ -66,13 +61,10 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 	var done []Action
 	var archived []modelBlob
 	var errs []error
-	for _, b := range blobs {
-		if known := record.Iterations[b.iteration]; known != nil && known.Blobs[b.name] == b.etag {
-			continue
-		}
+	for _, b := range unarchived(record.Project, blobs) {
 		log := zerolog.Ctx(ctx).With().Str("project", project).Str("iteration", b.iteration).Str("blob", b.name).Logger()
-		a := Action{Kind: Backup, Iteration: b.iteration, Export: b.platform, Why: "it lies in the model container"}
-		err := r.archiveBlob(ctx, b)
+		a := Action{Kind: Collect, Iteration: b.iteration, Blob: b.name, Why: "it lies in the model container"}
+		err := r.archiveBlob(ctx, b, archive.Facts{ProjectName: record.Name})
 		switch {
 		case errors.Is(err, archive.ErrNotFound):
 			continue // gone since the listing
@@ -83,7 +75,7 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 			errs = append(errs, fmt.Errorf("archive %q: %w", b.name, err))
 			continue
 		default:
-			log.Info().Msg(said[Backup])
+			log.Info().Msg(said[Collect])
 		}
 		done = append(done, a)
 		archived = append(archived, b)
@@ -99,7 +91,7 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 
 // archiveBlob archives one blob: as the export its manifest names, or, without a
 // manifest that fits, as the platform's default, which its verdict then doubts.
-func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob) error {
+func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob, facts archive.Facts) error {
 	s, err := r.Models.source(ctx, b.name)
 	if err != nil {
 		return err
@@ -117,7 +109,7 @@ func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob) error {
 		return err
 	}
 	for {
-		copied, err := r.copyAndVerify(ctx, key, s, id, archive.Facts{})
+		copied, err := r.copyAndVerify(ctx, key, s, id, facts)
 		if err != nil || copied.Verdict != archive.Damaged {
 			return err
 		}

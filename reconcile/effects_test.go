@@ -218,7 +218,7 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	assert.Equal(t, []string{"retrain"}, steps(w.reconcile(key).Done))
 	w.service.Advance(trainTime) // it fails too
 	for range 3 {
-		_, err := New(w.options).Sweep(t.Context())
+		_, err := New(w.options).Sweep(t.Context(), "")
 		require.NoError(t, err)
 	}
 	assert.Equal(t, 2, w.service.Counts()["TrainProject"], "the person's training and one answer")

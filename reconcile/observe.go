@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"visionkeeper/archive"
 	"visionkeeper/customvision"
 	"visionkeeper/state"
@@ -26,6 +28,14 @@ type visit struct {
 	done, waiting []Action
 }
 
+// visit begins with what is remembered.
+func (r *Reconciler) visit(s scope, record *state.Record) *visit {
+	return &visit{Reconciler: r, scope: s, record: record, loaded: r.Clock.Now(), seen: Observed{
+		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Failed: map[Action]bool{},
+		Blobs: unarchived(record.Project, s.blobs),
+	}}
+}
+
 // observe looks once: the state, the list of iterations, and of every iteration
 // in scope or unsettled the exports and the backups. A settled iteration costs
 // nothing. It returns nil for a project outside the policy.
@@ -34,7 +44,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{Reconciler: r, scope: s, record: record, loaded: r.Clock.Now()}
+	v := r.visit(s, record)
 	if s.name == "" && record.Name == "" {
 		p, err := r.project(ctx, s.project)
 		if err != nil {
@@ -42,7 +52,6 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		}
 		s.name = p.Name
 	}
-	v.seen = Observed{Now: record.Seen, Project: record.Clone(), Failed: map[Action]bool{}}
 	if s.name != "" && s.name != record.Name {
 		v.learn(func(p *state.Project) { p.Name = s.name })
 	}
@@ -55,7 +64,32 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	if err := v.listIterations(ctx); err != nil {
 		return nil, err
 	}
+	v.begin(ctx)
 	return v, v.look(ctx)
+}
+
+// begin looks after a project of which nothing is remembered. If it has a past,
+// what was remembered of it may have been lost, and with it the trainings that
+// were started: its failures so far are never answered, and until a sweep has
+// gone over all of it nothing is trained.
+func (v *visit) begin(ctx context.Context) {
+	if !v.record.Empty() {
+		return
+	}
+	if v.record.Lost != nil {
+		zerolog.Ctx(ctx).Error().Err(v.record.Lost).Str("project", v.record.ID).Msg("what was remembered is lost, and is made anew")
+	}
+	for _, it := range v.seen.Iterations {
+		if it.Status != customvision.StatusCompleted && it.Status != customvision.StatusFailed {
+			continue
+		}
+		v.learn(func(p *state.Project) {
+			p.Rebuilt = true
+			if it.Status == customvision.StatusFailed && answerTo(p.Trainings, it.ID) == nil {
+				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: v.now(), Refused: "it failed before anything was remembered of the project"})
+			}
+		})
+	}
 }
 
 // listIterations sees the project's iterations, with ids comparable to ours.
@@ -82,7 +116,8 @@ func (v *visit) look(ctx context.Context) error {
 	v.seen.Looks = map[string]*Look{}
 	var ids []string
 	for _, it := range v.seen.Iterations {
-		if it.Status == customvision.StatusCompleted && (v.scope.iterations[it.ID] || !settled(v.rules, v.seen, it)) {
+		asked := v.scope.iterations[it.ID] || slices.ContainsFunc(v.seen.Blobs, func(b modelBlob) bool { return b.iteration == it.ID })
+		if it.Status == customvision.StatusCompleted && (asked || !settled(v.rules, v.seen, it)) {
 			ids = append(ids, it.ID)
 		}
 	}

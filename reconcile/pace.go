@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -45,39 +46,54 @@ type scope struct {
 	project    string
 	name       string          // the project's name, where a caller has just learnt it
 	iterations map[string]bool // those that were asked for
+
+	// The rest is a sweep's: it goes over the whole project and brings the blobs
+	// that the model container holds of it.
+	whole    bool
+	blobs    []modelBlob
+	vanished bool // the service doesn't list the project any more
 }
 
-// join waits for a run that begins after now and covers the key.
-func (p *pace) join(ctx context.Context, key Key, name string) (Report, error) {
-	c := p.enqueue(ctx, key, name)
+// add widens the scope by another of the same project.
+func (s *scope) add(o scope) {
+	if s.iterations == nil {
+		s.iterations = map[string]bool{}
+	}
+	maps.Copy(s.iterations, o.iterations)
+	if o.name != "" {
+		s.name = o.name
+	}
+	if o.whole {
+		s.whole, s.blobs, s.vanished = true, o.blobs, o.vanished
+	}
+}
+
+// join waits for a run that begins after now and covers the scope.
+func (p *pace) join(ctx context.Context, s scope) (Report, error) {
+	c := p.enqueue(ctx, s)
 	select {
 	case <-c.done:
 		return c.report, c.err
 	case <-ctx.Done():
-		return Report{Key: key}, ctx.Err()
+		return Report{Key: Key{Project: s.project}}, ctx.Err()
 	}
 }
 
-func (p *pace) enqueue(ctx context.Context, key Key, name string) *call {
+func (p *pace) enqueue(ctx context.Context, s scope) *call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l := p.lanes[key.Project]
+	l := p.lanes[s.project]
 	if l == nil {
 		l = &lane{}
-		p.lanes[key.Project] = l
+		p.lanes[s.project] = l
 	}
 	if l.next == nil {
-		l.next = &call{ctx: ctx, done: make(chan struct{}), scope: scope{project: key.Project, iterations: map[string]bool{}}}
+		l.next = &call{ctx: ctx, done: make(chan struct{}), scope: scope{project: s.project}}
 	}
-	if key.Iteration != "" {
-		l.next.scope.iterations[key.Iteration] = true
-	}
-	if name != "" {
-		l.next.scope.name = name
-	}
+	l.next.scope.add(s)
 	if !l.busy {
 		l.busy = true
-		go p.serve(key.Project, l)
+		go p.serve(s.project, l)
 	}
 	return l.next
 }

@@ -56,7 +56,7 @@ func TestCallsWhileOneRunsShareTheNextRun(t *testing.T) {
 				if i > 0 {
 					time.Sleep(500 * time.Millisecond)
 				}
-				_, err := p.join(t.Context(), Key{Project: projectID, Iteration: fmt.Sprint(i)}, "")
+				_, err := p.join(t.Context(), scope{project: projectID, iterations: map[string]bool{fmt.Sprint(i): true}})
 				assert.NoError(t, err)
 			})
 		}
@@ -73,9 +73,9 @@ func TestARunThatBeganBeforeACallDoesNotAnswerIt(t *testing.T) {
 			time.Sleep(time.Second)
 			return Report{Blobs: n}, nil
 		})
-		go p.join(t.Context(), Key{Project: projectID}, "")
+		go p.join(t.Context(), scope{project: projectID})
 		time.Sleep(time.Millisecond)
-		report, err := p.join(t.Context(), Key{Project: projectID}, "")
+		report, err := p.join(t.Context(), scope{project: projectID})
 		require.NoError(t, err)
 		assert.Equal(t, 2, report.Blobs)
 	})
@@ -85,7 +85,7 @@ func TestAProjectThatWaitsIsNotLookedAtBeforeTheInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaced(taking(time.Second, waits))
 		for range 3 {
-			_, err := p.join(t.Context(), Key{Project: projectID}, "")
+			_, err := p.join(t.Context(), scope{project: projectID})
 			require.NoError(t, err)
 		}
 		assert.Equal(t, []time.Duration{0, 11 * time.Second, 22 * time.Second}, p.begun, "counted from the end of a run")
@@ -101,7 +101,7 @@ func TestAProjectThatWaitsForNothingIsLookedAtAtOnce(t *testing.T) {
 			return Report{}, nil
 		})
 		for range 3 {
-			_, err := p.join(t.Context(), Key{Project: projectID}, "")
+			_, err := p.join(t.Context(), scope{project: projectID})
 			require.NoError(t, err)
 		}
 		assert.Equal(t, []time.Duration{0, interval, interval}, p.begun)
@@ -117,7 +117,7 @@ func TestAFailedLookDoesNotEndTheRest(t *testing.T) {
 			return Report{}, errors.New("the service is down")
 		})
 		for range 3 {
-			p.join(t.Context(), Key{Project: projectID}, "")
+			p.join(t.Context(), scope{project: projectID})
 		}
 		assert.Equal(t, []time.Duration{0, interval, 2 * interval}, p.begun)
 	})
@@ -128,7 +128,7 @@ func TestProjectsDoNotWaitForEachOther(t *testing.T) {
 		p := newPaced(taking(time.Second, waits))
 		var calls sync.WaitGroup
 		for i := range 5 {
-			calls.Go(func() { p.join(t.Context(), Key{Project: fmt.Sprint(i)}, "") })
+			calls.Go(func() { p.join(t.Context(), scope{project: fmt.Sprint(i)}) })
 		}
 		calls.Wait()
 		assert.Equal(t, make([]time.Duration, 5), p.begun)
@@ -148,13 +148,13 @@ func TestWhoGivesUpLeavesTheRunToTheOthers(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var calls sync.WaitGroup
 		calls.Go(func() { // the first: the run is made for it
-			_, err := p.join(ctx, Key{Project: projectID}, "")
+			_, err := p.join(ctx, scope{project: projectID})
 			assert.ErrorIs(t, err, context.Canceled)
 		})
 		for range 3 {
 			calls.Go(func() {
 				time.Sleep(time.Millisecond)
-				report, err := p.join(t.Context(), Key{Project: projectID}, "")
+				report, err := p.join(t.Context(), scope{project: projectID})
 				assert.NoError(t, err)
 				assert.Equal(t, 1, report.Blobs)
 			})
@@ -177,7 +177,7 @@ func TestTheFirstCallersDeadlineBoundsTheRun(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		go p.join(ctx, Key{Project: projectID}, "")
+		go p.join(ctx, scope{project: projectID})
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		assert.Equal(t, time.Minute, ended)
@@ -187,14 +187,14 @@ func TestTheFirstCallersDeadlineBoundsTheRun(t *testing.T) {
 func TestADeadlineBeforeTheEndOfTheRestIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaced(taking(0, waits))
-		_, err := p.join(t.Context(), Key{Project: projectID}, "")
+		_, err := p.join(t.Context(), scope{project: projectID})
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err = p.join(ctx, Key{Project: projectID}, "")
+		_, err = p.join(ctx, scope{project: projectID})
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		synctest.Wait()
-		_, err = p.join(t.Context(), Key{Project: projectID}, "")
+		_, err = p.join(t.Context(), scope{project: projectID})
 		assert.NoError(t, err)
 		assert.Equal(t, []time.Duration{0, interval}, p.begun, "the rest goes on, and the next caller gets a run")
 	})
@@ -208,9 +208,9 @@ func TestAPanicBecomesAnError(t *testing.T) {
 			}
 			return Report{}, nil
 		})
-		_, err := p.join(t.Context(), Key{Project: projectID}, "")
+		_, err := p.join(t.Context(), scope{project: projectID})
 		assert.ErrorContains(t, err, "surprise")
-		_, err = p.join(t.Context(), Key{Project: projectID}, "")
+		_, err = p.join(t.Context(), scope{project: projectID})
 		assert.NoError(t, err, "the project can be reconciled again")
 	})
 }
@@ -225,7 +225,7 @@ func TestNothingIsKeptOfProjectsThatDoNotWait(t *testing.T) {
 			return Report{}, nil
 		})
 		for i := range 100 {
-			p.join(t.Context(), Key{Project: fmt.Sprint(i)}, "")
+			p.join(t.Context(), scope{project: fmt.Sprint(i)})
 		}
 		synctest.Wait()
 		assert.Empty(t, p.lanes)

@@ -19,6 +19,9 @@ type Observed struct {
 	Iterations []customvision.Iteration
 	// Looks at single iterations, by id. Of the others nothing is planned.
 	Looks map[string]*Look
+	// Blobs of the model container that the state doesn't know in this version; a
+	// sweep alone looks for them.
+	Blobs []modelBlob
 	// Failed holds what was tried in this run in vain: it isn't planned again.
 	Failed map[Action]bool
 }
@@ -29,11 +32,19 @@ type Look struct {
 	Backups []archive.Backup
 }
 
+// holds tells that a blob of the model container, in this version, is archived.
+func (l *Look) holds(b modelBlob) bool {
+	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
+		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.name && c.Origin.ETag == b.etag && c.Verdict != "" && c.Verdict != archive.Lost
+	})
+}
+
 // Action is one step of a plan.
 type Action struct {
 	Kind      ActionKind
 	Iteration string // id
 	Export    string // "Platform" or "Platform.Flavor"; "" where the iteration is meant
+	Blob      string // of the model container, where one is meant
 	Why       string // for a person
 }
 
@@ -43,6 +54,7 @@ type ActionKind string
 const (
 	Describe ActionKind = "describe" // gather what proofs tell of the iteration
 	Backup   ActionKind = "backup"   // archive and prove a finished export
+	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for
 	Export   ActionKind = "export"   // ask for an export
 	Retrain  ActionKind = "retrain"  // train again after a failure
 	Adopt    ActionKind = "adopt"    // a training asked for is found though its answer was lost
@@ -77,7 +89,24 @@ func Plan(r Rules, o Observed) []Action {
 		}
 	}
 	actions = append(actions, planOpenTrainings(r, o)...)
+	actions = append(actions, planBlobs(o, actions)...)
 	return slices.DeleteFunc(actions, func(a Action) bool { return o.Failed[a] })
+}
+
+// planBlobs plans for blobs of the model container that nothing else accounts
+// for: of iterations that the service no longer has, or that no export in its
+// list is. What is still to be backed up may turn out to be one of them.
+func planBlobs(o Observed, planned []Action) []Action {
+	var actions []Action
+	for _, b := range o.Blobs {
+		look := o.Looks[b.iteration]
+		awaited := slices.ContainsFunc(planned, func(a Action) bool { return a.Kind == Backup && a.Iteration == b.iteration })
+		if awaited || look != nil && look.holds(b) {
+			continue
+		}
+		actions = append(actions, Action{Kind: Collect, Iteration: b.iteration, Blob: b.name, Why: "it lies in the model container, and no export in the list is it"})
+	}
+	return actions
 }
 
 // isWanted tells whether the rule asks for exports of the iteration.

@@ -10,7 +10,7 @@ import (
 
 // planRetrain plans for one failed iteration.
 func planRetrain(r Rules, o Observed, failed customvision.Iteration) []Action {
-	if r.Retrain == nil || laterTraining(o.Iterations, failed) {
+	if r.Retrain == nil || o.Project.Rebuilt || laterTraining(o.Iterations, failed) {
 		return nil
 	}
 	trainings := o.Project.Trainings

@@ -13,8 +13,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"visionkeeper/archive"
 	"visionkeeper/customvision"
 	"visionkeeper/policy"
@@ -87,6 +85,11 @@ type Report struct {
 	// container holds of the iterations that were asked for.
 	ContainerOnly bool
 	Blobs         int
+	// Unproven counts the finished exports without a backup, Oldest is the
+	// earliest of their iterations' trainings; Blocked is how many were given up.
+	Unproven int
+	Oldest   time.Time
+	Blocked  int
 }
 
 // ErrUnknownProject says that the service has no such project.
@@ -98,17 +101,16 @@ var ErrUnknownProject = errors.New("Custom Vision has no such project")
 // than Times.LookInterval after the last. An error means that something is left
 // to do: the message should come again, or the sweep will.
 func (r *Reconciler) Reconcile(ctx context.Context, key Key) (Report, error) {
-	return r.reconcile(ctx, key, "")
+	s := scope{project: key.Project}
+	if key.Iteration != "" {
+		s.iterations = map[string]bool{key.Iteration: true}
+	}
+	return r.pace.join(ctx, s)
 }
 
-// reconcile takes the project's name where the caller has just learnt it.
-func (r *Reconciler) reconcile(ctx context.Context, key Key, name string) (Report, error) {
-	return r.pace.join(ctx, key, name)
-}
-
-// run is one run for a project and, in scope, the iterations that were asked for.
+// run is one run for a project.
 func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
-	if r.Service == nil {
+	if r.Service == nil || s.vanished {
 		return r.archiveContainer(ctx, s)
 	}
 	report := Report{Key: Key{Project: s.project}}
@@ -122,60 +124,30 @@ func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
 	}
 	err = v.act(ctx)
 	report.Iterations, report.Looks, report.Done, report.Waiting = v.seen.Iterations, v.seen.Looks, v.done, v.waiting
+	v.sum(&report)
 	if err == nil {
 		err = ctx.Err()
 	}
 	return report, err
 }
 
-// Sweep reconciles every project there is, and says how many. It goes on after
-// a failure and returns all errors together.
-func (r *Reconciler) Sweep(ctx context.Context) (int, error) {
-	if r.Service == nil {
-		return r.sweepContainer(ctx)
-	}
-	projects, err := r.Service.Projects(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("list the projects: %w", err)
-	}
-	var errs []error
-	n := 0
-	for _, p := range projects {
-		id, err := customvision.ParseID(p.ID)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("project %q: %w", p.Name, err))
-			continue
-		}
-		report, err := r.reconcile(ctx, Key{Project: id}, p.Name)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("project %s: %w", id, err))
-		}
-		if report.Outside {
-			zerolog.Ctx(ctx).Info().Str("project", id).Msg("the policy leaves this project alone")
-			continue
-		}
-		n++
-	}
-	return n, errors.Join(errs...)
-}
-
 // ConnectionTested records that Custom Vision's test message for a project came.
 func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error {
-	if r.Service != nil {
-		// A message alone may be forged: it must not fill the state.
-		if _, err := r.project(ctx, project); err != nil {
-			return err
-		}
-	}
 	record, err := r.State.Load(ctx, project)
 	if err != nil {
 		return err
 	}
+	v := r.visit(scope{project: project}, record)
+	if r.Service != nil {
+		// A message alone may be forged: it must not fill the state.
+		if err := v.listIterations(ctx); err != nil {
+			return err
+		}
+		v.begin(ctx)
+	}
 	at := r.Clock.Now().UTC()
-	return r.State.Update(ctx, record, func(p *state.Project) error {
-		p.ConnectionTest = &at
-		return nil
-	})
+	v.learn(func(p *state.Project) { p.ConnectionTest = &at })
+	return v.save(ctx)
 }
 
 func (r *Reconciler) project(ctx context.Context, id string) (customvision.Project, error) {

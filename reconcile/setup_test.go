@@ -118,13 +118,17 @@ func answering(q emulator.Question, answer string) func(*emulator.Options) {
 	}
 }
 
-// project creates a project on a domain, connected to the model container.
+// project creates a project on a domain, connected to the model container, and
+// known to the app from the beginning.
 func (w *world) project(domain string) string {
 	w.t.Helper()
 	p, err := w.client.CreateProject(w.t.Context(), customvision.CreateProjectOptions{
 		Name: azuritetest.Name("project"), DomainID: domain, ExportModelContainerURI: w.models.URL(),
 	})
 	require.NoError(w.t, err)
+	if w.options.Service != nil {
+		require.NoError(w.t, New(w.options).ConnectionTested(w.t.Context(), p.ID))
+	}
 	return p.ID
 }
 

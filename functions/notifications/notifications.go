@@ -9,6 +9,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"visionkeeper/customvision"
 	"visionkeeper/handler"
 	"visionkeeper/reconcile"
@@ -35,30 +37,36 @@ type Function struct {
 }
 
 // Invoke handles one message. An error leaves the message on the queue, to come
-// again after the host's visibilityTimeout; what can never succeed is kept as a
-// dead letter and answered as done.
+// again after the host's visibilityTimeout.
 func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	raw, err := inv.Bytes(binding)
 	if err != nil {
 		return err
 	}
+	return f.Deal(ctx, raw, f.LastDelivery > 0 && inv.DequeueCount() >= f.LastDelivery)
+}
+
+// Deal does what a message gives cause for. What can never succeed is kept as a
+// dead letter, and is no error; an error means that the message should come again.
+// The last time, what the service doesn't confirm is left to the sweep.
+func (f Function) Deal(ctx context.Context, raw []byte, last bool) error {
 	n, err := customvision.ParseNotification(raw)
 	if err != nil {
-		return f.bury(ctx, inv, raw, err.Error())
+		return f.Bury(ctx, raw, err.Error())
 	}
-	err = f.react(ctx, inv, n)
+	err = f.react(ctx, n)
 	switch {
 	case errors.Is(err, reconcile.ErrUnknownProject):
-		return f.bury(ctx, inv, raw, err.Error())
-	case errors.Is(err, errUnconfirmed) && f.LastDelivery > 0 && inv.DequeueCount() >= f.LastDelivery:
-		inv.Log.Warn().Err(err).Str("project", n.ProjectID).Str("iteration", n.IterationID).Msg("left to the sweep")
+		return f.Bury(ctx, raw, err.Error())
+	case last && errors.Is(err, errUnconfirmed):
+		zerolog.Ctx(ctx).Warn().Err(err).Str("project", n.ProjectID).Str("iteration", n.IterationID).Msg("left to the sweep")
 		return nil
 	}
 	return err
 }
 
-func (f Function) react(ctx context.Context, inv *handler.Invocation, n customvision.Notification) error {
-	log := inv.Log.With().Str("type", string(n.Kind)).Str("project", n.ProjectID).Logger()
+func (f Function) react(ctx context.Context, n customvision.Notification) error {
+	log := zerolog.Ctx(ctx).With().Str("type", string(n.Kind)).Str("project", n.ProjectID).Logger()
 	if n.Kind == customvision.KindConnectionTest {
 		if err := f.Reconciler.ConnectionTested(ctx, n.ProjectID); err != nil {
 			return err
@@ -78,11 +86,12 @@ func (f Function) react(ctx context.Context, inv *handler.Invocation, n customvi
 	return f.confirm(n, report)
 }
 
-func (f Function) bury(ctx context.Context, inv *handler.Invocation, raw []byte, reason string) error {
+// Bury keeps a message as a dead letter, with the reason.
+func (f Function) Bury(ctx context.Context, raw []byte, reason string) error {
 	letter, err := f.State.Bury(ctx, raw, reason, f.Now().UTC())
 	if err != nil {
 		return err
 	}
-	inv.Log.Warn().Str("deadLetter", letter.ID).Str("because", reason).Int("count", letter.Count).Msg("kept as a dead letter")
+	zerolog.Ctx(ctx).Warn().Str("deadLetter", letter.ID).Str("because", reason).Int("count", letter.Count).Msg("kept as a dead letter")
 	return nil
 }

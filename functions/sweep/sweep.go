@@ -1,12 +1,19 @@
 // Package sweep answers the timer trigger: it reconciles every project, so that
-// nothing depends on a message that was lost. Start reading at Function.
+// nothing depends on a message that was lost, deals with what the host gave up,
+// and writes health.json. Start reading at Function.
 package sweep
 
 import (
 	"context"
+	"errors"
+	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+
+	"visionkeeper/functions/notifications"
 	"visionkeeper/handler"
 	"visionkeeper/reconcile"
+	"visionkeeper/state"
 )
 
 // Name is the function's, and its folder's.
@@ -14,20 +21,52 @@ const Name = "sweep"
 
 // Function answers the timer.
 type Function struct {
-	Reconciler *reconcile.Reconciler
+	Reconciler    *reconcile.Reconciler
+	Notifications notifications.Function
+	Poison        *azqueue.QueueClient
+	State         *state.Store
+	Version       string
+	Now           func() time.Time
 	// Warnings are said with every sweep: what the app doesn't do, and why.
 	Warnings []string
 }
 
-// Invoke sweeps once. The timer isn't retried; the next sweep is.
+// Invoke sweeps once. The timer isn't retried; the next sweep goes on where this
+// one's deadline cuts it.
 func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	for _, w := range f.Warnings {
 		inv.Log.Error().Msg(w)
 	}
-	projects, err := f.Reconciler.Sweep(ctx)
+	health := state.Health{Version: f.Version, Began: f.Now().UTC(), Warnings: f.Warnings}
+	last, err := f.State.Health(ctx)
 	if err != nil {
 		return err
 	}
-	inv.Log.Info().Int("projects", projects).Msg("swept")
-	return nil
+	var drainErr error
+	health.Poison, drainErr = f.drain(ctx)
+	swept, err := f.Reconciler.Sweep(ctx, last.Resume)
+	err = errors.Join(drainErr, err)
+
+	health.Projects, health.Outside, health.Resume = swept.Projects, swept.Outside, swept.Resume
+	health.Unproven, health.Oldest, health.Blocked = swept.Unproven, swept.Oldest, swept.Blocked
+	health.Covered, health.Round = swept.Covered, last.Round
+	if last.Resume != "" {
+		health.Covered += last.Covered
+	}
+	health.Ended = f.Now().UTC()
+	if swept.Resume == "" && err == nil {
+		health.Round = health.Ended
+	}
+	if err != nil {
+		health.Errors = []string{err.Error()}
+	}
+	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("unproven", health.Unproven).Int("blocked", health.Blocked)
+	if !health.Oldest.IsZero() {
+		event = event.Time("oldest", health.Oldest)
+	}
+	if health.Resume != "" {
+		event = event.Str("resume", health.Resume)
+	}
+	event.Msg("swept")
+	return errors.Join(err, f.State.SetHealth(ctx, health))
 }

@@ -1,0 +1,66 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
+
+	"visionkeeper/storage"
+)
+
+const (
+	poisonBatch = 32 // the most that one request gives
+	// poisonHidden is how long a message that is being dealt with is hidden, in
+	// seconds: longer than any invocation takes.
+	poisonHidden = 45 * 60
+	// poisonTries is how often a poison message is dealt with before it becomes a
+	// dead letter, whatever the reason.
+	poisonTries = 3
+)
+
+// drain takes the messages that the host gave up from the poison queue: each
+// distinct one is dealt with once more, and what still fails becomes a dead
+// letter. It says how many are gone from the queue.
+func (f Function) drain(ctx context.Context) (int, error) {
+	gone := 0
+	var errs []error
+	outcome := map[string]error{} // by text: the same message often comes many times
+	for ctx.Err() == nil {
+		batch, err := f.Poison.DequeueMessages(ctx, &azqueue.DequeueMessagesOptions{
+			NumberOfMessages: new(int32(poisonBatch)), VisibilityTimeout: new(int32(poisonHidden)),
+		})
+		if queueerror.HasCode(err, queueerror.QueueNotFound) {
+			break // the host makes it when it first needs it
+		}
+		if err != nil {
+			return gone, errors.Join(append(errs, storage.Explain("read the poison queue", err))...)
+		}
+		if len(batch.Messages) == 0 {
+			break
+		}
+		for _, m := range batch.Messages {
+			text := *m.MessageText
+			err, known := outcome[text]
+			if !known {
+				err = f.Notifications.Deal(ctx, []byte(text), true)
+				if err != nil && *m.DequeueCount >= poisonTries {
+					err = f.Notifications.Bury(ctx, []byte(text), fmt.Sprintf("it failed %d times after the host had given it up: %s", *m.DequeueCount, err))
+				}
+				outcome[text] = err
+			}
+			if err == nil {
+				_, err = f.Poison.DeleteMessage(ctx, *m.MessageID, *m.PopReceipt, nil)
+				err = storage.Explain("delete a message from the poison queue", err)
+			}
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			gone++
+		}
+	}
+	return gone, errors.Join(errs...)
+}
