@@ -2,25 +2,12 @@ package emulator
 
 import (
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
-	"time"
 )
-
-// call is one request of an operation.
-type call struct {
-	version string
-	ids     map[string]string // the GUIDs of the path, by the contract's names
-	query   url.Values        // keys in lower case
-	header  http.Header
-	body    []byte
-	now     time.Time
-}
 
 // reply is what an operation answers when it isn't 200 with JSON.
 type reply struct {
@@ -49,73 +36,84 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		op, ids, pathKnown = route(r.Method, path)
 	}
-	entry := Request{Method: r.Method, Path: r.URL.Path, Query: redactQuery(r.URL.RawQuery), Version: version}
+	answer := &recorder{ResponseWriter: w, server: s, entry: Request{Method: r.Method, Path: r.URL.Path, Query: redactQuery(r.URL.RawQuery), Version: version}}
 	if op != nil {
-		entry.Operation = op.name
+		answer.entry.Operation = op.name
 	}
-	recorder := &statusWriter{ResponseWriter: w}
-	defer func() {
-		entry.Status = recorder.status
-		s.record(entry)
-	}()
 
 	switch {
 	case !s.authorised(r.Header):
-		gatewayError(recorder, http.StatusUnauthorized, "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.")
+		gatewayError(answer, http.StatusUnauthorized, "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.")
 		return
 	case op == nil && pathKnown:
-		gatewayError(recorder, http.StatusMethodNotAllowed, "The method is not allowed for this resource")
+		gatewayError(answer, http.StatusMethodNotAllowed, "The method is not allowed for this resource")
 		return
 	case op == nil:
-		gatewayError(recorder, http.StatusNotFound, "Resource not found")
+		gatewayError(answer, http.StatusNotFound, "Resource not found")
 		return
 	case s.throttled(op.name):
-		s.tooManyRequests(recorder, op.name, version, 0)
+		s.tooManyRequests(answer, op.name, version, 0)
 		return
 	case r.Method == http.MethodPost && r.ContentLength == 0 && r.Header.Get("Content-Length") == "":
-		lengthRequired(recorder)
+		lengthRequired(answer)
 		return
 	}
 	fault := s.nextCallFault(op.name)
-	if s.suffer(recorder, r, fault, op.name, version) {
+	if s.suffer(answer, r, fault, op.name, version) {
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(recorder, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(answer, r.Body, maxBody))
 	if err != nil {
-		gatewayError(recorder, http.StatusRequestEntityTooLarge, "Request body too large")
+		gatewayError(answer, http.StatusRequestEntityTooLarge, "Request body too large")
 		return
 	}
 	c := &call{version: version, ids: ids, query: lowerKeys(r.URL.Query()), header: r.Header, body: body}
+	out := s.perform(op, c)
 	if fault.LoseAnswer {
-		s.answerCall(unheard{http.Header{}}, op, c)
-		reset(recorder)
+		answer.cut()
 		return
 	}
-	s.answerCall(recorder, op, c)
+	out.write(answer)
 }
 
-func (s *Server) answerCall(w http.ResponseWriter, op *apiOperation, c *call) {
+// perform does what an operation asks for.
+func (s *Server) perform(op *apiOperation, c *call) reply {
+	result, err := s.handle(op, c)
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		return reply{status: refused.status, body: mustJSON(refused)}
+	case err != nil:
+		return reply{status: http.StatusInternalServerError, body: mustJSON(refusal{Code: "ErrorUnknown", Message: err.Error()})}
+	}
+	return result
+}
+
+// handle runs the operation and writes its answer down while nothing changes.
+func (s *Server) handle(op *apiOperation, c *call) (reply, error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	c.now = s.state.Clock.now()
 	result, err := op.handle(s, c)
 	if op.method != http.MethodGet {
 		s.save()
 	}
-	out, ok := result.(reply)
-	if err == nil && !ok {
-		out = reply{status: http.StatusOK}
-		out.body, err = plainJSON(result)
+	if err != nil {
+		return reply{}, err
 	}
-	s.mu.Unlock()
+	if out, ok := result.(reply); ok {
+		return out, nil
+	}
+	return jsonReply(http.StatusOK, result)
+}
 
-	var refused *refusal
-	if errors.As(err, &refused) {
-		out = reply{status: refused.status}
-		out.body = mustJSON(refused)
-	} else if err != nil {
-		out = reply{status: http.StatusInternalServerError}
-		out.body = mustJSON(refusal{Code: "ErrorUnknown", Message: err.Error()})
-	}
+// jsonReply is an answer with JSON.
+func jsonReply(status int, body any) (reply, error) {
+	text, err := plainJSON(body)
+	return reply{status: status, body: text}, err
+}
+
+func (out reply) write(w http.ResponseWriter) {
 	if out.kind == "" && out.body != nil {
 		out.kind = "application/json; charset=utf-8"
 	}
@@ -143,73 +141,6 @@ func (s *Server) authorised(h http.Header) bool {
 	return subtle.ConstantTimeCompare([]byte(key), []byte(s.options.Key)) == 1
 }
 
-// decode reads a JSON body. An empty body leaves v as it is.
-func (c *call) decode(v any) error {
-	if len(strings.TrimSpace(string(c.body))) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(c.body, v); err != nil {
-		return badRequest("BadRequestInvalid", "The request body is not valid: %v", err)
-	}
-	return nil
-}
-
-// required is a query parameter that must be there.
-func (c *call) required(name string) (string, error) {
-	value := c.query.Get(strings.ToLower(name))
-	if value == "" {
-		return "", badRequest("BadRequestRequiredParamIsNull", "The parameter %s is required", name)
-	}
-	return value, nil
-}
-
-// list is a comma-separated query parameter, which may also be repeated.
-func (c *call) list(name string) []string {
-	var all []string
-	for _, value := range c.query[strings.ToLower(name)] {
-		for part := range strings.SplitSeq(value, ",") {
-			if part = strings.TrimSpace(part); part != "" {
-				all = append(all, part)
-			}
-		}
-	}
-	return all
-}
-
-// flag is a boolean query parameter, false when absent.
-func (c *call) flag(name string) (bool, error) {
-	text := c.query.Get(strings.ToLower(name))
-	if text == "" {
-		return false, nil
-	}
-	value, err := strconv.ParseBool(strings.ToLower(text))
-	if err != nil {
-		return false, badRequest("BadRequestInvalid", "The value '%s' is not valid for %s", text, name)
-	}
-	return value, nil
-}
-
-// number is a numeric query parameter.
-func (c *call) number(name string, fallback float64) (float64, error) {
-	text := c.query.Get(strings.ToLower(name))
-	if text == "" {
-		return fallback, nil
-	}
-	value, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return 0, badRequest("BadRequestInvalid", "The value '%s' is not valid for %s", text, name)
-	}
-	return value, nil
-}
-
-func lowerKeys(values url.Values) url.Values {
-	lower := url.Values{}
-	for key, list := range values {
-		lower[strings.ToLower(key)] = append(lower[strings.ToLower(key)], list...)
-	}
-	return lower
-}
-
 // baseURL is where the caller reaches this server.
 func baseURL(r *http.Request) string {
 	if r.TLS != nil {
@@ -225,16 +156,3 @@ func lengthRequired(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusLengthRequired)
 	io.WriteString(w, "<html><head><title>Length Required</title></head><body><h2>Length Required</h2><hr><p>HTTP Error 411. The request must be chunked or have a content length.</p></body></html>")
 }
-
-// statusWriter remembers the status that was written.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -51,12 +51,6 @@ func (c *call) parts(field string) ([]part, error) {
 	}
 }
 
-// jsonReply is an answer with JSON and another status than 200.
-func jsonReply(status int, body any) (reply, error) {
-	text, err := plainJSON(body)
-	return reply{status: status, body: text}, err
-}
-
 // loopback is a client that reaches nothing but this machine: what a caller
 // names must never lead the emulator elsewhere.
 var loopback = &http.Client{

@@ -62,7 +62,7 @@ func (s *Server) nextCallFault(operation string) CallFault {
 }
 
 // suffer answers a call that goes wrong; it is false when the call goes on.
-func (s *Server) suffer(w http.ResponseWriter, r *http.Request, f CallFault, operation, version string) bool {
+func (s *Server) suffer(w *recorder, r *http.Request, f CallFault, operation, version string) bool {
 	if f.Delay > 0 {
 		select {
 		case <-time.After(f.Delay):
@@ -74,7 +74,7 @@ func (s *Server) suffer(w http.ResponseWriter, r *http.Request, f CallFault, ope
 	case f.LoseAnswer: // after it was done
 		return false
 	case f.Reset:
-		reset(w)
+		w.cut()
 	case f.Status == http.StatusTooManyRequests:
 		s.tooManyRequests(w, operation, version, f.RetryAfter)
 	case f.Status != 0:
@@ -108,10 +108,3 @@ func reset(w http.ResponseWriter) {
 	}
 	conn.Close()
 }
-
-// unheard takes an answer that nobody will get.
-type unheard struct{ header http.Header }
-
-func (u unheard) Header() http.Header         { return u.header }
-func (u unheard) Write(b []byte) (int, error) { return len(b), nil }
-func (u unheard) WriteHeader(int)             {}

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,6 +40,26 @@ func (s *Server) record(r Request) {
 		s.log.last = slices.Clone(s.log.last[keptRequests:])
 	}
 	s.log.last = append(s.log.last, r)
+}
+
+// recorder logs a request before its answer goes out, so that whoever has the
+// answer finds the request logged.
+type recorder struct {
+	http.ResponseWriter
+	server *Server
+	entry  Request
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.entry.Status = status
+	r.server.record(r.entry)
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// cut ends the connection without an answer.
+func (r *recorder) cut() {
+	r.server.record(r.entry)
+	reset(r.ResponseWriter)
 }
 
 // Requests are the API requests received so far in the order of their answers:

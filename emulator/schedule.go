@@ -91,7 +91,7 @@ func (s *Server) runDue() {
 			return
 		}
 		done := s.state.Jobs[i]
-		s.perform(done)
+		s.performJob(done)
 		if s.ctx.Err() != nil { // cut short: a restart does it again
 			return
 		}
@@ -100,8 +100,8 @@ func (s *Server) runDue() {
 	}
 }
 
-// perform does one job. It holds s.mu but for the time of requests to storage.
-func (s *Server) perform(j job) {
+// performJob does one job. It holds s.mu but for the time of requests to storage.
+func (s *Server) performJob(j job) {
 	switch j.Kind {
 	case jobTrain:
 		s.finishTraining(j)

@@ -1,0 +1,87 @@
+package emulator
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// call is one request of an operation.
+type call struct {
+	version string
+	ids     map[string]string // the GUIDs of the path, by the contract's names
+	query   url.Values        // keys in lower case
+	header  http.Header
+	body    []byte
+	now     time.Time
+}
+
+// decode reads a JSON body. An empty body leaves v as it is.
+func (c *call) decode(v any) error {
+	if len(strings.TrimSpace(string(c.body))) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(c.body, v); err != nil {
+		return badRequest("BadRequestInvalid", "The request body is not valid: %v", err)
+	}
+	return nil
+}
+
+// required is a query parameter that must be there.
+func (c *call) required(name string) (string, error) {
+	value := c.query.Get(strings.ToLower(name))
+	if value == "" {
+		return "", badRequest("BadRequestRequiredParamIsNull", "The parameter %s is required", name)
+	}
+	return value, nil
+}
+
+// list is a comma-separated query parameter, which may also be repeated.
+func (c *call) list(name string) []string {
+	var all []string
+	for _, value := range c.query[strings.ToLower(name)] {
+		for part := range strings.SplitSeq(value, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				all = append(all, part)
+			}
+		}
+	}
+	return all
+}
+
+// flag is a boolean query parameter, false when absent.
+func (c *call) flag(name string) (bool, error) {
+	text := c.query.Get(strings.ToLower(name))
+	if text == "" {
+		return false, nil
+	}
+	value, err := strconv.ParseBool(strings.ToLower(text))
+	if err != nil {
+		return false, badRequest("BadRequestInvalid", "The value '%s' is not valid for %s", text, name)
+	}
+	return value, nil
+}
+
+// number is a numeric query parameter.
+func (c *call) number(name string, fallback float64) (float64, error) {
+	text := c.query.Get(strings.ToLower(name))
+	if text == "" {
+		return fallback, nil
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, badRequest("BadRequestInvalid", "The value '%s' is not valid for %s", text, name)
+	}
+	return value, nil
+}
+
+func lowerKeys(values url.Values) url.Values {
+	lower := url.Values{}
+	for key, list := range values {
+		lower[strings.ToLower(key)] = append(lower[strings.ToLower(key)], list...)
+	}
+	return lower
+}
