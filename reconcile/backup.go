@@ -78,11 +78,12 @@ func (r *Reconciler) copyAndVerify(ctx context.Context, key archive.Key, s archi
 // source finds the bytes of an export: the model container's blob if it is
 // exactly this export, else the service's own download.
 func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Export) (archive.Source, archive.Identity, error) {
-	var other string // what the container holds in its place
+	look := v.seen.Looks[key.Iteration]
 	names := blobNames(key, e.Platform)
-	if slices.ContainsFunc(backupsOf(v.seen.Looks[key.Iteration], key), unsure) {
+	if slices.ContainsFunc(backupsOf(look, key), unsure) {
 		names = nil // the container's blob was archived, and nobody could say what it is
 	}
+	var another string // content of another export that the container holds in its place
 	for _, blob := range names {
 		s, err := v.Models.source(ctx, blob)
 		if err != nil {
@@ -95,8 +96,15 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 		if err != nil || id.Manifest != nil && id.Manifest.Is(key) {
 			return s, id, err
 		}
-		if other = id.ContentID; v.Models.holds(e.DownloadURI, blob) {
+		taken, linked := look.names(id.Manifest, key), v.Models.holds(e.DownloadURI, blob)
+		switch {
+		case taken && linked:
 			return s, id, errOverwritten
+		case linked: // nothing else can be meant
+			s.Kind = archive.FromDownload
+			return s, id, nil
+		case taken:
+			another = id.ContentID
 		}
 		break
 	}
@@ -105,10 +113,18 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 		return s, archive.Identity{}, err
 	}
 	id, err := v.Archive.Identify(ctx, s)
-	if err == nil && id.ContentID == other {
+	if err == nil && id.ContentID == another {
 		err = errOverwritten
 	}
 	return s, id, err
+}
+
+// names tells that a manifest names another of the listed exports.
+func (l *Look) names(m *archive.Manifest, key archive.Key) bool {
+	return m != nil && slices.ContainsFunc(l.Exports, func(e customvision.Export) bool {
+		other, err := archive.NewKey(key.Project, key.Iteration, e.Platform, e.Flavor)
+		return err == nil && other != key && m.Is(other)
+	})
 }
 
 const errOverwritten = impossible("overwritten: another export of its platform took its place in the model container, and its download link gives no other bytes")
