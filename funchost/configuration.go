@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"visionkeeper/dotnet"
 )
 
 // overridePrefix marks the settings that override host.json.
@@ -26,7 +28,7 @@ func readHostJSON(root string, app *settings) (configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read host.json: %w (the root must be the folder that holds it)", err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(withoutComments(trimBOM(text))))
+	decoder := json.NewDecoder(bytes.NewReader(dotnet.WithoutComments(text)))
 	decoder.UseNumber()
 	var tree map[string]any
 	if err := decoder.Decode(&tree); err != nil {
@@ -116,7 +118,7 @@ func (c configuration) duration(key string, otherwise, low time.Duration) (time.
 	if text == "" {
 		return otherwise, nil
 	}
-	d, err := parseTimeSpan(text)
+	d, err := dotnet.ParseTimeSpan(text)
 	if err != nil {
 		return 0, fmt.Errorf("host.json: %s: %w", key, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"visionkeeper/dotnet"
 )
 
 // function is one first-level folder with a function.json.
@@ -68,7 +70,7 @@ func findFunctions(root string, c configuration, app *settings, log *logger) ([]
 		if len(allowed) > 0 && !slices.ContainsFunc(allowed, func(a string) bool { return strings.EqualFold(a, name) }) {
 			continue
 		}
-		f, err := readFunction(name, withoutComments(trimBOM(text)))
+		f, err := readFunction(name, dotnet.WithoutComments(text))
 		if err == nil && f.trigger.is(queueTrigger) && !bundle {
 			err = fmt.Errorf("the binding type 'queueTrigger' is not registered: host.json needs an extensionBundle")
 		}

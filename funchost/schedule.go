@@ -3,6 +3,8 @@ package funchost
 import (
 	"fmt"
 	"time"
+
+	"visionkeeper/dotnet"
 )
 
 // schedule says when a timer is due.
@@ -22,7 +24,7 @@ func parseSchedule(text string) (schedule, error) {
 	if cronErr == nil {
 		return cron, nil
 	}
-	if d, err := parseTimeSpan(text); err == nil {
+	if d, err := dotnet.ParseTimeSpan(text); err == nil {
 		if d <= 0 {
 			return nil, fmt.Errorf("the schedule %q never moves on", text)
 		}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"sort"
 	"strings"
+
+	"visionkeeper/dotnet"
 )
 
 // settings are the app settings. They are the environment of the host, which its
@@ -38,7 +40,7 @@ func readSettings(path string, env []string, log *logger) (*settings, error) {
 		Values            map[string]*string
 		ConnectionStrings map[string]json.RawMessage
 	}
-	if err := json.Unmarshal(withoutComments(trimBOM(text)), &file); err != nil {
+	if err := json.Unmarshal(dotnet.WithoutComments(text), &file); err != nil {
 		return nil, fmt.Errorf("read %s: %w (Values must be a flat list of names and texts)", path, err)
 	}
 	if file.IsEncrypted {

@@ -3,6 +3,8 @@ package handler
 import (
 	"fmt"
 	"time"
+
+	"visionkeeper/dotnet"
 )
 
 // What a function's time is taken to be where the host's own value can't be
@@ -37,8 +39,8 @@ func deadlineFrom(timeout, source string) (time.Duration, error) {
 	if timeout == "-1" {
 		return lessMargin(unlimitedTimeout), nil
 	}
-	d, ok := parseTimeSpan(timeout)
-	if !ok || d < time.Second {
+	d, err := dotnet.ParseTimeSpan(timeout)
+	if err != nil || d < time.Second {
 		return 0, fmt.Errorf(`functionTimeout in %s is %q: write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, source, timeout)
 	}
 	return lessMargin(d), nil

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"visionkeeper/dotnet"
 )
 
 // Root is the folder of the Functions app, the one with host.json: what the host
@@ -56,7 +58,7 @@ func hostSetting(getenv func(string) string, root string, path ...string) (value
 		return "", "", fmt.Errorf("cannot read %s: %w", path[len(path)-1], err)
 	}
 	var found any
-	decoder := json.NewDecoder(bytes.NewReader(stripComments(data)))
+	decoder := json.NewDecoder(bytes.NewReader(dotnet.WithoutComments(data)))
 	decoder.UseNumber()
 	if err := decoder.Decode(&found); err != nil {
 		return "", "", fmt.Errorf("cannot read %s from %s: %w", path[len(path)-1], file, err)
@@ -69,59 +71,4 @@ func hostSetting(getenv func(string) string, root string, path ...string) (value
 		return "", "", nil
 	}
 	return fmt.Sprint(found), file, nil
-}
-
-// stripComments replaces the // and /* */ comments and the byte order mark that
-// the host's JSON parser allows in host.json, by spaces, so that the positions
-// in error messages stay true.
-func stripComments(data []byte) []byte {
-	out := bytes.Clone(data)
-	blank := func(from, to int) {
-		for i := from; i < to; i++ {
-			if out[i] != '\n' {
-				out[i] = ' '
-			}
-		}
-	}
-	i := 0
-	if bytes.HasPrefix(data, []byte("\ufeff")) {
-		i = len("\ufeff")
-		blank(0, i)
-	}
-	for i < len(data) {
-		length := 1
-		switch rest := data[i:]; {
-		case rest[0] == '"':
-			length = stringLength(rest)
-		case bytes.HasPrefix(rest, []byte("//")):
-			length = lengthThrough(rest, "\n")
-			blank(i, i+length)
-		case bytes.HasPrefix(rest, []byte("/*")):
-			length = 2 + lengthThrough(rest[2:], "*/")
-			blank(i, i+length)
-		}
-		i += length
-	}
-	return out
-}
-
-// stringLength is the length of the JSON string that data begins with, quotes included.
-func stringLength(data []byte) int {
-	for i := 1; i < len(data); i++ {
-		switch data[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(data)
-}
-
-// lengthThrough is the length of data up to and with end, or all of it.
-func lengthThrough(data []byte, end string) int {
-	if i := bytes.Index(data, []byte(end)); i >= 0 {
-		return i + len(end)
-	}
-	return len(data)
 }

@@ -1,4 +1,4 @@
-package funchost
+package dotnet
 
 import (
 	"fmt"
@@ -13,10 +13,10 @@ var timeSpanForm = regexp.MustCompile(`^(-?)(?:(\d{1,8})\.)?(\d{1,8}(?::\d{1,8})
 // maxDays keeps a time span within what a time.Duration holds, about 292 years.
 const maxDays = 100_000
 
-// parseTimeSpan reads .NET's TimeSpan: [-][d.]hh:mm[:ss[.fffffff]], d:hh:mm:ss, or
+// ParseTimeSpan reads .NET's TimeSpan: [-][d.]hh:mm[:ss[.fffffff]], d:hh:mm:ss, or
 // a number of days. Where the first of three parts is above 23 it counts days, as
 // .NET has it: "24:00:00" is 24 days.
-func parseTimeSpan(s string) (time.Duration, error) {
+func ParseTimeSpan(s string) (time.Duration, error) {
 	invalid := fmt.Errorf("%q is not a time span: write it as hh:mm:ss or d.hh:mm:ss", s)
 	m := timeSpanForm.FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {

@@ -1,4 +1,4 @@
-package funchost
+package dotnet
 
 import (
 	"testing"
@@ -25,12 +25,12 @@ func TestTimeSpans(t *testing.T) {
 		"24:01:02":         24*day + time.Hour + 2*time.Minute,
 		"-00:00:01":        -time.Second,
 	} {
-		got, err := parseTimeSpan(text)
+		got, err := ParseTimeSpan(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
 	}
 	for _, text := range []string{"", "x", "5s", "00:60:00", "00:00:60", "1.24:00:00", "1:2:3:4:5", "00:00:00.", "00:00.5", "1.5", "999999", "--1"} {
-		_, err := parseTimeSpan(text)
+		_, err := ParseTimeSpan(text)
 		assert.Error(t, err, text)
 	}
 }
@@ -40,7 +40,7 @@ func FuzzTimeSpan(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if d, err := parseTimeSpan(text); err == nil && (d > (maxDays+1)*24*time.Hour || d < -(maxDays+1)*24*time.Hour) {
+		if d, err := ParseTimeSpan(text); err == nil && (d > (maxDays+1)*24*time.Hour || d < -(maxDays+1)*24*time.Hour) {
 			t.Fatalf("%q is %s", text, d)
 		}
 	})
