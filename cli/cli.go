@@ -41,6 +41,7 @@ func Main(version string) int {
 	p.out.lookAt(os.Stdout, os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends at once
 	return p.run(ctx, os.Args[1:])
 }
 
@@ -108,6 +109,11 @@ func (p *program) commands() *cobra.Command {
 	flags.BoolVar(&p.out.json, "json", false, "print JSON for programs")
 	flags.BoolVar(&p.verbose, "verbose", false, "tell more, such as the services' request ids")
 	root.AddCommand(
+		p.planCommand(),
+		p.reconcileCommand(),
+		p.statusCommand(),
+		p.verifyCommand(),
+		p.restoreCommand(),
 		p.versionCommand(),
 	)
 	return root

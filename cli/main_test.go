@@ -1,0 +1,24 @@
+package cli_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/cli"
+)
+
+// tests runs the tests around the shared Azurite.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int { return azuritetest.Run(t.M) }
+
+// TestMain makes this test binary the program as well, under its name: every
+// `visionkeeper` in a script is the real command in a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(tests{m}, map[string]func(){
+		"visionkeeper": func() { os.Exit(cli.Main("v1.0.0")) },
+	})
+}

@@ -1,0 +1,233 @@
+package cli_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/archive"
+	"visionkeeper/azurite"
+	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/customvision"
+	"visionkeeper/emulator"
+	"visionkeeper/state"
+	"visionkeeper/storage"
+)
+
+// key is the emulated service's Training-Key: a secret that must never be printed.
+const key = "0123456789abcdef-the-training-key"
+
+// domains that projects of the scripts are built on: General (compact) and General.
+var domains = map[string]string{
+	"compact": "0732100f-1a38-4e49-a514-c9b44c697ab5",
+	"general": "ee85a74c-405e-4adc-bb47-ffa8ca0c9f31",
+}
+
+// world is what the program is run against: an emulated Custom Vision, and queue
+// and containers of its own in the real Azurite.
+type world struct {
+	t        testing.TB
+	service  *emulator.Server
+	api      *httptest.Server
+	client   *customvision.Client
+	archive  *archive.Archive
+	state    *state.Store
+	queue    *azqueue.QueueClient
+	names    map[string]string // queue and containers by setting
+	models   *service.Client
+	archives *service.Client
+}
+
+// newWorld makes one, creates queue and containers, and sets the settings. The
+// app's folder, which holds the policy, is root.
+func newWorld(t testing.TB, root string, setenv func(name, value string)) *world {
+	server := azuritetest.Start(t)
+	customer, archives := account(t, server, azurite.Customer), account(t, server, azurite.Archive)
+	w := &world{t: t, names: map[string]string{
+		"NOTIFICATION_QUEUE": azuritetest.Name("notifications"), "MODEL_CONTAINER": azuritetest.Name("models"),
+		"ARCHIVE_CONTAINER": azuritetest.Name("archive"), "STATE_CONTAINER": azuritetest.Name("state"),
+	}}
+	var err error
+	w.service, err = emulator.New(emulator.Options{
+		Key: key, NoValidation: true, ModelSize: 100_000, Storage: customer, ServiceStorage: account(t, server, azurite.Service),
+	})
+	require.NoError(t, err)
+	t.Cleanup(w.service.Close)
+	w.api = httptest.NewServer(w.service)
+	t.Cleanup(w.api.Close)
+	w.client, err = customvision.NewClientWithKey(w.api.URL, key, &customvision.ClientOptions{RatePerSecond: -1})
+	require.NoError(t, err)
+
+	queues, err := customer.Queue(nil)
+	require.NoError(t, err)
+	w.queue = queues.NewQueueClient(w.names["NOTIFICATION_QUEUE"])
+	w.models, err = customer.Blob(nil)
+	require.NoError(t, err)
+	w.archives, err = archives.Blob(nil)
+	require.NoError(t, err)
+	w.archive = archive.Open(w.archives, w.names["ARCHIVE_CONTAINER"], archive.Options{})
+	w.state = state.Open(w.archives, w.names["STATE_CONTAINER"])
+	_, err = w.queue.Create(context.Background(), nil)
+	require.NoError(t, err)
+	for client, settings := range map[*service.Client][]string{w.models: {"MODEL_CONTAINER"}, w.archives: {"ARCHIVE_CONTAINER", "STATE_CONTAINER"}} {
+		for _, setting := range settings {
+			_, err := client.CreateContainer(context.Background(), w.names[setting], nil)
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(`{"projects": [{"project": "*", "exports": ["ONNX", "TensorFlow"]}]}`), 0o644))
+	setenv("FUNCTIONS_APP_ROOT_PATH", root)
+	for name, value := range w.names {
+		setenv(name, value)
+	}
+	for name, value := range map[string]string{
+		"AzureWebJobsStorage":        server.ConnectionString(azurite.Archive),
+		"SWEEP_SCHEDULE":             "0 */15 * * * *",
+		"CustomVisionStorage":        server.ConnectionString(azurite.Customer),
+		"ArchiveStorage":             server.ConnectionString(azurite.Archive),
+		"CUSTOMVISION_ENDPOINT":      w.api.URL,
+		"CUSTOMVISION_KEY":           key,
+		"VISIONKEEPER_LOOK_INTERVAL": "100ms",
+	} {
+		setenv(name, value)
+	}
+	return w
+}
+
+func account(t testing.TB, server *azurite.Server, name string) storage.Account {
+	a, err := storage.ParseConnectionString(server.ConnectionString(name))
+	require.NoError(t, err)
+	return a
+}
+
+// project finds a project of the emulated service by its name.
+func (w *world) project(name string) string {
+	list, err := w.client.Projects(context.Background())
+	require.NoError(w.t, err)
+	for _, p := range list {
+		if p.Name == name {
+			return p.ID
+		}
+	}
+	require.FailNow(w.t, "no project "+name)
+	return ""
+}
+
+// newest is a project's last trained iteration.
+func (w *world) newest(project string) string {
+	list, err := w.client.Iterations(context.Background(), project)
+	require.NoError(w.t, err)
+	var newest customvision.Iteration
+	for _, it := range list {
+		if it.TrainedAt != nil && (newest.TrainedAt == nil || it.TrainedAt.After(*newest.TrainedAt)) {
+			newest = it
+		}
+	}
+	return newest.ID
+}
+
+// eventually waits for a condition.
+func (w *world) eventually(what string, condition func() bool) {
+	require.Eventually(w.t, condition, 30*time.Second, 20*time.Millisecond, what)
+}
+
+// backup finds an export's package in the archive.
+func (w *world) backup(export string) archive.Backup {
+	list, err := w.archive.Backups(context.Background(), "", "")
+	require.NoError(w.t, err)
+	for _, b := range list {
+		if b.Key.String() == export {
+			return b
+		}
+	}
+	require.FailNow(w.t, "no backup of "+export)
+	return archive.Backup{}
+}
+
+type worldKey struct{}
+
+// worldCommands are what scripts can do besides the program.
+var worldCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"session": session,
+	// project NAME compact|general [unconnected]
+	"project": inWorld(func(w *world, args []string) {
+		container, queue := w.models.NewContainerClient(w.names["MODEL_CONTAINER"]).URL(), w.queue.URL()
+		if len(args) > 2 {
+			container, queue = "", ""
+		}
+		_, err := w.service.CreateProject(args[0], domains[args[1]], container, queue)
+		require.NoError(w.t, err)
+	}),
+	// train PROJECT
+	"train": inWorld(func(w *world, args []string) {
+		project := w.project(args[0])
+		iteration, err := w.service.Train(project)
+		require.NoError(w.t, err)
+		w.eventually("the training ends", func() bool {
+			it, err := w.client.Iteration(context.Background(), project, iteration)
+			return err == nil && it.Status != customvision.StatusTraining
+		})
+	}),
+	// export PROJECT PLATFORM [FLAVOR]: of the newest iteration
+	"export": inWorld(func(w *world, args []string) {
+		project := w.project(args[0])
+		iteration := w.newest(project)
+		flavor := append(args, "")[2]
+		require.NoError(w.t, w.service.Export(project, iteration, args[1], flavor))
+		w.eventually("the export ends", func() bool {
+			list, err := w.client.Exports(context.Background(), project, iteration)
+			if err != nil {
+				return false
+			}
+			for _, e := range list {
+				if e.Status == customvision.ExportExporting {
+					return false
+				}
+			}
+			return true
+		})
+	}),
+	// answer QUESTION ANSWER
+	"answer": inWorld(func(w *world, args []string) {
+		require.NoError(w.t, w.service.Answer(emulator.Question(args[0]), args[1]))
+	}),
+	// off: Custom Vision is gone
+	"off": inWorld(func(w *world, _ []string) { w.api.Close() }),
+	// no-state: everything but the archive is lost
+	"no-state": inWorld(func(w *world, _ []string) {
+		_, err := w.archives.NewContainerClient(w.names["STATE_CONTAINER"]).Delete(context.Background(), nil)
+		require.NoError(w.t, err)
+	}),
+	// damage EXPORT: somebody overwrites a package
+	"damage": inWorld(func(w *world, args []string) {
+		b := w.backup(args[0])
+		client := w.archives.NewContainerClient(w.names["ARCHIVE_CONTAINER"]).NewBlockBlobClient(b.Blob)
+		_, err := client.UploadBuffer(context.Background(), make([]byte, b.Size), nil)
+		require.NoError(w.t, err)
+	}),
+	// rest EXPORT: a package is moved to the Archive tier
+	"rest": inWorld(func(w *world, args []string) {
+		client := w.archives.NewContainerClient(w.names["ARCHIVE_CONTAINER"]).NewBlobClient(w.backup(args[0]).Blob)
+		_, err := client.SetTier(context.Background(), blob.AccessTierArchive, nil)
+		require.NoError(w.t, err)
+	}),
+	// letter TEXT REASON: the app has buried a message
+	"letter": inWorld(func(w *world, args []string) {
+		_, err := w.state.Bury(context.Background(), []byte(args[0]), args[1], time.Now().UTC())
+		require.NoError(w.t, err)
+	}),
+}
+
+// inWorld makes a script command of what is done to the world.
+func inWorld(do func(*world, []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) { do(ts.Value(worldKey{}).(*world), args) }
+}
