@@ -46,6 +46,7 @@ type world struct {
 	t       *testing.T
 	service *emulator.Server
 	client  *customvision.Client
+	api     string // URL
 	front   *front
 	models  *container.Client
 	options Options
@@ -70,6 +71,7 @@ func newWorld(t *testing.T, rules string, change ...func(*emulator.Options)) *wo
 	t.Cleanup(w.service.Close)
 	api := httptest.NewServer(w.service)
 	t.Cleanup(api.Close)
+	w.api = api.URL
 	w.client, err = customvision.NewClientWithKey(api.URL, trainingKey, &customvision.ClientOptions{RatePerSecond: -1})
 	require.NoError(t, err)
 
