@@ -19,7 +19,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
@@ -57,6 +57,9 @@ type Options struct {
 	TempDir       string           // default os.TempDir()
 	SyncCopyLimit int64            // largest package copied in one request, default and at most 256 MiB
 	BlockSize     int64            // of larger packages, default 8 MiB
+	// Sources are the options of requests to where packages come from. A Transport
+	// must not follow redirects and must leave the bytes as they are stored.
+	Sources azcore.ClientOptions
 }
 
 // Archive is a container of backups. It is safe for concurrent use.
@@ -91,7 +94,7 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 		name:      containerName,
 		options:   o,
 		verifying: make(chan struct{}, concurrentVerifies),
-		sources:   sourcePipeline(o.Version),
+		sources:   sourcePipeline(o.Version, o.Sources),
 	}
 }
 
@@ -109,12 +112,14 @@ func (a *Archive) Check(ctx context.Context) error {
 // sourcePipeline sends requests to where packages come from: without any
 // credential but what the URL holds, and without following a redirect, so that
 // nobody can send it elsewhere.
-func sourcePipeline(version string) runtime.Pipeline {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableCompression = true // the bytes as they are stored
-	client := &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+func sourcePipeline(version string, o azcore.ClientOptions) runtime.Pipeline {
+	if o.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.DisableCompression = true // the bytes as they are stored
+		o.Transport = &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
-	return runtime.NewPipeline("visionkeeper", version, runtime.PipelineOptions{}, &policy.ClientOptions{Transport: client})
+	return runtime.NewPipeline("visionkeeper", version, runtime.PipelineOptions{}, &o)
 }
