@@ -114,6 +114,7 @@ func (p *program) commands() *cobra.Command {
 		p.statusCommand(),
 		p.verifyCommand(),
 		p.restoreCommand(),
+		p.deadLettersCommand(),
 		p.versionCommand(),
 	)
 	return root

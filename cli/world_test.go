@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -223,6 +224,22 @@ var worldCommands = map[string]func(*testscript.TestScript, bool, []string){
 	// letter TEXT REASON: the app has buried a message
 	"letter": inWorld(func(w *world, args []string) {
 		_, err := w.state.Bury(context.Background(), []byte(args[0]), args[1], time.Now().UTC())
+		require.NoError(w.t, err)
+	}),
+	// bytes-letter HEX REASON: the same with any bytes
+	"bytes-letter": inWorld(func(w *world, args []string) {
+		raw, err := hex.DecodeString(args[0])
+		require.NoError(w.t, err)
+		_, err = w.state.Bury(context.Background(), raw, args[1], time.Now().UTC())
+		require.NoError(w.t, err)
+	}),
+	// queued TEXT: takes the next message off the queue, which is this one exactly
+	"queued": inWorld(func(w *world, args []string) {
+		got, err := w.queue.DequeueMessage(context.Background(), nil)
+		require.NoError(w.t, err)
+		require.Len(w.t, got.Messages, 1)
+		require.Equal(w.t, args[0], *got.Messages[0].MessageText)
+		_, err = w.queue.DeleteMessage(context.Background(), *got.Messages[0].MessageID, *got.Messages[0].PopReceipt, nil)
 		require.NoError(w.t, err)
 	}),
 }
