@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -65,17 +66,30 @@ func (c *call) flag(name string) (bool, error) {
 	return value, nil
 }
 
-// number is a numeric query parameter.
+// number is a query parameter with a fraction.
 func (c *call) number(name string, fallback float64) (float64, error) {
 	text := c.query.Get(strings.ToLower(name))
 	if text == "" {
 		return fallback, nil
 	}
 	value, err := strconv.ParseFloat(text, 64)
-	if err != nil {
+	if err != nil || math.IsNaN(value) {
 		return 0, badRequest("BadRequestInvalid", "The value '%s' is not valid for %s", text, name)
 	}
 	return value, nil
+}
+
+// integer is a whole query parameter of 32 bits.
+func (c *call) integer(name string, fallback int) (int, error) {
+	text := c.query.Get(strings.ToLower(name))
+	if text == "" {
+		return fallback, nil
+	}
+	value, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, badRequest("BadRequestInvalid", "The value '%s' is not valid for %s", text, name)
+	}
+	return int(value), nil
 }
 
 func lowerKeys(values url.Values) url.Values {

@@ -194,8 +194,11 @@ func (c *call) entries() ([]entry, map[string]string, error) {
 		batch.Images[n].TagIDs = append(batch.Images[n].TagIDs, batch.TagIDs...)
 	}
 	for key, value := range batch.Metadata {
-		if strings.TrimSpace(key) == "" || value == "" {
-			return nil, nil, badRequest("BadRequestImageMetadataKey", "Metadata needs keys and values")
+		if strings.TrimSpace(key) == "" {
+			return nil, nil, badRequest("BadRequestImageMetadataKey", "A metadata key is empty")
+		}
+		if value == "" {
+			return nil, nil, badRequest("BadRequestImageMetadataValue", "The metadata value of %s is empty", key)
 		}
 	}
 	return batch.Images, batch.Metadata, nil

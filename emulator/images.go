@@ -135,11 +135,11 @@ func (c *call) taggingStatus() (want, error) {
 
 // page cuts what orderBy, take and skip ask for from a list that is oldest first.
 func page[T any](c *call, list []T) ([]T, error) {
-	take, err := c.number("take", takeUnless)
+	take, err := c.integer("take", takeUnless)
 	if err != nil {
 		return nil, err
 	}
-	skip, err := c.number("skip", 0)
+	skip, err := c.integer("skip", 0)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +154,8 @@ func page[T any](c *call, list []T) ([]T, error) {
 	default:
 		return nil, badRequest("BadRequestInvalid", "The value '%s' is not valid for orderBy", order)
 	}
-	list = list[min(int(skip), len(list)):]
-	return list[:min(int(take), len(list))], nil
+	list = list[min(skip, len(list)):]
+	return list[:min(take, len(list))], nil
 }
 
 func (s *Server) listImages(c *call, which want) (any, error) {

@@ -151,6 +151,8 @@ func TestImageBatchIsRefused(t *testing.T) {
 		s.call("POST", path, nil, map[string]any{"images": entries}).refused(400, "BadRequestExceededBatchSize")
 		s.call("POST", path, nil, map[string]any{}).refused(400, "BadRequestImageBatch")
 		s.call("POST", path, nil, "{").refused(400, "BadRequestInvalid")
+		s.call("POST", path, nil, map[string]any{"images": entries[:1], "metadata": map[string]string{" ": "a"}}).refused(400, "BadRequestImageMetadataKey")
+		s.call("POST", path, nil, map[string]any{"images": entries[:1], "metadata": map[string]string{"a": ""}}).refused(400, "BadRequestImageMetadataValue")
 		s.call("POST", path, nil, map[string]any{"images": entries[:1], "tagIds": []string{unknownID}}).refused(400, "BadRequestImageTags")
 		s.call("POST", path, nil, map[string]any{"images": entries[:1], "tagIds": []string{"cat"}}).refused(400, "BadRequestInvalidIds")
 	}

@@ -44,8 +44,9 @@ func TestPerformanceIsRefused(t *testing.T) {
 	s.FailTrainings(1)
 	s.call("GET", s.trained(project)+"/performance", nil, nil).refused(400, "BadRequestIterationIsNotTrained")
 	iteration := s.trained(project)
-	s.call("GET", iteration+"/performance", q("threshold", "2"), nil).refused(400, "BadRequestInvalid")
-	s.call("GET", iteration+"/performance", q("threshold", "high"), nil).refused(400, "BadRequestInvalid")
+	for _, threshold := range []string{"high", "NaN", "-0.1", "1.1"} {
+		s.call("GET", iteration+"/performance", q("threshold", threshold), nil).refused(400, "BadRequestInvalid")
+	}
 	empty := s.call("GET", iteration+"/performance", nil, nil).ok()
 	assert.Empty(t, empty["perTagPerformance"])
 }

@@ -34,11 +34,9 @@ func (s *Server) trainProject(c *call) (any, error) {
 	} else if kind != "" && !strings.EqualFold(kind, "Regular") {
 		return nil, badRequest("BadRequestInvalid", "The value '%s' is not valid for trainingType", kind)
 	}
-	budget, err := c.number("reservedBudgetInHours", 0)
-	if err != nil {
+	if request.Budget, err = c.integer("reservedBudgetInHours", 0); err != nil {
 		return nil, err
 	}
-	request.Budget = int(budget)
 	if request.Force, err = c.flag("forceTrain"); err != nil {
 		return nil, err
 	}
