@@ -93,6 +93,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) openStorage() error {
 	options := &azcore.ClientOptions{}
 	options.Retry.MaxRetries = -1 // nothing says that the service tries again
+	options.Telemetry.ApplicationID = "emulator"
 	var err error
 	if !s.options.Storage.IsZero() {
 		if s.models, err = s.options.Storage.Blob(options); err != nil {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
@@ -61,7 +63,7 @@ func (h *Host) newQueueListener(f *function) (*queueListener, error) {
 	if account.IsZero() {
 		return nil, fmt.Errorf("storage account connection string '%s' does not exist: make sure that it is a defined App Setting", connection)
 	}
-	service, err := account.Queue(nil)
+	service, err := account.Queue(&azcore.ClientOptions{Telemetry: policy.TelemetryOptions{ApplicationID: "funchost"}})
 	if err != nil {
 		return nil, err
 	}
