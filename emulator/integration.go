@@ -79,6 +79,9 @@ func (s *Server) putBlob(container, name string, content []byte) error {
 }
 
 func (s *Server) deleteTestBlob(path string) {
+	if s.models == nil { // started again without storage
+		return
+	}
 	container, name, _ := strings.Cut(path, "/")
 	s.unlocked(func() {
 		ctx, cancel := context.WithTimeout(s.ctx, storageTimeout)

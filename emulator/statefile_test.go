@@ -57,6 +57,21 @@ func TestForeignStateFileIsRefused(t *testing.T) {
 	assert.Equal(t, "text", string(text))
 }
 
+func TestRestartWithoutStorage(t *testing.T) {
+	t.Parallel()
+	c := newCloud(t)
+	file := filepath.Join(t.TempDir(), "state.json")
+	keep := func(o *Options) { o.State = file }
+	s := start(t, c.connected, noValidation, keep)
+	project := s.project("exportModelContainerUri", c.blobURL, "notificationQueueUri", c.queueURL)
+	s.Close()
+
+	again := start(t, noValidation, keep)
+	again.Advance(testBlobLife)
+	assert.Equal(t, "Done", again.exported(again.trained(project), "ONNX", "")["status"])
+	assert.False(t, again.Messages()[1].Sent)
+}
+
 func TestWhatACloseCutShortIsDoneAfterARestart(t *testing.T) {
 	t.Parallel()
 	writing, hang := make(chan struct{}, 1), atomic.Bool{}

@@ -93,6 +93,19 @@ func TestDomains(t *testing.T) {
 	assert.Equal(t, []any{"VAIDK", "CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow"}, d["exportablePlatforms"])
 	assert.Equal(t, 5.0, d["modelInformation"].(map[string]any)["estimatedModelSizeInMegabytes"])
 	s.call("GET", "domains/"+unknownID, nil, nil).refused(404, "NotFoundDomain")
+	for _, d := range s.call("GET", "domains", nil, nil).list() {
+		want := []any{}
+		switch {
+		case d["exportable"] == false:
+		case d["type"] == "Classification":
+			want = []any{"VAIDK", "CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow"}
+		case d["name"] == "General (compact) [S1]":
+			want = []any{"CoreML", "DockerFile", "ONNX", "TensorFlow", "VAIDK", "OpenVino", "IVS"}
+		default:
+			want = []any{"CoreML", "DockerFile", "ONNX", "TensorFlow"}
+		}
+		assert.Equal(t, want, d["exportablePlatforms"], d["name"])
+	}
 }
 
 func TestTierLimits(t *testing.T) {
