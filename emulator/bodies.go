@@ -52,18 +52,19 @@ func (c *call) parts(field string) ([]part, error) {
 }
 
 // loopback is a client that reaches nothing but this machine: what a caller
-// names must never lead the emulator elsewhere.
+// names must never lead the emulator elsewhere. It looks at the address that a
+// name or a redirect led to.
 var loopback = &http.Client{
-	Timeout: 10 * time.Second,
-	Transport: &http.Transport{DialContext: (&net.Dialer{
-		Control: func(_, address string, _ syscall.RawConn) error {
-			host, _, err := net.SplitHostPort(address)
-			if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-				return errors.New("the emulator fetches from loopback addresses only")
-			}
-			return nil
-		},
-	}).DialContext},
+	Timeout:   10 * time.Second,
+	Transport: &http.Transport{DialContext: (&net.Dialer{Control: loopbackOnly}).DialContext},
+}
+
+func loopbackOnly(_, address string, _ syscall.RawConn) error {
+	host, _, err := net.SplitHostPort(address)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
+		return errors.New("the emulator fetches from loopback addresses only")
+	}
+	return nil
 }
 
 // fetch reads a URL on this machine, up to a limit in bytes.
