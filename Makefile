@@ -15,7 +15,7 @@ NODE_MODULES := tools/node_modules/.package-lock.json
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test bench lint tools app dist publish clean
+.PHONY: help run demo test test-long fuzz bench lint tools app dist publish clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -28,6 +28,18 @@ demo: tools app ## run the whole story once, by itself, and check what it leaves
 
 test: tools ## run all tests, with the race detector, against a real Azurite
 	$(GO) test -race -shuffle=on ./...
+
+test-long: N ?= 5000
+test-long: tools ## try N random histories of trainings, faults and crashes (default 5000)
+	VISIONKEEPER_HISTORIES=$(N) $(GO) test -race -count=1 -timeout 0 -v -run Convergence ./reconcile
+
+fuzz: FUZZTIME ?= 30s
+fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
 
 bench: tools ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -54,9 +66,10 @@ dist: ## lay out what Core Tools upload, for linux/amd64 or the GOARCH given
 app: # the same layout, for this machine
 	@$(MAKE) --no-print-directory -s dist DIST=build/app GOOS=$$($(GO) env GOHOSTOS) GOARCH=$$($(GO) env GOHOSTARCH)
 
-publish: dist ## upload dist/ to the function app: make publish APP=name
+publish: ## upload dist/ to the function app: make publish APP=name
 	@test -n "$(APP)" || { echo "Name the function app: make publish APP=name"; exit 2; }
 	@command -v func >/dev/null || { echo "Azure Functions Core Tools (func) are not installed: https://learn.microsoft.com/azure/azure-functions/functions-run-local"; exit 2; }
+	@$(MAKE) --no-print-directory dist
 	cd $(DIST) && func azure functionapp publish $(APP) --no-build
 
 clean: ## remove what was built
