@@ -326,6 +326,22 @@ func TestRegions(t *testing.T) {
 	s.call("POST", classification+"/images/files", nil, map[string]any{"images": []any{map[string]any{"contents": png(1), "regions": []any{r}}}}).refused(400, "BadRequestImageRegions")
 }
 
+func TestRegionsLieInsideTheImage(t *testing.T) {
+	t.Parallel()
+	p := &project{DomainID: "a27d5ca5-bb19-49d8-a70a-fec086c47f5b", Tags: []*tag{{ID: unknownID}}}
+	for _, c := range []struct {
+		left, top, width, height float64
+		inside                   bool
+	}{
+		{0, 0, 1, 1, true}, {0.5, 0.5, 0.5, 0.5, true}, {0.1, 0.2, 0.9, 0.8, true}, // 0.1+0.9 may be more than 1 by rounding
+		{-0.1, 0, 0.5, 0.5, false}, {0, -0.1, 0.5, 0.5, false}, {0, 0, 0, 0.5, false}, {0, 0, 0.5, 0, false},
+		{0.6, 0, 0.5, 0.5, false}, {0, 0.6, 0.5, 0.5, false},
+	} {
+		err := p.checkRegions([]regionInput{{TagID: unknownID, Left: c.left, Top: c.top, Width: c.width, Height: c.height}})
+		assert.Equal(t, c.inside, err == nil, "%v", c)
+	}
+}
+
 func TestDetectionPerformanceHasBoxes(t *testing.T) {
 	t.Parallel()
 	s := start(t, noValidation)
