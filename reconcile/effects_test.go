@@ -1,16 +1,20 @@
 package reconcile
 
 import (
+	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/archive"
+	"visionkeeper/azurite"
 	"visionkeeper/customvision"
 	"visionkeeper/emulator"
+	"visionkeeper/state"
 )
 
 var proven = map[string]archive.Verdict{"ONNX": archive.Proven}
@@ -151,6 +155,37 @@ func TestWhatNeverReachedTheServiceIsAskedForAgain(t *testing.T) {
 			assert.Equal(t, before+2, w.service.Counts()[c.operation])
 		})
 	}
+}
+
+func TestWhatCannotBeAnnouncedIsNotSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	exported := w.trained()
+	w.service.FailTrainings(1)
+	failed := w.trained()
+	trainings := w.service.Counts()["TrainProject"]
+	w.front.refusing("PUT /"+azurite.Archive+"/state", func() {
+		for _, key := range []Key{exported, failed} {
+			_, err := New(w.options).Reconcile(t.Context(), key)
+			assert.ErrorContains(t, err, "write the state")
+		}
+	})
+	assert.Zero(t, w.service.Counts()["ExportIteration"])
+	assert.Equal(t, trainings, w.service.Counts()["TrainProject"])
+}
+
+// A run may be long: an intent must not seem older than it is.
+func TestAnIntentIsDatedByTheStorageServicesTimeOfItsSending(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		v := New(Options{Clock: SystemClock{}}).visit(scope{}, &state.Record{Seen: noon})
+		time.Sleep(20 * time.Minute) // copying
+		assert.Equal(t, noon.Add(20*time.Minute), v.now())
+		assert.Equal(t, noon.Add(30*time.Minute), v.until(ctx))
+		assert.Equal(t, noon.Add(20*time.Minute+senderTime), v.until(t.Context()), "without a deadline")
+	})
 }
 
 func TestARefusalThatMayPassIsNoAttempt(t *testing.T) {

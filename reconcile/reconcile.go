@@ -93,7 +93,7 @@ type Report struct {
 }
 
 // ErrUnknownProject says that the service has no such project.
-var ErrUnknownProject = errors.New("Custom Vision has no such project")
+var ErrUnknownProject = errors.New("there is no such project in Custom Vision")
 
 // Reconcile looks at what the key names and does what the policy asks. Calls for
 // one project run one after another; those that wait meanwhile share the next

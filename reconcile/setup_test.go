@@ -222,8 +222,9 @@ type front struct {
 	azure  *azurite.Server
 	server *httptest.Server
 
-	mu   sync.Mutex
-	sent []string // method, path, and what the query asks for
+	mu     sync.Mutex
+	sent   []string // method, path, and what the query asks for
+	refuse string   // requests that begin so are answered 403; "" refuses none
 }
 
 func newFront(t *testing.T, azure *azurite.Server) *front {
@@ -248,9 +249,15 @@ func (f *front) account(name string) storage.Account {
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// To copy, Azurite asks for the source's properties: no request of ours.
 	if !strings.HasPrefix(r.UserAgent(), "axios/") {
+		request := strings.TrimSpace(r.Method + " " + r.URL.Path + " " + r.URL.Query().Get("comp"))
 		f.mu.Lock()
-		f.sent = append(f.sent, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+r.URL.Query().Get("comp")))
+		f.sent = append(f.sent, request)
+		refused := f.refuse != "" && strings.HasPrefix(request, f.refuse)
 		f.mu.Unlock()
+		if refused {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
 	}
 	req, err := http.NewRequestWithContext(r.Context(), r.Method, "http://"+f.behind.Host+r.RequestURI, r.Body)
 	if err != nil {
@@ -271,7 +278,19 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	io.Copy(w, resp.Body)
 }
 
-// requests are those that f causes.
+// refusing refuses requests, named as in sent by their beginning, while f runs.
+func (f *front) refusing(requests string, during func()) {
+	set := func(to string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.refuse = to
+	}
+	set(requests)
+	defer set("")
+	during()
+}
+
+// requests are those that a cause makes.
 func (f *front) requests(cause func()) []string {
 	f.mu.Lock()
 	before := len(f.sent)
