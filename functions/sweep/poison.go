@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
@@ -13,9 +14,9 @@ import (
 
 const (
 	poisonBatch = 32 // the most that one request gives
-	// poisonHidden is how long a message that is being dealt with is hidden, in
-	// seconds: longer than any invocation takes.
-	poisonHidden = 45 * 60
+	// poisonHidden is how long a message that is being dealt with is hidden where
+	// the invocation has no deadline.
+	poisonHidden = 45 * time.Minute
 	// poisonTries is how often a poison message is dealt with before it becomes a
 	// dead letter, whatever the reason.
 	poisonTries = 3
@@ -30,7 +31,7 @@ func (f Function) drain(ctx context.Context) (int, error) {
 	outcome := map[string]error{} // by text: the same message often comes many times
 	for ctx.Err() == nil {
 		batch, err := f.Poison.DequeueMessages(ctx, &azqueue.DequeueMessagesOptions{
-			NumberOfMessages: new(int32(poisonBatch)), VisibilityTimeout: new(int32(poisonHidden)),
+			NumberOfMessages: new(int32(poisonBatch)), VisibilityTimeout: new(f.hidden(ctx)),
 		})
 		if queueerror.HasCode(err, queueerror.QueueNotFound) {
 			break // the host makes it when it first needs it
@@ -63,4 +64,14 @@ func (f Function) drain(ctx context.Context) (int, error) {
 		}
 	}
 	return gone, errors.Join(errs...)
+}
+
+// hidden is how long, in seconds, a message is hidden while it is dealt with:
+// until this invocation has ended. After a crash it is soon seen again.
+func (f Function) hidden(ctx context.Context) int32 {
+	left := poisonHidden
+	if deadline, ok := ctx.Deadline(); ok {
+		left = deadline.Sub(f.Now())
+	}
+	return int32(left/time.Second) + 1
 }
