@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
@@ -78,6 +80,9 @@ type app struct {
 	archive  *archive.Archive
 	state    *state.Store
 	blobs    *service.Client // of the archive's account
+	// archiveName is the container's.
+	archiveName string
+	hosting     funchost.Options
 
 	mu          sync.Mutex
 	invocations []funchost.Invocation
@@ -90,13 +95,20 @@ type options struct {
 	emulator emulator.Options
 	// Connection strings of the three accounts; "" takes the shared Azurite's.
 	customer, archive, service string
+	front                      *front // everything is reached through it; nil for none
 }
+
+// named makes a client of storage that can be told from the app's.
+var named = &azcore.ClientOptions{Telemetry: policy.TelemetryOptions{ApplicationID: "test"}}
 
 func newApp(t *testing.T, o options) *app {
 	t.Helper()
 	if o.customer == "" {
 		server := azuritetest.Start(t)
 		o.customer, o.archive, o.service = server.ConnectionString(azurite.Customer), server.ConnectionString(azurite.Archive), server.ConnectionString(azurite.Service)
+	}
+	if o.front != nil {
+		o.customer, o.archive, o.service = o.front.replace.Replace(o.customer), o.front.replace.Replace(o.archive), o.front.replace.Replace(o.service)
 	}
 	customer, archives := open(t, o.customer), open(t, o.archive)
 	a := &app{t: t, printed: &buffer{}}
@@ -113,6 +125,10 @@ func newApp(t *testing.T, o options) *app {
 	t.Cleanup(a.service.Close)
 	api := httptest.NewServer(a.service)
 	t.Cleanup(api.Close)
+	endpoint := api.URL
+	if o.front != nil {
+		endpoint = o.front.before(api.URL)
+	}
 	a.client, err = customvision.NewClientWithKey(api.URL, key, &customvision.ClientOptions{RatePerSecond: -1})
 	require.NoError(t, err)
 
@@ -121,7 +137,7 @@ func newApp(t *testing.T, o options) *app {
 		"AzureWebJobsStorage":      o.archive,
 		"CustomVisionStorage":      o.customer,
 		"ArchiveStorage":           o.archive,
-		"CUSTOMVISION_ENDPOINT":    api.URL,
+		"CUSTOMVISION_ENDPOINT":    endpoint,
 		"CUSTOMVISION_KEY":         key,
 		"NOTIFICATION_QUEUE":       azuritetest.Name("notifications"),
 		"MODEL_CONTAINER":          azuritetest.Name("models"),
@@ -133,15 +149,15 @@ func newApp(t *testing.T, o options) *app {
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:01",
 	}
-	queues, err := customer.Queue(nil)
+	queues, err := customer.Queue(named)
 	require.NoError(t, err)
 	a.queue = queues.NewQueueClient(settings["NOTIFICATION_QUEUE"])
 	a.poison = queues.NewQueueClient(settings["NOTIFICATION_QUEUE"] + "-poison")
 	_, err = a.queue.Create(t.Context(), nil)
 	require.NoError(t, err)
-	modelBlobs, err := customer.Blob(nil)
+	modelBlobs, err := customer.Blob(named)
 	require.NoError(t, err)
-	a.blobs, err = archives.Blob(nil)
+	a.blobs, err = archives.Blob(named)
 	require.NoError(t, err)
 	create := func(c *service.Client, name string) {
 		_, err := c.CreateContainer(t.Context(), name, nil)
@@ -151,7 +167,8 @@ func newApp(t *testing.T, o options) *app {
 	create(a.blobs, settings["ARCHIVE_CONTAINER"])
 	create(a.blobs, settings["STATE_CONTAINER"])
 	a.queueURL, a.models = a.queue.URL(), modelBlobs.NewContainerClient(settings["MODEL_CONTAINER"]).URL()
-	a.archive = archive.Open(a.blobs, settings["ARCHIVE_CONTAINER"], archive.Options{})
+	a.archiveName = settings["ARCHIVE_CONTAINER"]
+	a.archive = archive.Open(a.blobs, a.archiveName, archive.Options{})
 	a.state = state.Open(a.blobs, settings["STATE_CONTAINER"])
 
 	for name, value := range o.settings {
@@ -171,9 +188,8 @@ func newApp(t *testing.T, o options) *app {
 	for name, value := range settings {
 		env = append(env, name+"="+value)
 	}
-	a.host, err = funchost.Start(context.Background(), funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked})
-	require.NoError(t, err)
-	t.Cleanup(func() { a.host.Close() })
+	a.hosting = funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked}
+	a.host = a.another()
 	t.Cleanup(func() {
 		for _, secret := range slices.Concat([]string{key, "AccountKey=", "sig="}, customer.Secrets(), archives.Secrets()) {
 			assert.NotContains(t, a.printed.String(), secret, "no secret is ever printed")
@@ -190,6 +206,15 @@ func open(t *testing.T, connection string) storage.Account {
 	account, err := storage.ParseConnectionString(connection)
 	require.NoError(t, err)
 	return account
+}
+
+// another starts a host of the same app, as the platform does on another machine.
+func (a *app) another() *funchost.Host {
+	a.t.Helper()
+	host, err := funchost.Start(context.Background(), a.hosting)
+	require.NoError(a.t, err)
+	a.t.Cleanup(func() { host.Close() })
+	return host
 }
 
 func (a *app) invoked(i funchost.Invocation) {
@@ -318,10 +343,10 @@ func (b *buffer) String() string {
 // sweep runs the sweep by hand and waits for its end.
 func (a *app) sweep() {
 	a.t.Helper()
-	before, _ := a.ended("sweep")
+	begun, _ := a.ended("sweep")
 	resp, err := http.Post(a.host.URL()+"/admin/functions/sweep", "application/json", strings.NewReader("{}"))
 	require.NoError(a.t, err)
 	resp.Body.Close()
 	require.Equal(a.t, http.StatusAccepted, resp.StatusCode)
-	a.eventually("the sweep ends", func() bool { all, _ := a.ended("sweep"); return all > before })
+	a.eventually("the sweep ends", func() bool { all, _ := a.ended("sweep"); return all > begun })
 }
