@@ -3,6 +3,8 @@ package cli
 import (
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"visionkeeper/customvision"
 	"visionkeeper/storage"
@@ -36,7 +38,9 @@ func storageProblem(e *storage.Error) problem {
 
 // serviceProblem says the same of Custom Vision's answer.
 func serviceProblem(e *customvision.Error) problem {
-	p := problem{Why: fmt.Sprintf("Custom Vision answered %d %s: %s", e.Status, e.Code, e.Message), Do: checkHint, RequestID: e.RequestID}
+	code := strings.TrimPrefix(e.Code, strconv.Itoa(e.Status)) // the gateway's code is the status
+	p := problem{Do: checkHint, RequestID: e.RequestID}
+	p.Why = strings.Join(strings.Fields(fmt.Sprintf("Custom Vision answered %d %s", e.Status, code)), " ") + ": " + e.Message
 	switch {
 	case e.Status == 0:
 		p.Why = e.Message

@@ -94,9 +94,6 @@ func (p *program) commands() *cobra.Command {
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			p.began = true
-		},
 		RunE: func(c *cobra.Command, _ []string) error {
 			if os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") == "" {
 				return c.Help()
@@ -109,6 +106,8 @@ func (p *program) commands() *cobra.Command {
 	flags.BoolVar(&p.out.json, "json", false, "print JSON for programs")
 	flags.BoolVar(&p.verbose, "verbose", false, "tell more, such as the services' request ids")
 	root.AddCommand(
+		p.connectCommand(),
+		p.checkCommand(),
 		p.planCommand(),
 		p.reconcileCommand(),
 		p.statusCommand(),
@@ -121,10 +120,13 @@ func (p *program) commands() *cobra.Command {
 }
 
 // verb makes a command of a function that gets the command's context.
-func verb(use, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
+func (p *program) verb(use, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, args []string) error { return run(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			p.began = true
+			return run(c.Context(), args)
+		},
 	}
 }
 

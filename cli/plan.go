@@ -26,7 +26,7 @@ type planned struct {
 
 func (p *program) planCommand() *cobra.Command {
 	var s scope
-	c := verb("plan", "Say what a reconcile would do now, and why", `
+	c := p.verb("plan", "Say what a reconcile would do now, and why", `
 It only looks: nothing is sent, copied or written. What a step would show isn't
 guessed, so after those steps there may be more to do.`,
 		func(ctx context.Context, _ []string) error { return could("make a plan", p.plan(ctx, s)) })

@@ -40,7 +40,7 @@ func (s *scope) flags(c *cobra.Command) {
 func (p *program) reconcileCommand() *cobra.Command {
 	var s scope
 	var wait bool
-	c := verb("reconcile", "Do now what the policy asks", `
+	c := p.verb("reconcile", "Do now what the policy asks", `
 Looks at every project, archives finished exports, asks for the exports that the
 policy wants and retrains after failures: the same that notifications and the
 timer lead to. Ctrl-C lets the project under way be finished and begins no

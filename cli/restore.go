@@ -36,7 +36,7 @@ type restoration struct {
 
 func (p *program) restoreCommand() *cobra.Command {
 	var r restoration
-	c := verb("restore", "Put a model from the archive on disk, and prove it", `
+	c := p.verb("restore", "Put a model from the archive on disk, and prove it", `
 Works from the archive alone: without Custom Vision, its key, and the state. The
 bytes are compared with the proof that was written when they were archived.
 Nothing stands under the final name before that has succeeded.`,

@@ -58,7 +58,7 @@ type queueStatus struct {
 }
 
 func (p *program) statusCommand() *cobra.Command {
-	return verb("status", "Show where everything stands", `
+	return p.verb("status", "Show where everything stands", `
 The archive tells what is archived and proven; it alone is needed. Custom Vision
 adds what is trained and exported, the state what is blocked, the queue what
 waits. What can't be reached is left out, and said.`,

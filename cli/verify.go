@@ -50,7 +50,7 @@ func (v verified) bad() bool { return v.Finding != holds && v.Finding != resting
 func (p *program) verifyCommand() *cobra.Command {
 	var s scope
 	var share string
-	c := verb("verify", "Read backups again and prove that each is what it was", `
+	c := p.verb("verify", "Read backups again and prove that each is what it was", `
 Works from the archive alone: without Custom Vision, its key, and the state. It
 compares every byte with the proof that was written when the model was archived,
 and writes nothing. A package in the Archive tier can't be read: it is told as

@@ -15,7 +15,7 @@ type versionResult struct {
 }
 
 func (p *program) versionCommand() *cobra.Command {
-	return verb("version", "Print which version this is", "Backups name the version that proved them.", func(context.Context, []string) error {
+	return p.verb("version", "Print which version this is", "Backups name the version that proved them.", func(context.Context, []string) error {
 		v := versionResult{p.version, runtime.Version(), runtime.GOOS, runtime.GOARCH}
 		return p.out.result(v, func() { p.out.say("visionkeeper %s (%s, %s/%s)", v.Version, v.Go, v.OS, v.Arch) })
 	})

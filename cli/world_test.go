@@ -3,6 +3,8 @@ package cli_test
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/archive"
@@ -46,6 +49,7 @@ type world struct {
 	names    map[string]string // queue and containers by setting
 	models   *service.Client
 	archives *service.Client
+	ended    chan struct{}
 }
 
 // newWorld makes one, creates queue and containers, and sets the settings. The
@@ -53,10 +57,11 @@ type world struct {
 func newWorld(t testing.TB, root string, setenv func(name, value string)) *world {
 	server := azuritetest.Start(t)
 	customer, archives := account(t, server, azurite.Customer), account(t, server, azurite.Archive)
-	w := &world{t: t, names: map[string]string{
+	w := &world{t: t, ended: make(chan struct{}), names: map[string]string{
 		"NOTIFICATION_QUEUE": azuritetest.Name("notifications"), "MODEL_CONTAINER": azuritetest.Name("models"),
 		"ARCHIVE_CONTAINER": azuritetest.Name("archive"), "STATE_CONTAINER": azuritetest.Name("state"),
 	}}
+	t.Cleanup(func() { close(w.ended) })
 	var err error
 	w.service, err = emulator.New(emulator.Options{
 		Key: key, NoValidation: true, ModelSize: 100_000, Storage: customer, ServiceStorage: account(t, server, azurite.Service),
@@ -242,6 +247,57 @@ var worldCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err = w.queue.DeleteMessage(context.Background(), *got.Messages[0].MessageID, *got.Messages[0].PopReceipt, nil)
 		require.NoError(w.t, err)
 	}),
+	// mend QUESTION ANSWER: answers so as soon as the service has refused something
+	"mend": inWorld(func(w *world, args []string) {
+		w.once(http.StatusBadRequest, func() { w.service.Answer(emulator.Question(args[0]), args[1]) })
+	}),
+	// app-takes-test PROJECT: the test message never shows on the queue, but the
+	// running app notes that it came
+	"app-takes-test": inWorld(func(w *world, args []string) {
+		id := w.project(args[0])
+		require.NoError(w.t, w.service.FaultNotifications(1, emulator.Drop, 0))
+		w.once(http.StatusOK, func() {
+			record, err := w.state.Load(context.Background(), id)
+			if err == nil {
+				now := time.Now()
+				err = w.state.Update(context.Background(), record, func(p *state.Project) error { p.ConnectionTest = &now; return nil })
+			}
+			assert.NoError(w.t, err)
+		})
+	}),
+	// settings-of PROJECT FILE: all that the service tells of it, but for the
+	// storage URIs and the time of the last change
+	"settings-of": func(ts *testscript.TestScript, _ bool, args []string) {
+		w := ts.Value(worldKey{}).(*world)
+		p, err := w.client.Project(context.Background(), w.project(args[0]))
+		ts.Check(err)
+		p.Settings.NotificationQueueURI, p.Settings.ExportModelContainerURI, p.LastModified = "", "", time.Time{}
+		text, err := json.MarshalIndent(p, "", "  ")
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o644))
+	},
+}
+
+// once calls do as soon as the service has answered an update or a creation so.
+func (w *world) once(status int, do func()) {
+	before := len(w.service.Requests())
+	go func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-w.ended:
+				return
+			}
+			for _, r := range w.service.Requests()[before:] {
+				if r.Status == status && (r.Method == http.MethodPatch || r.Method == http.MethodPost) {
+					do()
+					return
+				}
+			}
+		}
+	}()
 }
 
 // inWorld makes a script command of what is done to the world.

@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+type checkResult struct {
+	OK     bool      `json:"ok"`
+	Checks []checked `json:"checks"`
+}
+
+// checked is one line of the doctor's list.
+type checked struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Text string `json:"text"` // what was found, or what is wrong
+	Do   string `json:"do"`   // the remedy; empty where nothing is wrong
+}
+
+func (p *program) checkCommand() *cobra.Command {
+	return p.verb("check", "Look at every part by itself, and say what is wrong", `
+Each line is proved by a real call that changes nothing: it reads, or it asks for
+a change under a condition that can't hold, which tells whether it would have been
+allowed. The exit code is 3 if anything is wrong.`,
+		func(ctx context.Context, _ []string) error { return could("check", p.check(ctx)) })
+}
+
+func (p *program) check(ctx context.Context) error {
+	d := &doctor{program: p}
+	d.examine(ctx)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	result := checkResult{OK: true, Checks: d.found}
+	for _, c := range d.found {
+		result.OK = result.OK && c.OK
+	}
+	if err := p.out.result(result, func() { p.sayChecked(result) }); err != nil {
+		return err
+	}
+	if !result.OK {
+		return exitCode(exitFound)
+	}
+	return nil
+}
+
+func (p *program) sayChecked(r checkResult) {
+	width := 0
+	for _, c := range r.Checks {
+		width = max(width, len(c.Name))
+	}
+	bad := 0
+	for _, c := range r.Checks {
+		if c.OK {
+			p.out.say("%s %-*s  %s", p.out.green("✓"), width, c.Name, c.Text)
+			continue
+		}
+		bad++
+		p.out.say("%s %-*s  %s. %s.", p.out.red("✗"), width, c.Name, sentence(c.Text), sentence(c.Do))
+	}
+	p.out.say("")
+	if bad > 0 {
+		p.out.say("%s", p.out.red(fmt.Sprintf("%s to mend.", sentence(count(bad, "thing")))))
+		return
+	}
+	p.out.say("%s", p.out.green("All is well."))
+}
+
+// doctor collects the lines. What one examination opens, later ones use.
+type doctor struct {
+	*program
+	found []checked
+}
+
+// look examines one thing: it is well, with what was found, or there is an error.
+func (d *doctor) look(name string, examine func() (string, error)) bool {
+	d.out.progress(len(d.found), len(d.found)+1, name)
+	text, err := examine()
+	if err == nil {
+		d.found = append(d.found, checked{Name: name, OK: true, Text: text})
+		return true
+	}
+	if errors.Is(err, errTold) {
+		return false
+	}
+	for _, p := range explain(could(name, err)) {
+		if p.Do == checkHint {
+			p.Do = "Look at the resource in the portal; --verbose tells the request id for Azure support"
+		}
+		if d.verbose && p.RequestID != "" {
+			p.Why += " (request id " + p.RequestID + ")"
+		}
+		d.found = append(d.found, checked{Name: name, Text: p.Why, Do: p.Do})
+	}
+	return false
+}
+
+// wrong is a finding with its remedy.
+func wrong(do, format string, a ...any) error {
+	return problem{What: "Could not pass the check", Why: fmt.Sprintf(format, a...), Do: do}
+}
+
+// errTold ends an examination without a line: another one has told of it.
+var errTold = errors.New("told by another line")
