@@ -253,6 +253,21 @@ func TestADamagedPackageIsCopiedThreeTimesAndGivenUp(t *testing.T) {
 	assert.Len(t, w.kept(key), 3, "no byte is thrown away")
 }
 
+func TestAPackageThatIsTooLargeIsGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	client, err := w.front.account(azurite.Archive).Blob(nil)
+	require.NoError(t, err)
+	name := azuritetest.Name("archive")
+	_, err = client.CreateContainer(t.Context(), name, nil)
+	require.NoError(t, err)
+	w.options.Archive = archive.Open(client, name, archive.Options{MaxSize: 1000})
+	key := w.trained()
+	w.export(key, "ONNX")
+	assert.Equal(t, []string{"describe", "block ONNX", "settle"}, w.settle(key))
+	assert.Contains(t, w.remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "larger than the archive takes")
+}
+
 func TestAProofTellsWhatTheServiceKnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)

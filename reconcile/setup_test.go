@@ -49,6 +49,7 @@ type world struct {
 	api     string // URL
 	front   *front
 	models  *container.Client
+	state   *container.Client
 	options Options
 }
 
@@ -80,8 +81,8 @@ func newWorld(t *testing.T, rules string, change ...func(*emulator.Options)) *wo
 	archiveBlobs, err := archives.Blob(nil)
 	require.NoError(t, err)
 	modelsName, archiveName, stateName := azuritetest.Name("models"), azuritetest.Name("archive"), azuritetest.Name("state")
-	w.models = modelBlobs.NewContainerClient(modelsName)
-	for _, c := range []*container.Client{w.models, archiveBlobs.NewContainerClient(archiveName), archiveBlobs.NewContainerClient(stateName)} {
+	w.models, w.state = modelBlobs.NewContainerClient(modelsName), archiveBlobs.NewContainerClient(stateName)
+	for _, c := range []*container.Client{w.models, archiveBlobs.NewContainerClient(archiveName), w.state} {
 		_, err := c.Create(t.Context(), nil)
 		require.NoError(t, err)
 	}
@@ -206,6 +207,13 @@ func (w *world) remembered(project string) state.Project {
 	r, err := w.options.State.Load(w.t.Context(), project)
 	require.NoError(w.t, err)
 	return r.Project
+}
+
+// loseState deletes all that is remembered of a project.
+func (w *world) loseState(project string) {
+	w.t.Helper()
+	_, err := w.state.NewBlobClient("projects/"+project+".json").Delete(w.t.Context(), nil)
+	require.NoError(w.t, err)
 }
 
 // logged is a context whose log is kept.
