@@ -255,10 +255,10 @@ func (a *app) connect(name, domain string) customvision.Project {
 	})
 }
 
-// train trains a project as a person would, and waits for the end.
+// train trains a project as a person would, changed or not, and waits for the end.
 func (a *app) train(project string) customvision.Iteration {
 	a.t.Helper()
-	it, err := a.client.Train(a.t.Context(), project, customvision.TrainOptions{})
+	it, err := a.client.Train(a.t.Context(), project, customvision.TrainOptions{Force: true})
 	require.NoError(a.t, err)
 	a.eventually("the training ends", func() bool {
 		it, err = a.client.Iteration(a.t.Context(), project, it.ID)

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/archive"
+	"visionkeeper/customvision"
+	"visionkeeper/emulator"
+	"visionkeeper/funchost"
+)
+
+// TestTwoProcessesHaveEachEffectOnce puts two hundred messages about six
+// iterations of five projects before two machines at once, and has both of them
+// sweep meanwhile.
+func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, options{
+		policy:   `{"projects":[{"project":"*","iterations":["all"],"exports":["ONNX","ONNX.ONNXFloat16","TensorFlow"],"retrain":{"afterFailure":1}}]}`,
+		emulator: emulator.Options{ModelSize: 20_000, ExportTime: 300 * time.Millisecond},
+		settings: map[string]string{"AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "1000"},
+	})
+	wanted := map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven, "TensorFlow": archive.Proven}
+
+	// Two projects whose training failed: both are answered, and the answers exported.
+	var messages, projects []string
+	tell := func(n int, text string) {
+		for range n {
+			messages = append(messages, text)
+		}
+	}
+	begin := func(name string) string {
+		// Without a queue the service says nothing of its own.
+		p := a.create(customvision.CreateProjectOptions{Name: name, DomainID: compact, ExportModelContainerURI: a.models}).ID
+		projects = append(projects, p)
+		return p
+	}
+	for i := range 2 {
+		p := begin(fmt.Sprintf("Garden %d", i))
+		a.put(sample(t, "connection-test.json", p, "", ""))
+		a.eventually("the app knows the project", func() bool { return a.project(p).ConnectionTest != nil })
+		a.service.FailTrainings(1)
+		tell(20, sample(t, "training-failed.json", p, a.train(p).ID, ""))
+	}
+	// Three whose trainings, one, two and one, were completed.
+	for i, trainings := range []int{1, 2, 1} {
+		p := begin(fmt.Sprintf("Kitchen %d", i))
+		for range trainings {
+			it := a.train(p)
+			tell(10, sample(t, "training-completed.json", p, it.ID, ""))
+			tell(20, sample(t, "export-completed.json", p, it.ID, modelURI(a, p, it.ID, "ONNX")))
+			tell(10, sample(t, "export-completed.json", p, it.ID, modelURI(a, p, it.ID, "TensorFlow")))
+		}
+	}
+	require.Len(t, messages, 200)
+	seed := rand.Uint64()
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
+
+	var there atomic.Int64 // messages dealt with by the other machine
+	here := a.hosting.OnInvocation
+	a.hosting.OnInvocation = func(i funchost.Invocation) {
+		if i.Function == "notifications" && i.Err == nil {
+			there.Add(1)
+		}
+		here(i)
+	}
+	hosts := []*funchost.Host{a.host, a.another()}
+	sweep := func() {
+		begun, _ := a.ended("sweep")
+		for _, host := range hosts {
+			resp, err := http.Post(host.URL()+"/admin/functions/sweep", "application/json", strings.NewReader("{}"))
+			require.NoError(t, err)
+			resp.Body.Close()
+		}
+		require.Eventually(t, func() bool { all, _ := a.ended("sweep"); return all == begun+len(hosts) }, 2*time.Minute, 50*time.Millisecond, "both sweeps end")
+	}
+	succeeded := func() int { all, failed := a.ended("notifications"); return all - failed }
+	knew := succeeded()
+
+	var senders sync.WaitGroup
+	for n := range 8 {
+		senders.Go(func() {
+			for i := n; i < len(messages); i += 8 {
+				_, err := a.queue.EnqueueMessage(t.Context(), messages[i], nil)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	senders.Wait()
+	archived := func() (missing int) {
+		for _, p := range projects {
+			its, err := a.client.Iterations(t.Context(), p)
+			require.NoError(t, err)
+			for _, it := range its {
+				if it.Status == customvision.StatusCompleted && !assert.ObjectsAreEqual(wanted, a.backups(p, it.ID)) {
+					missing++
+				}
+			}
+		}
+		return missing
+	}
+	for began := time.Now(); time.Since(began) < 3*time.Minute; {
+		sweep()
+		if succeeded() >= knew+len(messages) && archived() == 0 {
+			break
+		}
+	}
+	sweep()
+	t.Logf("seed %d: %d messages, %d of them dealt with by the other process; %d trainings, %d exports",
+		seed, succeeded()-knew, there.Load(), a.service.Counts()["TrainProject"], a.service.Counts()["ExportIteration"])
+	assert.Equal(t, len(messages), succeeded()-knew, "every message succeeds, once")
+	assert.Zero(t, archived(), "every iteration has all its backups")
+	assert.Equal(t, 6+2, a.service.Counts()["TrainProject"], "the test's own, and one answer to each failure")
+	assert.Equal(t, 6*len(wanted), a.service.Counts()["ExportIteration"], "each export is asked for once, refused ones counted too")
+	list, err := a.archive.Backups(t.Context(), "", "")
+	require.NoError(t, err)
+	assert.Len(t, list, 6*len(wanted), "and archived once")
+	assert.NotZero(t, there.Load(), "both take part")
+	assert.Less(t, there.Load(), int64(len(messages)), "both take part")
+}
