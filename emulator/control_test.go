@@ -63,6 +63,19 @@ func TestControlIsRefused(t *testing.T) {
 	assert.Equal(t, 403, status, "another web site must not steer it")
 }
 
+func TestControlCountsAreAnswered(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	assert.JSONEq(t, `{"count":1}`, string(s.post("fail-next-training")))
+	assert.JSONEq(t, `{"count":3}`, string(s.post("fail-next-export?count=3")))
+	s.post("stall-next-training?count=2")
+	s.post("fault-notifications?do=drop&count=4")
+	s.post("fault-calls?status=500&count=5")
+	assert.Equal(t, Pending{FailTrainings: 1, FailExports: 3, StallTrainings: 2, Notifications: 4, Calls: 5}, s.View().Pending)
+	s.post("fail-next-export?count=0")
+	assert.Zero(t, s.View().Pending.FailExports)
+}
+
 func TestPortalActions(t *testing.T) {
 	t.Parallel()
 	s := start(t, noValidation)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -302,6 +303,8 @@ func TestRegions(t *testing.T) {
 	assert.Equal(t, 207, mixed.status)
 	create(at(0.8)).refused(400, "BadRequestImageRegions")
 	create().refused(400, "BadRequestImageRegions")
+	create(slices.Repeat([]any{at(0.5)}, maxBatch+1)...).refused(400, "BadRequestExceededBatchSize")
+	assert.Equal(t, 207, create(slices.Repeat([]any{at(0.5)}, maxBatch)...).status)
 	wrong := at(0.1)
 	wrong["imageId"] = unknownID
 	create(wrong).refused(404, "NotFoundImage")

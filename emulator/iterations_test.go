@@ -82,6 +82,25 @@ func TestDeleteIteration(t *testing.T) {
 	assert.Empty(t, s.call("GET", project+"/iterations", nil, nil).list())
 }
 
+func TestDeletingAnIterationEndsItsExportsAlone(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation)
+	project := s.project("notificationQueueUri", "https://a.queue.core.windows.net/q")
+	gone, stays := s.trained(project), s.trained(project)
+	s.call("POST", gone+"/export", q("platform", "ONNX"), nil).ok()
+	s.call("POST", stays+"/export", q("platform", "ONNX"), nil).ok()
+	s.call("DELETE", gone, nil, nil).empty()
+	s.Advance(s.options.ExportTime)
+	assert.Equal(t, "Done", s.call("GET", stays+"/export", nil, nil).list()[0]["status"])
+	var told int
+	for _, m := range s.Messages() {
+		if m.Type == "Export" {
+			told++
+		}
+	}
+	assert.Equal(t, 1, told)
+}
+
 func TestPublish(t *testing.T) {
 	t.Parallel()
 	s := start(t, noValidation)

@@ -122,3 +122,17 @@ func TestProjectNamesMayHaveToBeUnique(t *testing.T) {
 	s.project()
 	s.call("POST", "projects", q("name", "demo"), nil).refused(400, "BadRequestProjectNameNotUnique")
 }
+
+func TestDeletingAProjectEndsWhatItRanAndNothingElse(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation)
+	gone, stays := s.project("notificationQueueUri", "https://a.queue.core.windows.net/gone"), s.project("notificationQueueUri", "https://a.queue.core.windows.net/stays")
+	s.call("POST", gone+"/train", nil, nil).ok()
+	iteration := stays + "/iterations/" + s.call("POST", stays+"/train", nil, nil).ok()["id"].(string)
+	s.call("DELETE", gone, nil, nil).empty()
+	s.Advance(s.options.TrainTime)
+	assert.Equal(t, "Completed", s.call("GET", iteration, nil, nil).ok()["status"])
+	messages := s.Messages()
+	require.Len(t, messages, 3, "two connection tests, one training")
+	assert.Equal(t, "https://a.queue.core.windows.net/stays", messages[2].Queue)
+}
