@@ -47,6 +47,8 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (findi
 		f.judgeZip(r, size, k, o, maxExpanded)
 	case k.Platform == "CoreML" && isText(r):
 		f.damaged("it is text, neither a zip nor a Core ML model")
+	case k.Platform == "CoreML" && !o.ownExport():
+		f.unidentified("a bare Core ML model, in which nothing tells whose it is")
 	case k.Platform == "CoreML":
 		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
 	default:
