@@ -39,6 +39,7 @@ func (s *Server) SetTime(t time.Time) {
 	s.save()
 	s.mu.Unlock()
 	s.runDue()
+	s.look()
 }
 
 // Advance moves the clock on by d and performs everything that has become due.
@@ -48,6 +49,7 @@ func (s *Server) Advance(d time.Duration) {
 	s.save()
 	s.mu.Unlock()
 	s.runDue()
+	s.look()
 }
 
 // Freeze makes the clock stand still.
@@ -68,4 +70,5 @@ func (s *Server) Unfreeze() {
 	}
 	s.mu.Unlock()
 	s.runDue()
+	s.look()
 }

@@ -37,6 +37,30 @@ func TestRealClockFinishesByItself(t *testing.T) {
 	require.Eventually(t, func() bool { return s.call("GET", path, nil, nil).ok()["status"] == "Completed" }, 10*time.Second, 5*time.Millisecond)
 }
 
+func TestRunningClockIsHeardAfterItWasMoved(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation, func(o *Options) { o.Frozen, o.TrainTime = time.Time{}, time.Hour })
+	completed := func() bool {
+		for _, i := range s.View().Projects[0].Iterations {
+			if i.Status != "Completed" {
+				return false
+			}
+		}
+		return true
+	}
+	project := s.project()
+	s.call("POST", project+"/train", nil, nil).ok()
+	s.Advance(time.Hour - 100*time.Millisecond) // the rest passes by itself
+	require.Eventually(t, completed, 10*time.Second, 5*time.Millisecond)
+
+	s.Freeze()
+	s.call("POST", project+"/train", q("forceTrain", "true"), nil).ok()
+	s.Advance(time.Hour - 100*time.Millisecond)
+	assert.False(t, completed())
+	s.Unfreeze()
+	require.Eventually(t, completed, 10*time.Second, 5*time.Millisecond)
+}
+
 func TestJobsRunInTheOrderOfTheirTime(t *testing.T) {
 	t.Parallel()
 	s := start(t, noValidation)

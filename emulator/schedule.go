@@ -25,13 +25,18 @@ type job struct {
 	Fail               bool
 	Announced          bool    // its message was sent before its state
 	Message            Message // what a send job sends
-	Blob               string  // the URL of the test blob to delete
+	Blob               string  // container and name of the test blob to delete
 }
 
 // schedule adds a job. s.mu must be held.
 func (s *Server) schedule(j job) {
 	j.ID = newID()
 	s.state.Jobs = append(s.state.Jobs, j)
+	s.look()
+}
+
+// look makes run look at the clock and the jobs again.
+func (s *Server) look() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
