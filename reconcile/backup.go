@@ -43,7 +43,7 @@ func (v *visit) backup(ctx context.Context, a Action) error {
 func (v *visit) collect(ctx context.Context, a Action) error {
 	i := slices.IndexFunc(v.seen.Blobs, func(b modelBlob) bool { return b.name == a.Blob })
 	b := v.seen.Blobs[i]
-	err := v.archiveBlob(ctx, b, v.facts(b.iteration))
+	err := v.archiveBlob(ctx, b, v.seen.Looks[b.iteration], v.facts(b.iteration))
 	if err != nil && !hopeless(err) && !errors.Is(err, archive.ErrNotFound) {
 		return err
 	}
@@ -79,12 +79,8 @@ func (r *Reconciler) copyAndVerify(ctx context.Context, key archive.Key, s archi
 // exactly this export, else the service's own download.
 func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Export) (archive.Source, archive.Identity, error) {
 	look := v.seen.Looks[key.Iteration]
-	names := blobNames(key, e.Platform)
-	if slices.ContainsFunc(backupsOf(look, key), unsure) {
-		names = nil // the container's blob was archived, and nobody could say what it is
-	}
 	var another string // content of another export that the container holds in its place
-	for _, blob := range names {
+	for _, blob := range blobNames(key, e.Platform) {
 		s, err := v.Models.source(ctx, blob)
 		if err != nil {
 			return archive.Source{}, archive.Identity{}, err
@@ -93,13 +89,18 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 		if errors.Is(err, archive.ErrNotFound) {
 			continue
 		}
-		if err != nil || id.Manifest != nil && id.Manifest.Is(key) {
+		if err != nil {
 			return s, id, err
 		}
-		taken, linked := look.names(id.Manifest, key), v.Models.holds(e.DownloadURI, blob)
+		open, linked := look.leavesOpen(id.Manifest), v.Models.holds(e.DownloadURI, blob)
+		taken := !open && look.names(id.Manifest, key)
 		switch {
-		case taken && linked:
+		case !open && id.Manifest != nil && id.Manifest.Is(key) && !look.doubts(key, blob, id.ETag):
+			return s, id, nil
+		case linked && taken:
 			return s, id, errOverwritten
+		case linked && open && look.listed(e.Platform) > 1:
+			return s, id, errOpen
 		case linked: // nothing else can be meant
 			s.Kind = archive.FromDownload
 			return s, id, nil
@@ -126,6 +127,38 @@ func (l *Look) names(m *archive.Manifest, key archive.Key) bool {
 		return err == nil && other != key && m.Is(other)
 	})
 }
+
+// leavesOpen tells a manifest that may be that of any listed flavor of its
+// platform: it names none, and whether the service names those that were asked
+// for isn't documented.
+func (l *Look) leavesOpen(m *archive.Manifest) bool {
+	return m != nil && m.Flavor == "" && l.flavor(m.Platform) != ""
+}
+
+// flavor is one that is listed of a platform; "" where there is the default alone.
+func (l *Look) flavor(platform string) string {
+	for _, e := range l.Exports {
+		if customvision.SamePlatform(e.Platform, platform) && e.Flavor != "" {
+			return e.Flavor
+		}
+	}
+	return ""
+}
+
+// listed counts the exports of a platform.
+func (l *Look) listed(platform string) int {
+	return countFunc(l.Exports, func(e customvision.Export) bool { return customvision.SamePlatform(e.Platform, platform) })
+}
+
+// doubts tells that this version of the container's blob was archived, and
+// nobody could say whether it is the export.
+func (l *Look) doubts(key archive.Key, blob, etag string) bool {
+	return slices.ContainsFunc(backupsOf(l, key), func(b archive.Backup) bool {
+		return unsure(b) && b.Origin.Name == blob && b.Origin.ETag == etag
+	})
+}
+
+const errOpen = impossible("it can't be told which export of its platform the model container holds, and its download link leads there")
 
 const errOverwritten = impossible("overwritten: another export of its platform took its place in the model container, and its download link gives no other bytes")
 

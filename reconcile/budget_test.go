@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/archive"
+	"visionkeeper/customvision"
 	"visionkeeper/emulator"
 )
 
@@ -29,6 +30,21 @@ func TestWhatABackupCosts(t *testing.T) {
 	assert.NotNil(t, w.remembered(key.Project).Iterations[key.Iteration].Settled)
 	assert.LessOrEqual(t, len(requests), 8, requests)
 	assert.Equal(t, map[string]int{"GetIterations": 1, "GetExports": 1}, calls)
+}
+
+func TestWhatABackupCostsThatOnlyTheDownloadLinkLeadsTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx, func(o *emulator.Options) { o.ModelSize = 1 << 20 })
+	p, err := w.client.CreateProject(t.Context(), customvision.CreateProjectOptions{Name: "no container", DomainID: compact})
+	require.NoError(t, err)
+	require.NoError(t, New(w.options).ConnectionTested(t.Context(), p.ID))
+	key := Key{Project: p.ID, Iteration: w.train(p.ID)}
+	w.reconcile(key)
+	w.service.Advance(exportTime)
+
+	requests := w.front.requests(func() { w.reconcile(key) })
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
+	assert.LessOrEqual(t, len(requests), 8, requests)
 }
 
 func TestASettledIterationCostsASweepNothing(t *testing.T) {

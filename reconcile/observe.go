@@ -45,15 +45,12 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		return nil, err
 	}
 	v := r.visit(s, record)
-	if s.name == "" && record.Name == "" {
-		p, err := r.project(ctx, s.project)
-		if err != nil {
+	if s.told != nil {
+		v.told(*s.told)
+	} else if record.Name == "" {
+		if err := v.ask(ctx); err != nil {
 			return nil, err
 		}
-		s.name = p.Name
-	}
-	if s.name != "" && s.name != record.Name {
-		v.learn(func(p *state.Project) { p.Name = s.name })
 	}
 	rule, ok := r.Policy.For(s.project, v.seen.Project.Name)
 	if !ok {
@@ -66,6 +63,23 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	}
 	v.begin(ctx)
 	return v, v.look(ctx)
+}
+
+// ask learns what the service says of the project.
+func (v *visit) ask(ctx context.Context) error {
+	p, err := v.Service.Project(ctx, v.record.ID)
+	if err != nil {
+		return unlessUnknown(v.record.ID, fmt.Errorf("look at project %s: %w", v.record.ID, err))
+	}
+	v.told(p)
+	return nil
+}
+
+func (v *visit) told(p customvision.Project) {
+	container := p.Settings.ExportModelContainerURI != ""
+	if p.Name != v.seen.Project.Name || container != v.seen.Project.Container {
+		v.learn(func(s *state.Project) { s.Name, s.Container = p.Name, container })
+	}
 }
 
 // begin looks after a project of which nothing is remembered. If it has a past,

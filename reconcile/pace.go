@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"visionkeeper/customvision"
 )
 
 // pace lets one run at a time go for a project. Calls that come while one runs,
@@ -44,8 +46,8 @@ type call struct {
 // scope is what one run looks at.
 type scope struct {
 	project    string
-	name       string          // the project's name, where a caller has just learnt it
-	iterations map[string]bool // those that were asked for
+	told       *customvision.Project // what the service says of it, where a caller has just asked
+	iterations map[string]bool       // those that were asked for
 
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
 	// that the model container holds of it.
@@ -60,8 +62,8 @@ func (s *scope) add(o scope) {
 		s.iterations = map[string]bool{}
 	}
 	maps.Copy(s.iterations, o.iterations)
-	if o.name != "" {
-		s.name = o.name
+	if o.told != nil {
+		s.told = o.told
 	}
 	if o.whole {
 		s.whole, s.blobs, s.vanished = true, o.blobs, o.vanished

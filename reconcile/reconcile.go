@@ -140,22 +140,19 @@ func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error
 	v := r.visit(scope{project: project}, record)
 	if r.Service != nil {
 		// A message alone may be forged: it must not fill the state.
-		if err := v.listIterations(ctx); err != nil {
+		if err := v.ask(ctx); err != nil {
 			return err
 		}
-		v.begin(ctx)
+		if record.Empty() {
+			if err := v.listIterations(ctx); err != nil {
+				return err
+			}
+			v.begin(ctx)
+		}
 	}
 	at := r.Clock.Now().UTC()
 	v.learn(func(p *state.Project) { p.ConnectionTest = &at })
 	return v.save(ctx)
-}
-
-func (r *Reconciler) project(ctx context.Context, id string) (customvision.Project, error) {
-	p, err := r.Service.Project(ctx, id)
-	if err != nil {
-		return p, unlessUnknown(id, fmt.Errorf("look at project %s: %w", id, err))
-	}
-	return p, nil
 }
 
 // unlessUnknown tells the answer that there is no such project from other errors.

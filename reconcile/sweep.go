@@ -97,7 +97,7 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 				swept.Outside++
 				continue
 			}
-			todo = append(todo, scope{project: id, name: p.Name, whole: whole, blobs: held})
+			todo = append(todo, scope{project: id, told: &p, whole: whole, blobs: held})
 		}
 	}
 	for id, held := range blobs {

@@ -15,6 +15,9 @@ import (
 type Project struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
+	// Container tells that the service writes the project's exports into a model
+	// container, as its settings said last.
+	Container bool `json:"container,omitempty"`
 	// ConnectionTest is when the service last showed that it reaches our queue.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
 	// Rebuilt tells a state that was made anew though the project has a past:
@@ -56,7 +59,7 @@ type Export struct {
 	// Attempts counts the requests, each before it was sent.
 	Attempts int `json:"attempts,omitempty"`
 	// Asked is when the last one was announced, Until when its sender gives up
-	// at the latest; both by the storage service's clock.
+	// at the latest, zero once the answer is known; both by the storage service's clock.
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 	// Refused says why it isn't asked for any more, Blocked why it can't be
