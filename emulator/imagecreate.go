@@ -81,7 +81,6 @@ func (s *Server) addImages(c *call, batch []upload) (any, error) {
 		summary.IsBatchSuccessful = summary.IsBatchSuccessful && result.Status == imageOK
 		summary.Images = append(summary.Images, result)
 	}
-	p.changed(c.now)
 	if summary.IsBatchSuccessful {
 		return summary, nil
 	}
@@ -146,10 +145,13 @@ func (s *Server) addImage(p *project, u upload, now time.Time) (*picture, string
 	case p.mixesNegative(&next):
 		return nil, imageNegativeMixed
 	}
-	*i = next
 	if status == imageOK {
 		p.Images = append(p.Images, i)
 	}
+	if status == imageOK || len(next.Tags) > len(i.Tags) || len(next.Regions) > len(i.Regions) {
+		p.changed(now)
+	}
+	*i = next
 	return i, status
 }
 

@@ -69,7 +69,9 @@ func (s *Server) createImageTags(c *call) (any, error) {
 			summary.Created = append(summary.Created, e)
 		}
 	}
-	p.changed(c.now)
+	if len(summary.Created) > 0 {
+		p.changed(c.now)
+	}
 	return summary, nil
 }
 

@@ -94,7 +94,9 @@ func (s *Server) createImageRegions(c *call) (any, error) {
 			summary.Created = append(summary.Created, regionResultWire{i.ID, added.wire(p.Tags)})
 		}
 	}
-	p.changed(c.now)
+	if len(summary.Created) > 0 {
+		p.changed(c.now)
+	}
 	if len(summary.Created) < len(batch.Regions) {
 		return jsonReply(http.StatusMultiStatus, summary)
 	}

@@ -69,7 +69,23 @@ func TestTrainingNeedsChange(t *testing.T) {
 		assert.Equal(t, "Training", s.call("POST", project+"/train", nil, nil).ok()["status"], what)
 		s.Advance(s.options.TrainTime)
 	}
-	s.call("PATCH", project, nil, map[string]any{"name": "other"}).ok()
+	image := s.call("GET", project+"/images", q("tagIds", tagID, "take", "1"), nil).list()[0]
+	content := download(t, image["originalImageUri"].(string))
+	for what, nothing := range map[string]func(){
+		"name": func() { s.call("PATCH", project, nil, map[string]any{"name": "other"}).ok() },
+		"duplicate": func() {
+			s.call("POST", project+"/images/files", nil, map[string]any{"images": []any{map[string]any{"contents": content, "tagIds": []string{tagID}}}})
+		},
+		"no picture": func() {
+			s.call("POST", project+"/images/files", nil, map[string]any{"images": []any{map[string]any{"contents": []byte("text")}}})
+		},
+		"same tag": func() {
+			s.call("POST", project+"/images/tags", nil, map[string]any{"tags": []any{map[string]any{"imageId": image["id"], "tagId": tagID}}}).ok()
+		},
+	} {
+		nothing()
+		assert.Equal(t, 400, s.call("POST", project+"/train", nil, nil).status, what)
+	}
 	s.call("POST", project+"/train", nil, nil).refused(400, "BadRequestTrainingNotNeeded")
 }
 
