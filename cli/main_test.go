@@ -10,10 +10,22 @@ import (
 	"visionkeeper/cli"
 )
 
-// tests runs the tests around the shared Azurite.
+// tests runs the tests around what they share.
 type tests struct{ *testing.M }
 
-func (t tests) Run() int { return azuritetest.Run(t.M) }
+func (t tests) Run() int {
+	dir, err := os.MkdirTemp("", "visionkeeper")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	front, err := startSecure(dir)
+	if err != nil {
+		panic(err)
+	}
+	defer front.Close()
+	return azuritetest.Run(t.M)
+}
 
 // TestMain makes this test binary the program as well, under its name: every
 // `visionkeeper` in a script is the real command in a process of its own.

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"visionkeeper/customvision"
 	"visionkeeper/storage"
@@ -16,10 +19,13 @@ import (
 // problem is an error as a person reads it, a sentence each: what couldn't be
 // done, why, and what to do.
 type problem struct {
-	What      string `json:"what"`
-	Why       string `json:"why"`
-	Do        string `json:"do"`
-	RequestID string `json:"requestId,omitempty"` // of the service, for Azure support
+	What string `json:"what"`
+	Why  string `json:"why"`
+	Do   string `json:"do"`
+	// Only with --verbose: of the service, for Azure support; and the full words of
+	// a library below.
+	RequestID string `json:"requestId,omitempty"`
+	Detail    string `json:"detail,omitempty"`
 }
 
 func (p problem) Error() string { return p.What + ": " + p.Why }
@@ -66,6 +72,11 @@ func explainOne(what string, err error) problem {
 		return known
 	case errors.Is(err, context.Canceled):
 		return problem{What: what, Why: "It was interrupted", Do: "Run it again to go on"}
+	case noToken(err):
+		known = problem{
+			Why: "No identity could sign in", Detail: err.Error(),
+			Do: "Sign in with `az login`, or see that the managed or workload identity is set up; a connection string or CUSTOMVISION_KEY works without one",
+		}
 	case errors.As(err, &refused):
 		known = storageProblem(refused)
 		known.Why = within(err, refused, refused.Op) + known.Why
@@ -78,6 +89,17 @@ func explainOne(what string, err error) problem {
 	known.What = what
 	return known
 }
+
+// noToken tells that azidentity gave no token. Its own errors don't always come
+// through, but the names of its credentials do, with what each of them says:
+// many lines, raw answers among them.
+func noToken(err error) bool {
+	var failed *azidentity.AuthenticationFailedError
+	return errors.As(err, &failed) || strings.Contains(err.Error(), "Credential: failed to acquire a token") ||
+		strings.Contains(err.Error(), "Credential authentication failed") || credentialUnavailable.MatchString(err.Error())
+}
+
+var credentialUnavailable = regexp.MustCompile(`\b(ManagedIdentity|WorkloadIdentity|AzureCLI|Environment|DefaultAzure)Credential: `)
 
 // within is what was being done when an error came from below: the text around
 // it, else its own operation.
@@ -112,7 +134,7 @@ func (o *output) problems(list []problem, verbose bool) {
 	if o.json {
 		if !verbose {
 			for i := range list {
-				list[i].RequestID = ""
+				list[i].RequestID, list[i].Detail = "", ""
 			}
 		}
 		json.NewEncoder(o.stderr).Encode(map[string][]problem{"problems": list})
@@ -122,6 +144,9 @@ func (o *output) problems(list []problem, verbose bool) {
 		fmt.Fprintf(o.stderr, "%s.\n%s.\n%s.\n", o.red(sentence(p.What)), sentence(p.Why), sentence(p.Do))
 		if verbose && p.RequestID != "" {
 			fmt.Fprintf(o.stderr, "Request id, for Azure support: %s\n", p.RequestID)
+		}
+		if verbose && p.Detail != "" {
+			fmt.Fprintf(o.stderr, "In full: %s\n", strings.Join(strings.Fields(p.Detail), " "))
 		}
 	}
 }

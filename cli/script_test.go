@@ -62,7 +62,11 @@ func session(ts *testscript.TestScript, _ bool, args []string) {
 		switch {
 		case comparable(got.String()) == comparable(want):
 		case *update:
-			ts.Check(rewrite(filepath.Join("testdata", ts.Name()+".txtar"), name, got.String()))
+			for _, script := range scripts() {
+				if filepath.Base(script) == ts.Name()+".txtar" {
+					ts.Check(rewrite(script, name, got.String()))
+				}
+			}
 		default:
 			ts.Fatalf("session %s shows\n%s\nnot\n%s", name, got.String(), want)
 		}
@@ -114,6 +118,12 @@ func comparable(s string) string {
 	return s
 }
 
+func scripts() []string {
+	here, _ := filepath.Glob("testdata/*.txtar")
+	below, _ := filepath.Glob("testdata/*/*.txtar")
+	return append(here, below...)
+}
+
 var rewriting sync.Mutex
 
 // rewrite puts new text into a section of a script.
@@ -135,10 +145,8 @@ func rewrite(script, section, text string) error {
 // TestDocsShowTheScripts finds every terminal example of docs/commands.md in a script.
 func TestDocsShowTheScripts(t *testing.T) {
 	t.Parallel()
-	scripts, err := filepath.Glob("testdata/*.txtar")
-	require.NoError(t, err)
 	sections := map[string]bool{}
-	for _, script := range scripts {
+	for _, script := range scripts() {
 		archive, err := txtar.ParseFile(script)
 		require.NoError(t, err)
 		for _, f := range archive.Files {

@@ -55,8 +55,12 @@ type world struct {
 // newWorld makes one, creates queue and containers, and sets the settings. The
 // app's folder, which holds the policy, is root.
 func newWorld(t testing.TB, root string, setenv func(name, value string)) *world {
-	server := azuritetest.Start(t)
-	customer, archives := account(t, server, azurite.Customer), account(t, server, azurite.Archive)
+	return newWorldAt(t, azuritetest.Start(t).ConnectionString, root, setenv)
+}
+
+// newWorldAt makes one at the accounts that these connection strings lead to.
+func newWorldAt(t testing.TB, connection func(account string) string, root string, setenv func(name, value string)) *world {
+	customer, archives := account(t, connection(azurite.Customer)), account(t, connection(azurite.Archive))
 	w := &world{t: t, ended: make(chan struct{}), names: map[string]string{
 		"NOTIFICATION_QUEUE": azuritetest.Name("notifications"), "MODEL_CONTAINER": azuritetest.Name("models"),
 		"ARCHIVE_CONTAINER": azuritetest.Name("archive"), "STATE_CONTAINER": azuritetest.Name("state"),
@@ -64,7 +68,7 @@ func newWorld(t testing.TB, root string, setenv func(name, value string)) *world
 	t.Cleanup(func() { close(w.ended) })
 	var err error
 	w.service, err = emulator.New(emulator.Options{
-		Key: key, NoValidation: true, ModelSize: 100_000, Storage: customer, ServiceStorage: account(t, server, azurite.Service),
+		Key: key, Bearer: true, NoValidation: true, ModelSize: 100_000, Storage: customer, ServiceStorage: account(t, connection(azurite.Service)),
 	})
 	require.NoError(t, err)
 	t.Cleanup(w.service.Close)
@@ -96,10 +100,10 @@ func newWorld(t testing.TB, root string, setenv func(name, value string)) *world
 		setenv(name, value)
 	}
 	for name, value := range map[string]string{
-		"AzureWebJobsStorage":        server.ConnectionString(azurite.Archive),
+		"AzureWebJobsStorage":        connection(azurite.Archive),
 		"SWEEP_SCHEDULE":             "0 */15 * * * *",
-		"CustomVisionStorage":        server.ConnectionString(azurite.Customer),
-		"ArchiveStorage":             server.ConnectionString(azurite.Archive),
+		"CustomVisionStorage":        connection(azurite.Customer),
+		"ArchiveStorage":             connection(azurite.Archive),
 		"CUSTOMVISION_ENDPOINT":      w.api.URL,
 		"CUSTOMVISION_KEY":           key,
 		"VISIONKEEPER_LOOK_INTERVAL": "100ms",
@@ -109,8 +113,8 @@ func newWorld(t testing.TB, root string, setenv func(name, value string)) *world
 	return w
 }
 
-func account(t testing.TB, server *azurite.Server, name string) storage.Account {
-	a, err := storage.ParseConnectionString(server.ConnectionString(name))
+func account(t testing.TB, connection string) storage.Account {
+	a, err := storage.ParseConnectionString(connection)
 	require.NoError(t, err)
 	return a
 }
