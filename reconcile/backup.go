@@ -79,8 +79,12 @@ func (r *Reconciler) copyAndVerify(ctx context.Context, key archive.Key, s archi
 // exactly this export, else the service's own download.
 func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Export) (archive.Source, archive.Identity, error) {
 	look := v.seen.Looks[key.Iteration]
+	var names []string
+	if v.seen.Project.Container {
+		names = blobNames(key, e.Platform)
+	}
 	var another string // content of another export that the container holds in its place
-	for _, blob := range blobNames(key, e.Platform) {
+	for _, blob := range names {
 		s, err := v.Models.source(ctx, blob)
 		if err != nil {
 			return archive.Source{}, archive.Identity{}, err

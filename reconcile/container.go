@@ -64,7 +64,7 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 	for _, b := range unarchived(record.Project, blobs) {
 		log := zerolog.Ctx(ctx).With().Str("project", project).Str("iteration", b.iteration).Str("blob", b.name).Logger()
 		a := Action{Kind: Collect, Iteration: b.iteration, Blob: b.name, Why: "it lies in the model container"}
-		err := r.archiveBlob(ctx, b, archive.Facts{ProjectName: record.Name})
+		err := r.archiveBlob(ctx, b, nil, archive.Facts{ProjectName: record.Name})
 		switch {
 		case errors.Is(err, archive.ErrNotFound):
 			continue // gone since the listing
@@ -90,8 +90,12 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 }
 
 // archiveBlob archives one blob: as the export its manifest names, or, without a
-// manifest that fits, as the platform's default, which its verdict then doubts.
-func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob, facts archive.Facts) error {
+// manifest that fits, as one that its verdict then doubts. What a backup of a
+// listed export holds already isn't copied again.
+func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob, look *Look, facts archive.Facts) error {
+	if look == nil {
+		look = &Look{}
+	}
 	s, err := r.Models.source(ctx, b.name)
 	if err != nil {
 		return err
@@ -100,9 +104,16 @@ func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob, facts archive
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(look.Backups, func(c archive.Backup) bool {
+		return c.Verdict.Counts() && c.ContentID == id.ContentID && customvision.SamePlatform(c.Platform, b.platform)
+	}) {
+		return nil
+	}
 	flavor := ""
 	if m := id.Manifest; m != nil && customvision.SamePlatform(m.Platform, b.platform) {
-		flavor = m.Flavor
+		if flavor = m.Flavor; look.leavesOpen(m) {
+			flavor = look.flavor(b.platform)
+		}
 	}
 	key, err := archive.NewKey(b.project, b.iteration, b.platform, flavor)
 	if err != nil {
