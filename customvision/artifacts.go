@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
@@ -16,7 +17,7 @@ import (
 func (c *Client) Artifact(ctx context.Context, projectID, path string) (io.ReadCloser, error) {
 	r := request{operation: "GetArtifact", method: http.MethodGet,
 		path: "projects/{}/artifacts", ids: []string{projectID}, query: url.Values{"path": {path}}}
-	req, err := c.newRequest(withStream(ctx), r)
+	req, err := c.newRequest(policy.WithRetryOptions(withStream(ctx), c.streamed), r)
 	if err != nil {
 		return nil, err
 	}

@@ -37,13 +37,14 @@ type Client struct {
 	base     string
 	pipeline runtime.Pipeline
 	once     policy.RetryOptions
+	streamed policy.RetryOptions
 }
 
 // ClientOptions are the options of a Client. The zero value is ready to use.
 type ClientOptions struct {
 	// Of azcore's options, Retry is for reads and updates; for all else only its
-	// delays count. A Transport that isn't an *http.Client must not follow
-	// redirects by itself.
+	// delays count, and TryTimeout: by default a minute. A Transport that isn't an
+	// *http.Client must not follow redirects by itself.
 	azcore.ClientOptions
 
 	// RatePerSecond limits the calls of this client, repeats included: evenly
@@ -86,10 +87,15 @@ func newClient(endpoint string, o *ClientOptions, authenticate func(insecure boo
 	}
 	options := o.ClientOptions
 	options.Transport = newTransport(options.Transport)
+	streamed := options.Retry
+	streamed.TryTimeout = 0 // it would bound the body too
+	if options.Retry.TryTimeout == 0 {
+		options.Retry.TryTimeout = answerTime
+	}
 	pipeline := runtime.NewPipeline("visionkeeper-customvision", "v3.3", runtime.PipelineOptions{
 		PerRetry: []policy.Policy{newRateLimit(o.RatePerSecond), retryAfterFromMessage{}, authenticate(insecure)},
 	}, &options)
-	return &Client{base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry)}, nil
+	return &Client{base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry), streamed: streamed}, nil
 }
 
 // parseEndpoint cuts the trailing slash, with which Azure hands endpoints out.

@@ -14,8 +14,8 @@ import (
 // known, the project list of a full resource, is far below 1 MiB.
 const maxBody = 32 << 20
 
-// answerTime bounds the wait for an answer to begin. Every operation answers at
-// once and works on behind.
+// answerTime bounds the wait for an answer: for all of it, or, where it is
+// streamed, for its beginning. Every operation answers at once and works on behind.
 const answerTime = time.Minute
 
 var defaultTransport = func() *http.Transport {
