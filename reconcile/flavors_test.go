@@ -1,0 +1,60 @@
+package reconcile
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/archive"
+	"visionkeeper/emulator"
+)
+
+// Whether a manifest names the flavor that was asked for isn't documented. One
+// that names none may be that of any flavor the platform was exported in.
+
+func TestAManifestWithoutFlavorMakesNoFlavorSureWhereThereAreTwo(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(*world, Key){
+		"asked for by the policy": func(*world, Key) {},
+		"both before the first look": func(w *world, key Key) {
+			w.export(key, "ONNX")
+			w.export(key, "ONNX.ONNXFloat16")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX","ONNX.ONNXFloat16"]}]}`, answering(emulator.ManifestFlavor, "null"))
+			key := w.trained()
+			prepare(w, key)
+			w.settle(key)
+			_, err := New(w.options).Sweep(t.Context(), "")
+			require.NoError(t, err)
+
+			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven}, w.backups(key))
+			require.Len(t, w.kept(key), 2, "the container's blob is one of them")
+			for _, b := range w.kept(key) {
+				made := w.read(w.packages(key.Project), plain(key.Iteration)+"."+b.Key.String()+".zip")
+				assert.Equal(t, int64(len(made)), b.Size, b.Key)
+			}
+		})
+	}
+}
+
+func TestWhereNothingTellsTheFlavorNothingCounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", answering(emulator.ManifestFlavor, "null"), answering(emulator.DownloadURI, "container"))
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.export(key, "ONNX.ONNXFloat16")
+	w.settle(key)
+	_, err := New(w.options).Sweep(t.Context(), "")
+	require.NoError(t, err)
+
+	kept := w.kept(key)
+	require.Len(t, kept, 1, "the bytes are kept all the same")
+	assert.Equal(t, archive.Unidentified, kept[0].Verdict)
+	exports := w.remembered(key.Project).Iterations[key.Iteration].Exports
+	assert.Contains(t, exports["ONNX"].Blocked, "can't be told")
+	assert.Contains(t, exports["ONNX.ONNXFloat16"].Blocked, "can't be told")
+}
