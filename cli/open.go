@@ -150,7 +150,7 @@ func newReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	if err != nil {
 		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
 	}
-	models, err := s.Models.Blob(nil)
+	models, err := s.Models.Blob(storage.SmallRequests())
 	if err != nil {
 		return nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
 	}
@@ -158,11 +158,15 @@ func newReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	if err != nil {
 		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}
+	states, err := s.Archives.Blob(storage.SmallRequests())
+	if err != nil {
+		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
+	}
 	return reconcile.New(reconcile.Options{
 		Policy:    rules,
 		Service:   service,
 		Archive:   archive.Open(archives, s.ArchiveContainer, archive.Options{Version: version}),
-		State:     state.Open(archives, s.StateContainer),
+		State:     state.Open(states, s.StateContainer),
 		Models:    reconcile.OpenModels(s.Models, models, s.ModelContainer),
 		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Models.BlobURL), Loopback: s.Loopback()},
 		Times: reconcile.Times{

@@ -15,6 +15,7 @@ import (
 	"visionkeeper/handler"
 	"visionkeeper/redact"
 	"visionkeeper/settings"
+	"visionkeeper/storage"
 )
 
 // serve answers the Functions host. The host doesn't restart a program that ends
@@ -58,7 +59,7 @@ func serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	queues, err := s.Models.Queue(nil)
+	queues, err := s.Models.Queue(storage.SmallRequests())
 	if err != nil {
 		return fmt.Errorf("CustomVisionStorage: %w", err)
 	}

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 )
@@ -103,6 +105,13 @@ func (a *Account) normalise() error {
 		}
 	}
 	return nil
+}
+
+// SmallRequests are options for a client whose requests and answers are all
+// small: a try that takes longer than a minute is made again. A package's bytes
+// may take longer; they have the context's deadline alone.
+func SmallRequests() *azcore.ClientOptions {
+	return &azcore.ClientOptions{Retry: policy.RetryOptions{TryTimeout: time.Minute}}
 }
 
 // Blob opens the account's Blob service. Options may be nil.
