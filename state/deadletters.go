@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,10 +45,13 @@ func (s *Store) Bury(ctx context.Context, raw []byte, reason string, now time.Ti
 			return letter, s.explain(op, err)
 		}
 		var before DeadLetter
-		if before, known, err = s.deadLetter(ctx, letter.ID); err != nil {
+		before, known, err = s.deadLetter(ctx, letter.ID)
+		switch {
+		case err == nil:
+			letter.First, letter.Count = before.First, before.Count+1
+		case !errors.Is(err, seal.ErrBroken): // a broken one is replaced: its bytes are here again
 			return letter, err
 		}
-		letter.First, letter.Count = before.First, before.Count+1
 	}
 	return letter, fmt.Errorf("%s: others wrote it %d times meanwhile", op, conflictTries)
 }
