@@ -12,8 +12,7 @@ type reaction struct {
 	name, policy string
 	prepare      func(w *world) // all that comes before; the app is not killed meanwhile
 	cause        func(w *world) // makes the app react, and returns when it was not in vain
-	// How many the service receives, the test's own included.
-	trainings, exports int
+	want         figure         // what there is in the end
 }
 
 // Without a notification queue the service says nothing by itself: each cause is
@@ -35,7 +34,7 @@ var reactions = []reaction{
 		cause: func(w *world) {
 			w.message(sample(w.t, "export-completed.json", w.project, w.iteration, modelURI(w.app, w.project, w.iteration, "ONNX")))
 		},
-		trainings: 1, exports: 2,
+		want: figure{Trainings: 1, Exports: 2, Backups: proven("Iteration 1 ONNX", "Iteration 1 ONNX.ONNXFloat16")},
 	},
 	{
 		name: "export", policy: `{"projects":[{"project":"*","exports":["ONNX","TensorFlow"]}]}`,
@@ -44,8 +43,8 @@ var reactions = []reaction{
 			w.iteration = w.train(w.project).ID
 			w.service.StallExports(100)
 		},
-		cause:     func(w *world) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
-		trainings: 1, exports: 2,
+		cause: func(w *world) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
+		want:  figure{Trainings: 1, Exports: 2, Backups: proven("Iteration 1 ONNX", "Iteration 1 TensorFlow")},
 	},
 	{
 		// The retraining fails at once: whose it is must be known even where the
@@ -57,8 +56,8 @@ var reactions = []reaction{
 			w.service.FailTrainings(100)
 			w.iteration = w.train(w.project).ID
 		},
-		cause:     func(w *world) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
-		trainings: 2, exports: 0,
+		cause: func(w *world) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
+		want:  figure{Trainings: 2, Backups: proven()},
 	},
 	{
 		// Everything that was told of this project was lost: an export is asked
@@ -76,8 +75,8 @@ var reactions = []reaction{
 			w.exported(w.iteration)
 			w.service.StallExports(100)
 		},
-		cause:     func(w *world) { w.sweep() },
-		trainings: 2, exports: 1,
+		cause: func(w *world) { w.sweep() },
+		want:  figure{Trainings: 2, Exports: 1, Backups: proven("vanished TensorFlow", "Iteration 2 CoreML", "Iteration 2 ONNX")},
 	},
 	{
 		name: "poison drain", policy: `{"projects":[{"project":"*"}]}`,
@@ -96,9 +95,20 @@ var reactions = []reaction{
 				require.NoError(w.t, err)
 			}
 		},
-		cause:     func(w *world) { w.sweep() },
-		trainings: 1, exports: 0,
+		cause: func(w *world) { w.sweep() },
+		want: figure{Trainings: 1, Backups: proven("Iteration 1 ONNX"), DeadLetters: []string{
+			`malformed notification: type is missing: "{\"version\":\"2.0\"}"`,
+		}},
 	},
+}
+
+// proven backups.
+func proven(names ...string) map[string]string {
+	backups := map[string]string{}
+	for _, name := range names {
+		backups[name] = "proven"
+	}
+	return backups
 }
 
 // begin creates a project that tells nobody anything.
