@@ -98,6 +98,9 @@ func (v *visit) begin(ctx context.Context) {
 			continue
 		}
 		v.learn(func(p *state.Project) {
+			if p.Revision != "" {
+				return // another process has begun meanwhile, or nothing was lost after all
+			}
 			p.Rebuilt = true
 			if it.Status == customvision.StatusFailed && answerTo(p.Trainings, it.ID) == nil {
 				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: v.now(), Refused: "it failed before anything was remembered of the project"})

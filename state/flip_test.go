@@ -2,9 +2,14 @@ package state
 
 import (
 	"bytes"
+	"io"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -91,4 +96,31 @@ func TestABrokenDeadLetterIsReplacedWhenItsMessageComesAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, letters, 1)
 	assert.Equal(t, raw, letters[0].Raw)
+}
+
+// flippedOnce spoils the first answer that has a body.
+type flippedOnce struct{ once sync.Once }
+
+func (f *flippedOnce) Do(req *policy.Request) (*http.Response, error) {
+	resp, err := req.Next()
+	if err == nil && req.Raw().Method == http.MethodGet && resp.StatusCode == http.StatusOK {
+		f.once.Do(func() {
+			data, _ := io.ReadAll(resp.Body)
+			data[len(data)/2] ^= 1
+			resp.Body = io.NopCloser(bytes.NewReader(data))
+		})
+	}
+	return resp, err
+}
+
+func TestAStateThatIsBrokenOnItsWayIsNotLost(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, &azcore.ClientOptions{PerRetryPolicies: []policy.Policy{&flippedOnce{}}})
+	r, err := s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	require.NoError(t, s.Update(t.Context(), r, func(p *Project) error { p.Name = "Kitchen"; return nil }))
+	r, err = s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	assert.NoError(t, r.Lost)
+	assert.Equal(t, "Kitchen", r.Name)
 }

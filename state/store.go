@@ -58,8 +58,16 @@ type Record struct {
 func (r *Record) Empty() bool { return r.Revision == "" }
 
 // Load reads a project's state. A project without any has an empty record, and so
-// has one whose state is broken.
+// has one whose state is broken, which is read twice before it is said to be.
 func (s *Store) Load(ctx context.Context, projectID string) (*Record, error) {
+	r, err := s.load(ctx, projectID)
+	if err == nil && r.Lost != nil {
+		return s.load(ctx, projectID) // it may have been broken on its way
+	}
+	return r, err
+}
+
+func (s *Store) load(ctx context.Context, projectID string) (*Record, error) {
 	r := &Record{Project: Project{ID: projectID}}
 	data, version, err := s.read(ctx, projectBlob(projectID))
 	r.Seen = version.date
