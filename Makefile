@@ -11,14 +11,14 @@ DIST   ?= dist
 # Who plays the Functions host in local runs: funchost (ours) or func (Core Tools).
 HOST ?= funchost
 
-NODE_MODULES := tools/node_modules/.package-lock.json
+NODE_MODULES := tools/node_modules/.package-lock.json emulator/jstest/node_modules/.package-lock.json
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-long fuzz bench lint tools app dist publish clean
+.PHONY: help run demo test test-browser test-long fuzz bench lint tools app dist publish clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 
 run: tools app ## run everything on this machine, with a demo project, until Ctrl-C (HOST=func takes Core Tools)
 	@$(GO) build -o build/local ./local && exec build/local -app build/app -host $(HOST)
@@ -41,6 +41,9 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 	  done; \
 	done
 
+test-browser: ## try the emulator's page in Chromium, which must be installed
+	$(GO) test -race -count=1 -tags browser -run Browser ./emulator
+
 bench: tools ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
@@ -49,9 +52,9 @@ lint: ## check format and common mistakes
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-tools: $(NODE_MODULES) ## install Azurite, as tools/package-lock.json pins it
-$(NODE_MODULES): tools/package.json tools/package-lock.json
-	npm ci --prefix tools --no-audit --no-fund --loglevel=error --ignore-scripts
+tools: $(NODE_MODULES) ## install Azurite and the official JavaScript client, as their lock files pin them
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	npm ci --prefix $* --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch $@
 
 dist: ## lay out what Core Tools upload, for linux/amd64 or the GOARCH given
