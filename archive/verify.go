@@ -42,6 +42,9 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 		return Proof{}, err
 	}
 	defer file.Close()
+	if b.Size > 0 && size != b.Size { // nothing is judged by an answer that lacks something
+		return Proof{}, fmt.Errorf("verify %s: %w: %d bytes came, it has %d", b.Blob, io.ErrUnexpectedEOF, size, b.Size)
+	}
 	f, err := judge(file, size, b.Key, got.origin, maxExpansion*a.options.MaxSize)
 	if err != nil {
 		return Proof{}, fmt.Errorf("verify %s: %w", b.Blob, err)

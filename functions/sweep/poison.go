@@ -54,6 +54,9 @@ func (f Function) drain(ctx context.Context) (int, error) {
 			}
 			if err == nil {
 				_, err = f.Poison.DeleteMessage(ctx, *m.MessageID, *m.PopReceipt, nil)
+				if queueerror.HasCode(err, queueerror.MessageNotFound) {
+					err = nil // an answer was lost, and the repeat found it gone
+				}
 				err = storage.Explain("delete a message from the poison queue", err)
 			}
 			if err != nil {
