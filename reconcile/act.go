@@ -173,8 +173,13 @@ func (v *visit) conclude(complete bool) {
 		listed := slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id })
 		// Its blobs are remembered for as long as they lie in the model container.
 		held := len(known.Blobs) > 0 && !v.scope.whole || slices.ContainsFunc(v.scope.blobs, func(b modelBlob) bool { return b.iteration == id })
-		if !listed && !held {
+		switch {
+		case listed:
+		case !held:
 			v.learn(func(p *state.Project) { delete(p.Iterations, id) })
+		case v.scope.whole && !slices.ContainsFunc(v.seen.Blobs, func(b modelBlob) bool { return b.iteration == id }):
+			// They are archived, proofs and all: nothing else is of use any more.
+			v.learn(func(p *state.Project) { *p.Iteration(id) = state.Iteration{Blobs: p.Iteration(id).Blobs} })
 		}
 	}
 	if complete && v.scope.whole && v.seen.Project.Rebuilt {
