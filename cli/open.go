@@ -48,10 +48,14 @@ func (p *program) environment() (getenv func(string) string, err error) {
 func settingsProblem(err error) error {
 	var list []error
 	for _, e := range flatten(err) {
-		list = append(list, problem{
+		p := problem{
 			What: "Could not use the settings", Why: e.Error(),
 			Do: "Set it in the environment or in a local.settings.json; local.settings.json.example shows every setting",
-		})
+		}
+		if m := remedy.FindStringSubmatch(p.Why); m != nil {
+			p.Why, p.Do = m[1], m[2]
+		}
+		list = append(list, p)
 	}
 	return errors.Join(list...)
 }

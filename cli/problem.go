@@ -85,10 +85,16 @@ func explainOne(what string, err error) problem {
 		known.Why = within(err, service, service.Operation) + known.Why
 	default:
 		known = problem{Why: err.Error(), Do: checkHint}
+		if m := remedy.FindStringSubmatch(err.Error()); m != nil {
+			known.Why, known.Do = m[1], m[2]
+		}
 	}
 	known.What = what
 	return known
 }
+
+// remedy finds what to do in an error of this program's own, which stands last.
+var remedy = regexp.MustCompile(`^(.+?): ((?:copy|create|decrypt|give|mend|set|use|write) .+)$`)
 
 // noToken tells that azidentity gave no token. Its own errors don't always come
 // through, but the names of its credentials do, with what each of them says:
@@ -155,5 +161,8 @@ func (o *output) problems(list []problem, verbose bool) {
 func sentence(s string) string {
 	s = strings.TrimRight(strings.Join(strings.Fields(s), " "), ".")
 	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
 	return string(unicode.ToUpper(first)) + s[size:]
 }

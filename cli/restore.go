@@ -146,10 +146,11 @@ func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []ar
 		if !isBad {
 			return archive.Proof{}, nil, err
 		}
-		errs = append(errs, problem{
-			What: "Could not restore " + b.Key.String(), Why: found.why,
-			Do: "Nothing was written; if Custom Vision still has the model, export it in another flavor or train it again",
-		})
+		do := "Nothing was written; if Custom Vision still has the model, export it in another flavor or train it again"
+		if found.finding == unproven {
+			do = "Run `visionkeeper reconcile`, which proves it, and then this again"
+		}
+		errs = append(errs, problem{What: "Could not restore " + b.Key.String(), Why: found.why, Do: do})
 	}
 	return archive.Proof{}, nil, errors.Join(errs...)
 }

@@ -171,7 +171,7 @@ type judged struct {
 func judge(err error) (judged, bool) {
 	switch {
 	case errors.Is(err, archive.ErrUnproven):
-		return judged{unproven, "it has no proof yet; a reconcile writes it"}, true
+		return judged{unproven, "it has no proof yet"}, true
 	case errors.Is(err, seal.ErrBroken):
 		return judged{broken, "its proof is not what was once written"}, true
 	case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrTooLarge):

@@ -1,13 +1,17 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -150,17 +154,18 @@ func (w *world) eventually(what string, condition func() bool) {
 	require.Eventually(w.t, condition, 30*time.Second, 20*time.Millisecond, what)
 }
 
-// backup finds an export's package in the archive.
-func (w *world) backup(export string) archive.Backup {
+// backups finds an export's packages in the archive, of all iterations.
+func (w *world) backups(export string) []archive.Backup {
 	list, err := w.archive.Backups(context.Background(), "", "")
 	require.NoError(w.t, err)
-	for _, b := range list {
-		if b.Key.String() == export {
-			return b
-		}
-	}
-	require.FailNow(w.t, "no backup of "+export)
-	return archive.Backup{}
+	return slices.DeleteFunc(list, func(b archive.Backup) bool { return b.Key.String() != export })
+}
+
+// backup is the only one of an export.
+func (w *world) backup(export string) archive.Backup {
+	list := w.backups(export)
+	require.Len(w.t, list, 1)
+	return list[0]
 }
 
 type worldKey struct{}
@@ -224,11 +229,50 @@ var worldCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err := client.UploadBuffer(context.Background(), make([]byte, b.Size), nil)
 		require.NoError(w.t, err)
 	}),
-	// rest EXPORT: a package is moved to the Archive tier
-	"rest": inWorld(func(w *world, args []string) {
-		client := w.archives.NewContainerClient(w.names["ARCHIVE_CONTAINER"]).NewBlobClient(w.backup(args[0]).Blob)
-		_, err := client.SetTier(context.Background(), blob.AccessTierArchive, nil)
+	// lose EXPORT [proof]: a package, or its proof, is deleted
+	"lose": inWorld(func(w *world, args []string) {
+		b := w.backup(args[0])
+		name := b.Blob
+		if len(args) > 1 {
+			name = b.Proof
+		}
+		_, err := w.archives.NewContainerClient(w.names["ARCHIVE_CONTAINER"]).NewBlobClient(name).Delete(context.Background(), nil)
 		require.NoError(w.t, err)
+	}),
+	// forge EXPORT: somebody changes a proof
+	"forge": inWorld(func(w *world, args []string) {
+		client := w.archives.NewContainerClient(w.names["ARCHIVE_CONTAINER"]).NewBlockBlobClient(w.backup(args[0]).Proof)
+		got, err := client.DownloadStream(context.Background(), nil)
+		require.NoError(w.t, err)
+		defer got.Body.Close()
+		text, err := io.ReadAll(got.Body)
+		require.NoError(w.t, err)
+		_, err = client.UploadBuffer(context.Background(), bytes.Replace(text, []byte("Demo kitchen"), []byte("Demo kitten_"), 1), nil)
+		require.NoError(w.t, err)
+	}),
+	// stray EXPORT: what lay in the model container as this export is another one
+	"stray": inWorld(func(w *world, args []string) {
+		b := w.backup("ONNX")
+		key, err := archive.NewKey(b.Project, b.Iteration, args[0], "")
+		require.NoError(w.t, err)
+		source := archive.Source{Name: "stray", Open: func(ctx context.Context) (io.ReadCloser, error) {
+			got, err := w.archives.NewContainerClient(w.names["ARCHIVE_CONTAINER"]).NewBlobClient(b.Blob).DownloadStream(ctx, nil)
+			return got.Body, err
+		}}
+		id, err := w.archive.Identify(context.Background(), source)
+		require.NoError(w.t, err)
+		copied, err := w.archive.Copy(context.Background(), key, source, id)
+		require.NoError(w.t, err)
+		_, err = w.archive.Verify(context.Background(), copied, archive.Facts{ProjectName: "Demo kitchen", IterationName: "Iteration 1"})
+		require.NoError(w.t, err)
+	}),
+	// rest EXPORT: its packages, of all iterations, are moved to the Archive tier
+	"rest": inWorld(func(w *world, args []string) {
+		for _, b := range w.backups(args[0]) {
+			client := w.archives.NewContainerClient(w.names["ARCHIVE_CONTAINER"]).NewBlobClient(b.Blob)
+			_, err := client.SetTier(context.Background(), blob.AccessTierArchive, nil)
+			require.NoError(w.t, err)
+		}
 	}),
 	// letter TEXT REASON: the app has buried a message
 	"letter": inWorld(func(w *world, args []string) {
@@ -269,6 +313,18 @@ var worldCommands = map[string]func(*testscript.TestScript, bool, []string){
 			assert.NoError(w.t, err)
 		})
 	}),
+	// settings-file FILE: a local.settings.json with all settings
+	"settings-file": func(ts *testscript.TestScript, _ bool, args []string) {
+		values := map[string]string{}
+		for _, name := range append(slices.Collect(maps.Keys(ts.Value(worldKey{}).(*world).names)),
+			"AzureWebJobsStorage", "SWEEP_SCHEDULE", "CustomVisionStorage", "ArchiveStorage", "CUSTOMVISION_ENDPOINT", "CUSTOMVISION_KEY") {
+			values[name] = ts.Getenv(name)
+		}
+		text, err := json.Marshal(map[string]any{"IsEncrypted": false, "Values": values})
+		ts.Check(err)
+		ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o755))
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+	},
 	// settings-of PROJECT FILE: all that the service tells of it, but for the
 	// storage URIs and the time of the last change
 	"settings-of": func(ts *testscript.TestScript, _ bool, args []string) {

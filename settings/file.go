@@ -20,7 +20,7 @@ const FileName = "local.settings.json"
 func WithFile(lookup func(string) (string, bool), path string) (func(string) string, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no settings file %s: %w", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("the settings file %s: %w", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the settings file can't be read: %w", err)
@@ -32,10 +32,10 @@ func WithFile(lookup func(string) (string, bool), path string) (func(string) str
 	}
 	// The decoder's words are left out: they may quote a value, and values are secret.
 	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF")), &file) != nil {
-		return nil, fmt.Errorf("%s is not JSON with a flat list of texts under Values: mend it, and remove comments", path)
+		return nil, fmt.Errorf("the settings file %s is not JSON with a flat list of texts under Values: mend it, and remove comments", path)
 	}
 	if file.IsEncrypted {
-		return nil, fmt.Errorf("%s is encrypted: decrypt it with `func settings decrypt`", path)
+		return nil, fmt.Errorf("the settings file %s is encrypted: decrypt it with `func settings decrypt`", path)
 	}
 	values := map[string]string{}
 	for name, raw := range file.ConnectionStrings {
