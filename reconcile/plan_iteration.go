@@ -86,7 +86,10 @@ func (p *iterationPlan) asked(name string) *state.Export {
 func (p *iterationPlan) listed(e customvision.Export) {
 	key, err := archive.NewKey(p.project, p.iteration.ID, e.Platform, e.Flavor)
 	if err != nil {
-		return // a name that nothing can be archived under; the API's list may hold anything
+		if p.record.Blocked == "" { // the API's list may hold anything
+			p.add(Block, "", "its list of exports has one with a name that nothing can be archived under: "+err.Error())
+		}
+		return
 	}
 	name := key.String()
 	asked := p.asked(name)

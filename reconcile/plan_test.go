@@ -127,7 +127,7 @@ func TestPlanForOneIteration(t *testing.T) {
 		"also where it failed before":                 {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 1, Asked: long, Until: noon}), []string{"wait ONNX"}},
 		"an answered one that failed is asked for":    {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 1, Asked: noon}), []string{"export ONNX"}},
 		"other platforms don't wait for each other":   {rules("CoreML"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX", "export CoreML"}},
-		"a name that no folder can hold is passed by": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{"wait ONNX"}},
+		"a name that no folder can hold is given up": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{"block", "wait ONNX"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
