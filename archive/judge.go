@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"net/http"
 	"path"
 	"strings"
@@ -87,7 +88,7 @@ func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpand
 		return
 	}
 	if name, odd := oddName(z); odd {
-		f.unidentified("its entry %q is one that no export has: twice there, or leading out of its folder", shorten(name))
+		f.unidentified("its entry %q is one that no export has: twice there, no plain file, or leading out of its folder", shorten(name))
 		return
 	}
 	f.compare(manifestErr, k, o)
@@ -134,14 +135,14 @@ func readEntry(e *zip.File, w io.Writer) error {
 	return err
 }
 
-// oddName finds a name that would be written outside of the folder in which the
-// zip is unpacked, or over another entry.
+// oddName finds an entry that would be written outside of the folder in which the
+// zip is unpacked, or over another entry, or as a link to anywhere.
 func oddName(z *zip.Reader) (string, bool) {
 	seen := map[string]bool{}
 	for _, e := range z.File {
 		name := path.Clean(entryName(e))
 		leaves := name == ".." || strings.HasPrefix(name, "../") || strings.HasPrefix(name, "/") || strings.Contains(name, ":")
-		if leaves || seen[name] {
+		if leaves || seen[name] || e.Mode().Type()&^fs.ModeDir != 0 {
 			return e.Name, true
 		}
 		seen[name] = true
