@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/leak"
 )
 
-func TestMain(m *testing.M) { os.Exit(azuritetest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }

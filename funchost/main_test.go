@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/leak"
 )
 
 // TestMain makes the test binary its own custom handler: started with
@@ -13,5 +14,5 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TEST_HANDLER") != "" {
 		runTestHandler()
 	}
-	os.Exit(azuritetest.Run(m))
+	os.Exit(leak.Run(func() int { return azuritetest.Run(m) }))
 }

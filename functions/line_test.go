@@ -29,6 +29,7 @@ type line struct {
 	last      time.Time // when the last one was spoilt
 	url       string    // of that one
 	waited    time.Duration
+	see       func(*http.Request)
 }
 
 func newLine(t *testing.T, n names) *line {
@@ -58,6 +59,9 @@ func (l *line) mend() (met int, waited time.Duration) {
 
 func (l *line) Do(req *http.Request) (*http.Response, error) {
 	l.mu.Lock()
+	if l.see != nil {
+		l.see(req)
+	}
 	same := l.operation != "" && l.names.operation(req) == l.operation
 	if same && l.url == req.URL.String() && l.waited == 0 {
 		l.waited = time.Since(l.last)

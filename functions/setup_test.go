@@ -25,13 +25,14 @@ import (
 	"visionkeeper/functions/notifications"
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
+	"visionkeeper/leak"
 	"visionkeeper/policy"
 	"visionkeeper/reconcile"
 	"visionkeeper/state"
 	"visionkeeper/storage"
 )
 
-func TestMain(m *testing.M) { os.Exit(azuritetest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }
 
 const (
 	trainingKey = "0123456789abcdef-the-training-key"

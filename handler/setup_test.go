@@ -16,13 +16,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/leak"
 )
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envChild) != "" {
 		os.Exit(serveAsChild())
 	}
-	os.Exit(m.Run())
+	os.Exit(leak.Run(m.Run))
 }
 
 // envChild makes this test binary a handler of its own.

@@ -23,12 +23,13 @@ import (
 	"visionkeeper/azurite/azuritetest"
 	"visionkeeper/customvision"
 	"visionkeeper/emulator"
+	"visionkeeper/leak"
 	"visionkeeper/policy"
 	"visionkeeper/state"
 	"visionkeeper/storage"
 )
 
-func TestMain(m *testing.M) { os.Exit(azuritetest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }
 
 const (
 	trainingKey = "0123456789abcdef-the-training-key"

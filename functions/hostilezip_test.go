@@ -1,0 +1,76 @@
+package functions_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha1"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/archive"
+	"visionkeeper/state"
+)
+
+// zipped is a zip of names and contents in turn; OWN in them is the iteration,
+// and a name that ends in > is a symbolic link.
+func zipped(entries ...string) func(string) []byte {
+	return func(iteration string) []byte {
+		var b bytes.Buffer
+		z := zip.NewWriter(&b)
+		for i := 0; i < len(entries); i += 2 {
+			name, link := strings.CutSuffix(entries[i], ">")
+			h := &zip.FileHeader{Name: name, Method: zip.Deflate}
+			if h.SetMode(0o644); link {
+				h.SetMode(fs.ModeSymlink | 0o777)
+			}
+			w, err := z.CreateHeader(h)
+			if err != nil {
+				panic(err)
+			}
+			w.Write([]byte(strings.ReplaceAll(entries[i+1], "OWN", iteration)))
+		}
+		if err := z.Close(); err != nil {
+			panic(err)
+		}
+		return b.Bytes()
+	}
+}
+
+func plain(text string) func(string) []byte { return func(string) []byte { return []byte(text) } }
+
+func sha1Hex(text string) string {
+	sum := sha1.Sum([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// asked calls see with every request from now on.
+func (l *line) asked(see func(*http.Request)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.see = see
+}
+
+func (w *world) kept() []archive.Backup {
+	w.t.Helper()
+	list, err := w.archive.Backups(w.t.Context(), "", "")
+	require.NoError(w.t, err)
+	return list
+}
+
+func (w *world) letters() []state.DeadLetter {
+	w.t.Helper()
+	list, err := w.state.DeadLetters(w.t.Context())
+	require.NoError(w.t, err)
+	return list
+}
+
+func (w *world) remembered(iteration string) *state.Iteration {
+	w.t.Helper()
+	r, err := w.state.Load(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	return r.Iteration(iteration)
+}
