@@ -98,7 +98,7 @@ func (p *program) commands() *cobra.Command {
 			if os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") == "" {
 				return c.Help()
 			}
-			return p.serve()
+			return p.serve(c.Context())
 		},
 	}
 	flags := root.PersistentFlags()

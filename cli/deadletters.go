@@ -56,13 +56,13 @@ first characters.`, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string)
 	replay := p.verb("replay ID…", "Put dead letters back on the queue", `
 Puts the very bytes back, and drops the letter only after that. What a queue can't
 hold as text goes as Base64, which the app understands as well.`, func(ctx context.Context, args []string) error {
-		return could("replay dead letters", p.handle(ctx, args, all, "Replayed", p.replay))
+		return could("replay dead letters", p.replay(ctx, args, all))
 	})
 	drop := p.verb("drop ID…", "Drop dead letters for good", "It can't be undone, so it needs --yes.", func(ctx context.Context, args []string) error {
 		if !yes {
 			return problem{What: "Could not drop dead letters", Why: "It can't be undone", Do: "Look at them with `visionkeeper deadletters show`, then say --yes"}
 		}
-		return could("drop dead letters", p.handle(ctx, args, all, "Dropped", p.drop))
+		return could("drop dead letters", p.handle(ctx, args, all, "Dropped", (*state.Store).DropDeadLetter))
 	})
 	drop.Flags().BoolVar(&yes, "yes", false, "really do it")
 	for _, sub := range []*cobra.Command{replay, drop} {
@@ -167,7 +167,7 @@ func find(ctx context.Context, s *state.Store, id string) (state.HeldLetter, err
 }
 
 // handle does one thing to each letter that is named, in turn.
-func (p *program) handle(ctx context.Context, ids []string, all bool, done string, do func(context.Context, *vault, state.HeldLetter) error) error {
+func (p *program) handle(ctx context.Context, ids []string, all bool, done string, do func(*state.Store, context.Context, state.HeldLetter) error) error {
 	v, err := p.openVault()
 	if err != nil {
 		return err
@@ -186,7 +186,7 @@ func (p *program) handle(ctx context.Context, ids []string, all bool, done strin
 	for i, id := range ids {
 		var held state.HeldLetter
 		if held, failure = find(ctx, v.state, id); failure == nil {
-			failure = do(ctx, v, held)
+			failure = do(v.state, ctx, held)
 		}
 		if failure != nil {
 			result.Left = ids[i:]
@@ -210,13 +210,9 @@ func (p *program) handle(ctx context.Context, ids []string, all bool, done strin
 	return failure
 }
 
-func (p *program) drop(ctx context.Context, v *vault, l state.HeldLetter) error {
-	return v.state.DropDeadLetter(ctx, l)
-}
-
-// replay puts a letter back on the queue and drops it after that: what fails
+// replay puts letters back on the queue and drops each after that: what fails
 // between the two leaves both, and the message is only dealt with once more.
-func (p *program) replay(ctx context.Context, v *vault, l state.HeldLetter) error {
+func (p *program) replay(ctx context.Context, ids []string, all bool) error {
 	s, _, err := p.settings()
 	if err != nil {
 		return err
@@ -225,16 +221,19 @@ func (p *program) replay(ctx context.Context, v *vault, l state.HeldLetter) erro
 	if err != nil {
 		return err
 	}
-	// -1: a replayed message doesn't expire before somebody sees to the app.
-	_, err = queues.NewQueueClient(s.Queue).EnqueueMessage(ctx, queueText(l.Raw), &azqueue.EnqueueMessageOptions{TimeToLive: new(int32(-1))})
-	if err != nil {
-		return storage.Explain(fmt.Sprintf("put the message on the queue %q", s.Queue), err)
-	}
-	err = v.state.DropDeadLetter(context.WithoutCancel(ctx), l)
-	if errors.Is(err, state.ErrBuriedAgain) {
-		return nil // the app was faster, and has buried it anew
-	}
-	return err
+	queue := queues.NewQueueClient(s.Queue)
+	return p.handle(ctx, ids, all, "Replayed", func(letters *state.Store, ctx context.Context, l state.HeldLetter) error {
+		// -1: a replayed message doesn't expire before somebody sees to the app.
+		_, err := queue.EnqueueMessage(ctx, queueText(l.Raw), &azqueue.EnqueueMessageOptions{TimeToLive: new(int32(-1))})
+		if err != nil {
+			return storage.Explain(fmt.Sprintf("put the message on the queue %q", s.Queue), err)
+		}
+		err = letters.DropDeadLetter(context.WithoutCancel(ctx), l)
+		if errors.Is(err, state.ErrBuriedAgain) {
+			return nil // the app was faster, and has buried it anew
+		}
+		return err
+	})
 }
 
 // queueText is a message as a queue takes it: a queue's request is XML, so what

@@ -20,8 +20,8 @@ import (
 
 // serve answers the Functions host. The host doesn't restart a program that ends
 // with 0, so it never does.
-func (p *program) serve() error {
-	err := serve(context.Background(), p.version, os.Getenv, os.Stdout, os.Stderr)
+func (p *program) serve(ctx context.Context) error {
+	err := serve(ctx, p.version, os.Getenv, os.Stdout, os.Stderr)
 	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
 	log.Error().Err(err).Msg("the program ends")
 	return exitCode(exitFailed)
