@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -180,7 +181,8 @@ func newApp(t *testing.T, o options) *app {
 		}
 	}
 	root := filepath.Join(t.TempDir(), "app")
-	require.NoError(t, os.CopyFS(root, os.DirFS(laidOut)))
+	withoutForks(func() { err = os.CopyFS(root, os.DirFS(laidOut)) })
+	require.NoError(t, err)
 	if o.policy != "" {
 		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(o.policy), 0o644))
 	}
@@ -199,6 +201,14 @@ func newApp(t *testing.T, o options) *app {
 		}
 	})
 	return a
+}
+
+// withoutForks writes programs: a process forked meanwhile would inherit them open
+// for writing, and for as long nobody could start them ("text file busy").
+func withoutForks(write func()) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	write()
 }
 
 func open(t *testing.T, connection string) storage.Account {
