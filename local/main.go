@@ -20,7 +20,7 @@ func main() {
 	verbose := flag.Bool("verbose", false, "print every line of host and app as it is")
 	flag.Parse()
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx, *app, *host, *demo, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "\nNot done:", err)
