@@ -47,3 +47,11 @@ func TestAStreamMayTakeLongerThanAnAnswer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "[]", string(got))
 }
+
+func TestEveryAnswerHasABoundByDefault(t *testing.T) {
+	t.Parallel()
+	client, err := NewClientWithKey("https://example.cognitiveservices.azure.com", testKey, nil)
+	require.NoError(t, err)
+	assert.Equal(t, answerTime, client.once.TryTimeout)
+	assert.Zero(t, client.streamed.TryTimeout)
+}

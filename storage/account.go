@@ -95,10 +95,10 @@ func developmentAccount(proxy string) (Account, error) {
 // normalise checks both endpoints and cuts trailing slashes.
 func (a *Account) normalise() error {
 	for _, endpoint := range []*string{&a.BlobURL, &a.QueueURL} {
-		*endpoint = strings.TrimRight(*endpoint, "/")
 		if *endpoint == "" {
 			continue
 		}
+		*endpoint = strings.TrimRight(*endpoint, "/")
 		u, err := url.Parse(*endpoint)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" {
 			return errors.New("a storage endpoint must be a plain http or https URL without user or query")
