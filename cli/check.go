@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -51,7 +52,7 @@ func (p *program) check(ctx context.Context) error {
 func (p *program) sayChecked(r checkResult) {
 	width := 0
 	for _, c := range r.Checks {
-		width = max(width, len(c.Name))
+		width = max(width, utf8.RuneCountInString(c.Name))
 	}
 	bad := 0
 	for _, c := range r.Checks {

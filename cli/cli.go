@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -37,10 +38,12 @@ from a local.settings.json.`
 
 // Main runs the program with the process's arguments and gives its exit code.
 func Main(version string) int {
-	p := &program{version: version, out: output{stdout: redact.Writer(os.Stdout), stderr: redact.Writer(os.Stderr)}}
+	p := &program{version: version}
+	p.out.stdout, p.out.stderr = redact.Writer(os.Stdout), redact.Writer(os.Stderr)
 	p.out.lookAt(os.Stdout, os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	p.heedNoMore = stop
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends at once
 	return p.run(ctx, os.Args[1:])
 }
@@ -52,7 +55,8 @@ type program struct {
 	verbose      bool
 	out          output
 
-	began bool // the arguments are understood and a verb runs
+	heedNoMore func() // signals end the process from now on
+	began      bool   // the arguments are understood and a verb runs
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -136,5 +140,7 @@ type output struct {
 	json           bool
 	colour         bool // stdout is a terminal and takes colours
 	live           bool // stderr is a terminal, so progress may be shown
-	shown          bool // a progress line stands on it
+
+	mu    sync.Mutex
+	shown bool // a progress line stands on stderr
 }

@@ -153,7 +153,7 @@ func (notKept) problem(project string) error {
 	}
 }
 
-// patiently tries again what a role that isn't active yet may explain.
+// patiently tries again, once at least, what a role that isn't active yet may explain.
 func (c *connection) patiently(ctx context.Context, deadline time.Time, try func() (customvision.Project, error)) (customvision.Project, error) {
 	for n := 0; ; n++ {
 		p, err := try()
@@ -161,7 +161,7 @@ func (c *connection) patiently(ctx context.Context, deadline time.Time, try func
 			return p, err
 		}
 		wait := min(retryEvery, c.patience/4)
-		if time.Now().Add(wait).After(deadline) {
+		if n > 0 && time.Now().Add(wait).After(deadline) {
 			return p, c.refusal(err)
 		}
 		if n == 0 {

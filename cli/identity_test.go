@@ -53,7 +53,7 @@ func TestIdentity(t *testing.T) {
 			w := newWorldAt(env.T().(testing.TB), func(account string) string { return hostStyle(server.ConnectionString(account)) }, env.WorkDir, env.Setenv)
 			env.Values[worldKey{}] = w
 			az(env.T().(testing.TB), env.WorkDir)
-			account := env.Getenv("CustomVisionStorage")
+			withKey := map[string]string{"CustomVisionStorage": env.Getenv("CustomVisionStorage"), "ArchiveStorage": env.Getenv("ArchiveStorage")}
 			for name, value := range map[string]string{
 				"SSL_CERT_FILE":                        secure.path("cert.pem"),
 				"HTTPS_PROXY":                          secure.url,
@@ -67,7 +67,9 @@ func TestIdentity(t *testing.T) {
 				"CustomVisionStorage__credential":      "managedidentity",
 				"ArchiveStorage__blobServiceUri":       hostStyle(server.BlobURL(azurite.Archive)),
 				"ArchiveStorage__credential":           "managedidentity",
-				"WITH_KEY":                             account,
+				"WITH_KEY":                             withKey["CustomVisionStorage"],
+				"ARCHIVE_WITH_KEY":                     withKey["ArchiveStorage"],
+				"SERVICE_KEY":                          key,
 			} {
 				env.Setenv(name, value)
 			}
@@ -75,7 +77,7 @@ func TestIdentity(t *testing.T) {
 		},
 		Cmds: merged(worldCommands, map[string]func(*testscript.TestScript, bool, []string){
 			// copied FIELD…: the storage service was told to copy, and every source was
-			// signed with these fields
+			// signed with these fields, or with ! without
 			"copied": func(ts *testscript.TestScript, _ bool, fields []string) { secure.copied(ts, fields) },
 			// refuse QUERY: the service finds that the identity lacks the role
 			"refuse": func(_ *testscript.TestScript, _ bool, args []string) { secure.refuse(args[0]) },
@@ -310,8 +312,8 @@ func (f *tlsFront) copied(ts *testscript.TestScript, fields []string) {
 		u, err := url.Parse(source)
 		ts.Check(err)
 		for _, field := range fields {
-			if u.Query().Get(field) == "" {
-				ts.Fatalf("a copy's source has no %s", field)
+			if name, absent := strings.CutPrefix(field, "!"); u.Query().Has(name) == absent {
+				ts.Fatalf("a copy's source is not signed so: %s", field)
 			}
 		}
 		expiry, err := time.Parse(time.RFC3339, u.Query().Get("se"))

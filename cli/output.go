@@ -80,6 +80,8 @@ func (o *output) progress(done, total int, what string) {
 	if !o.live || o.json || total == 0 {
 		return
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	full := barWidth * done / total
 	fmt.Fprintf(o.stderr, "\r\x1b[K[%s%s] %d/%d  %s", strings.Repeat("#", full), strings.Repeat("·", barWidth-full), done, total, what)
 	o.shown = true
@@ -87,6 +89,8 @@ func (o *output) progress(done, total int, what string) {
 
 // endProgress takes the progress line away.
 func (o *output) endProgress() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.shown {
 		fmt.Fprint(o.stderr, "\r\x1b[K")
 		o.shown = false

@@ -124,7 +124,10 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 		}
 		key.Iteration = id
 	}
-	told := context.AfterFunc(ctx, func() { p.out.warn("Finishing the project %q; Ctrl-C again ends at once.", project.Name) })
+	told := context.AfterFunc(ctx, func() {
+		p.heedNoMore()
+		p.out.warn("Finishing the project %q; Ctrl-C again ends at once.", project.Name)
+	})
 	defer told()
 	for {
 		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), key)
