@@ -83,7 +83,8 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 	if v.seen.Project.Container {
 		names = blobNames(key, e.Platform)
 	}
-	var another string // content of another export that the container holds in its place
+	var inItsPlace *customvision.Export // the other one that the container seems to hold
+	var there string                    // what it holds: a content
 	for _, blob := range names {
 		s, err := v.Models.source(ctx, blob)
 		if err != nil {
@@ -97,7 +98,8 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 			return s, id, err
 		}
 		open, linked := look.leavesOpen(id.Manifest), v.Models.holds(e.DownloadURI, blob)
-		taken := !open && look.names(id.Manifest, key)
+		other := look.other(id.Manifest, key)
+		taken := !open && other != nil
 		switch {
 		case !open && id.Manifest != nil && id.Manifest.Is(key) && !look.doubts(key, blob, id.ETag):
 			return s, id, nil
@@ -109,7 +111,7 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 			s.Kind = archive.FromDownload
 			return s, id, nil
 		case taken:
-			another = id.ContentID
+			inItsPlace, there = other, id.ContentID
 		}
 		break
 	}
@@ -118,18 +120,31 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 		return s, archive.Identity{}, err
 	}
 	id, err := v.Archive.Identify(ctx, s)
-	if err == nil && id.ContentID == another {
-		err = errOverwritten
+	if err != nil || inItsPlace == nil || id.ContentID != there {
+		return s, id, err
+	}
+	// Either its own package was overwritten too, or the service calls the
+	// platform's default by the other's name: then the other's link tells them apart.
+	theirs, err := v.download(key, *inItsPlace)
+	if err == nil {
+		var their archive.Identity
+		if their, err = v.Archive.Identify(ctx, theirs); err == nil && their.ContentID == id.ContentID {
+			err = errOverwritten
+		}
 	}
 	return s, id, err
 }
 
-// names tells that a manifest names another of the listed exports.
-func (l *Look) names(m *archive.Manifest, key archive.Key) bool {
-	return m != nil && slices.ContainsFunc(l.Exports, func(e customvision.Export) bool {
+// other is another of the exports made that a manifest names; nil where there is none.
+func (l *Look) other(m *archive.Manifest, key archive.Key) *customvision.Export {
+	i := slices.IndexFunc(l.Exports, func(e customvision.Export) bool {
 		other, err := archive.NewKey(key.Project, key.Iteration, e.Platform, e.Flavor)
-		return err == nil && other != key && m.Is(other)
+		return err == nil && m != nil && other != key && m.Is(other) && e.Status == customvision.ExportDone
 	})
+	if i < 0 {
+		return nil
+	}
+	return &l.Exports[i]
 }
 
 // leavesOpen tells a manifest that may be that of any listed flavor of its

@@ -58,3 +58,27 @@ func TestWhereNothingTellsTheFlavorNothingCounts(t *testing.T) {
 	assert.Contains(t, exports["ONNX"].Blocked, "can't be told")
 	assert.Contains(t, exports["ONNX.ONNXFloat16"].Blocked, "can't be told")
 }
+
+func TestTheDefaultByAnothersNameIsNotOverwritten(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]map[string]archive.Verdict{
+		"fails":      proven, // the other one is listed as failed
+		"overwrites": {"ONNX": archive.Proven, "ONNX.ONNX12": archive.Proven},
+	} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", answering(emulator.ManifestFlavor, "named"), answering(emulator.SecondFlavor, answer))
+			key := w.trained()
+			w.export(key, "ONNX.ONNX12")
+			w.export(key, "ONNX")
+			if answer == "fails" {
+				key = Key{Project: key.Project, Iteration: w.train(key.Project)}
+				w.export(key, "ONNX")
+				w.export(key, "ONNX.ONNX12")
+			}
+			w.settle(key)
+			assert.Equal(t, want, w.backups(key))
+			assert.Empty(t, w.remembered(key.Project).Iterations[key.Iteration].Export("ONNX").Blocked)
+		})
+	}
+}
