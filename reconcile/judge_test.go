@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -231,12 +232,23 @@ func (j *judge) learnTruth() {
 }
 
 // genuine tells that a backup has the very bytes that the service made of that
-// export. Where the service calls flavors otherwise than they were asked for,
-// another flavor of the platform is as good.
+// export. A service that calls the default by its name is as right. One that names
+// no flavor leaves nothing to tell two flavors by once the iteration is deleted:
+// then one of them counts as the default.
 func (j *judge) genuine(b archive.Backup) bool {
 	hash := j.hash(j.archive, b.Blob, b.ETag)
-	return j.truth[b.Iteration+" "+b.Key.String()] == hash ||
-		j.answers[emulator.ManifestFlavor] == "named" && j.truth[b.Iteration+" "+b.Platform] == hash
+	gone := !slices.ContainsFunc(j.iterations(), func(it emulator.IterationView) bool { return it.ID == b.Iteration })
+	for id, made := range j.truth {
+		iteration, name, _ := strings.Cut(id, " ")
+		if made != hash || iteration != b.Iteration || platformOf(name) != b.Platform {
+			continue
+		}
+		switch naming := j.answers[emulator.ManifestFlavor]; {
+		case flavorOf(name) == b.Flavor, naming == "named" && flavorOf(name) == "", naming == "null" && gone && b.Flavor == "":
+			return true
+		}
+	}
+	return false
 }
 
 func platformOf(name string) string { p, _, _ := strings.Cut(name, "."); return p }

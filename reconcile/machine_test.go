@@ -43,14 +43,15 @@ type turn struct {
 	grant chan fate
 }
 
-// machine runs the app: a Reconciler whose every request waits for its turn where
-// somebody gives turns, and goes straight on where nobody does. A dead machine
-// sends nothing any more.
+// machine runs the app: a Reconciler whose every request waits for its turn while
+// together gives turns, and else meets what chance says. A dead machine sends
+// nothing any more.
 type machine struct {
 	world    *world
 	name     string
-	turns    chan *turn // nil: nobody gives turns
-	scripted bool       // turns are given now
+	turns    chan *turn
+	scripted bool        // turns are given now
+	chance   func() fate // nil: everything passes
 	dead     atomic.Bool
 
 	reconciler *reconcile.Reconciler
@@ -72,10 +73,13 @@ func (m *machine) Do(req *http.Request) (*http.Response, error) {
 		return nil, killed{}
 	}
 	f := pass
-	if m.scripted {
+	switch {
+	case m.scripted:
 		t := &turn{m.name + " " + describe(req), make(chan fate)}
 		m.turns <- t
 		f = <-t.grant
+	case m.chance != nil:
+		f = m.chance()
 	}
 	switch f {
 	case killBefore:
