@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -185,7 +184,7 @@ func (w *world) end(iteration string) end {
 
 // play goes through a story with a fault and tells how the first run ended, and
 // what it all came to once the fault was gone. The operation "" has none.
-func play(t *testing.T, s story, operation, name, expected string) (error, end) {
+func play(t *testing.T, s story, operation, name, expected string) (end, error) {
 	if name == "slow" {
 		s.setting.tryTimeout = time.Second
 	}
@@ -224,7 +223,7 @@ func play(t *testing.T, s story, operation, name, expected string) (error, end) 
 		w.service.Advance(trainTime)
 		assert.NoError(t, w.sweep(t.Context()), "the sweep after it")
 	}
-	return err, w.end(n.IterationID)
+	return w.end(n.IterationID), err
 }
 
 // judge names an outcome, and checks that it is as good an end as without fault.
@@ -265,7 +264,7 @@ func TestEveryFaultOfEveryOperation(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(stories)) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				err, e := play(t, stories[name], "", "", "")
+				e, err := play(t, stories[name], "", "", "")
 				require.NoError(t, err)
 				require.True(t, e.settled || name == "retrain", "it comes to an end: %+v", e)
 				mu.Lock()
@@ -288,7 +287,7 @@ func TestEveryFaultOfEveryOperation(t *testing.T) {
 					t.Parallel()
 					got := "-"
 					if expected[i] != "-" {
-						err, e := play(t, s, operation, name, expected[i])
+						e, err := play(t, s, operation, name, expected[i])
 						got = judge(t, err, e, ends[s.name])
 						assert.Equal(t, expected[i], got, "%v", err)
 					}
@@ -301,5 +300,5 @@ func TestEveryFaultOfEveryOperation(t *testing.T) {
 			}
 		}
 	})
-	t.Log(fmt.Sprintf("%d cells, %d as expected", cells, right))
+	t.Logf("%d cells, %d as expected", cells, right)
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,7 +122,7 @@ func (n names) operation(req *http.Request) string {
 		return comp + " " + req.Method
 	case strings.HasSuffix(file, ".json"):
 		return "proof " + req.Method
-	case len(req.Header["x-ms-copy-source"]) > 0:
+	case slices.ContainsFunc(slices.Collect(maps.Keys(req.Header)), func(h string) bool { return strings.EqualFold(h, "x-ms-copy-source") }):
 		return "copy"
 	}
 	return "archive " + req.Method
