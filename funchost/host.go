@@ -3,8 +3,10 @@ package funchost
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -148,13 +150,25 @@ func (t timing) withDefaults() timing {
 	return timing{cmp.Or(t.drain, drainTime), cmp.Or(t.grace, timeoutGrace), cmp.Or(t.startup, startupLimit), t.now}
 }
 
+// handedOut are the ports that this process has given to handlers.
+var handedOut sync.Map
+
+// freePort is a loopback port for a handler. Like the host's it is free but not
+// reserved; unlike the host's it lies below the range from which systems take the
+// ports of outgoing connections (32768 on Linux), so that none of those sits on it
+// when the handler is started again.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a port for the handler: %w", err)
+	for range 100 {
+		port := 10_000 + rand.IntN(22_000)
+		if _, taken := handedOut.LoadOrStore(port, true); taken {
+			continue
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, errors.New("find a free port for the handler: a hundred were taken")
 }
 
 func (h *Host) supervise(ctx context.Context, start func() (*process, error)) {
