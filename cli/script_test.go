@@ -142,7 +142,7 @@ func rewrite(script, section, text string) error {
 	return os.WriteFile(script, txtar.Format(archive), 0o644)
 }
 
-// TestDocsShowTheScripts finds every terminal example of docs/commands.md in a script.
+// TestDocsShowTheScripts finds every terminal example of the documents in a script.
 func TestDocsShowTheScripts(t *testing.T) {
 	t.Parallel()
 	sections := map[string]bool{}
@@ -153,13 +153,15 @@ func TestDocsShowTheScripts(t *testing.T) {
 			sections[string(bytes.TrimSpace(f.Data))] = true
 		}
 	}
-	doc, err := os.ReadFile("../docs/commands.md")
-	require.NoError(t, err)
-	examples := regexp.MustCompile("(?s)```console\n(.*?)\n```").FindAllSubmatch(doc, -1)
-	require.NotEmpty(t, examples)
-	for _, example := range examples {
-		if !sections[string(bytes.TrimSpace(example[1]))] {
-			t.Errorf("docs/commands.md shows what no script does:\n%s", example[1])
+	for _, name := range []string{"../README.md", "../docs/commands.md"} {
+		doc, err := os.ReadFile(name)
+		require.NoError(t, err)
+		examples := regexp.MustCompile("(?s)```console\n(.*?)\n```").FindAllSubmatch(doc, -1)
+		require.NotEmpty(t, examples, name)
+		for _, example := range examples {
+			if !sections[string(bytes.TrimSpace(example[1]))] {
+				t.Errorf("%s shows what no script does:\n%s", name, example[1])
+			}
 		}
 	}
 }
