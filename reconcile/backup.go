@@ -105,7 +105,7 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 			return s, id, nil
 		case linked && taken:
 			return s, id, errOverwritten
-		case linked && open && look.listed(e.Platform) > 1:
+		case linked && open && !look.leaves(key, id.ContentID):
 			return s, id, errOpen
 		case linked: // nothing else can be meant
 			s.Kind = archive.FromDownload
@@ -164,16 +164,21 @@ func (l *Look) flavor(platform string) string {
 	return ""
 }
 
-// listed counts the exports of a platform.
-func (l *Look) listed(platform string) int {
-	return countFunc(l.Exports, func(e customvision.Export) bool { return customvision.SamePlatform(e.Platform, platform) })
+// leaves tells that a content can be of no other of the platform's exports than
+// this one: all others are archived, and have another.
+func (l *Look) leaves(key archive.Key, content string) bool {
+	return !slices.ContainsFunc(l.Exports, func(e customvision.Export) bool {
+		other, err := archive.NewKey(key.Project, key.Iteration, e.Platform, e.Flavor)
+		return err == nil && other != key && other.Platform == key.Platform && e.Status != customvision.ExportFailed &&
+			!slices.ContainsFunc(backupsOf(l, other), func(b archive.Backup) bool { return b.Verdict.Counts() && b.ContentID != content })
+	})
 }
 
-// doubts tells that this version of the container's blob was archived, and
-// nobody could say whether it is the export.
+// doubts tells that this version of the container's blob was archived, and was
+// damaged, or nobody could say whether it is the export.
 func (l *Look) doubts(key archive.Key, blob, etag string) bool {
 	return slices.ContainsFunc(backupsOf(l, key), func(b archive.Backup) bool {
-		return unsure(b) && b.Origin.Name == blob && b.Origin.ETag == etag
+		return (unsure(b) || b.Verdict == archive.Damaged) && b.Origin.Name == blob && b.Origin.ETag == etag
 	})
 }
 

@@ -82,3 +82,43 @@ func TestTheDefaultByAnothersNameIsNotOverwritten(t *testing.T) {
 		})
 	}
 }
+
+func TestAnArchivedFlavorLeavesTheBlobToTheOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX","ONNX.ONNXFloat16"]}]}`,
+		answering(emulator.ManifestFlavor, "null"), answering(emulator.DownloadURI, "container"))
+	key := w.trained()
+	w.settle(key)
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven}, w.backups(key))
+}
+
+func TestWhatLayInAnExportsPlaceDoesNotKeepItFromTheArchive(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*world, Key){
+		"something else before": func(w *world, key Key) {
+			w.write(w.models, w.blob(key, "ONNX"), []byte("no model"))
+			w.sweep()
+			w.export(key, "ONNX")
+		},
+		"a damaged copy of it after": func(w *world, key Key) {
+			w.export(key, "ONNX")
+			data := w.read(w.models, w.blob(key, "ONNX"))
+			data[len(data)/2] ^= 1 // in the model
+			w.write(w.models, w.blob(key, "ONNX"), data)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			key := w.trained()
+			spoil(w, key)
+			w.settle(key)
+			verdicts := map[archive.Verdict]int{}
+			for _, b := range w.kept(key) {
+				verdicts[b.Verdict]++
+			}
+			assert.Equal(t, 1, verdicts[archive.Proven], verdicts)
+			assert.NotZero(t, verdicts[archive.Damaged], "no byte is thrown away")
+		})
+	}
+}

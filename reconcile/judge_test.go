@@ -210,7 +210,7 @@ func (j *judge) look() {
 	if len(now) > len(j.kept) {
 		j.learnTruth()
 		for _, b := range j.backups() {
-			if b.Verdict.Counts() && !j.genuine(b) {
+			if _, judged := j.kept[b.Proof]; b.Verdict.Counts() && !judged && !j.genuine(b) {
 				j.find("%s counts, but it is not what the service exported", b.Blob)
 			}
 		}

@@ -102,7 +102,9 @@ func (p *iterationPlan) listed(e customvision.Export) {
 		case asked.Blocked != "" || slices.ContainsFunc(copies, func(b archive.Backup) bool { return b.Verdict.Counts() }):
 		case slices.ContainsFunc(copies, func(b archive.Backup) bool { return b.Verdict == archive.Unidentified && !unsure(b) }):
 			p.add(Block, name, "a copy is kept, but it can't be told that it is this export")
-		case countFunc(copies, func(b archive.Backup) bool { return b.Verdict == archive.Damaged }) >= maxAttempts:
+		case countFunc(copies, func(b archive.Backup) bool {
+			return b.Verdict == archive.Damaged && b.Origin.Kind != archive.FromContainer
+		}) >= maxAttempts:
 			p.add(Block, name, fmt.Sprintf("%d copies of it were damaged: the package itself is", maxAttempts))
 		default:
 			p.busy[key.Platform] = true
