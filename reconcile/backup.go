@@ -113,7 +113,6 @@ func (v *visit) source(ctx context.Context, key archive.Key, e customvision.Expo
 		case taken:
 			inItsPlace, there = other, id.ContentID
 		}
-		break
 	}
 	s, err := v.download(key, e)
 	if err != nil {

@@ -122,3 +122,13 @@ func TestWhatLayInAnExportsPlaceDoesNotKeepItFromTheArchive(t *testing.T) {
 		})
 	}
 }
+
+func TestAForeignBlobUnderTheOtherNameHidesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", answering(emulator.BlobNames, "compact"), answering(emulator.DownloadURI, "container"))
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.write(w.models, w.blob(key, "ONNX"), []byte("no model"))
+	w.settle(key)
+	assert.Equal(t, proven, w.backups(key))
+}
