@@ -84,8 +84,8 @@ func (v *visit) told(p customvision.Project) {
 
 // begin looks after a project of which nothing is remembered. If it has a past,
 // what was remembered of it may have been lost, and with it the trainings that
-// were started: its failures so far are never answered, and until a sweep has
-// gone over all of it nothing is trained.
+// were started: the failures so far, and that of a training underway, are never
+// answered, and until a sweep has gone over all of it nothing is trained.
 func (v *visit) begin(ctx context.Context) {
 	if !v.record.Empty() {
 		return
@@ -94,16 +94,19 @@ func (v *visit) begin(ctx context.Context) {
 		zerolog.Ctx(ctx).Error().Err(v.record.Lost).Str("project", v.record.ID).Msg("what was remembered is lost, and is made anew")
 	}
 	for _, it := range v.seen.Iterations {
-		if it.Status != customvision.StatusCompleted && it.Status != customvision.StatusFailed {
+		if it.Status == customvision.StatusNew {
 			continue
 		}
 		v.learn(func(p *state.Project) {
 			if p.Revision != "" {
 				return // another process has begun meanwhile, or nothing was lost after all
 			}
-			p.Rebuilt = true
-			if it.Status == customvision.StatusFailed && answerTo(p.Trainings, it.ID) == nil {
-				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: v.now(), Refused: "it failed before anything was remembered of the project"})
+			if it.Status != customvision.StatusTraining {
+				p.Rebuilt = true
+			}
+			// One that is still training may be our own answer to a failure.
+			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, it.ID) == nil {
+				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: v.now(), Refused: "it was trained before anything was remembered of the project"})
 			}
 		})
 	}
