@@ -86,3 +86,20 @@ func TestTheReadmeNamesEveryDependency(t *testing.T) {
 	}
 	assert.Positive(t, direct)
 }
+
+// TestEveryTestThatADocumentNamesExists keeps promises tied to what shows them.
+func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+	t.Parallel()
+	listed, err := exec.Command("git", "grep", "-hoE", "^func Test[A-Za-z0-9]+", "--", "*_test.go").Output()
+	require.NoError(t, err)
+	named := 0
+	for _, doc := range documents(t) {
+		text, err := os.ReadFile(doc)
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`\bTest[A-Z][A-Za-z0-9]+`).FindAllString(string(text), -1) {
+			named++
+			assert.Contains(t, string(listed)+"func TestMain\n", "func "+name+"\n", "%s names it", doc)
+		}
+	}
+	assert.Greater(t, named, 20)
+}
