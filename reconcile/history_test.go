@@ -29,6 +29,7 @@ type history struct {
 	weather        []fate // what may become of the next requests
 	burst          int
 	struck         fate
+	current, turns int // the machine that goes on, and for how many requests
 	deaths, faults int64
 
 	// What the person or the weather did after which less can be asked for.
@@ -270,7 +271,7 @@ var weathers = map[string][]fate{
 // run lets one machine work or two at once, in some weather.
 func (h *history) run() {
 	weather := rapid.SampledFrom([]string{"calm", "calm", "deadly", "stormy", "hostile"}).Draw(h.t, "weather")
-	h.weather, h.burst = weathers[weather], 0
+	h.weather, h.burst, h.turns = weathers[weather], 0, 0
 	jobs := map[*machine]job{}
 	var order []*machine
 	var carried []*[]letter
@@ -326,11 +327,17 @@ func deliver(ctx context.Context, m *machine, letters []letter) (back []letter) 
 	return back
 }
 
+// who draws which machine goes on, and for how long the other stands still.
 func (h *history) who(n int) int {
 	if n == 1 {
 		return 0
 	}
-	return rapid.IntRange(0, n-1).Draw(h.t, "who")
+	if h.turns == 0 {
+		h.turns = rapid.SampledFrom([]int{1, 1, 2, 4, 8, 16}).Draw(h.t, "turns")
+		h.current = rapid.IntRange(0, n-1).Draw(h.t, "who")
+	}
+	h.turns--
+	return h.current
 }
 
 // fate draws what becomes of a request. What fails may fail so often that
