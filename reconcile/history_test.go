@@ -123,6 +123,7 @@ func (h *history) live() {
 
 // train trains in the portal, unless that runs already.
 func (h *history) train() {
+	h.advance(time.Second) // no two trainings begin at once
 	h.service.FailTrainings(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 3}).Draw(h.t, "failures"))
 	id, err := h.service.Train(h.project)
 	h.t.Logf("    %s %v", id, err)
@@ -271,7 +272,7 @@ var weathers = map[string][]fate{
 // run lets one machine work or two at once, in some weather.
 func (h *history) run() {
 	weather := rapid.SampledFrom([]string{"calm", "calm", "deadly", "stormy", "hostile"}).Draw(h.t, "weather")
-	h.weather, h.burst, h.turns = weathers[weather], 0, 0
+	h.weather, h.burst, h.turns, h.judge.calm = weathers[weather], 0, 0, weather == "calm"
 	jobs := map[*machine]job{}
 	var order []*machine
 	var carried []*[]letter

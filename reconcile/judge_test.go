@@ -21,11 +21,12 @@ type judge struct {
 
 	trainings, exports int                  // that the service got from the app
 	answered           map[string]bool      // failures for which the app's training began
-	refused            map[string]bool      // failures and exports that the service refused
+	refused            map[string]bool      // failures and exports that the service refused, as the app knows
 	depth              map[string]int       // how many of the app's trainings led to an iteration
 	began              []time.Time          // the app's trainings
 	asked              map[string]int       // exports, by iteration and name
 	exporting          map[string]time.Time // exports underway, since when
+	calm               bool                 // the app hears every answer now, and can write it down
 	lost               int                  // how often what the app remembers was lost
 	lostAt             time.Time
 
@@ -131,7 +132,7 @@ func (j *judge) after(req *http.Request, status int) {
 	case "train":
 		its := j.iterations()
 		if !ok {
-			j.refused[its[0].ID] = true
+			j.refused[its[0].ID] = j.refused[its[0].ID] || j.calm
 			return
 		}
 		cause := its[1].ID
@@ -140,7 +141,7 @@ func (j *judge) after(req *http.Request, status int) {
 		j.began = append(j.began, j.service.Now())
 	case "export":
 		iteration, name := exportOf(req)
-		j.refused[iteration+" "+name] = !ok
+		j.refused[iteration+" "+name] = !ok && j.calm
 		if ok {
 			j.exporting[iteration+" "+name] = j.service.Now()
 		}

@@ -19,6 +19,7 @@ func (h *history) settle() {
 	h.service.FailExports(0)
 	h.service.StallExports(0)
 	h.advance(trainTime)
+	h.judge.calm = true
 	m := h.newMachine("Z")
 	var quiet int
 	last := ""
