@@ -148,6 +148,15 @@ func (j *judge) after(req *http.Request, status int) {
 	}
 }
 
+// written judges a request to storage: nothing may change a blob of the archive,
+// whether or not anybody would see it later.
+func (j *judge) written(req *http.Request) {
+	inArchive := strings.Contains(req.URL.Path, "/"+nameOf(j.archive)+"/")
+	if inArchive && req.Method != http.MethodGet && req.Method != http.MethodHead && req.Header.Get("If-None-Match") != "*" {
+		j.find("%s %s may change what is archived", req.Method, req.URL.Path)
+	}
+}
+
 // exportOf is the iteration and the name of the export that a request asks for.
 func exportOf(req *http.Request) (iteration, name string) {
 	parts := strings.Split(req.URL.Path, "/")

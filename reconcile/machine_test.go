@@ -121,6 +121,7 @@ func (w *world) forward(req *http.Request) (*http.Response, error) {
 	if req.URL.Host == apiHost {
 		return w.callAPI(req)
 	}
+	w.judge.written(req)
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err == nil {
 		resp.Header.Set("Date", w.service.Now().Format(http.TimeFormat))
