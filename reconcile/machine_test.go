@@ -227,7 +227,7 @@ func (w *world) together(d draws, jobs map[*machine]job, order []*machine) {
 	for len(live) > 0 {
 		i := d.who(len(live))
 		f := d.fate()
-		if r := live[i]; f != pass || w.verbose {
+		if r := live[i]; f != pass {
 			w.t.Logf("      %s %s", r.next.what, fates[f])
 		}
 		live[i].next.grant <- f

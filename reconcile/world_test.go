@@ -45,9 +45,8 @@ type tester interface {
 // world is one project of the emulated service on a clock that stands still but
 // for the tests, containers of its own in a real Azurite, and a judge who watches.
 type world struct {
-	t       tester
-	ctx     context.Context
-	verbose bool
+	t   tester
+	ctx context.Context
 
 	service  *emulator.Server
 	person   *customvision.Client // past all faults and counts
