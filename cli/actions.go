@@ -13,13 +13,14 @@ type action struct {
 	Iteration     string               `json:"iteration"`
 	IterationName string               `json:"iterationName"`
 	Export        string               `json:"export"`
+	Blob          string               `json:"blob"` // of the model container, where one is meant
 	Why           string               `json:"why"`
 }
 
 func actions(list []reconcile.Action, iterations []customvision.Iteration) []action {
 	out := []action{}
 	for _, a := range list {
-		step := action{Kind: a.Kind, Iteration: a.Iteration, Export: a.Export, Why: a.Why}
+		step := action{Kind: a.Kind, Iteration: a.Iteration, Export: a.Export, Blob: a.Blob, Why: a.Why}
 		if i := slices.IndexFunc(iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration }); i >= 0 {
 			step.IterationName = iterations[i].Name
 		}
@@ -40,9 +41,18 @@ func (p *program) rows(project string, list []action, words map[reconcile.Action
 		if iteration == "" {
 			iteration = a.Iteration
 		}
-		rows = append(rows, []string{words[a.Kind], orDash(project), iteration, orDash(a.Export), a.Why})
+		rows = append(rows, []string{words[a.Kind], orDash(project), iteration, orDash(a.exported()), a.Why})
 	}
 	return rows
+}
+
+// exported is the export that is meant, or the platform that the blob's name tells.
+func (a action) exported() string {
+	if a.Export == "" && a.Blob != "" {
+		_, _, platform, _ := customvision.ParseBlobName(a.Blob) // only such names are listed
+		return platform
+	}
+	return a.Export
 }
 
 func orDash(s string) string {
@@ -54,11 +64,11 @@ func orDash(s string) string {
 
 var (
 	wasDone = map[reconcile.ActionKind]string{
-		reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining",
+		reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining",
 		reconcile.Adopt: "found again", reconcile.Block: "given up", reconcile.Settle: "settled", reconcile.Wait: "waiting",
 	}
 	wouldBeDone = map[reconcile.ActionKind]string{
-		reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain",
+		reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain",
 		reconcile.Adopt: "find again", reconcile.Block: "give up", reconcile.Settle: "settle", reconcile.Wait: "wait",
 	}
 )

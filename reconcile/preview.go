@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"context"
+	"maps"
+	"slices"
 )
 
 // Preview looks at what the key names, as Reconcile does, and says what it would
@@ -45,29 +47,23 @@ func (r *Reconciler) Preview(ctx context.Context, key Key) ([]Action, Report, er
 // model container that the state doesn't know in this version, of every project
 // where the key names none.
 func (r *Reconciler) previewContainer(ctx context.Context, key Key) ([]Action, error) {
+	blobs, err := r.blobsByProject(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var planned []Action
-	known := map[string]map[string]string{} // ETags of archived blobs by project and name
-	for b, err := range r.Models.list(ctx, "") {
+	for _, project := range slices.Sorted(maps.Keys(blobs)) {
+		if key.Project != "" && project != key.Project {
+			continue
+		}
+		record, err := r.State.Load(ctx, project)
 		if err != nil {
 			return nil, err
 		}
-		if key.Project != "" && b.project != key.Project || key.Iteration != "" && b.iteration != key.Iteration {
-			continue
-		}
-		if known[b.project] == nil {
-			record, err := r.State.Load(ctx, b.project)
-			if err != nil {
-				return nil, err
+		for _, b := range unarchived(record.Project, blobs[project]) {
+			if key.Iteration == "" || b.iteration == key.Iteration {
+				planned = append(planned, Action{Kind: Collect, Iteration: b.iteration, Blob: b.name, Why: "it lies in the model container"})
 			}
-			known[b.project] = map[string]string{}
-			for _, it := range record.Iterations {
-				for name, etag := range it.Blobs {
-					known[b.project][name] = etag
-				}
-			}
-		}
-		if known[b.project][b.name] != b.etag {
-			planned = append(planned, Action{Kind: Backup, Iteration: b.iteration, Export: b.platform, Why: "it lies in the model container"})
 		}
 	}
 	return planned, nil

@@ -68,7 +68,8 @@ func TestPreviewWithoutAnEndpointNamesTheBlobsNotYetArchived(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, report.ContainerOnly)
 	require.Len(t, planned, 1)
-	assert.Equal(t, Backup, planned[0].Kind)
+	assert.Equal(t, Collect, planned[0].Kind)
+	assert.Contains(t, planned[0].Blob, key.Iteration, "as a run would report it")
 
 	w.reconcile(Key{Project: key.Project})
 	planned, _, err = New(w.options).Preview(t.Context(), Key{})

@@ -74,7 +74,7 @@ func TestAYear(t *testing.T) {
 	early, late := y.perSweep(30, days/2), y.perSweep(days/2, days)
 	assert.Less(t, late, 1.25*early, "requests per sweep once the project is full, and half a year later")
 	assert.Less(t, late, 12.0, "what is settled costs nothing")
-	assert.Less(t, y.sizeOfState(), 4*y.stateSize, "what is remembered doesn't grow with the past")
+	assert.Less(t, y.sizeOfState(), 3*y.stateSize, "what is remembered doesn't grow with the past")
 	t.Logf("%d days in %s: %d trainings by the person, %d by the app, %d exports, %d backups; %d sweeps, %d requests went wrong, %d deaths; "+
 		"requests per sweep %.1f in the first month, %.1f in the second, %.1f in the last; state %d bytes after a month, %d at the end",
 		days, took.Round(time.Second), y.trained, y.judge.trainings, y.judge.exports, len(counted), len(y.cost), y.faults, y.deaths,
