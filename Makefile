@@ -8,6 +8,11 @@ GOOS   ?= linux
 GOARCH ?= amd64
 DIST   ?= dist
 
+# What is left to chance in tests starts from here; the same seed repeats it.
+ifndef RAPID_SEED
+RAPID_SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+endif
+
 # Who plays the Functions host in local runs: funchost (ours) or func (Core Tools).
 HOST ?= funchost
 
@@ -26,12 +31,18 @@ run: tools app ## run everything on this machine, with a demo project, until Ctr
 demo: tools app ## run the whole story once, by itself, and check what it leaves in the archive
 	@$(GO) build -o build/local ./local && exec build/local -app build/app -host $(HOST) -demo
 
-test: tools ## run all tests, with the race detector, against a real Azurite
+test: export FIGURES := $(CURDIR)/build/figures
+test: export RAPID_CHECKS ?= 200
+test test-long: export RAPID_SEED := $(RAPID_SEED)
+test: tools ## run all tests, with the race detector, against a real Azurite; print what they counted
+	@mkdir -p build && rm -f $(FIGURES)
+	@echo 'What is left to chance: RAPID_SEED=$(RAPID_SEED)'
 	$(GO) test -race -shuffle=on ./...
+	@sort $(FIGURES)
 
 test-long: N ?= 5000
 test-long: tools ## try N random histories of trainings, faults and crashes (default 5000)
-	VISIONKEEPER_HISTORIES=$(N) $(GO) test -race -count=1 -timeout 0 -v -run Convergence ./reconcile
+	RAPID_CHECKS=$(N) $(GO) test -race -count=1 -timeout 0 -v -run Convergence ./reconcile
 
 fuzz: FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME each (default 30s)

@@ -17,6 +17,7 @@ import (
 	"visionkeeper/azurite/azuritetest"
 	"visionkeeper/customvision"
 	"visionkeeper/emulator"
+	"visionkeeper/figures"
 )
 
 // TestCrashAtEveryRequest kills the app before and after every request that it
@@ -64,7 +65,7 @@ func TestCrashAtEveryRequest(t *testing.T) {
 		})
 	}
 	worlds.Wait()
-	t.Logf("%d crash points, %d recovered", points.Load(), recovered.Load())
+	figures.Print(t, "%d crash points, %d recovered", points.Load(), recovered.Load())
 }
 
 // world is an app with its surroundings, all of its own but for Azurite.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +18,7 @@ import (
 	"visionkeeper/archive"
 	"visionkeeper/customvision"
 	"visionkeeper/emulator"
+	"visionkeeper/figures"
 	"visionkeeper/funchost"
 )
 
@@ -63,6 +66,11 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 	}
 	require.Len(t, messages, 200)
 	seed := rand.Uint64()
+	if text := os.Getenv("RAPID_SEED"); text != "" { // the same as for all that is left to chance
+		var err error
+		seed, err = strconv.ParseUint(text, 0, 64)
+		require.NoError(t, err)
+	}
 	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(messages), func(i, j int) { messages[i], messages[j] = messages[j], messages[i] })
 
 	var there atomic.Int64 // messages dealt with by the other machine
@@ -115,7 +123,7 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 		}
 	}
 	sweep()
-	t.Logf("seed %d: %d messages, %d of them dealt with by the other process; %d trainings, %d exports",
+	figures.Print(t, "seed %d: %d messages, %d of them dealt with by the other process; %d trainings, %d exports",
 		seed, succeeded()-knew, there.Load(), a.service.Counts()["TrainProject"], a.service.Counts()["ExportIteration"])
 	assert.Equal(t, len(messages), succeeded()-knew, "every message succeeds, once")
 	assert.Zero(t, archived(), "every iteration has all its backups")

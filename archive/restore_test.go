@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/archive"
+	"visionkeeper/figures"
 	"visionkeeper/seal"
 )
 
@@ -29,13 +31,13 @@ func TestAFlippedByteOfAPackageIsFound(t *testing.T) {
 	_, err := h.Reverify(t.Context(), b)
 	require.NoError(t, err)
 	n := 0
-	for at := 0; at < len(data); at += 31 { // local headers, data, directory, end record
+	for at := rand.IntN(31); at < len(data); at += 31 { // local headers, data, directory, end record
 		write(t, h.blobs, b.Blob, flip(data, at))
 		_, err := h.Reverify(t.Context(), b)
 		require.ErrorIs(t, err, archive.ErrDamaged, "byte %d", at)
 		n++
 	}
-	t.Logf("%d flipped bytes of a package, %d found", n, n)
+	figures.Print(t, "%d flipped bytes of a package, %d found", n, n)
 	write(t, h.blobs, b.Blob, data[:len(data)-1])
 	_, err = h.Reverify(t.Context(), b)
 	assert.ErrorIs(t, err, archive.ErrDamaged, "cut")
@@ -48,7 +50,7 @@ func TestAFlippedByteOfAProofIsFound(t *testing.T) {
 	want, err := h.Proof(t.Context(), b)
 	require.NoError(t, err)
 	n, found := 0, 0
-	for at := 0; at < len(data); at += 23 {
+	for at := rand.IntN(23); at < len(data); at += 23 {
 		write(t, h.blobs, b.Proof, flip(data, at))
 		got, err := h.Reverify(t.Context(), b)
 		n++
@@ -59,7 +61,7 @@ func TestAFlippedByteOfAProofIsFound(t *testing.T) {
 		}
 		require.Equal(t, want, got, "byte %d", at)
 	}
-	t.Logf("%d flipped bytes of a proof, %d found, %d harmless", n, found, n-found)
+	figures.Print(t, "%d flipped bytes of a proof, %d found, %d harmless", n, found, n-found)
 }
 
 func TestAProofOfAnotherPackageIsNotTaken(t *testing.T) {

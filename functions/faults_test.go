@@ -17,6 +17,7 @@ import (
 	"visionkeeper/archive"
 	"visionkeeper/customvision"
 	"visionkeeper/emulator"
+	"visionkeeper/figures"
 	"visionkeeper/state"
 )
 
@@ -300,5 +301,5 @@ func TestEveryFaultOfEveryOperation(t *testing.T) {
 			}
 		}
 	})
-	t.Logf("%d cells, %d as expected", cells, right)
+	figures.Print(t, "%d cells, %d as expected", cells, right)
 }

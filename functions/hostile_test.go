@@ -17,6 +17,7 @@ import (
 
 	"visionkeeper/archive"
 	"visionkeeper/customvision"
+	"visionkeeper/figures"
 	"visionkeeper/handler"
 	"visionkeeper/state"
 )
@@ -88,7 +89,7 @@ func TestForgedNotificationsLeadNowhere(t *testing.T) {
 	}
 	assert.Empty(t, w.kept())
 	assert.Empty(t, w.letters(), "they may be true: the service has the project and the iteration")
-	t.Logf("%d rows", len(hostileAddresses))
+	figures.Print(t, "%d rows", len(hostileAddresses))
 }
 
 func TestHostileMessagesBecomeDeadLetters(t *testing.T) {
@@ -155,7 +156,7 @@ func TestHostileMessagesBecomeDeadLetters(t *testing.T) {
 	}
 	assert.Len(t, letters, len(rows))
 	assert.Empty(t, w.kept())
-	t.Logf("%d rows", len(rows))
+	figures.Print(t, "%d rows", len(rows))
 }
 
 func TestHostileDownloadAddressesAreNotFollowed(t *testing.T) {
@@ -172,7 +173,7 @@ func TestHostileDownloadAddressesAreNotFollowed(t *testing.T) {
 			assert.Empty(t, w.kept())
 		})
 	}
-	t.Logf("%d rows", len(hostileAddresses))
+	figures.Print(t, "%d rows", len(hostileAddresses))
 }
 
 func TestHostileExportNamesAreNeverWritten(t *testing.T) {
@@ -200,7 +201,7 @@ func TestHostileExportNamesAreNeverWritten(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d rows", len(rows))
+	figures.Print(t, "%d rows", len(rows))
 }
 
 func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
@@ -261,7 +262,7 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 			assert.Len(t, w.kept(), len(list), "and not again and again")
 		})
 	}
-	t.Logf("%d rows", len(rows))
+	figures.Print(t, "%d rows", len(rows))
 }
 
 func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
@@ -295,7 +296,7 @@ func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
 			assert.Equal(t, archive.Proven, proof.Verdict)
 		})
 	}
-	t.Logf("%d rows", len(rows))
+	figures.Print(t, "%d rows", len(rows))
 }
 
 // rewritten changes the one object of an answer, or each of a list.

@@ -35,21 +35,23 @@ func (v *visit) act(ctx context.Context) error {
 }
 
 // round does every action of a plan once. What fails isn't planned again in this
-// run; it is with the next one.
+// run; it is with the next one. What is planned again and again fails.
 func (v *visit) round(ctx context.Context, plan []Action) []error {
 	var errs []error
 	var effects []Action
 	for _, a := range plan {
 		var err error
-		switch a.Kind {
-		case Export, Retrain:
+		switch {
+		case countFunc(v.done, func(d Action) bool { return d == a }) >= maxAttempts:
+			err = errEndless
+		case a.Kind == Export || a.Kind == Retrain:
 			effects = append(effects, a)
 			continue
-		case Backup:
+		case a.Kind == Backup:
 			err = v.backup(ctx, a)
-		case Collect:
+		case a.Kind == Collect:
 			err = v.collect(ctx, a)
-		case Describe:
+		case a.Kind == Describe:
 			err = v.describe(ctx, a)
 		default:
 			v.remember(a)
@@ -58,6 +60,9 @@ func (v *visit) round(ctx context.Context, plan []Action) []error {
 	}
 	return append(errs, v.send(ctx, effects)...)
 }
+
+// errEndless keeps a mistake of ours from filling the archive or the bill.
+var errEndless = fmt.Errorf("it was done %d times in this run, and is planned again", maxAttempts)
 
 // impossible says why something can never be done: it is given up, not failed.
 type impossible string

@@ -166,10 +166,11 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
 	})
+	isMine := func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration }
 	mine := func(change func(*state.Training)) {
 		v.learn(func(p *state.Project) {
 			for _, t := range p.Trainings {
-				if t.Token == token && t.Cause == a.Iteration {
+				if isMine(t) {
 					change(t)
 				}
 			}
@@ -188,6 +189,8 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 	case definite(err):
 		mine(func(t *state.Training) { t.Refused = err.Error() })
 		return impossible("the service refuses to train: " + err.Error())
+	case !customvision.Lost(err): // it was none
+		v.learn(func(p *state.Project) { p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), isMine) })
 	}
 	return err
 }

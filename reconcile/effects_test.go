@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -199,6 +200,30 @@ func TestARefusalThatMayPassIsNoAttempt(t *testing.T) {
 	}
 	assert.Contains(t, w.settle(key), "export ONNX", "once the role is given")
 	assert.Equal(t, proven, w.backups(key))
+
+	w.service.FailTrainings(1)
+	failed := w.trained()
+	require.NoError(t, w.service.FaultCalls("TrainProject", 2, emulator.CallFault{Status: 403}))
+	for range 2 {
+		_, err := New(w.options).Reconcile(t.Context(), failed)
+		require.ErrorContains(t, err, "403")
+	}
+	assert.Contains(t, w.settle(failed), "retrain", "once the role is given")
+	assert.Len(t, w.remembered(failed.Project).Trainings, 1)
+}
+
+func TestWhatIsPlannedAgainAndAgainFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	v, err := New(w.options).observe(t.Context(), scope{project: key.Project})
+	require.NoError(t, err)
+	describe := Action{Kind: Describe, Iteration: key.Iteration}
+	for range maxAttempts {
+		require.NoError(t, errors.Join(v.round(t.Context(), []Action{describe})...))
+	}
+	assert.ErrorIs(t, errors.Join(v.round(t.Context(), []Action{describe})...), errEndless)
+	assert.True(t, v.seen.Failed[describe])
 }
 
 func TestAnExportThatIsRefusedEndsWithTheReason(t *testing.T) {

@@ -30,7 +30,7 @@ type history struct {
 	burst          int
 	struck         fate
 	current, turns int // the machine that goes on, and for how many requests
-	deaths, faults int64
+	deaths, faults int
 
 	// What the person or the weather did after which less can be asked for.
 	overwrites bool // an export took another's place in the model container
@@ -67,6 +67,7 @@ func newHistory(t *rapid.T, azure *azurite.Server) *history {
 		}
 	}
 	h := &history{t: t, world: newWorld(t, azure, answers, drawPolicy(t))}
+	h.noAPI = rapid.IntRange(0, 3).Draw(t, "no endpoint") == 3
 	if h.met = rapid.IntRange(0, 3).Draw(t, "known before") > 0; h.met { // else the first message makes it known
 		m := h.newMachine("first")
 		h.must(m.reconciler.ConnectionTested(h.ctx, h.project))
@@ -101,6 +102,7 @@ func (h *history) live() {
 		{"portal export", 3, h.portalExport},
 		{"publish", 1, h.publish},
 		{"delete", 1, h.delete},
+		{"delete the project", 1, h.deleteProject},
 		{"fail exports", 1, func() { h.service.FailExports(rapid.IntRange(1, 2).Draw(h.t, "exports")) }},
 		{"stall an export", 1, func() { h.service.StallExports(1); h.overwrites = true }},
 		{"finish", 1, func() { h.service.FinishNow(emulator.Scope{}) }},
@@ -123,6 +125,9 @@ func (h *history) live() {
 
 // train trains in the portal, unless that runs already.
 func (h *history) train() {
+	if h.vanished {
+		return
+	}
 	h.advance(time.Second) // no two trainings begin at once
 	h.service.FailTrainings(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 3}).Draw(h.t, "failures"))
 	id, err := h.service.Train(h.project)
@@ -206,6 +211,17 @@ func (h *history) delete() {
 		it := rapid.SampledFrom(its).Draw(h.t, "iteration")
 		h.t.Logf("    %s %v", it.ID, h.person.DeleteIteration(h.ctx, h.project, it.ID))
 	}
+}
+
+// deleteProject deletes the project, in few of the histories: what it left in the
+// model container is all there is then.
+func (h *history) deleteProject() {
+	if h.vanished || rapid.Bool().Draw(h.t, "rather not") {
+		return
+	}
+	h.judge.learnTruth()
+	h.must(h.person.DeleteProject(h.ctx, h.project))
+	h.vanished = true
 }
 
 // forge puts a message onto the queue that the service never sent.

@@ -70,8 +70,8 @@ func (j *judge) before(req *http.Request) {
 		j.exports++
 		j.beforeExport(exportOf(req))
 	}
-	if effect(req) != "" && j.policy.Mode != policy.Act {
-		j.find("it acts though the policy only observes: %s", req.URL.Path)
+	if effect(req) != "" && (j.policy.Mode != policy.Act || j.noAPI) {
+		j.find("it acts though it may only observe: %s", req.URL.Path)
 	}
 }
 
@@ -243,18 +243,18 @@ func (j *judge) learnTruth() {
 
 // genuine tells that a backup has the very bytes that the service made of that
 // export. A service that calls the default by its name is as right. One that names
-// no flavor leaves nothing to tell two flavors by once the iteration is deleted:
-// then one of them counts as the default.
+// no flavor leaves nothing to tell two flavors by once the iteration is deleted, or
+// where the service isn't asked: then one of them counts as the default.
 func (j *judge) genuine(b archive.Backup) bool {
 	hash := j.hash(j.archive, b.Blob, b.ETag)
-	gone := !slices.ContainsFunc(j.iterations(), func(it emulator.IterationView) bool { return it.ID == b.Iteration })
+	untold := j.noAPI || !slices.ContainsFunc(j.iterations(), func(it emulator.IterationView) bool { return it.ID == b.Iteration })
 	for id, made := range j.truth {
 		iteration, name, _ := strings.Cut(id, " ")
 		if made != hash || iteration != b.Iteration || platformOf(name) != b.Platform {
 			continue
 		}
 		switch naming := j.answers[emulator.ManifestFlavor]; {
-		case flavorOf(name) == b.Flavor, naming == "named" && flavorOf(name) == "", naming == "null" && gone && b.Flavor == "":
+		case flavorOf(name) == b.Flavor, naming == "named" && flavorOf(name) == "", naming == "null" && untold && b.Flavor == "":
 			return true
 		}
 	}

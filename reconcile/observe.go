@@ -8,7 +8,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"visionkeeper/archive"
 	"visionkeeper/customvision"
 	"visionkeeper/state"
 )
@@ -130,37 +129,24 @@ func (v *visit) listIterations(ctx context.Context) error {
 // now is the storage service's time, counted on from when it was told.
 func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
 
-// look sees the exports and backups of the iterations that need it. One listing
-// serves all of them.
+// look sees the exports and backups of the iterations that need it, each by a
+// listing of its own: the archive of the whole project grows for years.
 func (v *visit) look(ctx context.Context) error {
 	v.seen.Looks = map[string]*Look{}
-	var ids []string
 	for _, it := range v.seen.Iterations {
 		asked := v.scope.iterations[it.ID] || slices.ContainsFunc(v.seen.Blobs, func(b modelBlob) bool { return b.iteration == it.ID })
-		if it.Status == customvision.StatusCompleted && (asked || !settled(v.rules, v.seen, it)) {
-			ids = append(ids, it.ID)
+		if it.Status != customvision.StatusCompleted || !asked && settled(v.rules, v.seen, it) {
+			continue
 		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	only := ""
-	if len(ids) == 1 {
-		only = ids[0]
-	}
-	backups, err := v.Archive.Backups(ctx, v.record.ID, only)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		exports, err := v.Service.Exports(ctx, v.record.ID, id)
+		exports, err := v.Service.Exports(ctx, v.record.ID, it.ID)
 		if err != nil {
-			return fmt.Errorf("list the exports of iteration %s: %w", id, err)
+			return fmt.Errorf("list the exports of iteration %s: %w", it.ID, err)
 		}
-		v.seen.Looks[id] = &Look{
-			Exports: exports,
-			Backups: slices.DeleteFunc(slices.Clone(backups), func(b archive.Backup) bool { return b.Iteration != id }),
+		backups, err := v.Archive.Backups(ctx, v.record.ID, it.ID)
+		if err != nil {
+			return err
 		}
+		v.seen.Looks[it.ID] = &Look{Exports: exports, Backups: backups}
 	}
 	return nil
 }

@@ -139,14 +139,14 @@ func newest(all []customvision.Iteration) string {
 }
 
 // settled tells that the iteration needs no look: everything was done under this
-// rule, and not long ago.
+// rule, and not long ago. One that is no longer wanted asks for nothing more.
 func settled(r Rules, o Observed, it customvision.Iteration) bool {
 	record := o.Project.Iterations[it.ID]
 	if record == nil || record.Settled == nil {
 		return false
 	}
 	s := record.Settled
-	return s.Rule == r.hash() && s.Wanted == isWanted(r.Rule, it, o.Iterations) && o.Now.Sub(s.At) < r.SettledFor
+	return s.Rule == r.hash() && (s.Wanted || !isWanted(r.Rule, it, o.Iterations)) && o.Now.Sub(s.At) < r.SettledFor
 }
 
 // hash is the fingerprint of all that a settled iteration was settled under.

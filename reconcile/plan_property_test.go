@@ -225,7 +225,7 @@ func TestPlanKeepsTheBoundsOfRetraining(t *testing.T) {
 			n++
 			month, open := 0, 0
 			for _, training := range o.Project.Trainings {
-				dead := training.Open() && noon.After(training.Until.Add(r.Grace))
+				dead := training.Open() && !noon.Before(training.Until.Add(r.Grace))
 				if training.Refused == "" && !dead && noon.Sub(training.Asked) < 30*24*time.Hour {
 					month++
 				}

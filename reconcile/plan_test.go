@@ -242,21 +242,25 @@ func TestASettledIterationIsOpenedAgain(t *testing.T) {
 	other := rules("ONNX", "CoreML")
 	observe := r
 	observe.Mode = policy.Observe
+	published := r // which it isn't
+	published.Iterations = []string{policy.Published}
 	for name, c := range map[string]struct {
+		rules   Rules
 		settled state.Settled
 		want    bool // still settled
 	}{
-		"settled":                     {state.Settled{At: noon.Add(-6 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, true},
-		"after a week":                {state.Settled{At: noon.Add(-7 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, false},
-		"by another rule":             {state.Settled{At: noon, Rule: other.hash(), Wanted: true}, false},
-		"by another mode":             {state.Settled{At: noon, Rule: observe.hash(), Wanted: true}, false},
-		"when it is the newest again": {state.Settled{At: noon, Rule: r.hash(), Wanted: false}, false},
+		"settled":                     {r, state.Settled{At: noon.Add(-6 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, true},
+		"after a week":                {r, state.Settled{At: noon.Add(-7 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, false},
+		"by another rule":             {r, state.Settled{At: noon, Rule: other.hash(), Wanted: true}, false},
+		"by another mode":             {r, state.Settled{At: noon, Rule: observe.hash(), Wanted: true}, false},
+		"no longer wanted":            {published, state.Settled{At: noon, Rule: published.hash(), Wanted: true}, true},
+		"when it is the newest again": {r, state.Settled{At: noon, Rule: r.hash(), Wanted: false}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := completed()
 			o.Project.Iterations[first].Settled = &c.settled
-			assert.Equal(t, c.want, settled(r, o, o.Iterations[0]))
+			assert.Equal(t, c.want, settled(c.rules, o, o.Iterations[0]))
 		})
 	}
 }

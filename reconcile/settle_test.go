@@ -43,8 +43,10 @@ func (h *history) settle() {
 		h.advance(waits[min(quiet, len(waits)-1)])
 	}
 	h.everyBlobIsArchived()
-	h.everyExportIsProven()
-	h.everyWishIsFulfilled()
+	if !h.noAPI {
+		h.everyExportIsProven()
+		h.everyWishIsFulfilled()
+	}
 	h.lastFailureIsAnswered()
 	h.judge.look()
 }
@@ -130,7 +132,7 @@ func (h *history) wanted(it emulator.IterationView) bool {
 // lastFailureIsAnswered: as far as the policy allows, and the app can know.
 func (h *history) lastFailureIsAnswered() {
 	its, retrain, j := h.iterations(), h.judge.rule().Retrain, h.judge
-	if len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || h.disturbed || j.lost > 0 {
+	if h.noAPI || len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || h.disturbed || j.lost > 0 {
 		return
 	}
 	cause := its[0].ID

@@ -58,6 +58,8 @@ type world struct {
 	state    *container.Client
 	judge    *judge
 	policy   policy.Policy
+	noAPI    bool // the app has no endpoint: it archives what lands in the model container
+	vanished bool // the person has deleted the project
 	answers  map[emulator.Question]string
 	requests atomic.Int64 // of the machines
 	hashes   map[string]string
@@ -127,9 +129,12 @@ func (w *world) options(o *azcore.ClientOptions, api *customvision.Client) recon
 	w.must(err)
 	host := strings.TrimPrefix(w.accounts[azurite.Service].BlobURL, "http://")
 	host, _, _ = strings.Cut(host, "/")
+	if w.noAPI {
+		api = nil
+	}
 	return reconcile.Options{
 		Policy: w.policy, Service: api,
-		Archive:   archive.Open(archives, nameOf(w.archive), archive.Options{Now: w.service.Now}),
+		Archive:   archive.Open(archives, nameOf(w.archive), archive.Options{Now: w.service.Now, Sources: *o}),
 		State:     state.Open(archives, nameOf(w.state)),
 		Models:    reconcile.OpenModels(w.accounts[azurite.Customer], models, nameOf(w.models)),
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{host}},
@@ -195,5 +200,10 @@ func (w *world) backups() []archive.Backup {
 	return list
 }
 
-// iterations are the project's, newest first.
-func (w *world) iterations() []emulator.IterationView { return w.service.View().Projects[0].Iterations }
+// iterations are the project's, newest first; none once it is deleted.
+func (w *world) iterations() []emulator.IterationView {
+	if w.vanished {
+		return nil
+	}
+	return w.service.View().Projects[0].Iterations
+}

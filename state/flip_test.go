@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/figures"
 	"visionkeeper/seal"
 )
 
@@ -23,7 +25,7 @@ func flips(t *testing.T, s *Store, name string, found func() bool) {
 	data, v, err := s.read(t.Context(), name)
 	require.NoError(t, err)
 	n, noticed := 0, 0
-	for at := 0; at < len(data); at += 7 {
+	for at := rand.IntN(7); at < len(data); at += 7 {
 		flipped := bytes.Clone(data)
 		flipped[at] ^= 0x10
 		v, err = s.write(t.Context(), name, flipped, v.etag)
@@ -36,7 +38,7 @@ func flips(t *testing.T, s *Store, name string, found func() bool) {
 	_, err = s.write(t.Context(), name, data, v.etag)
 	require.NoError(t, err)
 	assert.Greater(t, noticed, n*3/4)
-	t.Logf("%s: %d flipped bytes, %d found, %d harmless", name, n, noticed, n-noticed)
+	figures.Print(t, "%s: %d flipped bytes, %d found, %d harmless", name, n, noticed, n-noticed)
 }
 
 func TestAFlippedByteOfAStateIsFound(t *testing.T) {
