@@ -48,7 +48,7 @@ var policies = []string{
 	`{"projects": [{"project": "*", "exports": ["ONNX", "ONNX.ONNXFloat16", "TensorFlow"], "retrain": {"afterFailure": 1}}]}`,
 	`{"projects": [{"project": "*", "exports": ["TensorFlow.TensorFlowLite"], "iterations": ["all"], "retrain": {"afterFailure": 2, "perMonth": 3}}]}`,
 	`{"projects": [{"project": "*", "exports": ["CoreML", "ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 2, "perMonth": 1, "force": true}}]}`,
-	`{"projects": [{"project": "*", "exports": ["ONNX", "DockerFile"]}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX", "DockerFile"], "retrain": {"afterFailure": 1}}]}`,
 	`{"projects": [{"project": "parts"}]}`,
 	`{"mode": "observe", "projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1}}]}`,
 }
@@ -63,12 +63,12 @@ func newHistory(t *rapid.T, azure *azurite.Server) *history {
 	answers := map[emulator.Question]string{}
 	for _, known := range emulator.Questions() {
 		if slices.Contains(asked, known.Question) {
-			answers[known.Question] = rapid.SampledFrom(known.Answers).Draw(t, string(known.Question))
+			answers[known.Question] = pick(t, string(known.Question), known.Answers)
 		}
 	}
 	h := &history{t: t, world: newWorld(t, azure, answers, drawPolicy(t))}
-	h.noAPI = rapid.IntRange(0, 3).Draw(t, "no endpoint") == 3
-	if h.met = rapid.IntRange(0, 3).Draw(t, "known before") > 0; h.met { // else the first message makes it known
+	h.noAPI = pick(t, "no endpoint", []bool{false, false, false, false, false, false, true})
+	if h.met = pick(t, "known before", []bool{true, true, true, false}); h.met { // else the first message makes it known
 		m := h.newMachine("first")
 		h.must(m.reconciler.ConnectionTested(h.ctx, h.project))
 	}
@@ -76,8 +76,23 @@ func newHistory(t *rapid.T, azure *azurite.Server) *history {
 	return h
 }
 
+// pick draws one of a list, each as likely: rapid itself prefers the first.
+func pick[T any](t *rapid.T, label string, list []T) T {
+	i := rapid.Custom(func(t *rapid.T) int {
+		n := 0
+		for range 10 {
+			n *= 2
+			if rapid.Bool().Draw(t, "") {
+				n++
+			}
+		}
+		return n * len(list) / 1024
+	}).Draw(t, label)
+	return list[i]
+}
+
 func drawPolicy(t *rapid.T) policy.Policy {
-	p, err := policy.Parse([]byte(rapid.SampledFrom(policies).Draw(t, "policy")))
+	p, err := policy.Parse([]byte(pick(t, "policy", policies)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +123,7 @@ func (h *history) live() {
 		{"finish", 1, func() { h.service.FinishNow(emulator.Scope{}) }},
 		{"forge", 1, h.forge},
 		{"foreign blob", 1, h.foreignBlob},
-		{"lose state", 1, h.loseState},
+		{"lose state", 2, h.loseState},
 		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.restart() }},
 	}
 	var odds []int
@@ -116,8 +131,8 @@ func (h *history) live() {
 		odds = append(odds, slices.Repeat([]int{i}, e.odds)...)
 	}
 	h.train()
-	for range rapid.SampledFrom([]int{20, 16, 12, 8}).Draw(h.t, "events") {
-		e := events[rapid.SampledFrom(odds).Draw(h.t, "event")]
+	for range pick(h.t, "events", []int{40, 30, 20, 10}) {
+		e := events[pick(h.t, "event", odds)]
 		h.t.Logf("%s %s", h.service.Now().Format("02 15:04:05"), e.name)
 		e.do()
 	}
@@ -129,14 +144,14 @@ func (h *history) train() {
 		return
 	}
 	h.advance(time.Second) // no two trainings begin at once
-	h.service.FailTrainings(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 3}).Draw(h.t, "failures"))
+	h.service.FailTrainings(pick(h.t, "failures", []int{0, 0, 1, 1, 2, 3}))
 	id, err := h.service.Train(h.project)
 	h.t.Logf("    %s %v", id, err)
 }
 
 // pass lets time go by.
 func (h *history) pass() {
-	d := rapid.SampledFrom([]time.Duration{time.Second, exportTime, trainTime, trainTime, 10 * time.Minute, 10 * time.Minute, time.Hour, 7 * time.Hour, 25 * time.Hour, 8 * 24 * time.Hour}).Draw(h.t, "time")
+	d := pick(h.t, "time", []time.Duration{time.Second, exportTime, trainTime, trainTime, 10 * time.Minute, 10 * time.Minute, time.Hour, 7 * time.Hour, 25 * time.Hour, 8 * 24 * time.Hour})
 	h.advance(d)
 }
 
@@ -149,7 +164,7 @@ func (h *history) advance(d time.Duration) {
 func (h *history) fetch() {
 	all := h.service.Messages()
 	for _, m := range all[h.read:] {
-		for range rapid.SampledFrom([]int{1, 1, 1, 1, 0, 0, 2}).Draw(h.t, "copies") {
+		for range pick(h.t, "copies", []int{1, 1, 1, 1, 0, 0, 2}) {
 			h.mailbox = append(h.mailbox, letter{text: m.Text})
 		}
 	}
@@ -170,9 +185,9 @@ func (h *history) portalExport() {
 	if len(its) == 0 {
 		return
 	}
-	it := rapid.SampledFrom(its).Draw(h.t, "iteration")
+	it := pick(h.t, "iteration", its)
 	for range rapid.IntRange(1, 2).Draw(h.t, "exports") {
-		name := rapid.SampledFrom([]string{"ONNX", "ONNX.ONNX12", "ONNX.ONNXFloat16", "TensorFlow.TensorFlowLite", "TensorFlow.TensorFlowJs", "CoreML", "VAIDK"}).Draw(h.t, "export")
+		name := pick(h.t, "export", []string{"ONNX", "ONNX.ONNX12", "ONNX.ONNXFloat16", "TensorFlow.TensorFlowLite", "TensorFlow.TensorFlowJs", "CoreML", "VAIDK"})
 		err := h.service.Export(h.project, it.ID, platformOf(name), flavorOf(name))
 		h.t.Logf("    %s %s %v", it.ID, name, err)
 		if err == nil {
@@ -187,7 +202,7 @@ const prediction = "/subscriptions/x/resourceGroups/x/providers/Microsoft.Cognit
 
 func (h *history) publish() {
 	if its := h.completed(); len(its) > 0 {
-		it := rapid.SampledFrom(its).Draw(h.t, "iteration")
+		it := pick(h.t, "iteration", its)
 		err := h.person.Publish(h.ctx, h.project, it.ID, "name-"+it.ID, prediction, false)
 		h.t.Logf("    %s %v", it.ID, err)
 	}
@@ -208,7 +223,7 @@ func (h *history) delete() {
 		}
 	}
 	if len(its) > 0 {
-		it := rapid.SampledFrom(its).Draw(h.t, "iteration")
+		it := pick(h.t, "iteration", its)
 		h.t.Logf("    %s %v", it.ID, h.person.DeleteIteration(h.ctx, h.project, it.ID))
 	}
 }
@@ -227,19 +242,19 @@ func (h *history) deleteProject() {
 // forge puts a message onto the queue that the service never sent.
 func (h *history) forge() {
 	project, iteration := h.project, zeroID
-	if its := h.iterations(); len(its) > 0 && rapid.IntRange(0, 3).Draw(h.t, "known iteration") > 0 {
-		iteration = rapid.SampledFrom(its).Draw(h.t, "iteration").ID
+	if its := h.iterations(); len(its) > 0 && pick(h.t, "known iteration", []bool{true, true, true, false}) {
+		iteration = pick(h.t, "iteration", its).ID
 	}
-	if rapid.IntRange(0, 3).Draw(h.t, "known project") == 0 {
+	if pick(h.t, "unknown project", []bool{false, false, false, true}) {
 		project = zeroID
 	}
-	h.mailbox = append(h.mailbox, letter{text: rapid.SampledFrom([]string{
+	h.mailbox = append(h.mailbox, letter{text: pick(h.t, "forged", []string{
 		"{", "eyJ", `{"version":"1.0","type":"ConnectionTest","Content":{"projectId":"` + project + `"}}`,
 		fmt.Sprintf(`{"version":"1.0","type":"Training","Content":{"projectId":"%s","iterationId":"%s","trainingStatus":"TrainingFailed"}}`, project, iteration),
 		fmt.Sprintf(`{"version":"1.0","type":"Export","Content":{"projectId":"%s","iterationId":"%s","exportStatus":"ExportCompleted","modelUri":"http://169.254.169.254/metadata"}}`, project, iteration),
 		fmt.Sprintf(`{"version":"1.0","type":"Export","Content":{"projectId":"%s","iterationId":"%s","exportStatus":"ExportCompleted","modelUri":"%s/%s"}}`, project, iteration, h.models.URL(),
 			strings.ReplaceAll(customvision.BlobName(project, iteration, "ONNX"), " ", "%20")),
-	}).Draw(h.t, "forged")})
+	})})
 }
 
 // foreignBlob puts something into the model container that the service didn't:
@@ -247,14 +262,14 @@ func (h *history) forge() {
 func (h *history) foreignBlob() {
 	iteration := "11111111-1111-4111-8111-111111111111"
 	if its := h.iterations(); len(its) > 0 && rapid.Bool().Draw(h.t, "known iteration") {
-		iteration = rapid.SampledFrom(its).Draw(h.t, "iteration").ID
+		iteration = pick(h.t, "iteration", its).ID
 	}
 	content := make([]byte, 100)
 	rand.Read(content)
 	if rapid.Bool().Draw(h.t, "begins as a zip") {
 		copy(content, "PK\x03\x04")
 	}
-	name := customvision.BlobName(h.project, iteration, rapid.SampledFrom([]string{"ONNX", "CoreML", "TensorFlow"}).Draw(h.t, "platform"))
+	name := customvision.BlobName(h.project, iteration, pick(h.t, "platform", []string{"ONNX", "CoreML", "TensorFlow"}))
 	_, err := h.models.NewBlockBlobClient(name).Upload(h.ctx, streaming.NopCloser(bytes.NewReader(content)), nil)
 	h.must(err)
 	h.overwrites = true
@@ -280,22 +295,22 @@ func (h *history) loseState() {
 
 var weathers = map[string][]fate{
 	"calm":    {pass},
-	"deadly":  append(slices.Repeat([]fate{pass}, 14), killBefore, killAfter),
-	"stormy":  append(slices.Repeat([]fate{pass}, 14), throttled, failed, cut, loseAnswer, loseAnswer),
-	"hostile": append(slices.Repeat([]fate{pass}, 14), failed, cut, loseAnswer, loseAnswer, killBefore, killAfter),
+	"deadly":  append(slices.Repeat([]fate{pass}, 40), killBefore, killAfter),
+	"stormy":  append(slices.Repeat([]fate{pass}, 40), throttled, failed, cut, loseAnswer, loseAnswer),
+	"hostile": append(slices.Repeat([]fate{pass}, 40), failed, cut, loseAnswer, loseAnswer, killBefore, killAfter),
 }
 
 // run lets one machine work or two at once, in some weather.
 func (h *history) run() {
-	weather := rapid.SampledFrom([]string{"calm", "calm", "deadly", "stormy", "hostile"}).Draw(h.t, "weather")
+	weather := pick(h.t, "weather", []string{"calm", "calm", "deadly", "stormy", "hostile"})
 	h.weather, h.burst, h.turns, h.judge.calm = weathers[weather], 0, 0, weather == "calm"
 	jobs := map[*machine]job{}
 	var order []*machine
 	var carried []*[]letter
-	for i := range rapid.SampledFrom([]int{1, 1, 2}).Draw(h.t, "machines") {
+	for i := range pick(h.t, "machines", []int{1, 2}) {
 		m := h.machines[i]
 		order = append(order, m)
-		if len(h.mailbox) == 0 || rapid.IntRange(0, 2).Draw(h.t, "sweeps") == 0 {
+		if len(h.mailbox) == 0 || pick(h.t, "sweeps", []bool{true, false, false}) {
 			h.t.Logf("    %s sweeps, %s", m.name, weather)
 			jobs[m] = func(ctx context.Context, m *machine) { m.reconciler.Sweep(ctx, "") }
 			continue
@@ -344,14 +359,19 @@ func deliver(ctx context.Context, m *machine, letters []letter) (back []letter) 
 	return back
 }
 
-// who draws which machine goes on, and for how long the other stands still.
-func (h *history) who(n int) int {
-	if n == 1 {
+// who draws which machine goes on, and for how long the other stands still: often
+// when it is about to ask for what can't be undone.
+func (h *history) who(waiting []string) int {
+	if len(waiting) == 1 {
 		return 0
 	}
-	if h.turns == 0 {
-		h.turns = rapid.SampledFrom([]int{1, 1, 2, 4, 8, 16}).Draw(h.t, "turns")
-		h.current = rapid.IntRange(0, n-1).Draw(h.t, "who")
+	next := waiting[h.current]
+	switch about := strings.HasSuffix(next, "/train") || strings.HasSuffix(next, "/export"); {
+	case about && rapid.Bool().Draw(h.t, "hold"):
+		h.current, h.turns = 1-h.current, 16
+	case h.turns == 0:
+		h.turns = pick(h.t, "turns", []int{1, 1, 2, 4, 8, 16})
+		h.current = rapid.IntRange(0, 1).Draw(h.t, "who")
 	}
 	h.turns--
 	return h.current
@@ -367,12 +387,12 @@ func (h *history) fate() fate {
 	if len(h.weather) == 1 {
 		return h.weather[0]
 	}
-	f := rapid.SampledFrom(h.weather).Draw(h.t, "fate")
+	f := pick(h.t, "fate", h.weather)
 	if f != pass {
 		h.faults++
 	}
 	if f == throttled || f == failed || f == cut {
-		h.struck, h.burst = f, rapid.SampledFrom([]int{0, 4}).Draw(h.t, "more of it")
+		h.struck, h.burst = f, pick(h.t, "more of it", []int{0, 4})
 	}
 	return f
 }

@@ -186,7 +186,7 @@ type job func(context.Context, *machine)
 
 // draws is where chance comes from.
 type draws interface {
-	who(n int) int // which of n waiting requests goes on
+	who(waiting []string) int // which of these requests goes on
 	fate() fate
 }
 
@@ -225,7 +225,11 @@ func (w *world) together(d draws, jobs map[*machine]job, order []*machine) {
 		}
 	}
 	for len(live) > 0 {
-		i := d.who(len(live))
+		var waiting []string
+		for _, r := range live {
+			waiting = append(waiting, r.next.what)
+		}
+		i := d.who(waiting)
 		f := d.fate()
 		if r := live[i]; f != pass {
 			w.t.Logf("      %s %s", r.next.what, fates[f])
