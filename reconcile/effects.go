@@ -16,19 +16,23 @@ import (
 // answer, where its context has no deadline.
 const senderTime = 5 * time.Minute
 
+// errTooSlow says that the service answered so slowly that no time was left.
+var errTooSlow = errors.New("there was no time left to ask Custom Vision for it: it is left to the next run")
+
 // errOvertaken says that another process wrote the state since this one looked.
 var errOvertaken = errors.New("another process was first")
 
 // send asks the service for exports and trainings: effects that can't be undone
 // and are never repeated blindly. All of them are announced by one write to the
 // state, on top of the very version that the plan was made from; who loses that
-// race sends nothing and leaves it to the winner. What becomes of a lost answer
+// race sends nothing and leaves it to the winner. Nothing is sent later than the
+// announcement says: by then another may send it. What becomes of a lost answer
 // the next look shows.
 func (v *visit) send(ctx context.Context, effects []Action) []error {
 	if len(effects) == 0 {
 		return nil
 	}
-	token := rand.Text()
+	token, until := rand.Text(), v.until(ctx)
 	planned := v.record.Revision
 	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		if p.Revision != planned {
@@ -36,7 +40,7 @@ func (v *visit) send(ctx context.Context, effects []Action) []error {
 		}
 		v.apply(p)
 		for _, a := range effects {
-			v.announce(p, a, token, v.until(ctx))
+			v.announce(p, a, token, until)
 		}
 		return nil
 	})
@@ -49,16 +53,35 @@ func (v *visit) send(ctx context.Context, effects []Action) []error {
 	v.changes = nil // written
 	v.seen.Project = v.record.Clone()
 
+	ctx, cancel := context.WithTimeout(ctx, until.Sub(v.now()))
+	defer cancel()
 	var errs []error
 	for _, a := range effects {
-		if a.Kind == Export {
-			err = v.sendExport(ctx, a)
-		} else {
+		switch {
+		case !v.now().Before(until):
+			v.withdraw(a, token)
+			err = errTooSlow
+		case a.Kind == Export:
+			err = v.sendExport(ctx, a, token)
+		default:
 			err = v.sendTraining(ctx, a, token)
 		}
 		errs = append(errs, v.outcome(ctx, a, err))
 	}
 	return errs
+}
+
+// withdraw takes back the announcement of what the service surely didn't get, or
+// refused for now.
+func (v *visit) withdraw(a Action, token string) {
+	v.learn(func(p *state.Project) {
+		if a.Kind == Export {
+			e := p.Iteration(a.Iteration).Export(a.Export)
+			e.Attempts, e.Asked, e.Until = e.Attempts-1, time.Time{}, time.Time{}
+			return
+		}
+		p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration })
+	})
 }
 
 // yield takes over what the other process wrote, and looks anew, since what the
@@ -121,7 +144,7 @@ func recent(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
 }
 
-func (v *visit) sendExport(ctx context.Context, a Action) error {
+func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
@@ -143,10 +166,7 @@ func (v *visit) sendExport(ctx context.Context, a Action) error {
 	case definite(err):
 		return impossible("the service refuses to export it: " + err.Error())
 	}
-	v.learn(func(p *state.Project) { // it was none
-		e := p.Iteration(a.Iteration).Export(a.Export)
-		e.Attempts, e.Asked = e.Attempts-1, time.Time{}
-	})
+	v.withdraw(a, token)
 	return err
 }
 
@@ -166,11 +186,10 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
 	})
-	isMine := func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration }
 	mine := func(change func(*state.Training)) {
 		v.learn(func(p *state.Project) {
 			for _, t := range p.Trainings {
-				if isMine(t) {
+				if t.Token == token && t.Cause == a.Iteration {
 					change(t)
 				}
 			}
@@ -189,8 +208,8 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 	case definite(err):
 		mine(func(t *state.Training) { t.Refused = err.Error() })
 		return impossible("the service refuses to train: " + err.Error())
-	case !customvision.Lost(err): // it was none
-		v.learn(func(p *state.Project) { p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), isMine) })
+	case !customvision.Lost(err):
+		v.withdraw(a, token)
 	}
 	return err
 }

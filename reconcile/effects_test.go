@@ -3,11 +3,13 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -333,3 +335,38 @@ func TestARetrainingIsOfTheSameKind(t *testing.T) {
 	assert.Equal(t, "Advanced", again.TrainingType)
 	assert.Equal(t, 3, again.ReservedBudgetInHours)
 }
+
+// A run without a deadline, as a person's is, may be slow: what it announced is
+// another's to send once the announcement's time is up.
+func TestWhatIsAnnouncedIsNotSentLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX","CoreML"]}]}`)
+	key := w.trained()
+	later := w.options
+	later.Times.IntentGrace = -senderTime // as if the storage service's clock had moved on, too
+	sent := 0
+	var err error
+	w.options.Service, err = customvision.NewClientWithKey(w.api, trainingKey, &customvision.ClientOptions{
+		RatePerSecond: -1,
+		ClientOptions: azcore.ClientOptions{Transport: transport(func(req *http.Request) (*http.Response, error) {
+			resp, err := http.DefaultClient.Do(req)
+			if req.Method == http.MethodPost {
+				if sent++; sent == 1 { // so long took the first answer
+					w.service.Advance(senderTime)
+					_, err := New(later).Reconcile(t.Context(), key)
+					assert.NoError(t, err)
+				}
+			}
+			return resp, err
+		})},
+	})
+	require.NoError(t, err)
+	_, err = New(w.options).Reconcile(t.Context(), key)
+	require.ErrorIs(t, err, errTooSlow)
+	assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "refused ones counted")
+}
+
+// transport is a function as azcore's.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) Do(req *http.Request) (*http.Response, error) { return f(req) }

@@ -32,10 +32,11 @@ type Look struct {
 	Backups []archive.Backup
 }
 
-// holds tells that a blob of the model container, in this version, is archived.
+// holds tells that a blob of the model container, in this version, is archived. Of
+// a damaged copy the blob itself may be good.
 func (l *Look) holds(b modelBlob) bool {
 	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
-		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.name && c.Origin.ETag == b.etag && c.Verdict != "" && c.Verdict != archive.Lost
+		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.name && c.Origin.ETag == b.etag && c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged
 	})
 }
 

@@ -16,10 +16,11 @@ import (
 // Swept is what one sweep found.
 type Swept struct {
 	Projects int // that the policy names
-	Covered  int // of them by this sweep
+	Covered  int // of them by this sweep, whole
+	Failed   int // of them by this sweep, but not whole: there are errors
 	Outside  int // that the policy leaves alone
 	// Resume is the project after which the next sweep has to go on, because this
-	// one's time was up; "" where it came to the end.
+	// one's time was up or it couldn't begin; "" where it came to the end.
 	Resume string
 	// As in Report, over all projects of this sweep.
 	Unproven int
@@ -33,44 +34,53 @@ const reserve = 20 * time.Second
 // Sweep reconciles all projects after the one named, in the order of their ids,
 // until there are no more or ctx's deadline is near. One listing of the model
 // container finds every blob that isn't archived yet. It goes on after a failure
-// and returns all errors together.
+// and returns all errors together. A project that takes too long is left for the
+// next round: it must not keep the sweeps from the others.
 func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
-	end := r.end(ctx)
-	swept := Swept{}
-	todo, err := r.todo(ctx, &swept)
-	errs := []error{err}
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	swept := Swept{Resume: after}
+	todo, listErr := r.todo(ctx, &swept)
+	if todo == nil && listErr != nil {
+		return swept, listErr
+	}
+	errs := []error{listErr}
 	swept.Projects = len(todo)
-	resume := after
 	for _, s := range todo {
 		if s.project <= after {
 			continue
 		}
-		if !end.IsZero() && r.Clock.Now().After(end) {
-			swept.Resume = resume
-			break
+		// A run ends by a timer of its own, at the same time.
+		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(deadline) {
+			return swept, errors.Join(errs...)
 		}
 		report, err := r.pace.join(ctx, s)
+		swept.Resume = s.project
 		if err != nil {
 			errs = append(errs, fmt.Errorf("project %s: %w", s.project, err))
 		}
-		resume = s.project
-		swept.Covered++
+		if errors.Join(err, listErr) == nil {
+			swept.Covered++
+		} else {
+			swept.Failed++
+		}
 		swept.Unproven += report.Unproven
 		swept.Blocked += report.Blocked
 		if !report.Oldest.IsZero() && (swept.Oldest.IsZero() || report.Oldest.Before(swept.Oldest)) {
 			swept.Oldest = report.Oldest
 		}
 	}
+	swept.Resume = ""
 	return swept, errors.Join(errs...)
 }
 
-// end is when a sweep begins no further project; zero where ctx has no deadline.
-func (r *Reconciler) end(ctx context.Context) time.Time {
+// bounded ends before ctx does, if that has a deadline.
+func (r *Reconciler) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return time.Time{}
+		return context.WithCancel(ctx)
 	}
-	return deadline.Add(-min(reserve, deadline.Sub(r.Clock.Now())/4))
+	return context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/4)))
 }
 
 // todo lists what a sweep goes over, in order: the service's projects that the
@@ -78,7 +88,7 @@ func (r *Reconciler) end(ctx context.Context) time.Time {
 func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 	blobs, listErr := r.blobsByProject(ctx)
 	whole := listErr == nil // else it isn't known what the container holds
-	var todo []scope
+	todo := []scope{}
 	if r.Service != nil {
 		projects, err := r.Service.Projects(ctx)
 		if err != nil {

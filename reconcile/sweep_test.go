@@ -60,38 +60,41 @@ func TestASweepTellsWhatIsLeft(t *testing.T) {
 		require.Error(t, err)
 	})
 	assert.Equal(t, 2, swept.Projects)
-	assert.Equal(t, 2, swept.Covered)
+	assert.Equal(t, 1, swept.Covered)
+	assert.Equal(t, 1, swept.Failed)
 	assert.Equal(t, 1, swept.Unproven)
 	assert.Equal(t, 1, swept.Blocked)
 	assert.WithinDuration(t, w.service.Now(), swept.Oldest, time.Hour)
 }
 
-// ticking is a clock that moves on whenever somebody looks at it.
-type ticking struct{ emulated }
-
-func (c ticking) Now() time.Time {
-	c.Advance(time.Second)
-	return c.emulated.Now()
-}
-
+// It must not keep the sweeps from the others: the next one goes on after it.
 func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	for range 6 {
+	for range 4 {
 		w.project(compact)
 	}
-	w.options.Clock = ticking{emulated{w.service}}
-	covered, sweeps, after := 0, 0, ""
-	for sweeps == 0 || after != "" {
-		ctx, cancel := context.WithDeadline(t.Context(), w.service.Now().Add(20*time.Second))
-		swept, err := New(w.options).Sweep(ctx, after)
-		cancel()
-		require.NoError(t, err)
-		require.Positive(t, swept.Covered)
-		covered, sweeps, after = covered+swept.Covered, sweeps+1, swept.Resume
-	}
-	assert.Equal(t, 6, covered, "each once")
-	assert.Greater(t, sweeps, 1)
+	require.NoError(t, w.service.FaultCalls("GetIterations", 1, emulator.CallFault{Delay: time.Minute}))
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	cut, err := New(w.options).Sweep(ctx, "")
+	require.Error(t, err)
+	require.NotEmpty(t, cut.Resume)
+	assert.Equal(t, []int{4, 0, 1}, []int{cut.Projects, cut.Covered, cut.Failed})
+	assert.NoError(t, ctx.Err(), "time is left to write what was found")
+
+	rest, err := New(w.options).Sweep(t.Context(), cut.Resume)
+	require.NoError(t, err)
+	assert.Equal(t, Swept{Projects: 4, Covered: 3}, rest)
+}
+
+func TestASweepThatCannotBeginIsRepeatedFromTheSamePlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	require.NoError(t, w.service.FaultCalls("GetProjects", 1, emulator.CallFault{Status: 403}))
+	swept, err := New(w.options).Sweep(t.Context(), "somewhere")
+	require.ErrorContains(t, err, "list the projects")
+	assert.Equal(t, "somewhere", swept.Resume)
 }
 
 func TestWhereStateIsLostNothingIsTrainedBeforeASweep(t *testing.T) {

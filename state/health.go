@@ -19,17 +19,20 @@ type Health struct {
 	Errors   []string  `json:"errors"`   // what this sweep couldn't do
 
 	// Projects that the policy names; Covered of them were gone over since the
-	// round began, which may take several sweeps. Outside are left alone by the policy.
+	// round began, which may take several sweeps, and Failed not whole. Outside are
+	// left alone by the policy.
 	Projects int `json:"projects"`
 	Covered  int `json:"covered"`
+	Failed   int `json:"failed"`
 	Outside  int `json:"outside"`
 	// Resume is the project after which the next sweep goes on; "" begins a new round.
 	Resume string `json:"resume"`
-	// Round is when the last round over all projects was completed.
+	// Round is when the last round over all projects was completed, none of them failing.
 	Round time.Time `json:"round,omitzero"`
 
-	// Unproven counts finished exports without a backup, Oldest is the earliest of
-	// their iterations' trainings. Blocked ones are counted apart.
+	// Unproven counts finished exports without a backup in the projects gone over
+	// since the round began, Oldest is the earliest of their iterations' trainings.
+	// Blocked ones are counted apart.
 	Unproven int       `json:"unproven"`
 	Oldest   time.Time `json:"oldest,omitzero"`
 	Blocked  int       `json:"blocked"`

@@ -45,22 +45,28 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
 	swept, err := f.Reconciler.Sweep(ctx, last.Resume)
-	err = errors.Join(drainErr, err)
 
-	health.Projects, health.Outside, health.Resume = swept.Projects, swept.Outside, swept.Resume
+	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
+	health.Covered, health.Failed = swept.Covered, swept.Failed
 	health.Unproven, health.Oldest, health.Blocked = swept.Unproven, swept.Oldest, swept.Blocked
-	health.Covered, health.Round = swept.Covered, last.Round
-	if last.Resume != "" {
+	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered
+		health.Failed += last.Failed
+		health.Unproven += last.Unproven
+		health.Blocked += last.Blocked
+		if health.Oldest.IsZero() || !last.Oldest.IsZero() && last.Oldest.Before(health.Oldest) {
+			health.Oldest = last.Oldest
+		}
 	}
 	health.Ended = f.Now().UTC()
-	if swept.Resume == "" && err == nil {
+	if swept.Resume == "" && health.Failed == 0 && err == nil {
 		health.Round = health.Ended
 	}
-	if err != nil {
+	if err := errors.Join(drainErr, err); err != nil {
 		health.Errors = []string{err.Error()}
 	}
-	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("unproven", health.Unproven).Int("blocked", health.Blocked)
+	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("failed", health.Failed).
+		Int("unproven", health.Unproven).Int("blocked", health.Blocked)
 	if !health.Oldest.IsZero() {
 		event = event.Time("oldest", health.Oldest)
 	}
@@ -68,5 +74,5 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		event = event.Str("resume", health.Resume)
 	}
 	event.Msg("swept")
-	return errors.Join(err, f.State.SetHealth(ctx, health))
+	return errors.Join(drainErr, err, f.State.SetHealth(ctx, health))
 }
