@@ -1,8 +1,10 @@
 package archive
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -59,9 +61,14 @@ func (a *Archive) putInOne(ctx context.Context, name string, s Source, id Identi
 }
 
 // putThrough reads the source into a temporary file, so that nothing but what
-// was identified is sent on.
+// was identified is sent on, and once more, so that no byte that was spoilt on
+// its way is. The service checks what arrives there: the whole by its MD5, or
+// each block by its CRC-64.
 func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
-	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) { return a.whole(ctx, s, id.ETag, w) })
+	first, second := md5.New(), md5.New()
+	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) {
+		return a.whole(ctx, s, id.ETag, io.MultiWriter(w, first))
+	})
 	if err != nil {
 		return Backup{}, err
 	}
@@ -69,11 +76,20 @@ func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Iden
 	if now, err := identifyBytes(file, size); err != nil || now.ContentID != id.ContentID {
 		return Backup{}, fmt.Errorf("read %s: %w", s.Name, errors.Join(ErrChanged, err))
 	}
+	if _, err := a.whole(ctx, s, id.ETag, second); err != nil {
+		return Backup{}, err
+	}
+	sum := first.Sum(nil)
+	if !bytes.Equal(sum, second.Sum(nil)) {
+		return Backup{}, fmt.Errorf("read %s: %w: two reads gave different bytes", s.Name, ErrChanged)
+	}
 	resp, err := a.container.NewBlockBlobClient(name).UploadFile(ctx, file.File, &blockblob.UploadFileOptions{
-		BlockSize:        a.options.BlockSize,
-		Concurrency:      concurrentBlocks,
-		Metadata:         origin.metadata(),
-		AccessConditions: ifAbsent(),
+		BlockSize:               a.options.BlockSize,
+		Concurrency:             concurrentBlocks,
+		Metadata:                origin.metadata(),
+		AccessConditions:        ifAbsent(),
+		HTTPHeaders:             &blob.HTTPHeaders{BlobContentMD5: sum},
+		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
 	if err != nil {
 		return Backup{}, err

@@ -22,8 +22,8 @@ type Source struct {
 	// URL is read without any further credential and without following redirects.
 	// It is a secret. Where it came from elsewhere, pass it through CheckDownloadURL.
 	URL string
-	// Open is used where URL is empty. It may be called twice and must give the
-	// same bytes.
+	// Open is used where URL is empty. It may be called several times and must
+	// give the same bytes.
 	Open func(context.Context) (io.ReadCloser, error)
 }
 

@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -25,7 +26,8 @@ const maxExpansion = 4
 // Verify reads a package back, judges it, and writes its proof; the verdict is
 // in there. A bad package is no error. Where a proof with the same verdict stands
 // already, for the same bytes, that one is returned. At most two packages are
-// read at a time. Two requests: Get Blob, Put Blob.
+// read at a time. Two requests: Get Blob, Put Blob. A third, Get Blob again, where
+// the storage service keeps no MD5 of the package that confirms what was read.
 func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, error) {
 	select {
 	case a.verifying <- struct{}{}:
@@ -52,6 +54,17 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 	if f.contentID != b.ContentID && f.verdict != Damaged {
 		f.damaged("its content is not the one it is named after")
 	}
+	// Not every byte of a zip has a checksum in it. One spoilt on its way here
+	// would stand in the proof's hash for ever, against a package that is good.
+	if f.verdict != Damaged && !got.confirmed {
+		again, err := a.read(ctx, Backup{Blob: b.Blob, ETag: got.etag}, io.Discard)
+		if err != nil {
+			return Proof{}, err
+		}
+		if again.sha256 != got.sha256 {
+			return Proof{}, fmt.Errorf("verify %s: two reads gave different bytes: some were spoilt on their way", b.Blob)
+		}
+	}
 	p := Proof{
 		Layout: LayoutVersion, Verdict: f.verdict, Note: f.note,
 		Key: b.Key, Blob: b.Blob, ContentID: f.contentID,
@@ -73,8 +86,9 @@ func (a *Archive) writeProof(ctx context.Context, p Proof) (Proof, error) {
 	}
 	contentType := "application/json"
 	_, err = a.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
-		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: &contentType},
-		AccessConditions: ifAbsent(),
+		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: &contentType},
+		AccessConditions:        ifAbsent(),
+		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(), // what arrives spoilt could never be mended
 	})
 	if !refused(err) {
 		return p, storage.Explain("write the proof "+name, err)
@@ -91,10 +105,11 @@ func (a *Archive) writeProof(ctx context.Context, p Proof) (Proof, error) {
 
 // content is what was read of an archived package.
 type content struct {
-	size   int64
-	sha256 string
-	etag   string
-	origin Origin
+	size      int64
+	sha256    string
+	confirmed bool // the MD5 that the service keeps says the same; some blobs have none, or a wrong one
+	etag      string
+	origin    Origin
 }
 
 // read writes an archived package to w, continuing where an answer breaks off.
@@ -124,8 +139,8 @@ func (a *Archive) read(ctx context.Context, b Backup, w io.Writer) (content, err
 	if size := *resp.ContentLength; size > a.options.MaxSize {
 		return content{}, a.tooLarge(b.Blob, size)
 	}
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w, h), body)
+	h, sum := sha256.New(), md5.New()
+	n, err := io.Copy(io.MultiWriter(w, h, sum), body)
 	if err != nil {
 		return content{}, storage.Explain(what, err)
 	}
@@ -133,7 +148,7 @@ func (a *Archive) read(ctx context.Context, b Backup, w io.Writer) (content, err
 		return content{}, fmt.Errorf("%s: %w: only %d of %d bytes came", what, io.ErrUnexpectedEOF, n, *resp.ContentLength)
 	}
 	return content{
-		size: n, sha256: hex.EncodeToString(h.Sum(nil)),
+		size: n, sha256: hex.EncodeToString(h.Sum(nil)), confirmed: bytes.Equal(resp.ContentMD5, sum.Sum(nil)),
 		etag: etagOf(resp.ETag), origin: originOf(resp.Metadata),
 	}, nil
 }
