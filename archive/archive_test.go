@@ -18,10 +18,11 @@ import (
 	"visionkeeper/archive"
 	"visionkeeper/azurite"
 	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/leak"
 	"visionkeeper/storage"
 )
 
-func TestMain(m *testing.M) { os.Exit(azuritetest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }
 
 const (
 	project   = "11111111-2222-3333-4444-555555555555"

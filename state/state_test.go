@@ -16,11 +16,12 @@ import (
 
 	"visionkeeper/azurite"
 	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/leak"
 	"visionkeeper/seal"
 	"visionkeeper/storage"
 )
 
-func TestMain(m *testing.M) { os.Exit(azuritetest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }
 
 const projectID = "0a6c3a5e-0b8e-4bb0-9b5e-0d6e7f8a9b0c"
 
