@@ -293,11 +293,13 @@ func (h *history) loseState() {
 	h.judge.lostAt = h.service.Now()
 }
 
+// weathers are what may befall a request, seldom, or as often as not one that
+// can't be undone.
 var weathers = map[string][]fate{
-	"calm":    {pass},
-	"deadly":  append(slices.Repeat([]fate{pass}, 40), killBefore, killAfter),
-	"stormy":  append(slices.Repeat([]fate{pass}, 40), throttled, failed, cut, loseAnswer, loseAnswer),
-	"hostile": append(slices.Repeat([]fate{pass}, 40), failed, cut, loseAnswer, loseAnswer, killBefore, killAfter),
+	"calm":    nil,
+	"deadly":  {killBefore, killAfter},
+	"stormy":  {throttled, failed, cut, loseAnswer, loseAnswer},
+	"hostile": {failed, cut, loseAnswer, loseAnswer, killBefore, killAfter},
 }
 
 // run lets one machine work or two at once, in some weather.
@@ -366,8 +368,8 @@ func (h *history) who(waiting []string) int {
 		return 0
 	}
 	next := waiting[h.current]
-	switch about := strings.HasSuffix(next, "/train") || strings.HasSuffix(next, "/export"); {
-	case about && rapid.Bool().Draw(h.t, "hold"):
+	switch {
+	case irrevocable(next) && rapid.Bool().Draw(h.t, "hold"):
 		h.current, h.turns = 1-h.current, 16
 	case h.turns == 0:
 		h.turns = pick(h.t, "turns", []int{1, 1, 2, 4, 8, 16})
@@ -377,17 +379,26 @@ func (h *history) who(waiting []string) int {
 	return h.current
 }
 
+// irrevocable tells a request that asks for a training or an export.
+func irrevocable(what string) bool {
+	return strings.Contains(what, " POST ") && (strings.HasSuffix(what, "/train") || strings.HasSuffix(what, "/export"))
+}
+
 // fate draws what becomes of a request. What fails may fail so often that
 // repeating it doesn't help.
-func (h *history) fate() fate {
+func (h *history) fate(what string) fate {
 	if h.burst > 0 {
 		h.burst--
 		return h.struck
 	}
-	if len(h.weather) == 1 {
-		return h.weather[0]
+	if len(h.weather) == 0 {
+		return pass
 	}
-	f := pick(h.t, "fate", h.weather)
+	luck := 40
+	if irrevocable(what) {
+		luck = len(h.weather)
+	}
+	f := pick(h.t, "fate", append(slices.Repeat([]fate{pass}, luck), h.weather...))
 	if f != pass {
 		h.faults++
 	}

@@ -22,6 +22,7 @@ type judge struct {
 	trainings, exports int                  // that the service got from the app
 	answered           map[string]bool      // failures for which the app's training began
 	refused            map[string]bool      // failures and exports that the service refused, as the app knows
+	refusedOnce        map[string]bool      // failures and exports that the service ever refused
 	depth              map[string]int       // how many of the app's trainings led to an iteration
 	began              []time.Time          // the app's trainings
 	asked              map[string]int       // exports, by iteration and name
@@ -37,7 +38,7 @@ type judge struct {
 func newJudge(w *world) *judge {
 	return &judge{
 		world: w, answered: map[string]bool{}, refused: map[string]bool{}, depth: map[string]int{}, asked: map[string]int{},
-		exporting: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
+		refusedOnce: map[string]bool{}, exporting: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
 	}
 }
 
@@ -133,6 +134,7 @@ func (j *judge) after(req *http.Request, status int) {
 		its := j.iterations()
 		if !ok {
 			j.refused[its[0].ID] = j.refused[its[0].ID] || j.calm
+			j.refusedOnce[its[0].ID] = true
 			return
 		}
 		cause := its[1].ID
@@ -142,6 +144,7 @@ func (j *judge) after(req *http.Request, status int) {
 	case "export":
 		iteration, name := exportOf(req)
 		j.refused[iteration+" "+name] = !ok && j.calm
+		j.refusedOnce[iteration+" "+name] = j.refusedOnce[iteration+" "+name] || !ok
 		if ok {
 			j.exporting[iteration+" "+name] = j.service.Now()
 		}

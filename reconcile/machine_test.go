@@ -187,7 +187,7 @@ type job func(context.Context, *machine)
 // draws is where chance comes from.
 type draws interface {
 	who(waiting []string) int // which of these requests goes on
-	fate() fate
+	fate(what string) fate
 }
 
 // giveUp is how long a machine may take between two requests.
@@ -230,7 +230,7 @@ func (w *world) together(d draws, jobs map[*machine]job, order []*machine) {
 			waiting = append(waiting, r.next.what)
 		}
 		i := d.who(waiting)
-		f := d.fate()
+		f := d.fate(live[i].next.what)
 		if r := live[i]; f != pass {
 			w.t.Logf("      %s %s", r.next.what, fates[f])
 		}

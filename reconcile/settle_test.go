@@ -113,7 +113,9 @@ func (h *history) everyWishIsFulfilled() {
 			}
 			record := remembered.Iterations[it.ID]
 			known := record != nil && record.Exports[canonical(wish)] != nil && record.Exports[canonical(wish)].Refused != ""
-			if !known || !h.disturbed && h.judge.asked[it.ID+" "+canonical(wish)] < 3 && !h.judge.refused[it.ID+" "+canonical(wish)] {
+			// Whoever died before sending has used up one of the three attempts.
+			inVain := h.judge.asked[it.ID+" "+canonical(wish)] >= 3 || h.disturbed && known && record.Exports[canonical(wish)].Attempts >= 3
+			if !known || !inVain && !h.judge.refusedOnce[it.ID+" "+canonical(wish)] {
 				h.judge.find("the policy wants %s of %s; remembered is %s", wish, it.ID, h.says(it.ID, canonical(wish)))
 			}
 		}
@@ -132,14 +134,32 @@ func (h *history) wanted(it emulator.IterationView) bool {
 // lastFailureIsAnswered: as far as the policy allows, and the app can know.
 func (h *history) lastFailureIsAnswered() {
 	its, retrain, j := h.iterations(), h.judge.rule().Retrain, h.judge
-	if h.noAPI || len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || h.disturbed || j.lost > 0 {
+	if h.noAPI || len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || j.lost > 0 {
 		return
 	}
 	cause := its[0].ID
-	excused := j.answered[cause] || j.refused[cause] || j.depth[cause] >= retrain.AfterFailure || len(j.began) >= retrain.PerMonth || !h.met
-	if !excused && h.service.Now().Sub(h.failedAt(cause)) < time.Duration(retrain.Within) {
-		j.find("failure %s isn't answered; remembered is %+v", cause, h.remembered().Trainings)
+	excused := j.answered[cause] || j.refusedOnce[cause] || j.depth[cause] >= retrain.AfterFailure || len(j.began) >= retrain.PerMonth || !h.met
+	month := 0
+	for _, t := range h.remembered().Trainings {
+		// After a sender that died, a person's training may be taken for the one it
+		// announced.
+		excused = excused || t.Result == cause && h.disturbed
+		if t.Refused == "" && h.service.Now().Sub(t.Asked) < 30*24*time.Hour {
+			month++
+		}
 	}
+	excused = excused || month >= retrain.PerMonth && h.disturbed
+	if !excused && h.service.Now().Sub(h.failedAt(cause)) < time.Duration(retrain.Within) {
+		j.find("failure %s isn't answered; remembered is %s", cause, h.trainings())
+	}
+}
+
+func (h *history) trainings() string {
+	var all []string
+	for _, t := range h.remembered().Trainings {
+		all = append(all, fmt.Sprintf("%+v", *t))
+	}
+	return strings.Join(all, "; ")
 }
 
 // failedAt is when a training ended.
