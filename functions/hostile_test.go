@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/archive"
+	"visionkeeper/azurite/azuritetest"
 	"visionkeeper/customvision"
 	"visionkeeper/figures"
 	"visionkeeper/handler"
@@ -30,7 +33,7 @@ var hostileAddresses = map[string]string{
 	"private range 10":           "https://10.0.0.1/x.ONNX",
 	"private range 172":          "https://172.16.0.1:443/x.ONNX",
 	"private range 192":          "http://192.168.1.1/x.ONNX",
-	"loopback, another port":     "http://127.0.0.1:1/x.ONNX",
+	"loopback, another port":     "http://" + outside.v4 + "/x.ONNX",
 	"loopback as a number":       "http://2130706433/x.ONNX",
 	"loopback in short":          "http://127.1/x.ONNX",
 	"unspecified":                "http://0.0.0.0/x.ONNX",
@@ -43,7 +46,7 @@ var hostileAddresses = map[string]string{
 	"user and password":          "https://user:password@account.blob.core.windows.net/x.ONNX",
 	"port":                       "https://account.blob.core.windows.net:8443/x.ONNX",
 	"letter case":                "HTTPS://EVIL.EXAMPLE/X.ONNX",
-	"IPv6":                       "http://[::1]:1/x.ONNX",
+	"IPv6":                       "http://" + outside.v6 + "/x.ONNX",
 	"IPv6 of IPv4":               "http://[::ffff:169.254.169.254]/x.ONNX",
 	"IPv6 with a zone":           "http://[fe80::1%25eth0]/x.ONNX",
 	"IDN":                        "https://аccount.blob.core.windows.net/x.ONNX",
@@ -63,33 +66,142 @@ var hostileAddresses = map[string]string{
 	"a path that leaves the URL": "https://evil.example/../../account.blob.core.windows.net/x.ONNX",
 }
 
-// watched begins to note every host that the app asks, and checks them at the end.
-func (w *world) watched() {
-	before := map[string]bool{w.names.api: true}
-	own := func(address string) { before[host(w.t, address)] = true }
-	own(w.models.URL())
-	own(w.poison.URL())
-	w.line.asked(func(req *http.Request) {
-		assert.True(w.t, before[req.URL.Host], "nobody else is asked: %s", req.URL.Host)
-	})
+// ending is what a message comes to.
+type ending string
+
+const (
+	// done: it is answered as a success, and there is nothing to keep.
+	done ending = "done"
+	// swept: it is refused and comes again, and the last time it is left to the
+	// sweep; why is logged, and no more is kept, since the sweep asks the service.
+	swept ending = "left to the sweep"
+	// buried: it is kept byte for byte as a dead letter, with the reason.
+	buried ending = "dead letter"
+)
+
+// endAs delivers each message twice, the second time for the last time, and
+// checks what it comes to.
+func (w *world) endAs(end ending, messages map[string][]byte) {
+	w.t.Helper()
+	for name, text := range messages {
+		var printed bytes.Buffer
+		log := handler.NewLog(&printed, &printed)
+		ctx := log.WithContext(w.t.Context())
+		first := w.messages.Deal(ctx, text, false)
+		assert.NoError(w.t, w.messages.Deal(ctx, text, true), name)
+		if end == swept {
+			assert.ErrorContains(w.t, first, "the service does not show yet what the message claims", name)
+			assert.Regexp(w.t, `"level":"warn","error":"the service does not show yet what the message claims: .*"message":"left to the sweep"`, printed.String(), name)
+		} else {
+			assert.NoError(w.t, first, name)
+			assert.NotContains(w.t, printed.String(), "left to the sweep", name)
+		}
+	}
+	letters := map[string]state.DeadLetter{}
+	for _, l := range w.letters() {
+		letters[string(l.Raw)] = l
+	}
+	if end != buried {
+		assert.Empty(w.t, letters)
+		return
+	}
+	assert.Len(w.t, letters, len(messages))
+	for name, text := range messages {
+		l, ok := letters[string(text)]
+		assert.True(w.t, ok, "%s is kept byte for byte", name)
+		assert.Equal(w.t, 2, l.Count, name)
+		assert.NotEmpty(w.t, l.Reason, name)
+		assert.Less(w.t, len(l.Reason), 400, name)
+	}
 }
+
+const nobody = "11111111-2222-3333-4444-555555555555"
 
 func TestForgedNotificationsLeadNowhere(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`})
-	it := w.train()
-	w.watched()
-	for name, address := range hostileAddresses {
-		n := customvision.Notification{Kind: customvision.KindExport, ProjectID: w.project, IterationID: it,
-			ExportStatus: customvision.NotifiedExportCompleted, ModelURI: address}
-		assert.Error(t, w.tell(t.Context(), n), "%s: it claims an export that isn't there", name)
-		text, err := json.Marshal(n)
-		require.NoError(t, err)
-		assert.NoError(t, w.messages.Deal(t.Context(), text, true), "%s: the last time it is left to the sweep", name)
+	claims := map[string]struct {
+		forge func(*customvision.Notification)
+		end   ending
+	}{
+		"an export that isn't there":    {func(*customvision.Notification) {}, swept},
+		"an iteration that isn't there": {func(n *customvision.Notification) { n.IterationID = nobody }, swept},
+		"a failed export, to keep none": {func(n *customvision.Notification) { n.ExportStatus = customvision.NotifiedExportFailed }, done},
+		"a project that isn't there":    {func(n *customvision.Notification) { n.ProjectID = nobody }, buried},
 	}
-	assert.Empty(t, w.kept())
-	assert.Empty(t, w.letters(), "they may be true: the service has the project and the iteration")
-	figures.Print(t, "%d rows", len(hostileAddresses))
+	for claim, row := range claims {
+		t.Run(claim, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
+			it := w.train()
+			w.watched()
+			messages := map[string][]byte{}
+			for name, address := range hostileAddresses {
+				n := customvision.Notification{Kind: customvision.KindExport, ProjectID: w.project, IterationID: it,
+					ExportStatus: customvision.NotifiedExportCompleted, ModelURI: address}
+				row.forge(&n)
+				var err error
+				messages[name], err = json.Marshal(n)
+				require.NoError(t, err)
+			}
+			w.endAs(row.end, messages)
+			require.NoError(t, w.sweep(t.Context()))
+			assert.Empty(t, w.kept(), "there is nothing to archive")
+			assert.Equal(t, 1, w.service.Counts()["TrainProject"], "the test's own")
+			assert.Zero(t, w.service.Counts()["ExportIteration"])
+		})
+	}
+	figures.Print(t, "%d rows", len(claims)*len(hostileAddresses))
+}
+
+// TestATrueExportComesFromTheContainerAlone has the service and the model
+// container confirm what a message says, but for where it says the model is.
+func TestATrueExportComesFromTheContainerAlone(t *testing.T) {
+	t.Parallel()
+	type row struct {
+		address string // with words for what differs from run to run
+		end     ending
+	}
+	rows := map[string]row{
+		"the true address":         {"MODELS/PROJECT - ITERATION.ONNX", done},
+		"a signature":              {"MODELS/PROJECT - ITERATION.ONNX?sv=1&sig=forged", done},
+		"the service's own link":   {"LINK", done},
+		"another platform's blob":  {"MODELS/PROJECT - ITERATION.CoreML", swept},
+		"another iteration's blob": {"MODELS/PROJECT - " + nobody + ".ONNX", done},
+		"another project's blob":   {"MODELS/" + nobody + " - ITERATION.ONNX", done},
+		"another container's blob": {"MODELS-2/PROJECT - ITERATION.ONNX", done},
+		"out of the container":     {"MODELS/../PROJECT - ITERATION.ONNX", done},
+	}
+	for name, address := range hostileAddresses {
+		rows[name] = row{address, done}
+	}
+	for name, row := range rows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, setting{policy: onnx, container: true})
+			n := exported(w)
+			exports, err := w.client.Exports(t.Context(), n.ProjectID, n.IterationID)
+			require.NoError(t, err)
+			n.ModelURI = strings.NewReplacer("MODELS", w.modelURL, "PROJECT", n.ProjectID, "ITERATION", n.IterationID, "LINK", exports[0].DownloadURI).Replace(row.address)
+			w.watched()
+			text, err := json.Marshal(n)
+			require.NoError(t, err)
+			w.endAs(row.end, map[string][]byte{name: text})
+
+			list := w.kept()
+			require.Len(t, list, 1)
+			assert.Equal(t, archive.Proven, list[0].Verdict)
+			blob := customvision.BlobName(n.ProjectID, n.IterationID, "ONNX")
+			assert.Equal(t, archive.FromContainer, list[0].Origin.Kind)
+			assert.Equal(t, blob, list[0].Origin.Name)
+			inContainer, err := w.models.NewContainerClient(w.names.models).NewBlobClient(blob).DownloadStream(t.Context(), nil)
+			require.NoError(t, err)
+			defer inContainer.Body.Close()
+			data, err := io.ReadAll(inContainer.Body)
+			require.NoError(t, err)
+			assert.True(t, bytes.Equal(data, w.restored(list[0])), "byte for byte")
+		})
+	}
+	figures.Print(t, "%d rows", len(rows))
 }
 
 func TestHostileMessagesBecomeDeadLetters(t *testing.T) {
@@ -103,7 +215,7 @@ func TestHostileMessagesBecomeDeadLetters(t *testing.T) {
 	export := func(project, iteration string) string {
 		return message(`"1.0"`, `"Export"`, fmt.Sprintf(`{"projectId":%q,"iterationId":%q,"exportStatus":"ExportCompleted","modelUri":"http://evil.example"}`, project, iteration))
 	}
-	const nobody = "11111111-2222-3333-4444-555555555555"
+	here := filepath.Join(t.TempDir(), "here")
 	rows := map[string]string{
 		"nothing":                     "",
 		"64 KiB of one letter":        strings.Repeat("A", 64<<10),
@@ -135,26 +247,16 @@ func TestHostileMessagesBecomeDeadLetters(t *testing.T) {
 		"UTF-16":                      "{\x00\"\x00v\x00",
 		"not UTF-8":                   "\xff\xfe\xfd",
 		"a zip":                       "PK\x03\x04 and so on",
-		"a program":                   "#!/bin/sh\ntouch /tmp/visionkeeper-was-here\n",
+		"a program":                   "#!/bin/sh\ntouch " + here + "\n",
+		"a command for an id":         export("$(touch "+here+")", it),
 		"format verbs":                "%s%d%n%x{}",
 	}
+	messages := map[string][]byte{}
 	for name, text := range rows {
-		for range 2 {
-			assert.NoError(t, w.messages.Deal(t.Context(), []byte(text), false), name)
-		}
+		messages[name] = []byte(text)
 	}
-	letters := map[string]state.DeadLetter{}
-	for _, l := range w.letters() {
-		letters[string(l.Raw)] = l
-	}
-	for name, text := range rows {
-		l, ok := letters[text]
-		assert.True(t, ok, "%s is kept byte for byte", name)
-		assert.NotEmpty(t, l.Reason, name)
-		assert.Less(t, len(l.Reason), 400, name)
-		assert.Equal(t, 2, l.Count, name)
-	}
-	assert.Len(t, letters, len(rows))
+	w.endAs(buried, messages)
+	assert.NoFileExists(t, here, "nothing is run")
 	assert.Empty(t, w.kept())
 	figures.Print(t, "%d rows", len(rows))
 }
@@ -210,6 +312,8 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 		return `{"IterationId":"` + iteration + `","Platform":"ONNX","Flavor":null,"ModelFileName":"model.onnx","ModelFileSHA1":"` + sha1Hex("model") + `"}`
 	}
 	const own = "OWN"
+	elsewhere, mark := t.TempDir(), azuritetest.Name("was-here")
+	here := filepath.Join(elsewhere, mark)
 	rows := map[string]struct {
 		data    func(iteration string) []byte
 		verdict archive.Verdict
@@ -217,12 +321,13 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 		"a bomb":                        {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "bomb", strings.Repeat("\x00", 20<<20)), archive.Damaged},
 		"a bomb that lies of its size":  {lying("cvexport.manifest", manifest(own), "model.onnx", "model"), archive.Damaged},
 		"a bomb in the manifest":        {zipped("cvexport.manifest", strings.Repeat(" ", 3<<20), "model.onnx", "model"), archive.Unidentified},
-		"a name that leads up":          {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "../../etc/cron.d/x", "x"), archive.Unidentified},
-		"an absolute name":              {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "/etc/passwd", "x"), archive.Unidentified},
+		"a name that leads up":          {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "../"+mark, "x", "../../"+mark, "x"), archive.Unidentified},
+		"an absolute name":              {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", here, "x"), archive.Unidentified},
 		"a name with a drive":           {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", `C:\x`, "x"), archive.Unidentified},
-		"a name that leads up, DOS":     {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", `..\x`, "x"), archive.Unidentified},
+		"a name that leads up, DOS":     {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", `..\`+mark, "x"), archive.Unidentified},
 		"the same name twice":           {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "model.onnx", "another"), archive.Unidentified},
 		"a symbolic link":               {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "link>", "/etc/passwd"), archive.Unidentified},
+		"a way through a link":          {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "link>", elsewhere, "link/"+mark, "x"), archive.Unidentified},
 		"of another iteration":          {zipped("cvexport.manifest", manifest("11111111-2222-3333-4444-555555555555"), "model.onnx", "model"), archive.Unidentified},
 		"of another platform":           {zipped("cvexport.manifest", strings.Replace(manifest(own), "ONNX", "CoreML", 1), "model.onnx", "model"), archive.Unidentified},
 		"a model with another hash":     {zipped("cvexport.manifest", manifest(own), "model.onnx", "other"), archive.Damaged},
@@ -231,7 +336,7 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 		"a manifest of deep JSON":       {zipped("cvexport.manifest", strings.Repeat(`{"x":`, 10_000), "model.onnx", "model"), archive.Unidentified},
 		"no manifest":                   {zipped("model.onnx", "model"), archive.Unidentified},
 		"a page in HTML":                {plain("<html><script>alert(1)</script></html>"), archive.Damaged},
-		"a program":                     {plain("#!/bin/sh\ntouch /tmp/visionkeeper-was-here\n"), archive.Damaged},
+		"a program":                     {plain("#!/bin/sh\ntouch " + here + "\n"), archive.Damaged},
 		"nothing":                       {plain(""), archive.Damaged},
 		"half a zip":                    {plain("PK\x03\x04 and no more"), archive.Damaged},
 		"an end record alone":           {plain("PK\x05\x06" + strings.Repeat("\xff", 18)), archive.Damaged},
@@ -239,7 +344,8 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, setting{policy: onnx, container: true, archive: archive.Options{MaxSize: 1 << 20, TempDir: t.TempDir()}})
+			temp := t.TempDir()
+			w := newWorld(t, setting{policy: onnx, container: true, archive: archive.Options{MaxSize: 1 << 20, TempDir: temp}})
 			w.options.Policy.Projects[0].Exports = nil
 			w.restart()
 			it := w.train()
@@ -254,12 +360,18 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 			proof, err := w.archive.Proof(t.Context(), list[0])
 			require.NoError(t, err)
 			assert.NotEmpty(t, proof.Note, "the reason is kept")
-			var kept bytes.Buffer
-			_, err = w.archive.Restore(t.Context(), list[0], &kept)
-			require.NoError(t, err)
-			assert.True(t, bytes.Equal(data, kept.Bytes()), "byte for byte")
+			assert.True(t, bytes.Equal(data, w.restored(list[0])), "byte for byte")
 			require.NoError(t, w.sweep(t.Context()))
 			assert.Len(t, w.kept(), len(list), "and not again and again")
+
+			left, err := os.ReadDir(temp)
+			require.NoError(t, err)
+			assert.Empty(t, left, "no temporary file stays")
+			for _, dir := range []string{elsewhere, ".", "..", "../..", filepath.Join(temp, ".."), filepath.Join(temp, "../..")} {
+				written, err := filepath.Glob(filepath.Join(dir, "*"+mark+"*"))
+				require.NoError(t, err)
+				assert.Empty(t, written, "nothing is unpacked or run")
+			}
 		})
 	}
 	figures.Print(t, "%d rows", len(rows))

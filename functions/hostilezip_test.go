@@ -61,6 +61,14 @@ func (w *world) kept() []archive.Backup {
 	return list
 }
 
+func (w *world) restored(b archive.Backup) []byte {
+	w.t.Helper()
+	var data bytes.Buffer
+	_, err := w.archive.Restore(w.t.Context(), b, &data)
+	require.NoError(w.t, err)
+	return data.Bytes()
+}
+
 func (w *world) letters() []state.DeadLetter {
 	w.t.Helper()
 	list, err := w.state.DeadLetters(w.t.Context())
