@@ -1,0 +1,182 @@
+package functions_test
+
+import (
+	"encoding/base64"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/archive"
+	"visionkeeper/customvision"
+	"visionkeeper/emulator"
+)
+
+// outcomes is what each fault of each operation comes to. The faults spoil one
+// request, the first of its kind or the one whose number stands behind it, but for
+// "always", which answers 500 to that one and to all that follow in the first run.
+// A story's name stands before its colon; see storyOf for the others.
+//
+//	ok      made good within the run, or by the sweep after it
+//	again   the run fails, the message comes again, the next run does the rest
+//	second  a second copy is made, since the first one was judged damaged
+//	block   given up, with the reason in the state
+//	bury    kept as a dead letter with the reason; the sweep does the work
+//	later   the message stays in the poison queue, hidden until its time is up
+//	-       nothing that could be told: these answers have no hash, or no body
+const outcomes = `
+                           429    wait   500    503    reset  slow   cut    short  flip   head   401    404    409    412    lost   always
+GetProject                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  bury   again  again  ok     again
+GetIterations              ok     ok     ok     ok     ok     ok     ok     again  -      -      again  bury   again  again  ok     again
+GetExports                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+GetTags                    ok     ok     ok     ok     ok     ok     ok     again  -      -      again  ok     ok     ok     ok     again
+GetDomain                  ok     ok     ok     ok     ok     ok     ok     again  -      -      again  ok     ok     ok     ok     again
+GetIterationPerformance    ok     ok     ok     ok     ok     ok     ok     again  -      -      again  ok     ok     ok     ok     again
+state GET                  ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
+state PUT                  ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+archive list               ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
+source GET                 ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  ok     again  again  ok     again
+copy                       ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+archive GET                ok     ok     ok     ok     ok     again  ok     again  second again  again  again  again  again  ok     again
+proof PUT                  ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
+proof GET                  ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
+download: source GET       ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  again  again  again  ok     again
+download: copy             ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+pair: copy 2               ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+pair: proof PUT 2          ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
+blocklist GET              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+block PUT                  ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+blocklist PUT              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
+blocks: archive list 2     ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
+GetArtifact                ok     ok     ok     ok     ok     again  again  again  ok     ok     again  again  again  again  ok     again
+artifact: GetArtifact 2    ok     ok     ok     ok     ok     again  again  again  again  again  again  again  again  again  ok     again
+archive PUT                ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
+ExportIteration            ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+export: state GET          ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
+export: state PUT          ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+export: state PUT 2        ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+TrainProject               ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+retrain: state GET         ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
+retrain: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+retrain: state PUT 2       ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+GetProjects                ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+model list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+health GET                 ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
+sweep: health GET 2        ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
+health PUT                 ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+poison receive             ok     ok     ok     ok     ok     later  later  later  -      -      again  again  again  again  later  again
+sweep: poison receive 2    ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+poison delete              ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  later  later  ok     later
+dead letter PUT            ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  later  later  ok     later
+dead letter GET            ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     later  later  later  later  ok     later
+buried: dead letter PUT 2  ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  ok     ok     ok     later
+collect: source GET        ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  ok     again  again  ok     again
+collect: archive GET       ok     ok     ok     ok     ok     again  ok     again  second again  again  ok     again  again  ok     again
+collect: proof PUT         ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  ok     ok     ok     again
+collect: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+`
+
+// faults by their name in the table.
+var faults = map[string]fault{
+	"429": answer(429, 0), "wait": answer(429, 1), "500": answer(500, 0), "503": answer(503, 0), "always": answer(500, 0),
+	"401": answer(401, 0), "404": answer(404, 0), "409": answer(409, 0), "412": answer(412, 0),
+	"reset": reset, "lost": lost, "slow": slow, "cut": truncated, "short": short, "flip": flipped, "head": flippedHead,
+}
+
+// story leads the app to an operation.
+type story struct {
+	setting setting
+	begin   func(*world) customvision.Notification // before the faults
+	meets   func(*world, string)                   // hears of every operation, before it is done
+	sweeps  bool                                   // its first run is a sweep, not a message
+	open    bool                                   // no completed iteration is there to be settled
+}
+
+const (
+	onnx      = `{"projects":[{"project":"*","exports":["ONNX"]}]}`
+	retrained = `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`
+)
+
+// exported is a project whose export a person has made.
+func exported(w *world) customvision.Notification {
+	it := w.train()
+	w.export(it)
+	return customvision.Notification{Kind: customvision.KindExport, ProjectID: w.project, IterationID: it,
+		ExportStatus: customvision.NotifiedExportCompleted, ModelURI: w.modelURL}
+}
+
+// exportedTwice is one with exports of two platforms.
+func exportedTwice(w *world) customvision.Notification {
+	n := exported(w)
+	require.NoError(w.t, w.service.Export(w.project, n.IterationID, "TensorFlow", ""))
+	w.service.Advance(exportTime)
+	return n
+}
+
+func trained(w *world) customvision.Notification {
+	return customvision.Notification{Kind: customvision.KindTraining, ProjectID: w.project, IterationID: w.train(), TrainingStatus: customvision.NotifiedTrainingCompleted}
+}
+
+// noNotification is a message that can only become a dead letter.
+var noNotification = base64.StdEncoding.EncodeToString([]byte("no notification"))
+
+// exportedAndPoisoned leaves a poison message to the sweep, besides the export.
+func exportedAndPoisoned(w *world) customvision.Notification {
+	_, err := w.poison.EnqueueMessage(w.t.Context(), noNotification, nil)
+	require.NoError(w.t, err)
+	return exported(w)
+}
+
+// proven proves what the archive holds before the app does, as another process
+// may that archives the same.
+func proven(w *world, operation string) {
+	if operation != "proof PUT" {
+		return
+	}
+	list, err := w.archive.Backups(w.t.Context(), "", "")
+	assert.NoError(w.t, err)
+	for _, b := range list {
+		_, err := w.archive.Verify(w.t.Context(), b, archive.Facts{})
+		assert.NoError(w.t, err)
+	}
+}
+
+func relative() emulator.Options {
+	return emulator.Options{Answers: map[emulator.Question]string{emulator.DownloadURI: "relative"}}
+}
+
+var stories = map[string]story{
+	"backup":   {setting: setting{policy: onnx, container: true}, begin: exported},
+	"first":    {setting: setting{policy: onnx, container: true, unknown: true}, begin: exported},
+	"pair":     {setting: setting{policy: onnx, container: true}, begin: exportedTwice},
+	"raced":    {setting: setting{policy: onnx, container: true}, begin: exported, meets: proven},
+	"download": {setting: setting{policy: onnx}, begin: exported},
+	"blocks":   {setting: setting{policy: onnx, container: true, archive: archive.Options{SyncCopyLimit: 1, BlockSize: 12_000}}, begin: exported},
+	"artifact": {setting: setting{policy: onnx, emulator: relative()}, begin: exported},
+	"export":   {setting: setting{policy: onnx, container: true}, begin: trained},
+	"retrain": {setting: setting{policy: retrained}, open: true, begin: func(w *world) customvision.Notification {
+		w.service.FailTrainings(1)
+		return trained(w)
+	}},
+	"sweep": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: exportedAndPoisoned},
+	"buried": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: func(w *world) customvision.Notification {
+		_, err := w.state.Bury(w.t.Context(), []byte(noNotification), "it came before", w.service.Now())
+		require.NoError(w.t, err)
+		return exportedAndPoisoned(w)
+	}},
+	"collect": {setting: setting{policy: onnx, container: true}, sweeps: true, open: true, begin: func(w *world) customvision.Notification {
+		n := exported(w)
+		require.NoError(w.t, w.client.DeleteIteration(w.t.Context(), w.project, n.IterationID))
+		return n
+	}},
+}
+
+// storyOf tells which story comes to an operation where the table doesn't; the
+// others come to it in "backup".
+var storyOf = map[string]string{
+	"GetProject": "first", "proof GET": "raced",
+	"blocklist GET": "blocks", "block PUT": "blocks", "blocklist PUT": "blocks",
+	"GetArtifact": "artifact", "archive PUT": "artifact",
+	"ExportIteration": "export", "TrainProject": "retrain",
+	"GetProjects": "sweep", "model list": "sweep", "health GET": "sweep", "health PUT": "sweep",
+	"poison receive": "sweep", "poison delete": "sweep", "dead letter PUT": "sweep", "dead letter GET": "buried",
+}
