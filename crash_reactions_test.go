@@ -1,10 +1,13 @@
 package main
 
 import (
+	"net/http"
+
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/customvision"
+	"visionkeeper/emulator"
 )
 
 // reaction is something the app does, and what may come of it.
@@ -58,6 +61,30 @@ var reactions = []reaction{
 		},
 		cause: func(w *world) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
 		want:  figure{Trainings: 2, Backups: proven()},
+	},
+	{
+		// Both refusals pass. However the app was cut, what was refused is asked for
+		// once more, and only once.
+		name: "refused export", policy: `{"projects":[{"project":"*","exports":["ONNX"]}]}`,
+		prepare: func(w *world) {
+			w.begin()
+			w.iteration = w.train(w.project).ID
+			require.NoError(w.t, w.service.FaultCalls("ExportIteration", 1, emulator.CallFault{Status: http.StatusForbidden}))
+		},
+		cause: func(w *world) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
+		want:  figure{Trainings: 1, Exports: 1 + 1, Backups: proven("Iteration 1 ONNX")},
+	},
+	{
+		name: "refused training", policy: `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`,
+		prepare: func(w *world) {
+			w.begin()
+			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
+			w.service.FailTrainings(100)
+			w.iteration = w.train(w.project).ID
+			require.NoError(w.t, w.service.FaultCalls("TrainProject", 1, emulator.CallFault{Status: http.StatusBadRequest, Code: "BadRequestTrainingAlreadyInProgress"}))
+		},
+		cause: func(w *world) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
+		want:  figure{Trainings: 2 + 1, Backups: proven()},
 	},
 	{
 		// Everything that was told of this project was lost: an export is asked
