@@ -29,6 +29,7 @@ import (
 	"visionkeeper/customvision"
 	"visionkeeper/emulator"
 	"visionkeeper/funchost"
+	"visionkeeper/leak"
 	"visionkeeper/state"
 	"visionkeeper/storage"
 )
@@ -52,7 +53,7 @@ func TestMain(m *testing.M) {
 	if out, err := build.CombinedOutput(); err != nil {
 		panic("make dist: " + string(out))
 	}
-	code := azuritetest.Run(m)
+	code := leak.Run(func() int { return azuritetest.Run(m) })
 	os.RemoveAll(dir)
 	os.Exit(code)
 }

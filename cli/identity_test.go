@@ -181,6 +181,7 @@ type tlsFront struct {
 	mu      sync.Mutex
 	sources []string // x-ms-copy-source
 	refused string   // part of a query
+	tunnels []net.Conn
 }
 
 // startSecure must come before the first request of the process: Go reads the
@@ -253,6 +254,9 @@ func (f *tlsFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer raw.Close()
+	f.mu.Lock()
+	f.tunnels = append(f.tunnels, raw)
+	f.mu.Unlock()
 	io.WriteString(raw, "HTTP/1.1 200 OK\r\n\r\n")
 	conn := tls.Server(raw, &tls.Config{Certificates: []tls.Certificate{f.certificate}})
 	for reader := bufio.NewReader(conn); ; {
@@ -294,6 +298,15 @@ func (f *tlsFront) forward(w io.Writer, req *http.Request, host string) bool {
 	}
 	defer resp.Body.Close()
 	return resp.Write(w) == nil
+}
+
+// hangUp ends the connections that clients keep open for their next request.
+func (f *tlsFront) hangUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, tunnel := range f.tunnels {
+		tunnel.Close()
+	}
 }
 
 func (f *tlsFront) refuse(query string) {

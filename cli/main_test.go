@@ -8,12 +8,15 @@ import (
 
 	"visionkeeper/azurite/azuritetest"
 	"visionkeeper/cli"
+	"visionkeeper/leak"
 )
 
 // tests runs the tests around what they share.
 type tests struct{ *testing.M }
 
-func (t tests) Run() int {
+func (t tests) Run() int { return leak.Run(t.run) }
+
+func (t tests) run() int {
 	dir, err := os.MkdirTemp("", "visionkeeper")
 	if err != nil {
 		panic(err)
@@ -24,6 +27,7 @@ func (t tests) Run() int {
 		panic(err)
 	}
 	defer front.Close()
+	defer secure.hangUp()
 	return azuritetest.Run(t.M)
 }
 

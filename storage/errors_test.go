@@ -15,9 +15,10 @@ import (
 
 	"visionkeeper/azurite"
 	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/leak"
 )
 
-func TestMain(m *testing.M) { os.Exit(azuritetest.Run(m)) }
+func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }
 
 func TestExplainIsOneLineWithoutTheURL(t *testing.T) {
 	t.Parallel()
