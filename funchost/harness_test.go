@@ -125,6 +125,17 @@ func (a *app) seen() []seen {
 	return list
 }
 
+// runs counts how often the handler was asked to run a function.
+func (a *app) runs(name string) int {
+	n := 0
+	for _, s := range a.seen() {
+		if s.Path == "/"+name {
+			n++
+		}
+	}
+	return n
+}
+
 // release lets functions called hold… answer.
 func (a *app) release() {
 	require.NoError(a.t, os.WriteFile(a.seenPath+".release", nil, 0o600))

@@ -3,7 +3,12 @@ package funchost
 import (
 	"context"
 	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/azurite"
 	"visionkeeper/azurite/azuritetest"
 )
 
@@ -143,13 +149,25 @@ func TestLockIsRenewedWhileTheFunctionRuns(t *testing.T) {
 	createQueue(t, q)
 	send(t, q, "eA==")
 	a.queue("holdQueue", name, "")
+	service, err := url.Parse(azuritetest.Start(t).QueueURL(azurite.Customer))
+	require.NoError(t, err)
+	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: service.Scheme, Host: service.Host})
+	var renewals atomic.Int64
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		forward.ServeHTTP(w, r)
+		if r.Method == http.MethodPut && r.URL.Query().Has("visibilitytimeout") {
+			renewals.Add(1)
+		}
+	}))
+	t.Cleanup(front.Close)
+	a.env("AzureWebJobsStorage=" + strings.ReplaceAll(azuritetest.Start(t).ConnectionString(azurite.Customer), service.Host, front.Listener.Addr().String()))
 	a.start()
 	eventually(t, func() bool { return len(a.seen()) == 1 }, "the message did not arrive")
 
-	// Two and a half times the lock; without renewal the message would come again.
-	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-		require.Empty(t, visible(t, q), "the lock ran out")
-	}
+	// Each at half-time, so two and a half times the lock; without renewal the
+	// message would come again.
+	eventually(t, func() bool { return renewals.Load() >= 5 }, "the lock is not renewed")
+	assert.Empty(t, visible(t, q), "the lock ran out")
 	a.release()
 
 	require.NoError(t, a.invocation().Err)
