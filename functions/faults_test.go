@@ -143,10 +143,11 @@ func (c cell) play(t *testing.T) (end, error) {
 	if c.operation != "" {
 		w.line.spoil(c.operation, from(c.nth, faults[c.fault]), times)
 	}
-	ctx, cancel := context.WithCancel(t.Context()) // no deadline: the world has a clock of its own
-	defer cancel()
-	if c.fault == "slow" && c.expected == "again" {
-		time.AfterFunc(3*time.Second, cancel) // nothing but the end of the invocation ends it
+	ctx := t.Context()
+	if c.fault == "slow" && c.expected == "again" { // nothing but the end of the invocation ends it
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
 	}
 	var err error
 	if c.story.sweeps {

@@ -110,7 +110,7 @@ func (v *visit) failAll(actions []Action, err error) error {
 func (v *visit) until(ctx context.Context) time.Time {
 	left := senderTime
 	if deadline, ok := ctx.Deadline(); ok {
-		left = deadline.Sub(v.Clock.Now())
+		left = time.Until(deadline)
 	}
 	return v.now().Add(left)
 }

@@ -82,7 +82,7 @@ func (f Function) drain(ctx context.Context) (int, error) {
 func (f Function) hidden(ctx context.Context) int32 {
 	left := poisonHidden
 	if deadline, ok := ctx.Deadline(); ok {
-		left = deadline.Sub(f.Now())
+		left = time.Until(deadline)
 	}
 	return int32(left/time.Second) + 1
 }
