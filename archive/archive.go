@@ -114,12 +114,7 @@ func (a *Archive) Check(ctx context.Context) error {
 // nobody can send it elsewhere.
 func sourcePipeline(version string, o azcore.ClientOptions) runtime.Pipeline {
 	if o.Transport == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.DisableCompression = true // the bytes as they are stored
-		o.Transport = &http.Client{
-			Transport:     transport,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		o.Transport = storage.Transport
 	}
 	return runtime.NewPipeline("visionkeeper", version, runtime.PipelineOptions{}, &o)
 }

@@ -93,22 +93,16 @@ func TestNoProofTellsOfBytesThatWereSpoiltOnTheirWay(t *testing.T) {
 			require.Equal(t, hex.EncodeToString(sha[:]), p.SHA256)
 			require.Equal(t, c.reads, reads, "no read that isn't needed")
 
-			damaged, refused := 0, 0
 			for spoilt = 1; spoilt <= c.reads; spoilt++ {
 				for at = range c.data {
 					reads, proofs = 0, 0
-					p, err := a.Verify(t.Context(), b, archive.Facts{})
-					if err != nil {
-						require.NotErrorIs(t, err, archive.ErrDamaged, "the package is good: byte %d", at)
-						require.Zero(t, proofs, "byte %d of read %d", at, spoilt)
-						refused++
-						continue
-					}
-					require.Equal(t, archive.Damaged, p.Verdict, "byte %d of read %d", at, spoilt)
-					damaged++
+					_, err := a.Verify(t.Context(), b, archive.Facts{})
+					require.Error(t, err, "byte %d of read %d", at, spoilt)
+					require.NotErrorIs(t, err, archive.ErrDamaged, "the package is good: byte %d", at)
+					require.Zero(t, proofs, "byte %d of read %d", at, spoilt)
 				}
 			}
-			figures.Print(t, "%d flipped bytes on their way, %d judged damaged, %d refused", damaged+refused, damaged, refused)
+			figures.Print(t, "%d flipped bytes on their way, %d refused", c.reads*len(c.data), c.reads*len(c.data))
 		})
 	}
 }

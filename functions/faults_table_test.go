@@ -18,7 +18,6 @@ import (
 //
 //	ok      made good within the run, or by the sweep after it
 //	again   the run fails, the message comes again, the next run does the rest
-//	second  a second copy is made, since the first one was judged damaged
 //	block   given up, with the reason in the state
 //	bury    kept as a dead letter with the reason; the sweep does the work
 //	later   the message stays in the poison queue, hidden until its time is up
@@ -36,7 +35,7 @@ state PUT                  ok     ok     ok     ok     ok     ok     ok     ok  
 archive list               ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
 source GET                 ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  ok     again  again  ok     again
 copy                       ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
-archive GET                ok     ok     ok     ok     ok     again  ok     again  second again  again  again  again  again  ok     again
+archive GET                ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
 proof PUT                  ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
 proof GET                  ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
 download: source GET       ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  again  again  again  ok     again
@@ -70,8 +69,8 @@ dead letter PUT            ok     ok     ok     ok     ok     ok     ok     ok  
 dead letter GET            ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     later  later  later  later  ok     later
 buried: dead letter PUT 2  ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  ok     ok     ok     later
 collect: source GET        ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  ok     again  again  ok     again
-collect: archive GET       ok     ok     ok     ok     ok     again  ok     again  second again  again  ok     again  again  ok     again
-collect: proof PUT         ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  ok     ok     ok     again
+collect: archive GET       ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
+collect: proof PUT         ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
 collect: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 `
 

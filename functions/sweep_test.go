@@ -124,7 +124,7 @@ func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {
 	assert.Empty(t, w.letters(), "none is given up that there was no time for")
 }
 
-// A copy may be spoilt on its way, and copying it again fail: the blob is still good.
+// A copy may seem damaged, and copying it again fail: the blob is still good.
 func TestADamagedCopyIsNotTheBlob(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
@@ -132,13 +132,16 @@ func TestADamagedCopyIsNotTheBlob(t *testing.T) {
 	data := zipped("cvexport.manifest", `{"IterationId":"OWN","Platform":"ONNX","Flavor":null,"ModelFileName":"model.onnx","ModelFileSHA1":"`+sha1Hex("model")+`"}`, "model.onnx", "model")(it)
 	_, err := w.models.NewContainerClient(w.names.models).NewBlockBlobClient(customvision.BlobName(w.project, it, "ONNX")).UploadBuffer(t.Context(), data, nil)
 	require.NoError(t, err)
+	reads := 0
 	w.line.spoil("archive GET", func(req *http.Request, do func(*http.Request) (*http.Response, error)) (*http.Response, error) {
-		w.line.spoil("copy", answer(403, 0), -1)
+		if reads++; reads == 2 { // both alike: else it is taken for spoilt on its way
+			w.line.spoil("copy", answer(403, 0), -1)
+		}
 		return spoilt(func(_ context.Context, resp *http.Response, body []byte) {
 			body[60] ^= 1
 			resp.Body = io.NopCloser(bytes.NewReader(body))
 		})(req, do)
-	}, 1)
+	}, 2)
 	require.Error(t, w.sweep(t.Context()))
 	require.Equal(t, []archive.Verdict{archive.Damaged}, w.verdicts())
 

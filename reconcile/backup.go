@@ -44,12 +44,12 @@ func (v *visit) collect(ctx context.Context, a Action) error {
 	i := slices.IndexFunc(v.seen.Blobs, func(b modelBlob) bool { return b.name == a.Blob })
 	b := v.seen.Blobs[i]
 	err := v.archiveBlob(ctx, b, v.seen.Looks[b.iteration], v.facts(b.iteration))
-	if err != nil && !hopeless(err) && !errors.Is(err, archive.ErrNotFound) {
+	if err != nil && !hopeless(err) && !errors.Is(err, errGone) {
 		return err
 	}
 	v.seen.Blobs = slices.Delete(slices.Clone(v.seen.Blobs), i, i+1)
-	if errors.Is(err, archive.ErrNotFound) {
-		return nil // gone since the listing
+	if errors.Is(err, errGone) {
+		return nil
 	}
 	v.archived(b)
 	if err != nil {

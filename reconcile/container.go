@@ -66,8 +66,8 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 		a := Action{Kind: Collect, Iteration: b.iteration, Blob: b.name, Why: "it lies in the model container"}
 		err := r.archiveBlob(ctx, b, nil, archive.Facts{ProjectName: record.Name})
 		switch {
-		case errors.Is(err, archive.ErrNotFound):
-			continue // gone since the listing
+		case errors.Is(err, errGone):
+			continue
 		case hopeless(err):
 			a.Kind, a.Why = Block, err.Error()
 			log.Warn().Str("because", a.Why).Msg(said[Block])
@@ -89,6 +89,9 @@ func (r *Reconciler) archiveBlobs(ctx context.Context, project string, blobs []m
 	return done, errors.Join(errs...)
 }
 
+// errGone says that there is no blob any more.
+var errGone = errors.New("it is gone since it was listed")
+
 // archiveBlob archives one blob: as the export its manifest names, or, without a
 // manifest that fits, as one that its verdict then doubts. What a backup of a
 // listed export holds already isn't copied again.
@@ -101,6 +104,9 @@ func (r *Reconciler) archiveBlob(ctx context.Context, b modelBlob, look *Look, f
 		return err
 	}
 	id, err := r.Archive.Identify(ctx, s)
+	if errors.Is(err, archive.ErrNotFound) {
+		return errGone
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -107,6 +108,15 @@ func (a *Account) normalise() error {
 	return nil
 }
 
+// Transport is what requests to storage go by: it gives the bytes as they are
+// stored, and follows no redirect, which would take a signed link elsewhere.
+var Transport = func() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableCompression = true
+	t.MaxIdleConnsPerHost = 10 // as azcore's own: copies and listings go on at once
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}()
+
 // SmallRequests are options for a client whose requests and answers are all
 // small: a try that takes longer than a minute is made again. A package's bytes
 // may take longer; they have the context's deadline alone.
@@ -119,10 +129,7 @@ func (a Account) Blob(o *azcore.ClientOptions) (*service.Client, error) {
 	if a.BlobURL == "" {
 		return nil, errors.New("no blob endpoint: set …__blobServiceUri or …__accountName")
 	}
-	options := &service.ClientOptions{}
-	if o != nil {
-		options.ClientOptions = *o
-	}
+	options := &service.ClientOptions{ClientOptions: withTransport(o)}
 	if a.credential != nil {
 		return service.NewClient(a.BlobURL, a.credential, options)
 	}
@@ -138,10 +145,7 @@ func (a Account) Queue(o *azcore.ClientOptions) (*azqueue.ServiceClient, error) 
 	if a.QueueURL == "" {
 		return nil, errors.New("no queue endpoint: set …__queueServiceUri or …__accountName")
 	}
-	options := &azqueue.ClientOptions{}
-	if o != nil {
-		options.ClientOptions = *o
-	}
+	options := &azqueue.ClientOptions{ClientOptions: withTransport(o)}
 	if a.credential != nil {
 		return azqueue.NewServiceClient(a.QueueURL, a.credential, options)
 	}
@@ -150,6 +154,17 @@ func (a Account) Queue(o *azcore.ClientOptions) (*azqueue.ServiceClient, error) 
 		return nil, err
 	}
 	return azqueue.NewServiceClientWithSharedKeyCredential(a.QueueURL, credential, options)
+}
+
+func withTransport(o *azcore.ClientOptions) azcore.ClientOptions {
+	options := azcore.ClientOptions{}
+	if o != nil {
+		options = *o
+	}
+	if options.Transport == nil {
+		options.Transport = Transport
+	}
+	return options
 }
 
 // Secrets lists what must never be printed of this account.
