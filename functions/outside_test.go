@@ -20,6 +20,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -148,8 +149,19 @@ func (w *world) leadsOver(c *crossing) {
 	}), -1)
 }
 
-// TestNoSourceLeadsElsewhere has each source of a package answer by a redirect.
-// What reads the sources are the clients of production.
+// over opens an account of Azurite's, which stands at base, over a crossing.
+func over(t *testing.T, c *crossing, name, base string) (storage.Account, *service.Client) {
+	t.Helper()
+	text := strings.ReplaceAll(azuritetest.Start(t).ConnectionString(name), host(t, base), host(t, c.URL))
+	account, err := storage.ParseConnectionString(text)
+	require.NoError(t, err)
+	client, err := account.Blob(nil)
+	require.NoError(t, err)
+	return account, client
+}
+
+// TestNoSourceLeadsElsewhere has each source of a package, and the archive that
+// is to copy it, answer by a redirect. What asks them are the clients of production.
 func TestNoSourceLeadsElsewhere(t *testing.T) {
 	t.Parallel()
 	quick := azcore.ClientOptions{Retry: policy.RetryOptions{RetryDelay: time.Millisecond}}
@@ -162,13 +174,16 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 	}{
 		"the model container": {setting{policy: onnx, container: true}, func(w *world) *crossing {
 			c := newCrossing(t, w.modelURL)
-			models, err := storage.ParseConnectionString(strings.ReplaceAll(azuritetest.Start(t).ConnectionString(azurite.Customer), host(t, w.modelURL), host(t, c.URL)))
-			require.NoError(t, err)
-			client, err := models.Blob(nil)
-			require.NoError(t, err)
+			models, client := over(t, c, azurite.Customer, w.modelURL)
 			w.options.Models = reconcile.OpenModels(models, client, w.names.models)
 			return c
 		}, always, 1},
+		"the archive, asked to copy": {setting{policy: onnx, container: true}, func(w *world) *crossing {
+			c := newCrossing(t, w.modelURL)
+			_, client := over(t, c, azurite.Archive, w.modelURL)
+			w.options.Archive = archive.Open(client, w.names.archive, archive.Options{Sources: quick})
+			return c
+		}, func(r *http.Request) bool { return r.Header.Get("X-Ms-Copy-Source") != "" }, 1},
 		"a download link": {setting{policy: onnx}, func(w *world) *crossing {
 			c := newCrossing(t, w.modelURL)
 			w.leadsOver(c)
@@ -194,10 +209,10 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, place.setting)
 			n := exported(w)
-			c := place.before(w)
 			archives, err := account(t, azurite.Archive).Blob(nil)
 			require.NoError(t, err)
 			w.options.Archive = archive.Open(archives, w.names.archive, archive.Options{Sources: quick})
+			c := place.before(w)
 			w.restart()
 			w.untroubled()
 			for _, address := range addresses {
