@@ -18,8 +18,8 @@ const maxCopies = 3
 // the same name, and the first one stays. Where the content is there already,
 // that backup is returned, with its verdict; else the new one, still unproven.
 // The error is ErrChanged where the source is no longer what was identified, and
-// ErrDamaged where three copies of it were no good. (Copy Blob From URL, Put
-// Block From URL, Put Blob)
+// ErrDamaged where three copies of it were no good. (Copy Blob From URL; Get Block
+// List, Put Block From URL, Put Block, Put Block List; Put Blob)
 func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backup, error) {
 	if id.Size > a.options.MaxSize {
 		return Backup{}, a.tooLarge(s.Name, id.Size)

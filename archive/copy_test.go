@@ -17,7 +17,7 @@ import (
 	"visionkeeper/archive"
 )
 
-// ways are the three that bytes can take into the archive.
+// ways are those that bytes can take into the archive.
 var ways = map[string]func(t testing.TB, data []byte) (*house, archive.Source){
 	"in one": func(t testing.TB, data []byte) (*house, archive.Source) {
 		h := newHouse(t, archive.Options{})
@@ -35,6 +35,9 @@ var ways = map[string]func(t testing.TB, data []byte) (*house, archive.Source){
 	},
 	"streamed": func(t testing.TB, data []byte) (*house, archive.Source) {
 		return newHouse(t, archive.Options{}), stream(data)
+	},
+	"streamed, in blocks": func(t testing.TB, data []byte) (*house, archive.Source) {
+		return newHouse(t, archive.Options{SyncCopyLimit: 1, BlockSize: 600}), stream(data)
 	},
 }
 

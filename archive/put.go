@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
@@ -62,8 +63,8 @@ func (a *Archive) putInOne(ctx context.Context, name string, s Source, id Identi
 
 // putThrough reads the source into a temporary file, so that nothing but what
 // was identified is sent on, and once more, so that no byte that was spoilt on
-// its way is. The service checks what arrives there: the whole by its MD5, or
-// each block by its CRC-64.
+// its way is. Above Options.SyncCopyLimit it is sent in blocks, but for those that
+// the service could fetch. What arrives there is checked by its MD5.
 func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
 	first, second := md5.New(), md5.New()
 	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) {
@@ -83,13 +84,14 @@ func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Iden
 	if !bytes.Equal(sum, second.Sum(nil)) {
 		return Backup{}, fmt.Errorf("read %s: %w: two reads gave different bytes", s.Name, ErrChanged)
 	}
-	resp, err := a.container.NewBlockBlobClient(name).UploadFile(ctx, file.File, &blockblob.UploadFileOptions{
-		BlockSize:               a.options.BlockSize,
-		Concurrency:             concurrentBlocks,
-		Metadata:                origin.metadata(),
-		AccessConditions:        ifAbsent(),
-		HTTPHeaders:             &blob.HTTPHeaders{BlobContentMD5: sum},
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
+	if size > a.options.SyncCopyLimit {
+		return a.inBlocks(ctx, name, id, origin, sum, fromFile(file))
+	}
+	body := streaming.NopCloser(io.NewSectionReader(file, 0, size))
+	resp, err := a.container.NewBlockBlobClient(name).Upload(ctx, body, &blockblob.UploadOptions{
+		Metadata:         origin.metadata(),
+		AccessConditions: ifAbsent(),
+		HTTPHeaders:      &blob.HTTPHeaders{BlobContentMD5: sum},
 	})
 	if err != nil {
 		return Backup{}, err

@@ -44,7 +44,8 @@ pair: copy 2               ok     ok     ok     ok     ok     again  ok     ok  
 pair: proof PUT 2          ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
 blocklist GET              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
 block PUT                  ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
-blocklist PUT              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
+block PUT 2                ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+blocklist PUT              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
 blocks: archive list 2     ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
 GetArtifact                ok     ok     ok     ok     ok     again  again  again  ok     ok     again  again  again  again  ok     again
 artifact: GetArtifact 2    ok     ok     ok     ok     ok     again  again  again  again  again  again  again  again  again  ok     again
