@@ -86,10 +86,10 @@ func (a *Archive) inBlocks(ctx context.Context, name string, id Identity, origin
 }
 
 // blockIDs name the blocks of one version of a source, so that those of another
-// are never taken for them. Without an ETag no two tries share any.
+// are never taken for them. Without an ETag to pin by no two tries share any.
 func blockIDs(id Identity, blockSize int64) []string {
 	version := id.ETag
-	if version == "" {
+	if ifMatch(version) == nil {
 		version = rand.Text()
 	}
 	tag := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d", version, id.ContentID, blockSize))

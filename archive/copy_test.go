@@ -261,6 +261,28 @@ func TestBlocksOfAnEarlierTryAreNotFetchedAgain(t *testing.T) {
 	assert.Equal(t, archive.Proven, p.Verdict, p.Note)
 }
 
+func TestBlocksOfAVersionThatNothingPinsAreNotTaken(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, archive.Options{SyncCopyLimit: 1, BlockSize: 600})
+	s := h.model(t, "ONNX", pack(export{platform: "ONNX", size: 5000}))
+	id, err := h.Identify(t.Context(), s)
+	require.NoError(t, err)
+	id.ETag = `W/"weak"`
+	uncommitted := &watch{instead: func(req *policy.Request) (*http.Response, error) {
+		if req.Raw().URL.Query().Get("comp") == "blocklist" && req.Raw().Method == http.MethodPut {
+			return nil, errors.New("killed")
+		}
+		return nil, nil
+	}}
+	_, err = h.open(watchedOnce(t, uncommitted)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	require.Error(t, err)
+
+	w := &watch{}
+	_, err = h.open(watched(t, w)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	require.NoError(t, err)
+	assert.Equal(t, int((id.Size+599)/600), w.count("PUT block from URL"))
+}
+
 func TestBlocksOfAnotherVersionAreNotTaken(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, archive.Options{SyncCopyLimit: 1, BlockSize: 600})
