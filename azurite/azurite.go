@@ -68,8 +68,6 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	args := append([]string{
 		filepath.Join(tools, "azurite.js"), "--inMemoryPersistence", "--disableTelemetry",
 		"--blobPort", strconv.Itoa(o.BlobPort), "--queuePort", strconv.Itoa(o.QueuePort), "--tablePort", "0",
-		// Longer than clients keep idle connections: else it closes one as a request is on its way.
-		"--blobKeepAliveTimeout", "600", "--queueKeepAliveTimeout", "600",
 	}, o.Args...)
 	cmd := exec.Command("node", args...)
 	cmd.Env = append(append(os.Environ(), "AZURITE_ACCOUNTS="+accounts()), o.Env...)
