@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
@@ -90,8 +91,16 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// transport keeps no connection idle for as long as Azurite does, which closes it
+// after 5 s: a request that is on its way then is lost.
+var transport = func() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.IdleConnTimeout = 2 * time.Second
+	return &http.Client{Transport: t}
+}()
+
 func (s *Server) openStorage() error {
-	options := &azcore.ClientOptions{}
+	options := &azcore.ClientOptions{Transport: transport}
 	options.Retry.MaxRetries = -1 // nothing says that the service tries again
 	options.Telemetry.ApplicationID = "emulator"
 	var err error
