@@ -6,9 +6,10 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"visionkeeper/azurite/azuritetest"
+	"visionkeeper/azurite"
 	"visionkeeper/figures"
 )
 
@@ -24,10 +25,22 @@ import (
 func TestConvergence(t *testing.T) {
 	seed := seed()
 	t.Parallel()
-	azure := azuritetest.Start(t)
+	var azure *azurite.Server
+	begun := 0
 	var histories, deaths, faults, requests, trainings, exports, backups int
-	rapid.Check(t, func(t *rapid.T) {
-		h := newHistory(t, azure)
+	rapid.Check(t, func(rt *rapid.T) {
+		// Azurite clears up every ten minutes, and stands still the longer the more
+		// was deleted since: another takes its place before that takes minutes.
+		if begun%500 == 0 {
+			if azure != nil {
+				azure.Close()
+			}
+			var err error
+			azure, err = azurite.Start(t.Context(), azurite.Options{})
+			require.NoError(rt, err)
+		}
+		begun++
+		h := newHistory(rt, azure)
 		defer h.close()
 		h.live()
 		h.settle()
