@@ -117,9 +117,11 @@ func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {
 		_, err := w.poison.EnqueueMessage(t.Context(), base64.StdEncoding.EncodeToString([]byte(text)), nil)
 		require.NoError(t, err)
 	}
-	require.Error(t, w.within(8*time.Second), "most of them are left")
+	for range 4 { // more often than a message is tried
+		require.Error(t, w.within(4*time.Second), "most of them are left")
+		assert.Less(t, w.health().Poison, messages)
+	}
 	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts(), "the other project is swept all the same")
-	assert.Less(t, w.health().Poison, messages)
 	assert.Equal(t, 2, w.health().Projects)
 	assert.Empty(t, w.letters(), "none is given up that there was no time for")
 }

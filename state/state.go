@@ -49,7 +49,7 @@ type Iteration struct {
 type Settled struct {
 	At time.Time `json:"at"`
 	// Rule is the hash of the policy's rule, and Wanted whether it asked for
-	// exports of this iteration: a change of either unsettles it.
+	// exports of this iteration: another rule unsettles it, and being wanted since.
 	Rule   string `json:"rule"`
 	Wanted bool   `json:"wanted"`
 }

@@ -20,7 +20,7 @@ const (
 	// the invocation has no deadline.
 	poisonHidden = 45 * time.Minute
 	// poisonTries is how often a poison message is dealt with before it becomes a
-	// dead letter, whatever the reason.
+	// dead letter, whatever the reason but for lack of time.
 	poisonTries = 3
 )
 
@@ -55,7 +55,8 @@ func (f Function) drain(ctx context.Context) (int, error) {
 			err, known := outcome[text]
 			if !known {
 				err = f.Notifications.Deal(ctx, []byte(text), true)
-				if err != nil && *m.DequeueCount >= poisonTries {
+				// What there was no time for comes again, until the sweep has done the work.
+				if err != nil && !errors.Is(err, context.DeadlineExceeded) && *m.DequeueCount >= poisonTries {
 					err = f.Notifications.Bury(ctx, []byte(text), fmt.Sprintf("it failed %d times after the host had given it up: %s", *m.DequeueCount, err))
 				}
 				outcome[text] = err
