@@ -16,7 +16,7 @@ endif
 # Who plays the Functions host in local runs: funchost (ours) or func (Core Tools).
 HOST ?= funchost
 
-NODE_MODULES := tools/node_modules/.package-lock.json emulator/jstest/node_modules/.package-lock.json
+NODE_MODULES := dev/tools/node_modules/.package-lock.json dev/emulator/jstest/node_modules/.package-lock.json
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := help
@@ -26,10 +26,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
 
 run: tools app ## run everything on this machine, with a demo project, until Ctrl-C (HOST=func takes Core Tools)
-	@$(GO) build -o build/local ./local && exec build/local -app build/app -host $(HOST)
+	@$(GO) build -o build/local ./dev/local && exec build/local -app build/app -host $(HOST)
 
 demo: tools app ## run the whole story once, by itself, and check what it leaves in the archive
-	@$(GO) build -o build/local ./local && exec build/local -app build/app -host $(HOST) -demo
+	@$(GO) build -o build/local ./dev/local && exec build/local -app build/app -host $(HOST) -demo
 
 test: export FIGURES := $(CURDIR)/build/figures
 test: export RAPID_CHECKS ?= 200
@@ -39,12 +39,12 @@ test: tools ## run all tests, with the race detector, against a real Azurite; pr
 	@mkdir -p build && rm -f $(FIGURES)
 	@echo 'What is left to chance: RAPID_SEED=$(RAPID_SEED)'
 	$(GO) test -race -shuffle=on -skip '^TestAYear$$' ./...
-	$(GO) test -count=1 -run '^TestAYear$$' ./reconcile
+	$(GO) test -count=1 -run '^TestAYear$$' ./internal/reconcile
 	@sort $(FIGURES)
 
 test-long: N ?= 5000
 test-long: tools ## try N random histories of trainings, faults and crashes (default 5000)
-	RAPID_CHECKS=$(N) $(GO) test -race -count=1 -timeout 0 -v -run Convergence ./reconcile
+	RAPID_CHECKS=$(N) $(GO) test -race -count=1 -timeout 0 -v -run Convergence ./internal/reconcile
 
 fuzz: FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
@@ -55,7 +55,7 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 	done
 
 test-browser: ## try the emulator's page in Chromium, which must be installed
-	$(GO) test -race -count=1 -tags browser -run Browser ./emulator
+	$(GO) test -race -count=1 -tags browser -run Browser ./dev/emulator
 
 bench: tools ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -7,7 +7,7 @@ package main
 import (
 	"os"
 
-	"visionkeeper/cli"
+	"visionkeeper/internal/cli"
 )
 
 // version is set by the Makefile.

@@ -6,9 +6,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/archive"
-	"visionkeeper/customvision"
-	"visionkeeper/emulator"
+	"visionkeeper/dev/emulator"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
 )
 
 // outcomes is what each fault of each operation comes to. The faults spoil one

@@ -20,9 +20,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/archive"
-	"visionkeeper/figures"
-	"visionkeeper/state"
+	"visionkeeper/dev/figures"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/state"
 )
 
 // cell is one fault of one operation in a story. Without an operation nothing

@@ -17,12 +17,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/archive"
-	"visionkeeper/azurite/azuritetest"
-	"visionkeeper/customvision"
-	"visionkeeper/figures"
+	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/figures"
 	"visionkeeper/handler"
-	"visionkeeper/state"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 // hostileAddresses are what an intruder would like the app to ask.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/archive"
-	"visionkeeper/state"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/state"
 )
 
 // zipped is a zip of names and contents in turn; OWN in them is the iteration,

@@ -24,13 +24,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/archive"
-	"visionkeeper/azurite"
-	"visionkeeper/azurite/azuritetest"
-	"visionkeeper/customvision"
-	"visionkeeper/figures"
-	"visionkeeper/reconcile"
-	"visionkeeper/storage"
+	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/figures"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/storage"
 )
 
 // outside is where every request of this process arrives that doesn't go to

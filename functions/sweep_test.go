@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/archive"
-	"visionkeeper/customvision"
-	"visionkeeper/reconcile"
-	"visionkeeper/state"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 // projects adds as many, and gives all of the world's in the order of a sweep.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"visionkeeper/dotnet"
+	"visionkeeper/internal/dotnet"
 )
 
 // What a function's time is taken to be where the host's own value can't be

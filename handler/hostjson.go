@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"visionkeeper/dotnet"
+	"visionkeeper/internal/dotnet"
 )
 
 // Root is the folder of the Functions app, the one with host.json: what the host

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/leak"
+	"visionkeeper/dev/leak"
 )
 
 func TestMain(m *testing.M) {

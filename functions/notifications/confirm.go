@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"visionkeeper/customvision"
-	"visionkeeper/reconcile"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
 )
 
 // errUnconfirmed says that a message claims more than the service shows yet. How

@@ -11,10 +11,10 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"visionkeeper/customvision"
 	"visionkeeper/handler"
-	"visionkeeper/reconcile"
-	"visionkeeper/state"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 // Name is the function's, and its folder's; binding is its trigger's in function.json.

@@ -12,8 +12,8 @@ import (
 
 	"visionkeeper/functions/notifications"
 	"visionkeeper/handler"
-	"visionkeeper/reconcile"
-	"visionkeeper/state"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 // Name is the function's, and its folder's.

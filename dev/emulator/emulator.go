@@ -1,0 +1,148 @@
+// Package emulator is a local Azure Custom Vision: its Training API (v3.3 and
+// v3.4-preview) with projects, tags, images, trainings, exports and the storage
+// integration that puts notifications on a queue and models into a container.
+// It is for development and tests, never linked into the deployed program; it
+// learns nothing from pictures and adds no field or kindness that the real
+// service lacks. Where the real service's behaviour isn't known, a Question
+// chooses the answer. Start reading at Options and New, then at operations.
+package emulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+
+	"visionkeeper/internal/storage"
+)
+
+// Server is one emulated Custom Vision training resource. It is an
+// http.Handler without a listener of its own, safe for parallel use.
+type Server struct {
+	options Options
+	stop    context.CancelFunc
+	ctx     context.Context
+	loop    sync.WaitGroup
+	wake    chan struct{}
+	signer  *storage.Signer // of the service's own account; nil without one
+	blobs   *service.Client // the service's own account
+	models  *service.Client // the customer's account
+	queues  *azqueue.ServiceClient
+
+	work sync.Mutex // held by the one goroutine that performs jobs; taken before mu
+
+	mu       sync.Mutex // guards everything below
+	state    state
+	answers  map[Question]string
+	faults   faults
+	log      requestLog
+	throttle throttle
+	held     []Message // to be sent last first
+	pictures pictureStore
+	base     string // where the last request found this server
+}
+
+// New starts an emulator. Close ends it.
+func New(o Options) (*Server, error) {
+	if o.Key == "" {
+		return nil, errors.New("start the emulator: no key given: choose any text for the Training-Key")
+	}
+	if _, ok := tiers[o.Tier]; !ok {
+		return nil, fmt.Errorf("start the emulator: there is no tier %q: choose F0 or S0, or leave it out", o.Tier)
+	}
+	s := &Server{
+		options: o,
+		wake:    make(chan struct{}, 1),
+		answers: map[Question]string{},
+		base:    strings.TrimRight(o.URL, "/"),
+	}
+	if s.options.DownloadLife == 0 {
+		s.options.DownloadLife = defaultDownloadLife
+	}
+	if s.options.ModelSize == 0 {
+		s.options.ModelSize = defaultModelSize
+	}
+	if s.options.Logf == nil {
+		s.options.Logf = func(string, ...any) {}
+	}
+	for q, value := range o.Answers {
+		if err := s.Answer(q, value); err != nil {
+			return nil, fmt.Errorf("start the emulator: %w", err)
+		}
+	}
+	if err := s.openStorage(); err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
+	if !o.Frozen.IsZero() {
+		s.state.Clock.Frozen = &o.Frozen
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.loop.Go(s.run)
+	return s, nil
+}
+
+// transport keeps no connection idle for as long as Azurite does, which closes it
+// after 5 s: a request that is on its way then is lost.
+var transport = func() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.IdleConnTimeout = 2 * time.Second
+	return &http.Client{Transport: t}
+}()
+
+func (s *Server) openStorage() error {
+	options := &azcore.ClientOptions{Transport: transport}
+	options.Retry.MaxRetries = -1 // nothing says that the service tries again
+	options.Telemetry.ApplicationID = "emulator"
+	var err error
+	if !s.options.Storage.IsZero() {
+		if s.models, err = s.options.Storage.Blob(options); err != nil {
+			return err
+		}
+		if s.queues, err = s.options.Storage.Queue(options); err != nil {
+			return err
+		}
+	}
+	if !s.options.ServiceStorage.IsZero() {
+		if s.blobs, err = s.options.ServiceStorage.Blob(options); err != nil {
+			return err
+		}
+		s.signer = storage.NewSigner(s.options.ServiceStorage, s.blobs)
+	}
+	return nil
+}
+
+// Close ends the emulator: what runs is abandoned.
+func (s *Server) Close() {
+	s.stop()
+	s.loop.Wait()
+}
+
+// ServeHTTP serves a page for people at /, the Training API below /customvision/,
+// the control endpoints below /_control/ and the emulator's own blobs below /_blob/.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.options.URL == "" {
+		s.mu.Lock()
+		s.base = baseURL(r)
+		s.mu.Unlock()
+	}
+	switch {
+	case r.URL.Path == "/":
+		s.servePage(w, r)
+	case strings.HasPrefix(r.URL.Path, controlPrefix):
+		s.serveControl(w, r)
+	case strings.HasPrefix(r.URL.Path, blobPrefix):
+		s.serveBlob(w, r)
+	default:
+		s.serveAPI(w, r)
+	}
+}

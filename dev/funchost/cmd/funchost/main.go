@@ -1,0 +1,54 @@
+// Command funchost runs a custom handler as the Azure Functions host would, for
+// local runs: see package funchost for what it does and doesn't do.
+//
+//	go run ./funchost/cmd/funchost -root dist -port 7071
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"visionkeeper/dev/funchost"
+)
+
+func main() {
+	o := funchost.Options{Output: os.Stdout}
+	flag.StringVar(&o.Root, "root", ".", "the folder of host.json, with a folder per function")
+	flag.IntVar(&o.Port, "port", 7071, "port of the host's HTTP front on 127.0.0.1; 0 takes a free one")
+	flag.StringVar(&o.Settings, "settings", "", "settings `file` (default local.settings.json in the root, if there is one)")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "funchost: unknown argument %q\n", flag.Arg(0))
+		os.Exit(2)
+	}
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "funchost:", err)
+		os.Exit(1)
+	}
+}
+
+// run hosts until SIGINT or SIGTERM, which end it well, or until the host gives up.
+func run(o funchost.Options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if o.Settings == "" {
+		if path := filepath.Join(o.Root, "local.settings.json"); exists(path) {
+			o.Settings = path
+		}
+	}
+	host, err := funchost.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	return host.Wait()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,158 @@
+package funchost
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+
+	"visionkeeper/internal/storage"
+)
+
+// handle takes one received message to its end (QueueProcessor.cs).
+func (l *queueListener) handle(m *azqueue.DequeuedMessage) {
+	text, count := value(m.MessageText), value(m.DequeueCount)
+	receipt := value(m.PopReceipt)
+	if count > int64(l.options.maxDequeueCount) {
+		l.toPoison(m, receipt, fmt.Sprintf("Message has reached MaxDequeueCount of %d", l.options.maxDequeueCount))
+		return
+	}
+	body := []byte(text)
+	if l.options.base64 {
+		decoded, err := decodeBase64(text)
+		if err != nil {
+			l.host.log.warnf("Message decoding has failed! Check MessageEncoding settings. MessageId=%s.", value(m.MessageID))
+			l.toPoison(m, receipt, "it is not Base64")
+			return
+		}
+		body = decoded
+	}
+	o, receipt := l.invoke(m, body, receipt)
+	switch {
+	case errors.Is(o.err, errAbandoned):
+		// As after a host's death the message comes back when its lock runs out.
+	case o.err == nil:
+		_, err := l.queue.DeleteMessage(l.host.running, value(m.MessageID), receipt, nil)
+		l.complain("delete a message", err)
+	case count >= int64(l.options.maxDequeueCount):
+		l.toPoison(m, receipt, fmt.Sprintf("Message has reached MaxDequeueCount of %d", l.options.maxDequeueCount))
+	case l.poison != nil:
+		_, err := l.queue.UpdateMessage(l.host.running, value(m.MessageID), receipt, text,
+			&azqueue.UpdateMessageOptions{VisibilityTimeout: to.Ptr(seconds(l.options.visibilityTimeout))})
+		l.complain("release a message", err)
+	}
+	// The host releases a failed message of a queue without a poison queue no more
+	// than it deletes it.
+}
+
+// invoke runs the function under a lock that is kept alive, and returns the
+// receipt that is valid then. A message that cannot be bound has failed.
+func (l *queueListener) invoke(m *azqueue.DequeuedMessage, body []byte, receipt string) (outcome, string) {
+	f, id := l.function, newGUID()
+	c := call{function: f, id: id, dequeueCount: value(m.DequeueCount),
+		reason: fmt.Sprintf("New queue message detected on '%s'.", l.name)}
+	payload, err := queueEnvelope(f, queueMessage{
+		body: body, id: value(m.MessageID), popReceipt: receipt, dequeueCount: c.dequeueCount,
+		inserted: value(m.InsertionTime), expires: value(m.ExpirationTime), appear: value(m.TimeNextVisible),
+	}, time.Now())
+	if err == nil {
+		c.request, err = l.host.envelopeRequest(f, id, payload)
+	}
+	if err != nil {
+		o := outcome{err: err}
+		l.host.report(c, o, 0)
+		return o, receipt
+	}
+	lock := l.keepLock(m, receipt)
+	o := l.host.execute(c)
+	return o, lock.release()
+}
+
+// heldLock is a message whose invisibility is prolonged in the background.
+type heldLock struct {
+	stop    context.CancelFunc
+	stopped sync.WaitGroup
+	receipt string
+}
+
+// keepLock renews the message's lock at half-time until release; after a failed
+// renewal it tries again after a tenth of the lock.
+func (l *queueListener) keepLock(m *azqueue.DequeuedMessage, receipt string) *heldLock {
+	ctx, stop := context.WithCancel(l.host.running)
+	held := &heldLock{stop: stop, receipt: receipt}
+	held.stopped.Go(func() {
+		for wait := l.lock / 2; sleep(ctx, wait); {
+			// Not under ctx: a renewal cut short leaves its new receipt unknown.
+			updated, err := l.queue.UpdateMessage(l.host.running, value(m.MessageID), held.receipt, value(m.MessageText),
+				&azqueue.UpdateMessageOptions{VisibilityTimeout: to.Ptr(seconds(l.lock))})
+			if err != nil {
+				l.complain("renew a message's lock", err)
+				if status := storage.Status(err); status >= 400 && status < 500 {
+					return
+				}
+				wait = l.lock / 10
+				continue
+			}
+			held.receipt = value(updated.PopReceipt)
+			wait = l.lock / 2
+		}
+	})
+	return held
+}
+
+func (held *heldLock) release() string {
+	held.stop()
+	held.stopped.Wait()
+	return held.receipt
+}
+
+// toPoison copies the message, as it is, to <queue>-poison and deletes it. Where
+// there is no poison queue nothing happens: the message comes back after its lock.
+func (l *queueListener) toPoison(m *azqueue.DequeuedMessage, receipt, why string) {
+	if l.poison == nil {
+		l.host.log.warnf("Message %s of queue '%s' stays there, for the queue has no poison queue: %s", value(m.MessageID), l.name, why)
+		return
+	}
+	l.host.log.warnf("%s. Moving message %s to queue '%s-poison'.", why, value(m.MessageID), l.name)
+	ctx := l.host.running
+	_, err := l.poison.EnqueueMessage(ctx, value(m.MessageText), nil)
+	if storage.Status(err) == http.StatusNotFound {
+		if _, err = l.poison.Create(ctx, nil); err == nil {
+			_, err = l.poison.EnqueueMessage(ctx, value(m.MessageText), nil)
+		}
+	}
+	if err == nil {
+		_, err = l.queue.DeleteMessage(ctx, value(m.MessageID), receipt, nil)
+	}
+	l.complain("move a message to the poison queue", err)
+}
+
+func (l *queueListener) complain(op string, err error) {
+	if err != nil && l.host.running.Err() == nil {
+		l.host.log.warnf("Queue '%s': %v", l.name, storage.Explain(op, err))
+	}
+}
+
+// decodeBase64 reads as .NET's Convert.FromBase64String: white space is ignored,
+// padding is required.
+func decodeBase64(text string) ([]byte, error) {
+	return base64.StdEncoding.Strict().DecodeString(strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return r == ' ' || r == '\t' || r == '\r' || r == '\n'
+	}), ""))
+}
+
+// value is what p points to, or the zero value.
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}

@@ -1,0 +1,156 @@
+package funchost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+
+	"visionkeeper/internal/storage"
+)
+
+// messageLock is for how long a received message is hidden; it is renewed at
+// half-time while the function runs (QueueListener.cs).
+const messageLock = 10 * time.Minute
+
+var queueName = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9])*$`)
+
+// queueListener feeds one function from its queue.
+type queueListener struct {
+	host     *Host
+	function *function
+	options  queueOptions
+	lock     time.Duration
+
+	name   string
+	queue  *azqueue.QueueClient
+	poison *azqueue.QueueClient // nil: the queue has none
+
+	busy atomic.Int64
+	done chan struct{} // receives when a message is through
+}
+
+// newQueueListener resolves the queue's name and connection. It sends nothing.
+func (h *Host) newQueueListener(f *function) (*queueListener, error) {
+	name, err := h.settings.resolve(f.trigger.QueueName)
+	if err != nil {
+		return nil, err
+	}
+	name = strings.ToLower(name)
+	if !validQueueName(name) {
+		return nil, fmt.Errorf("'%s' is not a queue name: 3 to 63 lower-case letters, digits and single hyphens", name)
+	}
+	connection, err := h.settings.resolve(f.trigger.Connection)
+	if err != nil {
+		return nil, err
+	}
+	if connection == "" {
+		connection = "Storage"
+	}
+	account, err := storage.FromSettings(connection, h.settings.get)
+	if err != nil {
+		return nil, err
+	}
+	if account.IsZero() {
+		return nil, fmt.Errorf("storage account connection string '%s' does not exist: make sure that it is a defined App Setting", connection)
+	}
+	service, err := account.Queue(&azcore.ClientOptions{Telemetry: policy.TelemetryOptions{ApplicationID: "funchost"}})
+	if err != nil {
+		return nil, err
+	}
+	l := &queueListener{
+		host: h, function: f, options: h.queues, lock: h.messageLock,
+		name: name, queue: service.NewQueueClient(name), done: make(chan struct{}, 1),
+	}
+	if poison := name + "-poison"; !strings.HasSuffix(name, "-poison") && len(poison) <= 63 {
+		l.poison = service.NewQueueClient(poison)
+	}
+	return l, nil
+}
+
+func validQueueName(name string) bool {
+	return len(name) >= 3 && len(name) <= 63 && queueName.MatchString(name)
+}
+
+// run polls until ctx ends. What was received by then is still handled, so the
+// requests themselves go under the host's own life.
+func (l *queueListener) run(ctx context.Context) {
+	pause := newBackoff(l.options.maxPollingInterval)
+	foundSincePause, trouble := false, ""
+	for ctx.Err() == nil {
+		if !l.room(ctx) || !l.host.begin() {
+			return
+		}
+		found, err := l.fetch()
+		l.host.end()
+		if err != nil {
+			if ctx.Err() == nil && err.Error() != trouble {
+				trouble = err.Error()
+				l.host.log.warnf("Queue '%s' of 'Functions.%s': %v", l.name, l.function.name, err)
+			}
+		} else {
+			trouble = ""
+		}
+		if found {
+			foundSincePause = true
+			continue
+		}
+		if !sleep(ctx, pause.next(foundSincePause)) {
+			return
+		}
+		foundSincePause = false
+	}
+}
+
+// room waits until no more than newBatchThreshold messages are in work.
+func (l *queueListener) room(ctx context.Context) bool {
+	for l.busy.Load() > int64(l.options.newBatchThreshold) {
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// fetch receives a batch and starts its messages. A queue that doesn't exist is an
+// empty one, but says so.
+func (l *queueListener) fetch() (found bool, err error) {
+	batch, err := l.queue.DequeueMessages(l.host.running, &azqueue.DequeueMessagesOptions{
+		NumberOfMessages:  to.Ptr(int32(l.options.batchSize)),
+		VisibilityTimeout: to.Ptr(seconds(l.lock)),
+	})
+	if err != nil {
+		if storage.Status(err) == http.StatusNotFound {
+			return false, errors.New("it does not exist; waiting until it does")
+		}
+		return false, storage.Explain("receive messages", err)
+	}
+	for _, m := range batch.Messages {
+		l.busy.Add(1)
+		l.host.mustBegin()
+		go func() {
+			defer l.host.end()
+			l.handle(m)
+			l.busy.Add(-1)
+			select {
+			case l.done <- struct{}{}:
+			default:
+			}
+		}()
+	}
+	return len(batch.Messages) > 0, nil
+}
+
+// seconds is a duration as the service takes it; parts of a second are dropped.
+func seconds(d time.Duration) int32 { return int32(d / time.Second) }

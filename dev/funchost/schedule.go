@@ -1,0 +1,47 @@
+package funchost
+
+import (
+	"fmt"
+	"time"
+
+	"visionkeeper/internal/dotnet"
+)
+
+// schedule says when a timer is due.
+type schedule interface {
+	// next is the first time after t; the zero Time if there is none.
+	next(t time.Time) time.Time
+}
+
+// interval is a constant schedule (ConstantSchedule.cs).
+type interval time.Duration
+
+func (i interval) next(t time.Time) time.Time { return t.Add(time.Duration(i)) }
+
+// parseSchedule reads a timer's schedule: NCRONTAB, else a TimeSpan (TimerSchedule.cs).
+func parseSchedule(text string) (schedule, error) {
+	cron, cronErr := parseNCrontab(text)
+	if cronErr == nil {
+		return cron, nil
+	}
+	if d, err := dotnet.ParseTimeSpan(text); err == nil {
+		if d <= 0 {
+			return nil, fmt.Errorf("the schedule %q never moves on", text)
+		}
+		return interval(d), nil
+	}
+	return nil, fmt.Errorf("the schedule expression was not recognized as a valid cron expression or timespan string: %w", cronErr)
+}
+
+// subMinute tells a schedule due twice within a minute; its timer has no status.
+func subMinute(s schedule, now time.Time) bool {
+	if i, ok := s.(interval); ok {
+		return time.Duration(i) < time.Minute
+	}
+	first := s.next(now)
+	if first.IsZero() {
+		return false
+	}
+	second := s.next(first)
+	return !second.IsZero() && second.Before(now.Add(time.Minute))
+}

@@ -1,0 +1,132 @@
+package funchost
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"visionkeeper/internal/storage"
+)
+
+// timer runs one function by its schedule, one run at a time (TimerListener.cs).
+type timer struct {
+	host     *Host
+	function *function
+	schedule schedule
+	monitor  bool // whether the function is told its status
+
+	mu     sync.Mutex
+	status scheduleStatus
+}
+
+// scheduleStatus is when a timer ran and will run (ScheduleStatus.cs).
+type scheduleStatus struct{ last, next, updated time.Time }
+
+// newTimer reads the schedule. Like the host's, it needs AzureWebJobsStorage,
+// though here nothing is kept there.
+func (h *Host) newTimer(f *function) (*timer, error) {
+	expression, err := h.settings.resolve(f.trigger.Schedule)
+	if err != nil {
+		return nil, err
+	}
+	s, err := parseSchedule(expression)
+	if err != nil {
+		return nil, err
+	}
+	account, err := storage.FromSettings("Storage", h.settings.get)
+	if err != nil {
+		return nil, err
+	}
+	if account.IsZero() {
+		return nil, fmt.Errorf("a timer needs AzureWebJobsStorage, where the host keeps its lock: set it (UseDevelopmentStorage=true for a local Azurite)")
+	}
+	now := time.Now()
+	t := &timer{host: h, function: f, schedule: s, monitor: !subMinute(s, now)}
+	if f.trigger.UseMonitor != nil && !*f.trigger.UseMonitor {
+		t.monitor = false
+	}
+	t.status.next = s.next(now)
+	return t, nil
+}
+
+// run invokes the function when it is due, until ctx ends.
+func (t *timer) run(ctx context.Context) {
+	if t.function.trigger.RunOnStartup {
+		t.host.log.infof("Function '%s' is configured to run on startup. Executing now.", t.function.name)
+		t.tick(time.Now(), false)
+	}
+	for {
+		next := t.current().next
+		if next.IsZero() {
+			t.host.log.warnf("The schedule of '%s' never comes", t.function.name)
+			return
+		}
+		if !sleep(ctx, time.Until(next)) {
+			return
+		}
+		t.tick(time.Now(), true)
+	}
+}
+
+// tick is one run. A run before its time, as clocks drift, counts as on time.
+func (t *timer) tick(now time.Time, scheduled bool) {
+	if !t.host.begin() {
+		return
+	}
+	defer t.host.end()
+	t.host.invokeTimer(t.function, t.payload(now), fmt.Sprintf("Timer fired at %s", now.Format(time.RFC3339)))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if scheduled && t.status.next.After(now) {
+		now = t.status.next
+	}
+	// Where that is past already, because the function ran long, the next run comes
+	// at once; what else was due meanwhile is skipped.
+	t.status = scheduleStatus{last: now, next: t.schedule.next(now), updated: now}
+}
+
+func (t *timer) current() scheduleStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.status
+}
+
+// payload is the timer's TimerInfo in an envelope.
+func (t *timer) payload(now time.Time) []byte {
+	status := []byte("null")
+	if t.monitor {
+		s := t.current()
+		status = object{
+			{"Last", moment(s.last)},
+			{"Next", moment(s.next)},
+			{"LastUpdated", moment(s.updated)},
+		}.json()
+	}
+	_, constant := t.schedule.(interval)
+	info := object{
+		{"Schedule", object{{"AdjustForDST", fmt.Append(nil, !constant)}}.json()},
+		{"ScheduleStatus", status},
+		{"IsPastDue", []byte("false")},
+	}
+	return envelope(object{{t.function.trigger.Name, info.json()}}, object{{"sys", system(t.function, now)}})
+}
+
+// moment is a DateTime as Newtonsoft.Json writes it, local time with its offset;
+// the zero Time is .NET's default DateTime, which has no zone.
+func moment(t time.Time) []byte {
+	if t.IsZero() {
+		return quote("0001-01-01T00:00:00")
+	}
+	return quote(t.Local().Format("2006-01-02T15:04:05.9999999-07:00"))
+}
+
+func (h *Host) invokeTimer(f *function, payload []byte, reason string) {
+	id := newGUID()
+	request, err := h.envelopeRequest(f, id, payload)
+	if err != nil {
+		h.log.errorf("%v", err)
+		return
+	}
+	h.execute(call{function: f, id: id, reason: reason, request: request})
+}

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+
+	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/emulator"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+	"visionkeeper/internal/storage"
+)
+
+// key is the emulated service's Training-Key: no secret, it opens nothing else.
+const key = "local-training-key"
+
+// generalCompact is the domain General (compact), whose models can be exported.
+const generalCompact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
+
+// The names of queue and containers are the app's defaults.
+const (
+	queueName, modelContainer = "customvision-notifications", "models"
+	archiveContainer          = "archive"
+	stateContainer            = "state"
+)
+
+// The ports that people expect; where one is taken, a free one serves.
+const (
+	blobPort, queuePort = 10000, 10001
+	servicePort         = 5599
+	hostPort            = 7071
+)
+
+//go:embed policy.json
+var demoPolicy []byte
+
+// stack is everything that runs.
+type stack struct {
+	dir      string // holds the app and its settings, removed at the end
+	azurite  *azurite.Server
+	service  *customVision
+	host     host
+	narrator *narrator
+
+	client  *customvision.Client
+	archive *archive.Archive
+	state   *state.Store
+	queue   *azqueue.QueueClient
+	models  string // the model container's URL
+
+	closers []func()
+}
+
+// customVision is the emulated Custom Vision and where it listens.
+type customVision struct {
+	*emulator.Server
+	url string
+}
+
+// start starts everything and returns when the app is being started. On an error
+// nothing is left running.
+func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *stack, err error) {
+	s = &stack{narrator: &narrator{verbose: verbose}}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "visionkeeper-"); err != nil {
+		return nil, err
+	}
+	s.onClose(func() { os.RemoveAll(s.dir) })
+	if err := os.CopyFS(s.path(""), os.DirFS(app)); err != nil {
+		return nil, fmt.Errorf("take the app from %s: %w (run it by make run or make demo)", app, err)
+	}
+
+	tell("Starting Azurite …")
+	ports := azurite.Options{BlobPort: free(blobPort), QueuePort: free(queuePort)}
+	if s.azurite, err = azurite.Start(context.WithoutCancel(ctx), ports); err != nil {
+		return nil, err
+	}
+	s.onClose(s.azurite.Close)
+	if err := s.openStorage(ctx); err != nil {
+		return nil, err
+	}
+	tell("Starting the Custom Vision emulator …")
+	if err := s.startService(); err != nil {
+		return nil, err
+	}
+	tell("Starting the app under %s …", hostKind)
+	if err := s.writeSettings(); err != nil {
+		return nil, err
+	}
+	if s.host, err = startHost(ctx, hostKind, s.path(""), free(hostPort), s.narrator); err != nil {
+		return nil, err
+	}
+	s.onClose(s.host.close)
+	return s, nil
+}
+
+func (s *stack) onClose(f func()) { s.closers = append(s.closers, f) }
+
+// close ends everything, what was started last first.
+func (s *stack) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+	s.closers = nil
+}
+
+func (s *stack) path(name string) string { return filepath.Join(s.dir, "app", name) }
+
+// openStorage opens the three accounts and creates what a person would create in
+// Azure: the queue and the containers.
+func (s *stack) openStorage(ctx context.Context) error {
+	customer, err := storage.ParseConnectionString(s.azurite.ConnectionString(azurite.Customer))
+	if err != nil {
+		return err
+	}
+	archives, err := storage.ParseConnectionString(s.azurite.ConnectionString(azurite.Archive))
+	if err != nil {
+		return err
+	}
+	queues, err := customer.Queue(nil)
+	if err != nil {
+		return err
+	}
+	s.queue = queues.NewQueueClient(queueName)
+	if _, err := s.queue.Create(ctx, nil); err != nil {
+		return storage.Explain("create the queue", err)
+	}
+	models, err := customer.Blob(nil)
+	if err != nil {
+		return err
+	}
+	archiveBlobs, err := archives.Blob(nil)
+	if err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		in   *service.Client
+		name string
+	}{{models, modelContainer}, {archiveBlobs, archiveContainer}, {archiveBlobs, stateContainer}} {
+		if _, err := c.in.CreateContainer(ctx, c.name, nil); err != nil {
+			return storage.Explain("create the container "+c.name, err)
+		}
+	}
+	s.models = models.NewContainerClient(modelContainer).URL()
+	s.archive = archive.Open(archiveBlobs, archiveContainer, archive.Options{})
+	s.state = state.Open(archiveBlobs, stateContainer)
+	return nil
+}
+
+func (s *stack) startService() error {
+	customer, err := storage.ParseConnectionString(s.azurite.ConnectionString(azurite.Customer))
+	if err != nil {
+		return err
+	}
+	own, err := storage.ParseConnectionString(s.azurite.ConnectionString(azurite.Service))
+	if err != nil {
+		return err
+	}
+	server, err := emulator.New(emulator.Options{
+		Key: key, TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
+		Storage: customer, ServiceStorage: own,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(server.Close)
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", free(servicePort)))
+	if err != nil {
+		return err
+	}
+	web := &http.Server{Handler: server, ReadHeaderTimeout: 10 * time.Second}
+	go web.Serve(listener)
+	s.onClose(func() { web.Close() })
+	s.service = &customVision{Server: server, url: "http://" + listener.Addr().String()}
+	s.client, err = customvision.NewClientWithKey(s.service.url, key, nil)
+	return err
+}
+
+// writeSettings writes what a person would write for func start.
+func (s *stack) writeSettings() error {
+	settings, err := json.MarshalIndent(map[string]any{"IsEncrypted": false, "Values": map[string]string{
+		"FUNCTIONS_WORKER_RUNTIME": "custom",
+		"AzureWebJobsStorage":      s.azurite.ConnectionString(azurite.Archive),
+		"SWEEP_SCHEDULE":           "0 */5 * * * *",
+		"CUSTOMVISION_ENDPOINT":    s.service.url,
+		"CUSTOMVISION_KEY":         key,
+		"CustomVisionStorage":      s.azurite.ConnectionString(azurite.Customer),
+		"ArchiveStorage":           s.azurite.ConnectionString(azurite.Archive),
+		"NOTIFICATION_QUEUE":       queueName,
+		"MODEL_CONTAINER":          modelContainer,
+		"ARCHIVE_CONTAINER":        archiveContainer,
+		"STATE_CONTAINER":          stateContainer,
+		// Notifications are looked for more often than a deployed app would.
+		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:01",
+		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:05",
+	}}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(s.path("local.settings.json"), settings, 0o600),
+		os.WriteFile(s.path("policy.json"), demoPolicy, 0o644),
+	)
+}
+
+// connect creates a project with queue and container, as a person would by the
+// portal or the connect call of the storage-integration guide, and waits until
+// the app has seen Custom Vision's test message.
+func (s *stack) connect(ctx context.Context, name string) (customvision.Project, error) {
+	p, err := s.client.CreateProject(ctx, customvision.CreateProjectOptions{
+		Name: name, DomainID: generalCompact, ExportModelContainerURI: s.models, NotificationQueueURI: s.queue.URL(),
+	})
+	if err != nil {
+		return p, err
+	}
+	if p.Settings.NotificationQueueURI == "" || p.Settings.ExportModelContainerURI == "" {
+		return p, errors.New("connect the project: the service did not keep the storage URIs")
+	}
+	return p, s.until(ctx, "the app sees Custom Vision's test message", func() (bool, error) {
+		record, err := s.state.Load(ctx, p.ID)
+		return err == nil && record.ConnectionTest != nil, err
+	})
+}
+
+// patience is how long the next thing in the story may take.
+const patience = time.Minute
+
+// until waits for a condition.
+func (s *stack) until(ctx context.Context, what string, condition func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s this had not come about: %s", patience, what))
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if ok, err := condition(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case err := <-s.host.ended():
+			return fmt.Errorf("the Functions host ended by itself: %w", err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// free is the port if nobody listens there, else 0, which takes a free one.
+func free(port int) int {
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return 0
+	}
+	listener.Close()
+	return port
+}

@@ -1,0 +1,227 @@
+package e2e
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/figures"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+)
+
+// TestCrashAtEveryRequest kills the app before and after every request that it
+// makes in the course of each reaction, and lets deliveries and sweeps go on from
+// there. However it was cut, in the end everything is as after a run that nobody
+// cut: the same archive, and as many trainings and exports received by the
+// service, refused ones too.
+func TestCrashAtEveryRequest(t *testing.T) {
+	t.Parallel()
+	newFront(t, azuritetest.Start(t)) // Azurite is up before the worlds begin at once
+	var points, recovered atomic.Int64
+	// Worlds wait most of their time: for a redelivery, for a dead sender's
+	// deadline, for the app's own rate limit.
+	places := make(chan struct{}, 10*runtime.GOMAXPROCS(0))
+	var worlds sync.WaitGroup
+	inWorld := func(name string, run func(t *testing.T)) {
+		worlds.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			t.Run(name, run)
+		})
+	}
+	for _, r := range reactions {
+		inWorld(r.name, func(t *testing.T) {
+			clean := newWorld(t, r)
+			clean.front.watch(nil)
+			r.cause(clean)
+			sent := clean.front.requests()
+			require.Equal(t, r.want, clean.settles(), "nobody cut this one")
+			t.Logf("%s: %d requests", r.name, len(sent))
+			for k := 1; k <= len(sent); k++ {
+				for _, s := range []side{before, after} {
+					inWorld(fmt.Sprintf("%s/%s request %d", r.name, s, k), func(t *testing.T) {
+						points.Add(1)
+						w := newWorld(t, r)
+						w.crashAt(k, s)
+						r.cause(w)
+						got := w.settles()
+						require.True(t, w.crashed.Load(), "the app was killed")
+						require.Equal(t, r.want, got, sent[k-1])
+						recovered.Add(1)
+					})
+				}
+			}
+		})
+	}
+	worlds.Wait()
+	figures.Print(t, "%d crash points, %d recovered", points.Load(), recovered.Load())
+}
+
+// world is an app with its surroundings, all of its own but for Azurite.
+type world struct {
+	*app
+	front   *front
+	crashed atomic.Bool
+	// What prepare leaves for cause.
+	project, iteration string
+}
+
+func newWorld(t *testing.T, r reaction) *world {
+	t.Helper()
+	f := newFront(t, azuritetest.Start(t))
+	w := &world{front: f, app: newApp(t, options{policy: r.policy, front: f, emulator: emulator.Options{ModelSize: 20_000}, settings: map[string]string{
+		// A sender is dead after the deadline, 6 s, and the grace.
+		"AzureFunctionsJobHost__functionTimeout":                        "00:00:08",
+		"VISIONKEEPER_INTENT_GRACE":                                     "1s",
+		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
+	}})}
+	r.prepare(w)
+	return w
+}
+
+// crashAt arms the kill: SIGKILL, before or after the k-th request from here on.
+func (w *world) crashAt(k int, at side) {
+	w.front.watch(func(s side) bool {
+		if s != at || len(w.front.sent) != k || w.crashed.Load() {
+			return false
+		}
+		pid := w.host.Pid()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			w.t.Errorf("kill the app: %v", err)
+		}
+		for w.host.Pid() == pid { // until its successor runs
+			select {
+			case <-w.t.Context().Done():
+				return true
+			case <-time.After(time.Millisecond):
+			}
+		}
+		w.crashed.Store(true)
+		return true
+	})
+}
+
+// message puts a message on the queue and waits until a delivery of it succeeds.
+func (w *world) message(text string) {
+	w.t.Helper()
+	succeeded := func() int {
+		all, failed := w.ended("notifications")
+		return all - failed
+	}
+	had := succeeded()
+	w.put(text)
+	w.within("the message is dealt with", func() bool { return succeeded() > had })
+}
+
+// within waits for a condition longer than a dead sender is waited for, and than
+// any machine is busy.
+func (w *world) within(what string, condition func() bool) {
+	w.t.Helper()
+	require.Eventually(w.t, condition, 2*time.Minute, 100*time.Millisecond, what)
+}
+
+// figure is what may not depend on whether the app was killed. The attempts that
+// the state counts may: an export announced by a sender that died before it sent
+// is announced again. So may the count of a dead letter: it is of deliveries. And
+// so may dates and ids.
+type figure struct {
+	Trainings, Exports int               // received by the service, refused ones too
+	Backups            map[string]string // verdict by iteration and export
+	DeadLetters        []string
+}
+
+// settles sweeps until nothing is open, and tells what there is then.
+func (w *world) settles() figure {
+	w.t.Helper()
+	open := "nothing was looked at"
+	for began := time.Now(); open != "" && time.Since(began) < 2*time.Minute; {
+		w.service.FinishNow(emulator.Scope{})
+		w.sweep()
+		open = w.open()
+	}
+	require.Empty(w.t, open, "what is still open")
+	settled := w.figure()
+	w.sweep()
+	require.Equal(w.t, settled, w.figure(), "nothing comes after")
+	return settled
+}
+
+// open tells what is not settled; "" when everything is.
+func (w *world) open() string {
+	if n := w.poisoned(); n > 0 {
+		return fmt.Sprintf("%d poison messages", n)
+	}
+	health, err := w.state.Health(w.t.Context())
+	require.NoError(w.t, err)
+	if health.Round.IsZero() || len(health.Errors) > 0 || health.Unproven > 0 {
+		return fmt.Sprintf("health: %+v", health)
+	}
+	record := w.app.project(w.project)
+	for _, training := range record.Trainings {
+		if training.Open() {
+			return "a training is open"
+		}
+	}
+	its, err := w.client.Iterations(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	for _, it := range its {
+		if it.Status == customvision.StatusCompleted && (record.Iterations[it.ID] == nil || record.Iterations[it.ID].Settled == nil) {
+			return "iteration " + it.Name + " is not settled"
+		}
+	}
+	return ""
+}
+
+func (w *world) figure() figure {
+	w.t.Helper()
+	counts := w.service.Counts()
+	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Backups: map[string]string{}}
+	its, err := w.client.Iterations(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	list, err := w.archive.Backups(w.t.Context(), "", "")
+	require.NoError(w.t, err)
+	for _, b := range list {
+		name := "vanished"
+		if i := slices.IndexFunc(its, func(it customvision.Iteration) bool { return it.ID == b.Iteration }); i >= 0 {
+			name = its[i].Name
+		}
+		verdict := string(b.Verdict)
+		if proof, err := w.archive.Reverify(w.t.Context(), b); err != nil {
+			verdict = "counted as " + verdict + ", but: " + err.Error()
+		} else {
+			assert.Equal(w.t, archive.Proven, proof.Verdict)
+		}
+		f.Backups[name+" "+b.Key.String()] += verdict
+	}
+	assert.Equal(w.t, 2*len(list), w.archived(), "packages and proofs, nothing else, none twice")
+	letters, err := w.state.DeadLetters(w.t.Context())
+	require.NoError(w.t, err)
+	for _, l := range letters {
+		f.DeadLetters = append(f.DeadLetters, fmt.Sprintf("%s: %q", l.Reason, l.Raw))
+	}
+	return f
+}
+
+// archived counts the archive's blobs.
+func (w *world) archived() int {
+	w.t.Helper()
+	n := 0
+	pages := w.blobs.NewContainerClient(w.archiveName).NewListBlobsFlatPager(nil)
+	for pages.More() {
+		page, err := pages.NextPage(w.t.Context())
+		require.NoError(w.t, err)
+		n += len(page.Segment.BlobItems)
+	}
+	return n
+}

@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// documents are the texts whose commands and links are checked.
+func documents(t *testing.T) []string {
+	t.Helper()
+	docs, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	return append([]string{"README.md", "dev/emulator/README.md"}, docs...)
+}
+
+var (
+	// codeSpan finds what stands in a fenced block or between backticks.
+	codeSpan = regexp.MustCompile("(?s)```.*?```|`[^`\n]+`")
+	makeCall = regexp.MustCompile(`\bmake ([a-z][a-z-]*)`)
+	goRun    = regexp.MustCompile(`\bgo run (\./[\w./-]+)`)
+	link     = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
+)
+
+func TestEveryCommandInTheDocumentsExists(t *testing.T) {
+	t.Parallel()
+	help, err := exec.Command("make", "help").Output()
+	require.NoError(t, err)
+	commands := 0
+	for _, doc := range documents(t) {
+		text, err := os.ReadFile(doc)
+		require.NoError(t, err)
+		for _, code := range codeSpan.FindAllString(string(text), -1) {
+			for _, m := range makeCall.FindAllStringSubmatch(code, -1) {
+				commands++
+				assert.Contains(t, string(help), "make "+m[1]+" ", "%s says make %s", doc, m[1])
+			}
+			for _, m := range goRun.FindAllStringSubmatch(code, -1) {
+				commands++
+				assert.NoError(t, exec.Command("go", "list", m[1]).Run(), "%s says go run %s", doc, m[1])
+			}
+		}
+	}
+	assert.Greater(t, commands, 5, "the documents name commands")
+}
+
+func TestEveryLinkBetweenTheDocumentsLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	for _, doc := range documents(t) {
+		text, err := os.ReadFile(doc)
+		require.NoError(t, err)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			_, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1]))
+			assert.NoError(t, err, "%s links to %s", doc, m[1])
+		}
+	}
+}
+
+// TestTheReadmeNamesEveryDependency compares go.mod's direct dependencies with
+// the README's last section.
+func TestTheReadmeNamesEveryDependency(t *testing.T) {
+	t.Parallel()
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	sections := strings.Split(string(readme), "\n## ")
+	last := sections[len(sections)-1]
+	assert.True(t, strings.HasPrefix(last, "Dependencies"))
+	direct := 0
+	for line := range strings.Lines(string(mod)) {
+		fields := strings.Fields(line)
+		if len(fields) == 2 && strings.Contains(fields[0], "/") {
+			direct++
+			assert.Contains(t, last, "`"+strings.TrimPrefix(fields[0], "github.com/Azure/azure-sdk-for-go/sdk/")+"`", "the README gives the reason for it")
+		}
+	}
+	assert.Positive(t, direct)
+}
+
+// TestEveryTestThatADocumentNamesExists keeps promises tied to what shows them.
+func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+	t.Parallel()
+	listed, err := exec.Command("git", "grep", "-hoE", "^func Test[A-Za-z0-9]+", "--", "*_test.go").Output()
+	require.NoError(t, err)
+	named := 0
+	for _, doc := range documents(t) {
+		text, err := os.ReadFile(doc)
+		require.NoError(t, err)
+		for _, name := range regexp.MustCompile(`\bTest[A-Z][A-Za-z0-9]+`).FindAllString(string(text), -1) {
+			named++
+			assert.Contains(t, string(listed)+"func TestMain\n", "func "+name+"\n", "%s names it", doc)
+		}
+	}
+	assert.Greater(t, named, 20)
+}

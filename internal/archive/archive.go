@@ -1,0 +1,120 @@
+// Package archive keeps proven backups of exported Custom Vision models in a
+// Blob Storage container: it identifies an export's bytes before they are
+// copied, lets the storage service copy them, reads the copy back, and writes a
+// proof beside it. Listing, checking and restoring need the archive alone.
+//
+// It only ever adds blobs: nothing is overwritten or deleted, so the container
+// may be immutable. It knows blobs and zips, not the Training API and not
+// Functions. The layout is a promise, written down in docs/archive.md.
+//
+// Start reading at Archive, then Identify, Copy, Verify: one backup is these
+// three in turn.
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"visionkeeper/internal/storage"
+)
+
+var (
+	// ErrNotFound says that there is no such blob.
+	ErrNotFound = errors.New("there is no such blob")
+	// ErrChanged says that the bytes are not those that were identified: look again.
+	ErrChanged = errors.New("the source changed meanwhile")
+	// ErrTooLarge says that the bytes exceed Options.MaxSize.
+	ErrTooLarge = errors.New("it is larger than the archive takes")
+	// ErrDamaged says that the bytes are not those that the proof tells of, or
+	// that an export came damaged so often that its source must be.
+	ErrDamaged = errors.New("the bytes are damaged")
+	// ErrUnproven says that a backup has no proof yet.
+	ErrUnproven = errors.New("the backup has no proof yet")
+)
+
+const (
+	defaultMaxSize       = 1 << 30
+	defaultSyncCopyLimit = 256 << 20 // of Copy Blob From URL
+	defaultBlockSize     = 8 << 20
+	concurrentVerifies   = 2
+)
+
+// Options configure an Archive. The zero value is what production uses, but for
+// Version.
+type Options struct {
+	Version       string           // of the program, for proofs
+	Now           func() time.Time // default time.Now
+	MaxSize       int64            // largest package in bytes, default 1 GiB
+	TempDir       string           // default os.TempDir()
+	SyncCopyLimit int64            // largest package copied in one request, default and at most 256 MiB
+	BlockSize     int64            // of larger packages, default 8 MiB
+	// Sources are the options of requests to where packages come from. A Transport
+	// must not follow redirects and must leave the bytes as they are stored.
+	Sources azcore.ClientOptions
+}
+
+// Archive is a container of backups. It is safe for concurrent use.
+type Archive struct {
+	container *container.Client
+	name      string
+	options   Options
+	verifying chan struct{} // holds one token per verify under way
+	sources   runtime.Pipeline
+}
+
+// Open uses the container of the account that client talks to. It asks nothing;
+// see Check.
+func Open(client *service.Client, containerName string, o Options) *Archive {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxSize <= 0 {
+		o.MaxSize = defaultMaxSize
+	}
+	if o.TempDir == "" {
+		o.TempDir = os.TempDir()
+	}
+	if o.SyncCopyLimit <= 0 || o.SyncCopyLimit > defaultSyncCopyLimit {
+		o.SyncCopyLimit = defaultSyncCopyLimit
+	}
+	if o.BlockSize <= 0 {
+		o.BlockSize = defaultBlockSize
+	}
+	return &Archive{
+		container: client.NewContainerClient(containerName),
+		name:      containerName,
+		options:   o,
+		verifying: make(chan struct{}, concurrentVerifies),
+		sources:   sourcePipeline(o.Version, o.Sources),
+	}
+}
+
+// Check tells whether the container exists and may be reached. It never creates
+// it: an archive that appears by itself, empty, would hide that the true one is
+// elsewhere. (Get Container Properties)
+func (a *Archive) Check(ctx context.Context) error {
+	_, err := a.container.GetProperties(ctx, nil)
+	if storage.Status(err) == http.StatusNotFound {
+		return fmt.Errorf("the archive container %q does not exist: create it, it is never created by itself: az storage container create --name %s --account-name ACCOUNT", a.name, a.name)
+	}
+	return storage.Explain(fmt.Sprintf("reach the archive container %q", a.name), err)
+}
+
+// sourcePipeline sends requests to where packages come from: without any
+// credential but what the URL holds, and without following a redirect, so that
+// nobody can send it elsewhere.
+func sourcePipeline(version string, o azcore.ClientOptions) runtime.Pipeline {
+	if o.Transport == nil {
+		o.Transport = storage.Transport
+	}
+	return runtime.NewPipeline("visionkeeper", version, runtime.PipelineOptions{}, &o)
+}

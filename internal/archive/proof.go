@@ -1,0 +1,121 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"visionkeeper/internal/seal"
+	"visionkeeper/internal/storage"
+)
+
+// Proof tells what a package was when it was read back, and what it is. It is
+// sealed JSON beside the package, written once.
+type Proof struct {
+	Layout  int     `json:"layout"` // LayoutVersion when it was written
+	Verdict Verdict `json:"verdict"`
+	Note    string  `json:"note"` // why this verdict
+
+	Key
+	Blob      string `json:"blob"` // the package's name in the container
+	ContentID string `json:"contentId"`
+	Size      int64  `json:"size"` // bytes
+	SHA256    string `json:"sha256"`
+	ETag      string `json:"etag"` // of the package when it was read, without quotes
+	Source    Origin `json:"source"`
+
+	Manifest     json.RawMessage `json:"manifest"` // null where there is none that can be read
+	Model        *ModelFile      `json:"model"`    // null where the manifest's model file isn't in the package
+	Entries      int             `json:"entries"`  // of the zip
+	Uncompressed int64           `json:"uncompressed"`
+
+	Facts
+	VerifiedAt time.Time `json:"verifiedAt"`
+	Version    string    `json:"version"` // of the program
+}
+
+// ModelFile is the file whose hash the manifest tells.
+type ModelFile struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"` // bytes
+	SHA1 string `json:"sha1"`
+}
+
+// Facts are what a proof tells besides the bytes, as the Training API had it:
+// after its end nothing else will. All of it may be missing.
+type Facts struct {
+	ProjectName        string          `json:"projectName"`
+	IterationName      string          `json:"iterationName"`
+	Domain             Domain          `json:"domain"`
+	ClassificationType string          `json:"classificationType"` // empty for object detection
+	Tags               []Tag           `json:"tags"`
+	TrainedAt          *time.Time      `json:"trainedAt"`
+	Performance        json.RawMessage `json:"performance"` // as asked for, with the threshold; null where unknown
+	PublishedName      string          `json:"publishedName"`
+}
+
+// Domain is the domain that a model was trained on.
+type Domain struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// Tag is one label of a model.
+type Tag struct {
+	ID         string `json:"id"`
+	Name       string `json:"name"`
+	Type       string `json:"type"`
+	ImageCount int    `json:"imageCount"`
+}
+
+// maxProofSize is far above what 500 tags with their performance take.
+const maxProofSize = 4 << 20
+
+// Proof reads a backup's proof. The error is ErrUnproven where the backup names
+// none, ErrNotFound where it is gone, and seal.ErrBroken where it is damaged or
+// is that of another package. (Get Blob)
+func (a *Archive) Proof(ctx context.Context, b Backup) (Proof, error) {
+	if b.Proof == "" {
+		return Proof{}, fmt.Errorf("%s: %w", b.Blob, ErrUnproven)
+	}
+	what := "read the proof " + b.Proof
+	resp, err := a.container.NewBlobClient(b.Proof).DownloadStream(ctx, nil)
+	if storage.Status(err) == http.StatusNotFound {
+		return Proof{}, fmt.Errorf("%s: %w", what, ErrNotFound)
+	}
+	if err != nil {
+		return Proof{}, storage.Explain(what, err)
+	}
+	body := resp.NewRetryReader(ctx, nil)
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, maxProofSize+1))
+	if err != nil {
+		return Proof{}, storage.Explain(what, err)
+	}
+	p, err := parseProof(data)
+	if err != nil {
+		return Proof{}, fmt.Errorf("%s: %w", what, err)
+	}
+	if p.Key != b.Key || proofPath(p.Blob, p.Verdict) != b.Proof || (b.Blob != "" && p.Blob != b.Blob) {
+		return Proof{}, fmt.Errorf("%s: %w: it tells of %s", what, seal.ErrBroken, p.Blob)
+	}
+	return p, nil
+}
+
+func parseProof(data []byte) (Proof, error) {
+	if len(data) > maxProofSize {
+		return Proof{}, fmt.Errorf("it is larger than %d bytes: %w", maxProofSize, seal.ErrBroken)
+	}
+	var p Proof
+	if err := seal.Unmarshal(data, &p); err != nil {
+		return Proof{}, err
+	}
+	if p.Layout > LayoutVersion {
+		return Proof{}, fmt.Errorf("it is of layout %d, this program knows up to %d: use a newer one", p.Layout, LayoutVersion)
+	}
+	return p, nil
+}

@@ -1,0 +1,34 @@
+package archive
+
+import (
+	"context"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+
+	"visionkeeper/internal/storage"
+)
+
+// Resting tells an error that says: the blob lies in the Archive tier, where it
+// can't be read until it is rehydrated.
+func Resting(err error) bool {
+	return bloberror.HasCode(err, bloberror.BlobArchived, bloberror.BlobBeingRehydrated)
+}
+
+// Rehydrate asks for a backup's package and proof to be brought back from the
+// Archive tier to the Hot one, as far as they rest there. That takes up to 15
+// hours and isn't waited for. The bytes don't change. It needs the right to write
+// the blobs. Two requests. (Set Blob Tier)
+// https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
+func (a *Archive) Rehydrate(ctx context.Context, b Backup) error {
+	for _, name := range []string{b.Blob, b.Proof} {
+		if name == "" {
+			continue
+		}
+		_, err := a.container.NewBlobClient(name).SetTier(ctx, blob.AccessTierHot, nil)
+		if err != nil && !bloberror.HasCode(err, bloberror.BlobBeingRehydrated) {
+			return storage.Explain("bring "+name+" back from the Archive tier", err)
+		}
+	}
+	return nil
+}

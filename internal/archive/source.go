@@ -1,0 +1,169 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"visionkeeper/internal/storage"
+)
+
+// Source is where a package's bytes come from: a URL, or a stream through this
+// process where there is none.
+type Source struct {
+	Kind string // FromContainer, which is the default, FromDownload or FromArtifact
+	Name string // a blob's name, or host and path; without a query, since it goes into the proof
+	// URL is read without any further credential and without following redirects.
+	// It is a secret. Where it came from elsewhere, pass it through CheckDownloadURL.
+	URL string
+	// Open is used where URL is empty. It may be called several times and must
+	// give the same bytes.
+	Open func(context.Context) (io.ReadCloser, error)
+}
+
+// read is what a source answered to one request.
+type read struct {
+	body io.ReadCloser
+	size int64  // of the whole package; -1 where the source doesn't tell
+	etag string // without quotes
+	part bool   // body is the part asked for, not the whole
+}
+
+// get asks the URL for count bytes from offset on, or for all that follow where
+// count is 0. A source may answer with the whole instead. Where etag is given and
+// the source has another by now, the error is ErrChanged.
+func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag string) (read, error) {
+	what := fmt.Sprintf("read %s", s.Name)
+	req, err := runtime.NewRequest(ctx, http.MethodGet, s.URL)
+	if err != nil {
+		return read{}, fmt.Errorf("%s: its address is not a URL", what)
+	}
+	runtime.SkipBodyDownload(req)
+	switch {
+	case count > 0:
+		req.Raw().Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+count-1))
+	case offset > 0:
+		req.Raw().Header.Set("Range", fmt.Sprintf("bytes=%d-", offset))
+	}
+	if match := ifMatch(etag); match != nil {
+		req.Raw().Header.Set("If-Match", string(*match))
+	}
+	resp, err := a.sources.Do(req)
+	if err != nil {
+		return read{}, storage.Explain(what, err)
+	}
+	got := read{body: resp.Body, etag: unquote(resp.Header.Get("ETag"))}
+	switch resp.StatusCode {
+	case http.StatusOK:
+		got.size = resp.ContentLength
+		return got, nil
+	case http.StatusPartialContent:
+		_, total, _ := strings.Cut(resp.Header.Get("Content-Range"), "/")
+		got.part = true
+		if got.size, err = strconv.ParseInt(total, 10, 64); err == nil && got.size >= 0 {
+			return got, nil
+		}
+		resp.Body.Close()
+		return read{}, fmt.Errorf("%s: the answer does not tell the whole length", what)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusRequestedRangeNotSatisfiable:
+		if offset == 0 { // only an empty blob has no first byte
+			return read{body: http.NoBody, etag: got.etag}, nil
+		}
+		return read{}, fmt.Errorf("%s: %w: it became shorter", what, ErrChanged)
+	case http.StatusNotFound:
+		return read{}, fmt.Errorf("%s: %w", what, ErrNotFound)
+	case http.StatusPreconditionFailed:
+		return read{}, fmt.Errorf("%s: %w", what, ErrChanged)
+	}
+	return read{}, storage.Explain(what, runtime.NewResponseError(resp))
+}
+
+// readAttempts is how often a body that breaks off is asked for again.
+const readAttempts = 3
+
+// part reads count bytes from offset on, which must all be there.
+func (a *Archive) part(ctx context.Context, s Source, offset, count int64, etag string) ([]byte, error) {
+	buf := make([]byte, count)
+	for attempt := 1; ; attempt++ {
+		got, err := a.get(ctx, s, offset, count, etag)
+		if err != nil {
+			return nil, err
+		}
+		if !got.part {
+			got.body.Close()
+			return nil, fmt.Errorf("read %s: %w: it no longer gives parts", s.Name, ErrChanged)
+		}
+		_, err = io.ReadFull(got.body, buf)
+		got.body.Close()
+		if err == nil {
+			return buf, nil
+		}
+		if attempt == readAttempts || ctx.Err() != nil {
+			return nil, fmt.Errorf("read %s: it broke off %d times: %w", s.Name, attempt, err)
+		}
+	}
+}
+
+// whole writes all of a source to w, and tells how much that was. With an ETag,
+// an answer that breaks off is continued.
+func (a *Archive) whole(ctx context.Context, s Source, etag string, w io.Writer) (int64, error) {
+	if s.URL == "" {
+		return a.stream(ctx, s, w)
+	}
+	var done int64
+	for attempt := 1; ; attempt++ {
+		got, err := a.get(ctx, s, done, 0, etag)
+		if err != nil {
+			return done, err
+		}
+		if done > 0 && !got.part {
+			got.body.Close()
+			return done, fmt.Errorf("read %s: it broke off after %d bytes and gives no parts", s.Name, done)
+		}
+		if got.size > a.options.MaxSize {
+			got.body.Close()
+			return done, a.tooLarge(s.Name, got.size)
+		}
+		n, err := io.Copy(w, io.LimitReader(got.body, a.options.MaxSize+1-done))
+		got.body.Close()
+		done += n
+		switch {
+		case done > a.options.MaxSize:
+			return done, a.tooLarge(s.Name, done)
+		case done == got.size || (got.size < 0 && err == nil):
+			return done, nil
+		}
+		if etag = got.etag; ifMatch(etag) == nil || attempt == readAttempts || ctx.Err() != nil {
+			return done, fmt.Errorf("read %s: it broke off after %d of %d bytes: %w", s.Name, done, got.size, errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+func (a *Archive) stream(ctx context.Context, s Source, w io.Writer) (int64, error) {
+	body, err := s.Open(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", s.Name, err)
+	}
+	defer body.Close()
+	n, err := io.Copy(w, io.LimitReader(body, a.options.MaxSize+1))
+	if err != nil {
+		return n, fmt.Errorf("read %s: %w", s.Name, err)
+	}
+	if n > a.options.MaxSize {
+		return n, a.tooLarge(s.Name, n)
+	}
+	return n, nil
+}
+
+func (a *Archive) tooLarge(name string, size int64) error {
+	return fmt.Errorf("%s has at least %d bytes: %w (%d)", name, size, ErrTooLarge, a.options.MaxSize)
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"slices"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
+)
+
+// action is one step that was or would be taken.
+type action struct {
+	Kind          reconcile.ActionKind `json:"kind"`
+	Iteration     string               `json:"iteration"`
+	IterationName string               `json:"iterationName"`
+	Export        string               `json:"export"`
+	Blob          string               `json:"blob"` // of the model container, where one is meant
+	Why           string               `json:"why"`
+}
+
+func actions(list []reconcile.Action, iterations []customvision.Iteration) []action {
+	out := []action{}
+	for _, a := range list {
+		step := action{Kind: a.Kind, Iteration: a.Iteration, Export: a.Export, Blob: a.Blob, Why: a.Why}
+		if i := slices.IndexFunc(iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration }); i >= 0 {
+			step.IterationName = iterations[i].Name
+		}
+		out = append(out, step)
+	}
+	return out
+}
+
+// rows are an action's lines in a table. What only concerns the program's own
+// memory is left out unless the person wants to know more.
+func (p *program) rows(project string, list []action, words map[reconcile.ActionKind]string) [][]string {
+	var rows [][]string
+	for _, a := range list {
+		if own := a.Kind == reconcile.Describe || a.Kind == reconcile.Settle; own && !p.verbose {
+			continue
+		}
+		iteration := a.IterationName
+		if iteration == "" {
+			iteration = a.Iteration
+		}
+		rows = append(rows, []string{words[a.Kind], orDash(project), iteration, orDash(a.exported()), a.Why})
+	}
+	return rows
+}
+
+// exported is the export that is meant, or the platform that the blob's name tells.
+func (a action) exported() string {
+	if a.Export == "" && a.Blob != "" {
+		_, _, platform, _ := customvision.ParseBlobName(a.Blob) // only such names are listed
+		return platform
+	}
+	return a.Export
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+var (
+	wasDone = map[reconcile.ActionKind]string{
+		reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining",
+		reconcile.Adopt: "found again", reconcile.Block: "given up", reconcile.Settle: "settled", reconcile.Wait: "waiting",
+	}
+	wouldBeDone = map[reconcile.ActionKind]string{
+		reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain",
+		reconcile.Adopt: "find again", reconcile.Block: "give up", reconcile.Settle: "settle", reconcile.Wait: "wait",
+	}
+)

@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
+)
+
+func TestEveryKindOfActionHasWords(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []reconcile.ActionKind{reconcile.Describe, reconcile.Backup, reconcile.Collect, reconcile.Export,
+		reconcile.Retrain, reconcile.Adopt, reconcile.Block, reconcile.Wait, reconcile.Settle} {
+		assert.NotEmpty(t, wasDone[kind], kind)
+		assert.NotEmpty(t, wouldBeDone[kind], kind)
+	}
+}
+
+func TestABlobIsShownByItsPlatform(t *testing.T) {
+	t.Parallel()
+	const id = "11111111-1111-4111-8111-111111111111"
+	blob := customvision.BlobName(id, id, "ONNX")
+	list := actions([]reconcile.Action{{Kind: reconcile.Collect, Iteration: id, Blob: blob, Why: "why"}}, nil)
+	assert.Equal(t, blob, list[0].Blob)
+	assert.Equal(t, [][]string{{"archived", "Kitchen", id, "ONNX", "why"}}, (&program{}).rows("Kitchen", list, wasDone))
+}

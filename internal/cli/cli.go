@@ -1,0 +1,146 @@
+// Package cli is the program's command line: one file per verb, over the same
+// parts that serve under the Functions host. It decides nothing about models;
+// what is archived, asked for or trained is decided in reconcile. docs/commands.md
+// shows every verb with its JSON and the exit codes. Start reading at Main.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"visionkeeper/internal/redact"
+)
+
+// The exit codes.
+const (
+	exitFine        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitFound       = 3   // verify, check, restore: something is wrong, and is said
+	exitUntested    = 4   // connect: the URIs are kept, no test message was seen
+	exitInterrupted = 130 // Ctrl-C, as shells have it
+)
+
+const about = `Visionkeeper archives every model that Azure Custom Vision exports, with proof,
+asks for the exports you want, and retrains after failures.
+
+Without a verb it serves under the Azure Functions host, which starts it. The
+verbs are for people. They read the settings of the app from the environment or
+from a local.settings.json.`
+
+// Main runs the program with the process's arguments and gives its exit code.
+func Main(version string) int {
+	p := &program{version: version}
+	p.out.stdout, p.out.stderr = redact.Writer(os.Stdout), redact.Writer(os.Stderr)
+	p.out.lookAt(os.Stdout, os.Stderr)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p.heedNoMore = stop
+	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends at once
+	return p.run(ctx, os.Args[1:])
+}
+
+// program is one run of the program.
+type program struct {
+	version      string
+	settingsFile string
+	verbose      bool
+	out          output
+
+	heedNoMore func() // signals end the process from now on
+	began      bool   // the arguments are understood and a verb runs
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
+	root := p.commands()
+	root.SetArgs(args)
+	root.SetOut(p.out.stdout)
+	root.SetErr(p.out.stderr)
+	err := root.ExecuteContext(ctx)
+	p.out.endProgress()
+	var code exitCode
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.As(err, &code): // all is said
+		return int(code)
+	case !p.began:
+		fmt.Fprintf(p.out.stderr, "%s.\nRun `visionkeeper --help`, or a verb with --help.\n", sentence(err.Error()))
+		return exitUsage
+	}
+	p.out.problems(explain(err), p.verbose)
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+// exitCode ends the program with a code after everything has been said.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// commands is the whole tree of verbs.
+func (p *program) commands() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "visionkeeper",
+		Short:         "Keep, prove and renew Azure Custom Vision's exported models",
+		Long:          about,
+		Version:       p.version,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") == "" {
+				return c.Help()
+			}
+			return p.serve(c.Context())
+		},
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default local.settings.json beside the program")
+	flags.BoolVar(&p.out.json, "json", false, "print JSON for programs")
+	flags.BoolVar(&p.verbose, "verbose", false, "tell more, such as the services' request ids")
+	root.AddCommand(
+		p.connectCommand(),
+		p.checkCommand(),
+		p.planCommand(),
+		p.reconcileCommand(),
+		p.statusCommand(),
+		p.verifyCommand(),
+		p.restoreCommand(),
+		p.deadLettersCommand(),
+		p.versionCommand(),
+	)
+	return root
+}
+
+// verb makes a command of a function that gets the command's context.
+func (p *program) verb(use, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			p.began = true
+			return run(c.Context(), args)
+		},
+	}
+}
+
+// output is where a verb prints, and how.
+type output struct {
+	stdout, stderr io.Writer
+	json           bool
+	colour         bool // stdout is a terminal and takes colours
+	live           bool // stderr is a terminal, so progress may be shown
+
+	mu    sync.Mutex
+	shown bool // a progress line stands on stderr
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/reconcile"
+)
+
+type planResult struct {
+	Mode     policy.Mode `json:"mode"`
+	Projects []planned   `json:"projects"`
+	Warnings []string    `json:"warnings"`
+}
+
+type planned struct {
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	Outside bool     `json:"outsidePolicy"`
+	Planned []action `json:"planned"`
+	Waiting []action `json:"waiting"`
+}
+
+func (p *program) planCommand() *cobra.Command {
+	var s scope
+	c := p.verb("plan", "Say what a reconcile would do now, and why", `
+It only looks: nothing is sent, copied or written. What a step would show isn't
+guessed, so after those steps there may be more to do.`,
+		func(ctx context.Context, _ []string) error { return could("make a plan", p.plan(ctx, s)) })
+	s.flags(c)
+	return c
+}
+
+func (p *program) plan(ctx context.Context, s scope) error {
+	r, projects, warnings, err := p.reconciler(ctx, s)
+	if err != nil {
+		return err
+	}
+	if r.Service == nil {
+		project := customvision.Project{}
+		if s.project != "" {
+			if project.ID, err = customvision.ParseID(s.project); err != nil {
+				return err
+			}
+		}
+		projects = append(projects, project)
+	}
+	result := planResult{Mode: r.Policy.Mode, Projects: []planned{}, Warnings: append([]string{}, warnings...)}
+	for i, project := range projects {
+		p.out.progress(i, len(projects), project.Name)
+		one, err := p.planProject(ctx, r, project, s.iteration)
+		if err != nil {
+			return err
+		}
+		result.Projects = append(result.Projects, one)
+	}
+	return p.out.result(result, func() { p.sayPlan(result) })
+}
+
+func (p *program) planProject(ctx context.Context, r *reconcile.Reconciler, project customvision.Project, iteration string) (planned, error) {
+	key := reconcile.Key{Project: project.ID}
+	var err error
+	if iteration != "" && r.Service != nil {
+		if key.Iteration, err = findIteration(ctx, r.Service, project, iteration); err != nil {
+			return planned{}, err
+		}
+	}
+	list, report, err := r.Preview(ctx, key)
+	if err != nil {
+		return planned{}, err
+	}
+	return planned{
+		ID: project.ID, Name: project.Name, Outside: report.Outside,
+		Planned: actions(list, report.Iterations), Waiting: actions(report.Waiting, report.Iterations),
+	}, nil
+}
+
+func (p *program) sayPlan(result planResult) {
+	for _, w := range result.Warnings {
+		p.out.warn("%s.", p.out.yellow(sentence(w)))
+	}
+	rows := [][]string{{"", "PROJECT", "ITERATION", "EXPORT", "WHY"}}
+	for _, project := range result.Projects {
+		if project.Outside {
+			rows = append(rows, []string{"leave", project.Name, "-", "-", "the policy names no rule for it"})
+		}
+		rows = append(rows, p.rows(project.Name, project.Planned, wouldBeDone)...)
+		rows = append(rows, p.rows(project.Name, project.Waiting, wouldBeDone)...)
+	}
+	if len(rows) == 1 {
+		p.out.say("Nothing to do: all is as the policy wants it.")
+		return
+	}
+	p.out.table(rows)
+	if result.Mode == policy.Observe {
+		p.out.say("\nThe policy only observes: nothing is asked for or trained, finished exports are archived.")
+	}
+}

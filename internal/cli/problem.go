@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/storage"
+)
+
+// problem is an error as a person reads it, a sentence each: what couldn't be
+// done, why, and what to do.
+type problem struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+	Do   string `json:"do"`
+	// Only with --verbose: of the service, for Azure support; and the full words of
+	// a library below.
+	RequestID string `json:"requestId,omitempty"`
+	Detail    string `json:"detail,omitempty"`
+}
+
+func (p problem) Error() string { return p.What + ": " + p.Why }
+
+// could says what couldn't be done when err came; nil if err is.
+func could(not string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return attempt{not, err}
+}
+
+type attempt struct {
+	not string
+	err error
+}
+
+func (a attempt) Error() string { return a.not + ": " + a.err.Error() }
+func (a attempt) Unwrap() error { return a.err }
+
+// checkHint is what to do where nothing better is known.
+const checkHint = "Run `visionkeeper check`: it looks at each part by itself and says what is wrong"
+
+// explain makes problems of an error: one of each error that was joined.
+func explain(err error) []problem {
+	what := "do it"
+	var tried attempt
+	if errors.As(err, &tried) {
+		what, err = tried.not, tried.err
+	}
+	var list []problem
+	for _, e := range flatten(err) {
+		list = append(list, explainOne("Could not "+what, e))
+	}
+	return list
+}
+
+func explainOne(what string, err error) problem {
+	var known problem
+	var refused *storage.Error
+	var service *customvision.Error
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.Is(err, context.Canceled):
+		return problem{What: what, Why: "It was interrupted", Do: "Run it again to go on"}
+	case noToken(err):
+		known = problem{
+			Why: "No identity could sign in", Detail: err.Error(),
+			Do: "Sign in with `az login`, or see that the managed or workload identity is set up; a connection string or CUSTOMVISION_KEY works without one",
+		}
+	case errors.As(err, &refused):
+		known = storageProblem(refused)
+		known.Why = within(err, refused, refused.Op) + known.Why
+	case errors.As(err, &service):
+		known = serviceProblem(service)
+		known.Why = within(err, service, service.Operation) + known.Why
+	default:
+		known = problem{Why: err.Error(), Do: checkHint}
+		if m := remedy.FindStringSubmatch(err.Error()); m != nil {
+			known.Why, known.Do = m[1], m[2]
+		}
+	}
+	known.What = what
+	return known
+}
+
+// remedy finds what to do in an error of this program's own, which stands last.
+var remedy = regexp.MustCompile(`^(.+?): ((?:copy|create|decrypt|give|mend|set|use|write) .+)$`)
+
+// noToken tells that azidentity gave no token. Its own errors don't always come
+// through, but the names of its credentials do, with what each of them says:
+// many lines, raw answers among them.
+func noToken(err error) bool {
+	var failed *azidentity.AuthenticationFailedError
+	return errors.As(err, &failed) || strings.Contains(err.Error(), "Credential: failed to acquire a token") ||
+		strings.Contains(err.Error(), "Credential authentication failed") || credentialUnavailable.MatchString(err.Error())
+}
+
+var credentialUnavailable = regexp.MustCompile(`\b(ManagedIdentity|WorkloadIdentity|AzureCLI|Environment|DefaultAzure)Credential: `)
+
+// within is what was being done when an error came from below: the text around
+// it, else its own operation.
+func within(err, inner error, operation string) string {
+	around, _, _ := strings.Cut(err.Error(), inner.Error())
+	if around = strings.TrimSuffix(around, ": "); around == "" {
+		around = operation
+	}
+	return around + ": "
+}
+
+// flatten takes apart what errors.Join joined, which prints one a line.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var lines []string
+	var list []error
+	for _, e := range joined.Unwrap() {
+		lines = append(lines, e.Error())
+		list = append(list, flatten(e)...)
+	}
+	if strings.Join(lines, "\n") != err.Error() {
+		return []error{err}
+	}
+	return list
+}
+
+// problems prints them on stderr; as JSON if that was asked for.
+func (o *output) problems(list []problem, verbose bool) {
+	if o.json {
+		if !verbose {
+			for i := range list {
+				list[i].RequestID, list[i].Detail = "", ""
+			}
+		}
+		json.NewEncoder(o.stderr).Encode(map[string][]problem{"problems": list})
+		return
+	}
+	for _, p := range list {
+		fmt.Fprintf(o.stderr, "%s.\n%s.\n%s.\n", o.red(sentence(p.What)), sentence(p.Why), sentence(p.Do))
+		if verbose && p.RequestID != "" {
+			fmt.Fprintf(o.stderr, "Request id, for Azure support: %s\n", p.RequestID)
+		}
+		if verbose && p.Detail != "" {
+			fmt.Fprintf(o.stderr, "In full: %s\n", strings.Join(strings.Fields(p.Detail), " "))
+		}
+	}
+}
+
+// sentence begins with a capital and has no full stop.
+func sentence(s string) string {
+	s = strings.TrimRight(strings.Join(strings.Fields(s), " "), ".")
+	first, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + s[size:]
+}

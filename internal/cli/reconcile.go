@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
+)
+
+type reconcileResult struct {
+	Projects []reconciled `json:"projects"`
+	// NotBegun are the projects that an interruption left out.
+	NotBegun []string `json:"notBegun"`
+	Warnings []string `json:"warnings"`
+}
+
+type reconciled struct {
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Outside  bool      `json:"outsidePolicy"`
+	Done     []action  `json:"done"`
+	Waiting  []action  `json:"waiting"`
+	Problems []problem `json:"problems"`
+}
+
+// scope is what a verb is asked to look at.
+type scope struct{ project, iteration string }
+
+func (s *scope) flags(c *cobra.Command) {
+	c.Flags().StringVar(&s.project, "project", "", "`name` or id of a project; default all")
+	c.Flags().StringVar(&s.iteration, "iteration", "", "`name` or id of an iteration, latest, or published; default all")
+}
+
+func (p *program) reconcileCommand() *cobra.Command {
+	var s scope
+	var wait bool
+	c := p.verb("reconcile", "Do now what the policy asks", `
+Looks at every project, archives finished exports, asks for the exports that the
+policy wants and retrains after failures: the same that notifications and the
+timer lead to. Ctrl-C lets the project under way be finished and begins no
+other; a second Ctrl-C ends at once, and the next run looks before it acts.`,
+		func(ctx context.Context, _ []string) error { return p.reconcile(ctx, s, wait) })
+	s.flags(c)
+	c.Flags().BoolVar(&wait, "wait", false, "go on until Custom Vision has nothing under way any more")
+	return c
+}
+
+// reconciler opens all that the app has, and the projects that were asked for:
+// none where there is no endpoint.
+func (p *program) reconciler(ctx context.Context, s scope) (*reconcile.Reconciler, []customvision.Project, []string, error) {
+	set, getenv, err := p.settings()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r, warnings, err := newReconciler(set, p.version, filepath.Join(p.appRoot(getenv), policyName))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if s.iteration != "" && s.project == "" {
+		return nil, nil, nil, problem{What: "Could not find the iteration", Why: "Its name alone does not tell the project", Do: "Give --project too"}
+	}
+	if r.Service == nil {
+		return r, nil, warnings, nil
+	}
+	projects, err := findProjects(ctx, r.Service, s.project)
+	return r, projects, warnings, err
+}
+
+func (p *program) reconcile(ctx context.Context, s scope, wait bool) error {
+	r, projects, warnings, err := p.reconciler(ctx, s)
+	if err != nil {
+		return could("reconcile", err)
+	}
+	for _, w := range warnings {
+		p.out.warn("%s.", p.out.yellow(sentence(w)))
+	}
+	if r.Service == nil {
+		return p.reconcileContainer(ctx, r, s, warnings)
+	}
+	result := reconcileResult{Projects: []reconciled{}, NotBegun: []string{}, Warnings: append([]string{}, warnings...)}
+	failed := false
+	for i, project := range projects {
+		if ctx.Err() != nil {
+			result.NotBegun = append(result.NotBegun, project.Name)
+			continue
+		}
+		p.out.progress(i, len(projects), project.Name)
+		done := p.reconcileProject(ctx, r, project, s.iteration, wait)
+		failed = failed || len(done.Problems) > 0
+		result.Projects = append(result.Projects, done)
+	}
+	if err := p.out.result(result, func() { p.sayReconciled(result) }); err != nil {
+		return err
+	}
+	switch {
+	case ctx.Err() != nil:
+		p.out.warn("Interrupted. Not begun: %s.", orNone(result.NotBegun))
+		return exitCode(exitInterrupted)
+	case failed:
+		return exitCode(exitFailed)
+	}
+	return nil
+}
+
+// reconcileProject reconciles one project to its end: an interruption is heeded
+// between two runs, so that nothing is left half sent.
+func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler, project customvision.Project, iteration string, wait bool) reconciled {
+	result := reconciled{ID: project.ID, Name: project.Name, Done: []action{}, Waiting: []action{}, Problems: []problem{}}
+	fail := func(err error) reconciled {
+		result.Problems = explain(could(fmt.Sprintf("reconcile the project %q", project.Name), err))
+		return result
+	}
+	key := reconcile.Key{Project: project.ID}
+	if iteration != "" {
+		id, err := findIteration(ctx, r.Service, project, iteration)
+		if err != nil {
+			return fail(err)
+		}
+		key.Iteration = id
+	}
+	told := context.AfterFunc(ctx, func() {
+		p.heedNoMore()
+		p.out.warn("Finishing the project %q; Ctrl-C again ends at once.", project.Name)
+	})
+	defer told()
+	for {
+		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), key)
+		result.Outside = report.Outside
+		result.Done = append(result.Done, actions(report.Done, report.Iterations)...)
+		result.Waiting = actions(report.Waiting, report.Iterations)
+		if err != nil {
+			return fail(err)
+		}
+		if !wait || len(report.Waiting) == 0 || ctx.Err() != nil {
+			return result
+		}
+	}
+}
+
+// reconcileContainer is for the app without an endpoint.
+func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconciler, s scope, warnings []string) error {
+	result := reconcileResult{Projects: []reconciled{}, NotBegun: []string{}, Warnings: warnings}
+	if s.project != "" {
+		id, err := customvision.ParseID(s.project)
+		if err != nil {
+			return problem{What: "Could not find the project " + s.project, Why: "Without CUSTOMVISION_ENDPOINT only ids are known", Do: "Name it by its id"}
+		}
+		report, err := r.Reconcile(p.logged(ctx), reconcile.Key{Project: id})
+		if err != nil {
+			return could("archive the model container's blobs", err)
+		}
+		result.Projects = append(result.Projects, reconciled{ID: id, Done: actions(report.Done, nil), Waiting: []action{}, Problems: []problem{}})
+		return p.out.result(result, func() { p.sayReconciled(result) })
+	}
+	swept, err := r.Sweep(p.logged(ctx), "")
+	if err != nil {
+		return could("archive the model container's blobs", err)
+	}
+	return p.out.result(result, func() {
+		p.out.say("All that lies in the model container is archived, of %s.", count(swept.Covered, "project"))
+	})
+}
+
+// logged gives what is called below the program's own log, if the person wants it.
+func (p *program) logged(ctx context.Context) context.Context {
+	if !p.verbose {
+		return ctx
+	}
+	log := zerolog.New(zerolog.ConsoleWriter{Out: p.out.stderr, NoColor: !p.out.colour}).With().Timestamp().Logger()
+	return log.WithContext(ctx)
+}
+
+func (p *program) sayReconciled(result reconcileResult) {
+	rows := [][]string{{"", "PROJECT", "ITERATION", "EXPORT", "WHY"}}
+	for _, r := range result.Projects {
+		rows = append(rows, p.rows(r.Name, r.Done, wasDone)...)
+		rows = append(rows, p.rows(r.Name, r.Waiting, wasDone)...)
+	}
+	if len(rows) > 1 {
+		p.out.table(rows)
+	}
+	for _, r := range result.Projects {
+		p.out.problems(r.Problems, p.verbose)
+	}
+	if len(rows) == 1 && len(result.NotBegun) == 0 {
+		p.out.say("Nothing to do: all is as the policy wants it.")
+	}
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"visionkeeper/internal/archive"
+)
+
+type restoreResult struct {
+	Path      string          `json:"path"`
+	Project   string          `json:"project"`
+	Iteration string          `json:"iteration"`
+	Export    string          `json:"export"`
+	Verdict   archive.Verdict `json:"verdict"`
+	Note      string          `json:"note"`
+	SHA256    string          `json:"sha256"`
+	Size      int64           `json:"size"`
+	Files     []string        `json:"files"` // what was unpacked; empty without --unzip
+}
+
+type restoration struct {
+	scope
+	platform, flavor, to    string
+	unzip, rehydrate, force bool
+}
+
+func (p *program) restoreCommand() *cobra.Command {
+	var r restoration
+	c := p.verb("restore", "Put a model from the archive on disk, and prove it", `
+Works from the archive alone: without Custom Vision, its key, and the state. The
+bytes are compared with the proof that was written when they were archived.
+Nothing stands under the final name before that has succeeded.`,
+		func(ctx context.Context, _ []string) error { return could("restore the model", p.restore(ctx, r)) })
+	f := c.Flags()
+	f.StringVar(&r.project, "project", "", "`name` or id of the project; may be left out where there is one")
+	f.StringVar(&r.iteration, "iteration", "latest", "`name` or id of the iteration, latest, or published")
+	f.StringVar(&r.platform, "platform", "", "export platform, such as ONNX; may be left out where there is one export")
+	f.StringVar(&r.flavor, "flavor", "", "export flavor, such as ONNXFloat16; default the platform's own")
+	f.StringVar(&r.to, "to", "", "`path` of the file, or with --unzip of the new folder; default a name in this folder")
+	f.BoolVar(&r.unzip, "unzip", false, "unpack the package into a new folder")
+	f.BoolVar(&r.rehydrate, "rehydrate", false, "have a package that rests in the Archive tier brought back")
+	f.BoolVar(&r.force, "force", false, "write over a file that is there")
+	return c
+}
+
+func (p *program) restore(ctx context.Context, r restoration) error {
+	v, err := p.openVault()
+	if err != nil {
+		return err
+	}
+	models, err := inventory(ctx, v.archive)
+	if err != nil {
+		return err
+	}
+	if len(models) == 0 {
+		return errEmptyArchive
+	}
+	if models, err = r.choose(models); err != nil {
+		return err
+	}
+	m := models[0]
+	copies, err := r.export(m)
+	if err != nil {
+		return err
+	}
+	if r.to == "" {
+		r.to = fileName(m, copies[0], r.unzip)
+	}
+	if _, err := os.Lstat(r.to); err == nil && (!r.force || r.unzip) {
+		do := "Choose another name with --to, or write over it with --force"
+		if r.unzip {
+			do = "Choose another folder with --to"
+		}
+		return problem{What: "Could not restore the model to " + r.to, Why: "It is there already", Do: do}
+	}
+	proof, files, err := p.firstGood(ctx, v.archive, copies, r)
+	if err != nil {
+		return err
+	}
+	result := restoreResult{
+		Path: r.to, Project: m.projectName, Iteration: m.iterationName, Export: proof.Key.String(),
+		Verdict: proof.Verdict, Note: proof.Note, SHA256: proof.SHA256, Size: proof.Size, Files: append([]string{}, files...),
+	}
+	if err := p.out.result(result, func() { p.sayRestored(result) }); err != nil {
+		return err
+	}
+	if !proof.Verdict.Counts() {
+		p.out.warn("%s", p.out.red("These bytes are no backup to rely on: "+proof.Note+"."))
+		return exitCode(exitFound)
+	}
+	return nil
+}
+
+// export finds the copies of the export that is meant, the best first.
+func (r restoration) export(m *model) ([]archive.Backup, error) {
+	exports := m.exports()
+	var list []string
+	for name := range exports {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	what := fmt.Sprintf("Could not find the export %s of %s, %s", strings.Trim(r.platform+"."+r.flavor, "."), m.projectName, m.iterationName)
+	do := "Choose by --platform and --flavor one of " + strings.Join(list, ", ")
+	if r.platform == "" {
+		if len(list) > 1 {
+			return nil, problem{What: "Could not tell which export is meant", Why: fmt.Sprintf("%s, %s has %d", m.projectName, m.iterationName, len(list)), Do: do}
+		}
+		return exports[list[0]], nil
+	}
+	key, err := archive.NewKey(m.project, m.iteration, r.platform, r.flavor)
+	if err != nil {
+		return nil, problem{What: what, Why: err.Error(), Do: do}
+	}
+	if exports[key.String()] == nil {
+		return nil, problem{What: what, Why: "The archive has no backup of it", Do: do}
+	}
+	return exports[key.String()], nil
+}
+
+// firstGood restores the first copy that is what its proof says. What is wrong
+// with those before is said.
+func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []archive.Backup, r restoration) (archive.Proof, []string, error) {
+	var errs []error
+	for _, b := range copies {
+		proof, files, err := p.putOnDisk(ctx, a, b, r)
+		if archive.Resting(err) {
+			err = p.resting(ctx, a, b, r, func() error { proof, files, err = p.putOnDisk(ctx, a, b, r); return err })
+		}
+		if err == nil {
+			for _, e := range errs {
+				p.out.warn("A copy was passed over: %s.", e)
+			}
+			return proof, files, nil
+		}
+		found, isBad := judge(err)
+		if !isBad {
+			return archive.Proof{}, nil, err
+		}
+		do := "Nothing was written; if Custom Vision still has the model, export it in another flavor or train it again"
+		if found.finding == unproven {
+			do = "Run `visionkeeper reconcile`, which proves it, and then this again"
+		}
+		errs = append(errs, problem{What: "Could not restore " + b.Key.String(), Why: found.why, Do: do})
+	}
+	return archive.Proof{}, nil, errors.Join(errs...)
+}
+
+// resting deals with a package in the Archive tier.
+func (p *program) resting(ctx context.Context, a *archive.Archive, b archive.Backup, r restoration, again func() error) error {
+	what := "Could not restore " + b.Key.String() + " yet"
+	if !r.rehydrate {
+		return problem{What: what, Why: "It rests in the Archive tier, where nothing can be read", Do: "Run this again with --rehydrate, which has it brought back within 15 hours; that is charged"}
+	}
+	if err := a.Rehydrate(ctx, b); err != nil {
+		return err
+	}
+	err := again()
+	if archive.Resting(err) {
+		return problem{What: what, Why: "It is being brought back from the Archive tier, which takes up to 15 hours", Do: "Run the same command again then"}
+	}
+	return err
+}
+
+// putOnDisk writes a package beside its final place, proves it, and moves it
+// there, unpacked if that is wanted.
+func (p *program) putOnDisk(ctx context.Context, a *archive.Archive, b archive.Backup, r restoration) (archive.Proof, []string, error) {
+	file, err := os.CreateTemp(filepath.Dir(r.to), ".visionkeeper-*")
+	if err != nil {
+		return archive.Proof{}, nil, problem{What: "Could not write to " + r.to, Why: cause(err), Do: "Choose a folder that can be written to with --to"}
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	proof, err := a.Restore(ctx, b, &meter{w: file, total: b.Size, out: &p.out, what: b.Key.String()})
+	p.out.endProgress()
+	if err != nil {
+		return proof, nil, err
+	}
+	if r.unzip {
+		files, err := unpack(ctx, file, proof, r.to)
+		return proof, files, err
+	}
+	// A temporary file is its owner's alone, and without Sync a crash could leave
+	// the name without the bytes.
+	if err := errors.Join(file.Chmod(0o644), file.Sync(), file.Close(), os.Rename(file.Name(), r.to)); err != nil {
+		return proof, nil, problem{What: "Could not write to " + r.to, Why: cause(err), Do: "Make room, or choose another place with --to"}
+	}
+	return proof, nil, nil
+}
+
+// meter shows the progress of what is written through it.
+type meter struct {
+	w           *os.File
+	done, total int64
+	out         *output
+	what        string
+}
+
+func (m *meter) Write(b []byte) (int, error) {
+	n, err := m.w.Write(b)
+	m.done += int64(n)
+	m.out.progress(int(m.done>>10), int(max(m.total>>10, 1)), m.what+" (KiB)")
+	return n, err
+}
+
+func (p *program) sayRestored(r restoreResult) {
+	verdict := p.out.green(string(r.Verdict))
+	if !r.Verdict.Counts() {
+		verdict = p.out.red(string(r.Verdict))
+	}
+	p.out.say("%s, %s, %s", r.Project, r.Iteration, r.Export)
+	p.out.say("  %s  (%s)", r.Path, size(r.Size))
+	p.out.say("  %s: %s", verdict, r.Note)
+	p.out.say("  SHA-256 %s", r.SHA256)
+	if len(r.Files) > 0 {
+		p.out.say("  unpacked: %s", strings.Join(r.Files, ", "))
+	}
+}
+
+var unsafeInNames = regexp.MustCompile(`[^\pL\pN._-]+`)
+
+// fileName is a package's name on disk, made of names that people know.
+func fileName(m *model, b archive.Backup, folder bool) string {
+	extension := filepath.Ext(cmp.Or(b.Blob, b.Proof))
+	if folder {
+		extension = ""
+	}
+	safe := func(s string) string { return strings.Trim(unsafeInNames.ReplaceAllString(s, "-"), "-.") }
+	return cmp.Or(safe(m.projectName), m.project) + "_" + cmp.Or(safe(m.iterationName), m.iteration) + "_" + b.Key.String() + extension
+}
+
+// cause is an error of the file system without the temporary file's name.
+func cause(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"visionkeeper/functions/notifications"
+	"visionkeeper/functions/sweep"
+	"visionkeeper/handler"
+	"visionkeeper/internal/redact"
+	"visionkeeper/internal/settings"
+	"visionkeeper/internal/storage"
+)
+
+// serve answers the Functions host. The host doesn't restart a program that ends
+// with 0, so it never does.
+func (p *program) serve(ctx context.Context) error {
+	err := serve(ctx, p.version, os.Getenv, os.Stdout, os.Stderr)
+	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
+	log.Error().Err(err).Msg("the program ends")
+	return exitCode(exitFailed)
+}
+
+// serve answers the host until the process is ended. Its error is never nil.
+func serve(ctx context.Context, version string, getenv func(string) string, stdout, stderr io.Writer) error {
+	s, err := settings.Load(getenv)
+	if err != nil {
+		return fmt.Errorf("the settings are not right: %w", err)
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	root := handler.Root(getenv, executable)
+	deadline, err := handler.Deadline(getenv, root)
+	if err != nil {
+		return err
+	}
+	lastDelivery, err := handler.MaxDequeueCount(getenv, root)
+	if err != nil {
+		return err
+	}
+	secrets := s.Secrets()
+	h := handler.New(handler.Options{
+		Out: redact.Writer(stdout, secrets...), Err: redact.Writer(stderr, secrets...),
+		Deadline: deadline, Level: zerolog.InfoLevel,
+	})
+	server, err := h.Listen(getenv)
+	if err != nil {
+		return err
+	}
+	reconciler, warnings, err := newReconciler(s, version, filepath.Join(root, policyName))
+	if err != nil {
+		return err
+	}
+	queues, err := s.Models.Queue(storage.SmallRequests())
+	if err != nil {
+		return fmt.Errorf("CustomVisionStorage: %w", err)
+	}
+	messages := notifications.Function{
+		Reconciler: reconciler, State: reconciler.State, Now: time.Now,
+		ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer, LastDelivery: lastDelivery,
+	}
+	h.Handle(notifications.Name, messages.Invoke)
+	h.Handle(sweep.Name, sweep.Function{
+		Reconciler: reconciler, Notifications: messages, Poison: queues.NewQueueClient(s.Queue + "-poison"),
+		State: reconciler.State, Version: version, Now: time.Now, Warnings: warnings,
+	}.Invoke)
+	return server.Serve(ctx)
+}

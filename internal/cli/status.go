@@ -1,0 +1,211 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
+	"github.com/spf13/cobra"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/settings"
+	"visionkeeper/internal/storage"
+)
+
+// retirement is when Custom Vision ends:
+// https://learn.microsoft.com/azure/ai-services/custom-vision-service/migration-options
+var retirement = time.Date(2028, time.September, 25, 0, 0, 0, 0, time.UTC)
+
+type statusResult struct {
+	Projects []projectStatus `json:"projects"`
+	// Models are all trained iterations that are known of, Safe those of which the
+	// archive has a proven or intact backup.
+	Models         int          `json:"models"`
+	Safe           int          `json:"safe"`
+	Queue          *queueStatus `json:"queue"`       // null where it can't be reached
+	DeadLetters    *int         `json:"deadLetters"` // null where the state can't be read
+	RetirementDays int          `json:"retirementDays"`
+	Notes          []string     `json:"notes"` // what isn't told, and why
+}
+
+type projectStatus struct {
+	ID         string        `json:"id"`
+	Name       string        `json:"name"`
+	Iterations []modelStatus `json:"iterations"` // the newest first
+}
+
+type modelStatus struct {
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	Newest    bool              `json:"newest"`
+	TrainedAt *time.Time        `json:"trainedAt"`
+	Published bool              `json:"published"`
+	Exported  []string          `json:"exported"` // as Custom Vision lists them; empty without it
+	Archived  []string          `json:"archived"`
+	Proven    []string          `json:"proven"`  // of these, what is proven or intact
+	Blocked   map[string]string `json:"blocked"` // why by export; "" is the iteration itself
+	Safe      bool              `json:"safe"`
+}
+
+type queueStatus struct {
+	Messages int `json:"messages"`
+	Poison   int `json:"poison"`
+}
+
+func (p *program) statusCommand() *cobra.Command {
+	return p.verb("status", "Show where everything stands", `
+The archive tells what is archived and proven; it alone is needed. Custom Vision
+adds what is trained and exported, the state what is blocked, the queue what
+waits. What can't be reached is left out, and said.`,
+		func(ctx context.Context, _ []string) error { return could("show the status", p.status(ctx)) })
+}
+
+func (p *program) status(ctx context.Context) error {
+	v, err := p.openVault()
+	if err != nil {
+		return err
+	}
+	models, err := inventory(ctx, v.archive)
+	if err != nil {
+		return err
+	}
+	result := statusResult{RetirementDays: int(time.Until(retirement).Hours() / 24), Notes: []string{}}
+	note := func(what string, err error) {
+		first := explain(err)[0]
+		result.Notes = append(result.Notes, what+": "+strings.TrimSuffix(first.Why, "."))
+	}
+	table := newBoard(models)
+	if set, _, err := p.settings(); err != nil {
+		note("only the archive is shown", err)
+	} else {
+		if err := table.addService(ctx, set); err != nil {
+			note("what is trained and exported is not shown", err)
+		}
+		if result.Queue, err = queueDepth(ctx, set); err != nil {
+			note("the queue is not shown", err)
+		}
+	}
+	letters, err := v.state.DeadLetters(ctx)
+	if err == nil {
+		n := len(letters)
+		result.DeadLetters = &n
+		err = table.addState(ctx, v.state)
+	}
+	if err != nil {
+		note("what is blocked and the dead letters are not shown", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	result.Projects = table.projects()
+	for _, project := range result.Projects {
+		for _, m := range project.Iterations {
+			result.Models++
+			if m.Safe {
+				result.Safe++
+			}
+		}
+	}
+	return p.out.result(result, func() { p.sayStatus(result) })
+}
+
+// patience bounds the retries of what status can do without.
+var patience = policy.RetryOptions{MaxRetries: 1, RetryDelay: 200 * time.Millisecond, TryTimeout: 20 * time.Second}
+
+// queueDepth counts the messages of the queue and of its poison queue, which the
+// host makes only when it needs it. (Get Queue Metadata)
+func queueDepth(ctx context.Context, s settings.Settings) (*queueStatus, error) {
+	client, err := s.Models.Queue(nil)
+	if err != nil {
+		return nil, err
+	}
+	messages, err := depth(ctx, client.NewQueueClient(s.Queue))
+	if err != nil {
+		return nil, storage.Explain(fmt.Sprintf("look at the queue %q", s.Queue), err)
+	}
+	poison, err := depth(ctx, client.NewQueueClient(s.Queue+poisonSuffix))
+	if err != nil && !queueerror.HasCode(err, queueerror.QueueNotFound) {
+		return nil, storage.Explain(fmt.Sprintf("look at the queue %q", s.Queue+poisonSuffix), err)
+	}
+	return &queueStatus{Messages: messages, Poison: poison}, nil
+}
+
+// poisonSuffix makes the name of the queue to which the Functions host moves what
+// failed too often.
+const poisonSuffix = "-poison"
+
+func depth(ctx context.Context, queue *azqueue.QueueClient) (int, error) {
+	got, err := queue.GetProperties(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	return int(*got.ApproximateMessagesCount), nil
+}
+
+func (p *program) sayStatus(r statusResult) {
+	rows := [][]string{{"PROJECT", "ITERATION", "TRAINED", "EXPORTED", "ARCHIVED", "PROVEN", "SAFE"}}
+	var blocked []string
+	for _, project := range r.Projects {
+		for _, m := range project.Iterations {
+			trained, safe, name := "-", "no", m.Name
+			if m.TrainedAt != nil {
+				trained = m.TrainedAt.Format("2006-01-02")
+			}
+			if m.Safe {
+				safe = "yes"
+			}
+			if m.Newest {
+				name += " (newest)"
+			}
+			rows = append(rows, []string{project.Name, name, trained, list(m.Exported), list(m.Archived), list(m.Proven), safe})
+			for export, why := range m.Blocked {
+				blocked = append(blocked, strings.Trim(project.Name+", "+m.Name+", "+export, ", ")+": "+why)
+			}
+		}
+	}
+	if len(rows) > 1 {
+		p.out.table(rows)
+		p.out.say("")
+	}
+	slices.Sort(blocked)
+	for _, b := range blocked {
+		p.out.say("%s", p.out.yellow("Blocked: "+b+"."))
+	}
+	var counts []string
+	if r.Queue != nil {
+		counts = append(counts, count(r.Queue.Messages, "message")+" on the queue", fmt.Sprintf("%d in its poison queue", r.Queue.Poison))
+	}
+	if r.DeadLetters != nil {
+		counts = append(counts, count(*r.DeadLetters, "dead letter"))
+	}
+	if len(counts) > 0 {
+		p.out.say("%s.", sentence(strings.Join(counts, ", ")))
+	}
+	for _, n := range r.Notes {
+		p.out.say("%s", p.out.yellow(sentence(n)+"."))
+	}
+	share := "No model is known of."
+	if r.Models > 0 {
+		share = fmt.Sprintf("%d of %s %s safe (%d %%).", r.Safe, count(r.Models, "model"), are(r.Safe), 100*r.Safe/r.Models)
+	}
+	p.out.say("Custom Vision retires on %s, in %s. %s", retirement.Format("2 January 2006"), count(r.RetirementDays, "day"), share)
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "-"
+	}
+	return strings.Join(names, " ")
+}
+
+// impatient are a client's options for what can be done without.
+func impatient() *customvision.ClientOptions {
+	o := &customvision.ClientOptions{}
+	o.Retry = patience
+	return o
+}

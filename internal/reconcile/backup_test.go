@@ -1,0 +1,295 @@
+package reconcile
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/emulator"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/storage"
+)
+
+const twoFlavors = `{"projects":[{"project":"*","exports":["ONNX","ONNX.ONNXFloat16"]}]}`
+
+// origins are where the archive's packages came from, by name.
+func (w *world) origins(key Key) map[string]string {
+	w.t.Helper()
+	kinds := map[string]string{}
+	for _, b := range w.kept(key) {
+		kinds[b.Key.String()] = b.Origin.Kind
+	}
+	return kinds
+}
+
+// unconnected is a new project without a container, with one trained iteration.
+func (w *world) unconnected() Key {
+	w.t.Helper()
+	p, err := w.client.CreateProject(w.t.Context(), customvision.CreateProjectOptions{Name: azuritetest.Name("project"), DomainID: compact})
+	require.NoError(w.t, err)
+	return Key{Project: p.ID, Iteration: w.train(p.ID)}
+}
+
+func plain(id string) string { return strings.ReplaceAll(id, "-", "") }
+
+// packages is where the service keeps its own packages of a project.
+func (w *world) packages(project string) *container.Client {
+	w.t.Helper()
+	client, err := w.front.account(azurite.Service).Blob(nil)
+	require.NoError(w.t, err)
+	return client.NewContainerClient("m-" + plain(project))
+}
+
+func (w *world) read(c *container.Client, blob string) []byte {
+	w.t.Helper()
+	answer, err := c.NewBlobClient(blob).DownloadStream(w.t.Context(), nil)
+	require.NoError(w.t, err)
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	require.NoError(w.t, err)
+	return data
+}
+
+func (w *world) write(c *container.Client, blob string, data []byte) {
+	w.t.Helper()
+	_, err := c.NewBlockBlobClient(blob).UploadBuffer(w.t.Context(), data, nil)
+	require.NoError(w.t, err)
+}
+
+func (w *world) blob(key Key, platform string) string {
+	return customvision.BlobName(key.Project, key.Iteration, platform)
+}
+
+func TestTwoFlavorsOfAPlatformAreKeptUnderTheirOwnNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, twoFlavors)
+	key := w.trained()
+	w.settle(key)
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven}, w.backups(key))
+	assert.Equal(t, map[string]string{"ONNX": archive.FromContainer, "ONNX.ONNXFloat16": archive.FromContainer}, w.origins(key),
+		"each before the next took its place")
+	kept := w.kept(key)
+	require.Len(t, kept, 2)
+	assert.NotEqual(t, kept[0].ContentID, kept[1].ContentID)
+	assert.Equal(t, 2, w.service.Counts()["ExportIteration"])
+}
+
+func TestAnOverwrittenFlavorComesFromItsOwnLink(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.export(key, "ONNX.ONNX12") // in the portal, both before we looked
+	w.settle(key)
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNX12": archive.Proven}, w.backups(key))
+	assert.Equal(t, map[string]string{"ONNX": archive.FromDownload, "ONNX.ONNX12": archive.FromContainer}, w.origins(key))
+}
+
+func TestAnExportWhoseBytesAreGoneIsSaidToBeOverwritten(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		link  string
+		spoil func(*world, Key)
+	}{
+		"its link leads into the container": {"container", func(*world, Key) {}},
+		"its link gives the other's bytes": {"service", func(w *world, key Key) {
+			w.write(w.packages(key.Project), plain(key.Iteration)+".ONNX.zip", w.read(w.models, w.blob(key, "ONNX")))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", answering(emulator.DownloadURI, c.link))
+			key := w.trained()
+			w.export(key, "ONNX")
+			w.export(key, "ONNX.ONNX12")
+			c.spoil(w, key)
+			done := w.settle(key)
+			assert.Contains(t, done, "block ONNX")
+			assert.NotContains(t, done, "backup ONNX")
+			assert.Equal(t, map[string]archive.Verdict{"ONNX.ONNX12": archive.Proven}, w.backups(key))
+			assert.Contains(t, w.remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "overwritten: ")
+		})
+	}
+}
+
+func TestWhatTheManifestLeavesOpenIsSureByItsLink(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		question emulator.Question
+		answer   string
+		export   string
+		want     archive.Verdict
+	}{
+		"a bare Core ML model":            {emulator.CoreMLPackage, "mlmodel", "CoreML", archive.Intact},
+		"a manifest without flavor":       {emulator.ManifestFlavor, "null", "ONNX.ONNX12", archive.Proven},
+		"the default by another name":     {emulator.ManifestFlavor, "named", "ONNX", archive.Proven},
+		"names without hyphens":           {emulator.BlobNames, "compact", "ONNX", archive.Proven},
+		"a link that leads to the blob":   {emulator.DownloadURI, "container", "ONNX", archive.Proven},
+		"a flavor that nobody documented": {emulator.UnlistedFlavors, "accepted", "TensorFlow.TensorFlowJs", archive.Intact},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"*","exports":["`+c.export+`"]}]}`, answering(c.question, c.answer))
+			key := w.trained()
+			w.settle(key)
+			assert.Equal(t, map[string]archive.Verdict{c.export: c.want}, w.backups(key))
+		})
+	}
+}
+
+func TestALinkIntoTheContainerMakesItsBlobSure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":["CoreML"]}]}`,
+		answering(emulator.DownloadURI, "container"), answering(emulator.CoreMLPackage, "mlmodel"))
+	key := w.trained()
+	w.settle(key)
+	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Intact}, w.backups(key))
+}
+
+func TestAnExportOlderThanTheContainerComesFromItsLink(t *testing.T) {
+	t.Parallel()
+	for link, kind := range map[string]string{"service": archive.FromDownload, "relative": archive.FromArtifact} {
+		t.Run(link, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", answering(emulator.DownloadURI, link))
+			key := w.unconnected()
+			w.export(key, "ONNX")
+			w.settle(key)
+			assert.Equal(t, proven, w.backups(key))
+			assert.Equal(t, map[string]string{"ONNX": kind}, w.origins(key))
+		})
+	}
+}
+
+func TestALinkToAForeignHostIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	foreign := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	t.Cleanup(foreign.Close)
+	w := newWorld(t, "", func(o *emulator.Options) { o.URL, o.ServiceStorage = foreign.URL, storage.Account{} })
+	key := w.unconnected()
+	w.export(key, "ONNX")
+
+	ctx, log := logged(t)
+	report, err := New(w.options).Reconcile(ctx, key)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"describe", "block ONNX", "settle"}, steps(report.Done))
+	assert.Contains(t, report.Done[1].Why, "its download link is not followed")
+	assert.Zero(t, asked.Load())
+	assert.NotContains(t, log.String(), "sig=", "the link is a secret")
+	assert.Empty(t, w.kept(key))
+}
+
+func TestACopyOfUnsureOriginIsMadeSure(t *testing.T) {
+	t.Parallel()
+	for name, entries := range map[string]func(Key) map[string]string{
+		"it has no manifest": func(Key) map[string]string { return map[string]string{"model.onnx": "x"} },
+		"its entries are odd": func(key Key) map[string]string {
+			return map[string]string{"cvexport.manifest": `{"Platform":"ONNX","IterationId":"` + key.Iteration + `"}`, "../model.onnx": "x"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			key := w.trained()
+			w.export(key, "ONNX")
+			w.write(w.models, w.blob(key, "ONNX"), packed(t, entries(key)))
+
+			service := w.options.Service
+			w.options.Service = nil
+			w.reconcile(key)
+			require.Equal(t, map[string]archive.Verdict{"ONNX": archive.Unidentified}, w.backups(key))
+
+			w.options.Service = service // the endpoint is set at last
+			w.settle(key)
+			verdicts := map[archive.Verdict]string{}
+			for _, b := range w.kept(key) {
+				verdicts[b.Verdict] = b.Origin.Kind
+			}
+			assert.Equal(t, map[archive.Verdict]string{archive.Unidentified: archive.FromContainer, archive.Proven: archive.FromDownload}, verdicts)
+		})
+	}
+}
+
+// packed is a zip of these entries.
+func packed(t *testing.T, entries map[string]string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for name, content := range entries {
+		entry, err := z.Create(name)
+		require.NoError(t, err)
+		_, err = io.WriteString(entry, content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, z.Close())
+	return b.Bytes()
+}
+
+func TestADamagedPackageIsCopiedThreeTimesAndGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.unconnected()
+	w.export(key, "ONNX")
+	name := plain(key.Iteration) + ".ONNX.zip"
+	data := w.read(w.packages(key.Project), name)
+	data[len(data)/2] ^= 1 // in the model
+	w.write(w.packages(key.Project), name, data)
+
+	assert.Equal(t, []string{"describe", "backup ONNX", "backup ONNX", "backup ONNX", "block ONNX", "settle"}, w.settle(key))
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Damaged}, w.backups(key))
+	assert.Len(t, w.kept(key), 3, "no byte is thrown away")
+}
+
+func TestAPackageThatIsTooLargeIsGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	client, err := w.front.account(azurite.Archive).Blob(nil)
+	require.NoError(t, err)
+	name := azuritetest.Name("archive")
+	_, err = client.CreateContainer(t.Context(), name, nil)
+	require.NoError(t, err)
+	w.options.Archive = archive.Open(client, name, archive.Options{MaxSize: 1000})
+	key := w.trained()
+	w.export(key, "ONNX")
+	assert.Equal(t, []string{"describe", "block ONNX", "settle"}, w.settle(key))
+	assert.Contains(t, w.remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "larger than the archive takes")
+}
+
+func TestAProofTellsWhatTheServiceKnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	w.settle(key)
+	proof, err := w.options.Archive.Proof(t.Context(), w.kept(key)[0])
+	require.NoError(t, err)
+	assert.Equal(t, "Iteration 1", proof.IterationName)
+	assert.NotEmpty(t, proof.ProjectName)
+	assert.Equal(t, archive.Domain{ID: compact, Name: "General (compact)", Type: "Classification"}, proof.Domain)
+	assert.Equal(t, "Multilabel", proof.ClassificationType)
+	assert.NotNil(t, proof.TrainedAt)
+	assert.Contains(t, string(proof.Performance), `"threshold":0.5`)
+}
+
+func TestAProofIsWrittenThoughTheServiceTellsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	for _, operation := range []string{"GetDomain", "GetTags", "GetIterationPerformance"} {
+		require.NoError(t, w.service.FaultCalls(operation, 1, emulator.CallFault{Status: 404}))
+	}
+	w.settle(key)
+	assert.Equal(t, proven, w.backups(key))
+}

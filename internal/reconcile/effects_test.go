@@ -1,0 +1,372 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/emulator"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+)
+
+var proven = map[string]archive.Verdict{"ONNX": archive.Proven}
+
+func TestOneMessageManyTimesHasOneEffect(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	r := New(w.options)
+	at20 := func() {
+		var calls sync.WaitGroup
+		for range 20 {
+			calls.Go(func() {
+				_, err := r.Reconcile(t.Context(), key)
+				assert.NoError(t, err)
+			})
+		}
+		calls.Wait()
+	}
+	at20()
+	at20()
+	assert.Equal(t, proven, w.backups(key))
+	assert.Equal(t, 1, w.service.Counts()["ExportIteration"])
+	assert.Len(t, w.kept(key), 1)
+	assert.Less(t, w.service.Counts()["GetExports"], 10, "they share looks")
+}
+
+// Two Reconcilers share nothing but storage, as two machines do.
+func TestTwoMachinesAtOnceAskOnce(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		w := newWorld(t, onnx)
+		exported := w.trained()
+		w.service.FailTrainings(1)
+		failed := w.trained()
+		trainings := w.service.Counts()["TrainProject"]
+
+		var machines sync.WaitGroup
+		for range 4 {
+			r := New(w.options)
+			machines.Go(func() {
+				for _, key := range []Key{exported, failed} {
+					_, err := r.Reconcile(t.Context(), key)
+					assert.NoError(t, err)
+				}
+			})
+		}
+		machines.Wait()
+		assert.Equal(t, 1, w.service.Counts()["ExportIteration"], "refused ones counted")
+		assert.Equal(t, trainings+1, w.service.Counts()["TrainProject"], "refused ones counted")
+	}
+}
+
+func TestTwoMachinesRepeatAFailedExportOnce(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		w := newWorld(t, onnx)
+		w.service.FailExports(1)
+		key := w.trained()
+		w.reconcile(key)
+		w.service.Advance(exportTime)
+
+		var machines sync.WaitGroup
+		for range 4 {
+			machines.Go(func() {
+				_, err := New(w.options).Reconcile(t.Context(), key)
+				assert.NoError(t, err)
+			})
+		}
+		machines.Wait()
+		assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "refused ones counted")
+		w.service.Advance(exportTime)
+		w.settle(key)
+		assert.Equal(t, proven, w.backups(key))
+	}
+}
+
+func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		operation string
+		begin     func(*world) Key
+	}{
+		"export":   {"ExportIteration", (*world).trained},
+		"training": {"TrainProject", func(w *world) Key { w.service.FailTrainings(1); return w.trained() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onnx)
+			key := c.begin(w)
+			before := w.service.Counts()[c.operation]
+			require.NoError(t, w.service.FaultCalls(c.operation, 1, emulator.CallFault{LoseAnswer: true}))
+
+			report, err := New(w.options).Reconcile(t.Context(), key)
+			require.Error(t, err, "so that the message comes again")
+			assert.NotEmpty(t, report.Waiting)
+
+			w.options.Times.IntentGrace = -time.Hour // as if its sender were long gone
+			w.service.Advance(trainTime)
+			w.settle(key)
+			assert.Equal(t, before+1, w.service.Counts()[c.operation])
+			switch c.operation {
+			case "ExportIteration":
+				assert.Equal(t, proven, w.backups(key))
+			case "TrainProject":
+				trainings := w.remembered(key.Project).Trainings
+				require.Len(t, trainings, 1)
+				assert.NotEmpty(t, trainings[0].Result, "found by its iteration")
+			}
+		})
+	}
+}
+
+func TestWhatNeverReachedTheServiceIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		operation string
+		begin     func(*world) Key
+	}{
+		"export":   {"ExportIteration", (*world).trained},
+		"training": {"TrainProject", func(w *world) Key { w.service.FailTrainings(1); return w.trained() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onnx)
+			key := c.begin(w)
+			before := w.service.Counts()[c.operation]
+			require.NoError(t, w.service.FaultCalls(c.operation, 1, emulator.CallFault{Reset: true}))
+			_, err := New(w.options).Reconcile(t.Context(), key)
+			require.Error(t, err)
+
+			report := w.reconcile(key)
+			assert.NotEmpty(t, report.Waiting, "its sender may not be done yet")
+			assert.Equal(t, before+1, w.service.Counts()[c.operation])
+
+			w.options.Times.IntentGrace = -time.Hour
+			w.reconcile(key)
+			assert.Equal(t, before+2, w.service.Counts()[c.operation])
+		})
+	}
+}
+
+func TestWhatCannotBeAnnouncedIsNotSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	exported := w.trained()
+	w.service.FailTrainings(1)
+	failed := w.trained()
+	trainings := w.service.Counts()["TrainProject"]
+	w.front.refusing("PUT /"+azurite.Archive+"/state", func() {
+		for _, key := range []Key{exported, failed} {
+			_, err := New(w.options).Reconcile(t.Context(), key)
+			assert.ErrorContains(t, err, "write the state")
+		}
+	})
+	assert.Zero(t, w.service.Counts()["ExportIteration"])
+	assert.Equal(t, trainings, w.service.Counts()["TrainProject"])
+}
+
+// A run may be long: an intent must not seem older than it is.
+func TestAnIntentIsDatedByTheStorageServicesTimeOfItsSending(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
+		defer cancel()
+		v := New(Options{Clock: SystemClock{}}).visit(scope{}, &state.Record{Seen: noon})
+		time.Sleep(20 * time.Minute) // copying
+		assert.Equal(t, noon.Add(20*time.Minute), v.now())
+		assert.Equal(t, noon.Add(30*time.Minute), v.until(ctx))
+		assert.Equal(t, noon.Add(20*time.Minute+senderTime), v.until(t.Context()), "without a deadline")
+	})
+}
+
+func TestARefusalThatMayPassIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	require.NoError(t, w.service.FaultCalls("ExportIteration", 5, emulator.CallFault{Status: 403}))
+	for range 5 {
+		_, err := New(w.options).Reconcile(t.Context(), key)
+		require.ErrorContains(t, err, "403")
+	}
+	assert.Contains(t, w.settle(key), "export ONNX", "once the role is given")
+	assert.Equal(t, proven, w.backups(key))
+
+	w.service.FailTrainings(1)
+	failed := w.trained()
+	require.NoError(t, w.service.FaultCalls("TrainProject", 2, emulator.CallFault{Status: 403}))
+	for range 2 {
+		_, err := New(w.options).Reconcile(t.Context(), failed)
+		require.ErrorContains(t, err, "403")
+	}
+	assert.Contains(t, w.settle(failed), "retrain", "once the role is given")
+	assert.Len(t, w.remembered(failed.Project).Trainings, 1)
+}
+
+func TestWhatIsPlannedAgainAndAgainFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	v, err := New(w.options).observe(t.Context(), scope{project: key.Project})
+	require.NoError(t, err)
+	describe := Action{Kind: Describe, Iteration: key.Iteration}
+	for range maxAttempts {
+		require.NoError(t, errors.Join(v.round(t.Context(), []Action{describe})...))
+	}
+	assert.ErrorIs(t, errors.Join(v.round(t.Context(), []Action{describe})...), errEndless)
+	assert.True(t, v.seen.Failed[describe])
+}
+
+func TestAnExportThatIsRefusedEndsWithTheReason(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":["VAIDK","ONNX"]}]}`)
+	key := w.trained()
+	ctx, log := logged(t)
+	report, err := New(w.options).Reconcile(ctx, key)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"describe", "block VAIDK", "export ONNX"}, steps(report.Done))
+	assert.Contains(t, report.Done[1].Why, "VAIDK must be among the project's targetExportPlatforms")
+	assert.NotContains(t, log.String(), `"export":"VAIDK","message":"asked for an export"`)
+
+	w.settle(key)
+	assert.Equal(t, proven, w.backups(key))
+	assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "never again")
+}
+
+func TestAnExportThatFailsIsAskedForThreeTimes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.service.FailExports(100)
+	key := w.trained()
+	done := w.settle(key)
+	assert.Equal(t, []string{"describe", "export ONNX", "export ONNX", "export ONNX", "block ONNX", "settle"}, done)
+	w.reconcile(key)
+	assert.Equal(t, 3, w.service.Counts()["ExportIteration"])
+}
+
+func TestAnExportThatMayNotBeRepeatedEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx, answering(emulator.RepeatAfterFailure, "refused"))
+	w.service.FailExports(1)
+	key := w.trained()
+	assert.Equal(t, []string{"describe", "export ONNX", "block ONNX", "settle"}, w.settle(key))
+}
+
+func TestSomebodyElsesExportIsAsGoodAsOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	w.export(key, "ONNX") // in the portal, before the policy was there
+	assert.Equal(t, []string{"describe", "backup ONNX", "settle"}, w.settle(key))
+	assert.Equal(t, 1, w.service.Counts()["ExportIteration"])
+}
+
+func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.service.FailTrainings(5)
+	key := w.trained()
+	assert.Equal(t, []string{"retrain"}, steps(w.reconcile(key).Done))
+	w.service.Advance(trainTime) // it fails too
+	for range 3 {
+		_, err := New(w.options).Sweep(t.Context(), "")
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 2, w.service.Counts()["TrainProject"], "the person's training and one answer")
+	trainings := w.remembered(key.Project).Trainings
+	require.Len(t, trainings, 1)
+	assert.Equal(t, key.Iteration, trainings[0].Cause)
+}
+
+func TestARetrainingThatSucceedsIsExported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.service.FailTrainings(1)
+	key := w.trained()
+	w.settle(key)
+	w.service.Advance(trainTime)
+	w.settle(key)
+	result := w.remembered(key.Project).Trainings[0].Result
+	assert.Equal(t, proven, w.backups(Key{Project: key.Project, Iteration: result}))
+}
+
+func TestATrainingThatIsNotNeededIsAClearEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx, answering(emulator.TrainAfterFailure, "not-needed"))
+	w.service.FailTrainings(1)
+	key := w.trained()
+	report := w.reconcile(key)
+	assert.Equal(t, []string{"block"}, steps(report.Done))
+	assert.Contains(t, report.Done[0].Why, "Nothing changed since last training")
+	assert.Empty(t, report.Waiting)
+	w.reconcile(key)
+	assert.Equal(t, 2, w.service.Counts()["TrainProject"], "the person's training and one answer")
+}
+
+func TestForceIsThePolicysOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","retrain":{"afterFailure":1,"force":true}}]}`, answering(emulator.TrainAfterFailure, "not-needed"))
+	w.service.FailTrainings(1)
+	assert.Equal(t, []string{"retrain"}, steps(w.reconcile(w.trained()).Done))
+}
+
+func TestARetrainingIsOfTheSameKind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.service.FailTrainings(1)
+	project := w.project(compact)
+	first, err := w.client.Train(t.Context(), project, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 3})
+	require.NoError(t, err)
+	w.service.Advance(trainTime)
+	w.reconcile(Key{Project: project, Iteration: first.ID})
+	again, err := w.client.Iteration(t.Context(), project, w.remembered(project).Trainings[0].Result)
+	require.NoError(t, err)
+	assert.Equal(t, "Advanced", again.TrainingType)
+	assert.Equal(t, 3, again.ReservedBudgetInHours)
+}
+
+// A run without a deadline, as a person's is, may be slow: what it announced is
+// another's to send once the announcement's time is up.
+func TestWhatIsAnnouncedIsNotSentLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX","CoreML"]}]}`)
+	key := w.trained()
+	later := w.options
+	later.Times.IntentGrace = -senderTime // as if the storage service's clock had moved on, too
+	sent := 0
+	var err error
+	w.options.Service, err = customvision.NewClientWithKey(w.api, trainingKey, &customvision.ClientOptions{
+		RatePerSecond: -1,
+		ClientOptions: azcore.ClientOptions{Transport: transport(func(req *http.Request) (*http.Response, error) {
+			resp, err := http.DefaultClient.Do(req)
+			if req.Method == http.MethodPost {
+				if sent++; sent == 1 { // so long took the first answer
+					w.service.Advance(senderTime)
+					_, err := New(later).Reconcile(t.Context(), key)
+					assert.NoError(t, err)
+				}
+			}
+			return resp, err
+		})},
+	})
+	require.NoError(t, err)
+	_, err = New(w.options).Reconcile(t.Context(), key)
+	require.ErrorIs(t, err, errTooSlow)
+	assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "refused ones counted")
+}
+
+// transport is a function as azcore's.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) Do(req *http.Request) (*http.Response, error) { return f(req) }

@@ -1,0 +1,268 @@
+package reconcile_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"visionkeeper/dev/emulator"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
+)
+
+// judge watches what reaches the service and what stands in the archive, and
+// knows nothing of how the app decides. Its findings are violations of a promise.
+type judge struct {
+	*world
+	violations []string
+
+	trainings, exports int                  // that the service got from the app
+	answered           map[string]bool      // failures for which the app's training began
+	refused            map[string]bool      // failures and exports that the service refused, as the app knows
+	refusedOnce        map[string]bool      // failures and exports that the service ever refused
+	depth              map[string]int       // how many of the app's trainings led to an iteration
+	began              []time.Time          // the app's trainings
+	asked              map[string]int       // exports, by iteration and name
+	exporting          map[string]time.Time // exports underway, since when
+	calm               bool                 // the app hears every answer now, and can write it down
+	lost               int                  // how often what the app remembers was lost
+	lostAt             time.Time
+
+	kept  map[string]blobInfo // the archive as last listed
+	truth map[string]string   // hash of what the service made, by iteration and name
+}
+
+func newJudge(w *world) *judge {
+	return &judge{
+		world: w, answered: map[string]bool{}, refused: map[string]bool{}, depth: map[string]int{}, asked: map[string]int{},
+		refusedOnce: map[string]bool{}, exporting: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
+	}
+}
+
+func (j *judge) find(format string, args ...any) {
+	j.violations = append(j.violations, fmt.Sprintf(format, args...))
+}
+
+// rule is the policy's for the only project.
+func (j *judge) rule() policy.Rule {
+	r, _ := j.policy.For(j.project, "parts")
+	return r
+}
+
+// effect tells a request that can't be undone.
+func effect(req *http.Request) string {
+	last := req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]
+	if req.Method == http.MethodPost && (last == "train" || last == "export") {
+		return last
+	}
+	return ""
+}
+
+// before judges a request that arrives at the service.
+func (j *judge) before(req *http.Request) {
+	switch effect(req) {
+	case "train":
+		j.trainings++
+		j.beforeTraining()
+	case "export":
+		j.exports++
+		j.beforeExport(exportOf(req))
+	}
+	if effect(req) != "" && (j.policy.Mode != policy.Act || j.noAPI) {
+		j.find("it acts though it may only observe: %s", req.URL.Path)
+	}
+}
+
+func (j *judge) beforeTraining() {
+	its, retrain := j.iterations(), j.rule().Retrain
+	if retrain == nil || len(its) == 0 || its[0].Status != "Failed" {
+		j.find("a training is asked for though none failed last, or the policy never trains")
+		return
+	}
+	cause, month := its[0].ID, 0
+	for _, at := range j.began {
+		if at.After(j.lostAt) && at.After(j.service.Now().Add(-30*24*time.Hour)) {
+			month++
+		}
+	}
+	switch {
+	case j.answered[cause]:
+		j.find("failure %s is answered twice", cause)
+	case j.refused[cause]:
+		j.find("failure %s is answered though the service refused it", cause)
+	case j.depth[cause] >= retrain.AfterFailure:
+		j.find("failure %s is answered, the end of a chain of %d trainings", cause, j.depth[cause])
+	case month >= retrain.PerMonth:
+		j.find("training %d of a month, at most %d are allowed", month+1, retrain.PerMonth)
+	}
+}
+
+func (j *judge) beforeExport(iteration, name string) {
+	id := iteration + " " + name
+	if j.asked[id]++; j.asked[id] > 3*(j.lost+1) {
+		j.find("export %s is asked for %d times", id, j.asked[id])
+	}
+	for _, it := range j.iterations() {
+		for _, e := range it.Exports {
+			if it.ID != iteration || !samePlatform(name, e) {
+				continue
+			}
+			other := nameOfExport(e)
+			underway := e.Status == "Exporting" && j.service.Now().Sub(j.exporting[iteration+" "+other]) < stuckAfter
+			switch {
+			case other == name && e.Status == "Failed" && j.refused[id] && j.lost == 0:
+				j.find("export %s is asked for again though it failed and the service refused to repeat it", id)
+			case other == name && e.Status != "Failed":
+				j.find("export %s is asked for though it is %s", id, e.Status)
+			case other != name && underway:
+				j.find("export %s is asked for though %s is underway", id, other)
+			case other != name && e.Status == "Done" && !j.secured(iteration, other):
+				j.find("export %s is asked for though %s isn't archived: it will overwrite its blob", id, other)
+			}
+		}
+	}
+}
+
+// after takes in what the service answered.
+func (j *judge) after(req *http.Request, status int) {
+	ok := status < 300
+	switch effect(req) {
+	case "train":
+		its := j.iterations()
+		if !ok {
+			j.refused[its[0].ID] = j.refused[its[0].ID] || j.calm
+			j.refusedOnce[its[0].ID] = true
+			return
+		}
+		cause := its[1].ID
+		j.answered[cause] = true
+		j.depth[its[0].ID] = j.depth[cause] + 1
+		j.began = append(j.began, j.service.Now())
+	case "export":
+		iteration, name := exportOf(req)
+		j.refused[iteration+" "+name] = !ok && j.calm
+		j.refusedOnce[iteration+" "+name] = j.refusedOnce[iteration+" "+name] || !ok
+		if ok {
+			j.exporting[iteration+" "+name] = j.service.Now()
+		}
+	}
+}
+
+// written judges a request to storage: nothing may change a blob of the archive,
+// whether or not anybody would see it later.
+func (j *judge) written(req *http.Request) {
+	inArchive := strings.Contains(req.URL.Path, "/"+nameOf(j.archive)+"/")
+	if inArchive && req.Method != http.MethodGet && req.Method != http.MethodHead && req.Header.Get("If-None-Match") != "*" {
+		j.find("%s %s may change what is archived", req.Method, req.URL.Path)
+	}
+}
+
+// exportOf is the iteration and the name of the export that a request asks for.
+func exportOf(req *http.Request) (iteration, name string) {
+	parts := strings.Split(req.URL.Path, "/")
+	iteration = parts[len(parts)-2]
+	name = req.URL.Query().Get("platform")
+	if flavor := req.URL.Query().Get("flavor"); flavor != "" {
+		name += "." + flavor
+	}
+	return iteration, canonical(name)
+}
+
+// canonical is an export's name as the archive has it.
+func canonical(name string) string {
+	platform, flavor, _ := strings.Cut(name, ".")
+	key, err := archive.NewKey(zeroID, zeroID, platform, flavor)
+	if err != nil {
+		return name
+	}
+	return key.String()
+}
+
+const zeroID = "00000000-0000-0000-0000-000000000000"
+
+func nameOfExport(e emulator.ExportView) string {
+	if e.Flavor == "" {
+		return canonical(e.Platform)
+	}
+	return canonical(e.Platform + "." + e.Flavor)
+}
+
+func samePlatform(name string, e emulator.ExportView) bool {
+	platform, _, _ := strings.Cut(name, ".")
+	return strings.EqualFold(platform, e.Platform)
+}
+
+// secured tells that an export is archived, or given up.
+func (j *judge) secured(iteration, name string) bool {
+	for _, b := range j.backups() {
+		if b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts() {
+			return true
+		}
+	}
+	return j.blocked(j.remembered(), iteration, name)
+}
+
+func (j *judge) blocked(p state.Project, iteration, name string) bool {
+	it := p.Iterations[iteration]
+	return it != nil && it.Exports[name] != nil && it.Exports[name].Blocked != ""
+}
+
+// look holds the archive against its past and against what the service made, and
+// fails the test if anything was found so far.
+func (j *judge) look() {
+	j.t.Helper()
+	now := j.list(j.archive)
+	for name, before := range j.kept {
+		if now[name] != before {
+			j.find("archived blob %s was %v and is %v", name, before, now[name])
+		}
+	}
+	if len(now) > len(j.kept) {
+		j.learnTruth()
+		for _, b := range j.backups() {
+			if _, judged := j.kept[b.Proof]; b.Verdict.Counts() && !judged && !j.genuine(b) {
+				j.find("%s counts, but it is not what the service exported", b.Blob)
+			}
+		}
+	}
+	j.kept = now
+	if len(j.violations) > 0 {
+		j.t.Fatalf("%s", strings.Join(j.violations, "\n"))
+	}
+}
+
+// learnTruth reads the packages that the service made, from its own storage.
+func (j *judge) learnTruth() {
+	for name, b := range j.list(j.packages) {
+		iteration, export, _ := strings.Cut(strings.TrimSuffix(name, ".zip"), ".")
+		key, err := archive.NewKey(j.project, iteration, platformOf(export), flavorOf(export))
+		j.must(err)
+		j.truth[key.Iteration+" "+key.String()] = j.hash(j.packages, name, b.etag)
+	}
+}
+
+// genuine tells that a backup has the very bytes that the service made of that
+// export. A service that calls the default by its name is as right. One that names
+// no flavor leaves nothing to tell two flavors by once the iteration is deleted, or
+// where the service isn't asked: then one of them counts as the default.
+func (j *judge) genuine(b archive.Backup) bool {
+	hash := j.hash(j.archive, b.Blob, b.ETag)
+	untold := j.noAPI || !slices.ContainsFunc(j.iterations(), func(it emulator.IterationView) bool { return it.ID == b.Iteration })
+	for id, made := range j.truth {
+		iteration, name, _ := strings.Cut(id, " ")
+		if made != hash || iteration != b.Iteration || platformOf(name) != b.Platform {
+			continue
+		}
+		switch naming := j.answers[emulator.ManifestFlavor]; {
+		case flavorOf(name) == b.Flavor, naming == "named" && flavorOf(name) == "", naming == "null" && untold && b.Flavor == "":
+			return true
+		}
+	}
+	return false
+}
+
+func platformOf(name string) string { p, _, _ := strings.Cut(name, "."); return p }
+func flavorOf(name string) string   { _, f, _ := strings.Cut(name, "."); return f }

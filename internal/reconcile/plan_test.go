@@ -1,0 +1,277 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
+)
+
+const (
+	projectID = "0a6c3a5e-0b8e-4bb0-9b5e-0d6e7f8a9b0c"
+	first     = "11111111-1111-4111-8111-111111111111"
+	second    = "22222222-2222-4222-8222-222222222222"
+	third     = "33333333-3333-4333-8333-333333333333"
+)
+
+var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// rules act by a policy for these exports of the newest and the published iterations.
+func rules(exports ...string) Rules {
+	return Rules{
+		Rule: policy.Rule{Project: "*", Exports: exports, Iterations: []string{policy.Newest, policy.Published}},
+		Mode: policy.Act, StuckAfter: 6 * time.Hour, Grace: 2 * time.Minute, SettledFor: 7 * 24 * time.Hour,
+	}
+}
+
+// described is the record of an iteration of which nothing is left to learn.
+func described() *state.Iteration {
+	return &state.Iteration{Facts: json.RawMessage(`{}`), Exports: map[string]*state.Export{}}
+}
+
+// completed is a described iteration that was trained an hour ago on a compact domain.
+func completed(exports ...customvision.Export) Observed {
+	return Observed{
+		Now:        noon,
+		Project:    state.Project{ID: projectID, Iterations: map[string]*state.Iteration{first: described()}},
+		Iterations: []customvision.Iteration{trainedAt(first, noon.Add(-time.Hour))},
+		Looks:      map[string]*Look{first: {Exports: exports}},
+	}
+}
+
+func trainedAt(id string, at time.Time) customvision.Iteration {
+	return customvision.Iteration{ID: id, Status: customvision.StatusCompleted, TrainedAt: &at, LastModified: at, Exportable: true}
+}
+
+// with remembers an export of the first iteration.
+func (o Observed) with(name string, e state.Export) Observed {
+	o.Project.Iterations[first].Exports[name] = &e
+	return o
+}
+
+// kept puts copies of an export into the archive.
+func (o Observed) kept(name string, verdicts ...archive.Verdict) Observed {
+	platform, flavor := split(name)
+	key, _ := archive.NewKey(projectID, first, platform, flavor)
+	for _, verdict := range verdicts {
+		o.Looks[first].Backups = append(o.Looks[first].Backups, archive.Backup{Key: key, Verdict: verdict, Origin: archive.Origin{Kind: archive.FromDownload}})
+	}
+	return o
+}
+
+func listed(name, status string) customvision.Export {
+	platform, flavor := split(name)
+	return customvision.Export{Platform: platform, Flavor: flavor, Status: status}
+}
+
+// steps are a plan without ids and reasons, such as "export ONNX".
+func steps(plan []Action) []string {
+	names := []string{}
+	for _, a := range plan {
+		name := string(a.Kind)
+		if a.Export != "" {
+			name += " " + a.Export
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestPlanForOneIteration(t *testing.T) {
+	t.Parallel()
+	long := noon.Add(-24 * time.Hour)
+	two := rules("ONNX", "ONNX.ONNXFloat16")
+	for name, c := range map[string]struct {
+		rules Rules
+		seen  Observed
+		want  []string
+	}{
+		"what isn't there is asked for":              {rules("ONNX", "CoreML"), completed(), []string{"export ONNX", "export CoreML"}},
+		"what is being exported is waited for":       {rules("ONNX"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX"}},
+		"a status that isn't known is waited for":    {rules("ONNX"), completed(listed("ONNX", "Queued")), []string{"wait ONNX"}},
+		"what is exported is archived":               {rules("ONNX"), completed(listed("ONNX", "Done")), []string{"backup ONNX"}},
+		"what nobody asked for is archived too":      {rules(), completed(listed("VAIDK", "Done")), []string{"backup VAIDK"}},
+		"letter case makes no other export":          {rules("onnx"), completed(listed("OnnX", "Done")), []string{"backup ONNX"}},
+		"TensorFlowNormal is TensorFlow":             {rules("TensorFlow"), completed(listed("TensorFlow.TensorFlowNormal", "Done")).kept("TensorFlow", archive.Proven), []string{"settle"}},
+		"proven is done":                             {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Proven), []string{"settle"}},
+		"intact is done":                             {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Intact), []string{"settle"}},
+		"a copy without proof is taken up again":     {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", ""), []string{"backup ONNX"}},
+		"a damaged copy is made again":               {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Damaged), []string{"backup ONNX"}},
+		"a good copy counts beside damaged ones":     {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Proven), []string{"settle"}},
+		"three damaged copies are enough":            {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Damaged, archive.Damaged), []string{"block ONNX", "settle"}},
+		"another's copy is none of this":             {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX.ONNX12", archive.Proven), []string{"backup ONNX"}},
+		"an unidentified copy is kept and said":      {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Unidentified), []string{"block ONNX", "settle"}},
+		"what can't be archived stays so":            {rules("ONNX"), completed(listed("ONNX", "Done")).with("ONNX", state.Export{Blocked: "overwritten"}), []string{"settle"}},
+		"a failed export is asked for again":         {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 2, Asked: long}), []string{"export ONNX"}},
+		"but not for ever":                           {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 3, Asked: long}), []string{"block ONNX", "settle"}},
+		"nor after a refusal":                        {rules("ONNX"), completed().with("ONNX", state.Export{Refused: "no"}), []string{"settle"}},
+		"a failed one that nobody wants is left":     {rules(), completed(listed("ONNX", "Failed")), []string{"settle"}},
+		"what never came is asked for again":         {rules("ONNX"), completed().with("ONNX", state.Export{Attempts: 1, Asked: long, Until: long}), []string{"export ONNX"}},
+		"two flavors go one after the other":         {two, completed(), []string{"export ONNX", "wait ONNX.ONNXFloat16"}},
+		"the second waits until the first is kept":   {two, completed(listed("ONNX", "Done")), []string{"backup ONNX", "wait ONNX.ONNXFloat16"}},
+		"then it is asked for":                       {two, completed(listed("ONNX", "Done")).kept("ONNX", archive.Proven), []string{"export ONNX.ONNXFloat16"}},
+		"or when the first can't be kept":            {two, completed(listed("ONNX", "Done")).with("ONNX", state.Export{Blocked: "lost"}), []string{"export ONNX.ONNXFloat16"}},
+		"or when the first is refused":               {two, completed().with("ONNX", state.Export{Refused: "no"}), []string{"export ONNX.ONNXFloat16"}},
+		"or when the first is stuck":                 {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Attempts: 1, Asked: long}), []string{"wait ONNX", "export ONNX.ONNXFloat16"}},
+		"an export of unknown age isn't stuck":       {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Refused: "no"}), []string{"wait ONNX", "wait ONNX.ONNXFloat16"}},
+		"an unfinished one holds beside a stuck one": {rules("ONNX.ONNX12"), completed(listed("ONNX", "Exporting"), listed("ONNX.ONNX10", "Exporting")).with("ONNX.ONNX10", state.Export{Asked: long}), []string{"wait ONNX", "wait ONNX.ONNX10", "wait ONNX.ONNX12"}},
+		"one just asked for holds though not listed": {rules("ONNX", "ONNX.ONNX12"), completed().with("ONNX.ONNX12", state.Export{Attempts: 1, Asked: noon}), []string{"wait ONNX", "wait ONNX.ONNX12"}},
+		"an answer under way is waited for":          {rules("ONNX"), completed().with("ONNX", state.Export{Attempts: 1, Asked: long, Until: noon.Add(-time.Minute)}), []string{"wait ONNX"}},
+		"also where it failed before":                {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 1, Asked: long, Until: noon}), []string{"wait ONNX"}},
+		"an answered one that failed is asked for":   {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 1, Asked: noon}), []string{"export ONNX"}},
+		"other platforms don't wait for each other":  {rules("CoreML"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX", "export CoreML"}},
+		"a name that no folder can hold is given up": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{"block", "wait ONNX"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, c.want, steps(Plan(c.rules, c.seen)))
+		})
+	}
+}
+
+func TestAnIterationIsDescribedBeforeAnythingIsArchived(t *testing.T) {
+	t.Parallel()
+	o := completed(listed("ONNX", "Done"))
+	o.Project.Iterations = nil
+	assert.Equal(t, []string{"describe", "backup ONNX"}, steps(Plan(rules("ONNX"), o)))
+}
+
+func TestWhatFailedIsNotPlannedAgainInTheSameRunAndKeepsOpen(t *testing.T) {
+	t.Parallel()
+	o := completed(listed("ONNX", "Done"))
+	plan := Plan(rules("ONNX"), o)
+	o.Failed = map[Action]bool{plan[0]: true}
+	assert.Empty(t, Plan(rules("ONNX"), o), "neither again nor settled")
+}
+
+func TestACopyFromTheContainerThatNobodyCouldIdentifyIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	o := completed(listed("ONNX", "Done")).kept("ONNX", archive.Unidentified)
+	o.Looks[first].Backups[0].Origin.Kind = archive.FromContainer
+	assert.Equal(t, []string{"backup ONNX"}, steps(Plan(rules("ONNX"), o)), "from the export's own link, which is sure")
+}
+
+func TestAnIterationThatCannotBeExportedIsBlockedOnceAndSettled(t *testing.T) {
+	t.Parallel()
+	o := completed()
+	o.Iterations[0].Exportable = false
+	plan := Plan(rules("ONNX"), o)
+	assert.Equal(t, []string{"block", "settle"}, steps(plan))
+	assert.Contains(t, plan[0].Why, "cannot be exported, because its domain is not a compact one")
+
+	o.Project.Iterations[first].Blocked = plan[0].Why
+	assert.Equal(t, []string{"settle"}, steps(Plan(rules("ONNX"), o)), "said once")
+	assert.Equal(t, []string{"settle"}, steps(Plan(rules(), o)), "nothing to say where no exports are wanted")
+}
+
+func TestADomainThatDoesNotOfferAPlatformIsSaid(t *testing.T) {
+	t.Parallel()
+	o := completed()
+	o.Iterations[0].ExportableTo = []string{"CoreML", "tensorflow"}
+	plan := Plan(rules("ONNX", "TensorFlow"), o)
+	assert.Equal(t, []string{"block ONNX", "export TensorFlow"}, steps(plan))
+	assert.Contains(t, plan[0].Why, "its domain offers only CoreML, tensorflow")
+
+	o.Iterations[0].ExportableTo = []string{}
+	assert.Equal(t, []string{"export ONNX", "export TensorFlow"}, steps(Plan(rules("ONNX", "TensorFlow"), o)), "an empty list tells nothing")
+}
+
+func TestObserveArchivesAndSettlesThoughExportsAreWanted(t *testing.T) {
+	t.Parallel()
+	r := rules("ONNX", "ONNX.ONNX12")
+	r.Mode = policy.Observe
+	plan := Plan(r, completed(listed("CoreML", "Done")))
+	assert.Equal(t, []string{"backup CoreML", "export ONNX", "export ONNX.ONNX12"}, steps(plan))
+	plan = Plan(r, completed(listed("CoreML", "Done")).kept("CoreML", archive.Proven))
+	assert.Equal(t, []string{"export ONNX", "export ONNX.ONNX12", "settle"}, steps(plan))
+}
+
+func TestWhichIterationsAreExported(t *testing.T) {
+	t.Parallel()
+	published := trainedAt(second, noon.Add(-2*time.Hour))
+	published.PublishName = "production"
+	failed := customvision.Iteration{ID: "f", Status: customvision.StatusFailed, LastModified: noon}
+	all := []customvision.Iteration{trainedAt(first, noon.Add(-time.Hour)), published, trainedAt(third, noon.Add(-3*time.Hour)), failed}
+	// In the order of their creation, which is not that of the list and tells nothing.
+	all[0].Created, all[1].Created, all[2].Created = noon.Add(-9*time.Hour), noon.Add(-8*time.Hour), noon.Add(-7*time.Hour)
+	for name, c := range map[string]struct {
+		which []string
+		want  []string
+	}{
+		"newest":               {[]string{policy.Newest}, []string{first}},
+		"published":            {[]string{policy.Published}, []string{second}},
+		"newest and published": {[]string{policy.Newest, policy.Published}, []string{first, second}},
+		"all":                  {[]string{policy.All}, []string{first, second, third}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := rules("ONNX")
+			r.Iterations = c.which
+			for turn := range len(all) { // position never matters
+				iterations := append(append([]customvision.Iteration{}, all[turn:]...), all[:turn]...)
+				o := Observed{Now: noon, Project: state.Project{ID: projectID}, Iterations: iterations,
+					Looks: map[string]*Look{first: {}, second: {}, third: {}}}
+				var asked []string
+				for _, a := range Plan(r, o) {
+					if a.Kind == Export {
+						asked = append(asked, a.Iteration)
+					}
+				}
+				assert.ElementsMatch(t, c.want, asked)
+			}
+		})
+	}
+}
+
+func TestOfTwoTrainedAtOnceTheSameIsAlwaysTheNewest(t *testing.T) {
+	t.Parallel()
+	a, b := trainedAt(first, noon), trainedAt(second, noon)
+	assert.Equal(t, newest([]customvision.Iteration{a, b}), newest([]customvision.Iteration{b, a}))
+}
+
+func TestASettledIterationIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	r := rules("ONNX")
+	other := rules("ONNX", "CoreML")
+	observe := r
+	observe.Mode = policy.Observe
+	published := r // which it isn't
+	published.Iterations = []string{policy.Published}
+	for name, c := range map[string]struct {
+		rules   Rules
+		settled state.Settled
+		want    bool // still settled
+	}{
+		"settled":                     {r, state.Settled{At: noon.Add(-6 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, true},
+		"after a week":                {r, state.Settled{At: noon.Add(-7 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, false},
+		"by another rule":             {r, state.Settled{At: noon, Rule: other.hash(), Wanted: true}, false},
+		"by another mode":             {r, state.Settled{At: noon, Rule: observe.hash(), Wanted: true}, false},
+		"no longer wanted":            {published, state.Settled{At: noon, Rule: published.hash(), Wanted: true}, true},
+		"when it is the newest again": {r, state.Settled{At: noon, Rule: r.hash(), Wanted: false}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := completed()
+			o.Project.Iterations[first].Settled = &c.settled
+			assert.Equal(t, c.want, settled(c.rules, o, o.Iterations[0]))
+		})
+	}
+}
+
+func TestATrainingIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	o := Observed{Now: noon, Iterations: []customvision.Iteration{{ID: first, Status: customvision.StatusTraining}, {ID: second, Status: customvision.StatusNew}}}
+	assert.Equal(t, []string{"wait"}, steps(Plan(rules("ONNX"), o)))
+}
+
+func split(name string) (platform, flavor string) {
+	platform, flavor, _ = strings.Cut(name, ".")
+	return platform, flavor
+}

@@ -1,0 +1,131 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"visionkeeper/internal/customvision"
+)
+
+// Swept is what one sweep found.
+type Swept struct {
+	Projects int // that the policy names
+	Covered  int // of them by this sweep, whole
+	Failed   int // of them by this sweep, but not whole: there are errors
+	Outside  int // that the policy leaves alone
+	// Resume is the project after which the next sweep has to go on, because this
+	// one's time was up or it couldn't begin; "" where it came to the end.
+	Resume string
+	// As in Report, over all projects of this sweep.
+	Unproven int
+	Oldest   time.Time
+	Blocked  int
+}
+
+// reserve is the time that a sweep leaves unused at its end, to write what it found.
+const reserve = 20 * time.Second
+
+// Sweep reconciles all projects after the one named, in the order of their ids,
+// until there are no more or ctx's deadline is near. One listing of the model
+// container finds every blob that isn't archived yet. It goes on after a failure
+// and returns all errors together. A project that takes too long is left for the
+// next round: it must not keep the sweeps from the others.
+func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
+	ctx, cancel := r.bounded(ctx)
+	defer cancel()
+	swept := Swept{Resume: after}
+	todo, listErr := r.todo(ctx, &swept)
+	if todo == nil && listErr != nil {
+		return swept, listErr
+	}
+	errs := []error{listErr}
+	swept.Projects = len(todo)
+	for _, s := range todo {
+		if s.project <= after {
+			continue
+		}
+		// A run ends by a timer of its own, at the same time.
+		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(deadline) {
+			return swept, errors.Join(errs...)
+		}
+		report, err := r.pace.join(ctx, s)
+		swept.Resume = s.project
+		if err != nil {
+			errs = append(errs, fmt.Errorf("project %s: %w", s.project, err))
+		}
+		if errors.Join(err, listErr) == nil {
+			swept.Covered++
+		} else {
+			swept.Failed++
+		}
+		swept.Unproven += report.Unproven
+		swept.Blocked += report.Blocked
+		if !report.Oldest.IsZero() && (swept.Oldest.IsZero() || report.Oldest.Before(swept.Oldest)) {
+			swept.Oldest = report.Oldest
+		}
+	}
+	swept.Resume = ""
+	return swept, errors.Join(errs...)
+}
+
+// bounded ends before ctx does, if that has a deadline.
+func (r *Reconciler) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/4)))
+}
+
+// todo lists what a sweep goes over, in order: the service's projects that the
+// policy names, and those that only the model container still knows.
+func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
+	blobs, listErr := r.blobsByProject(ctx)
+	whole := listErr == nil // else it isn't known what the container holds
+	todo := []scope{}
+	if r.Service != nil {
+		projects, err := r.Service.Projects(ctx)
+		if err != nil {
+			return nil, errors.Join(listErr, fmt.Errorf("list the projects: %w", err))
+		}
+		for _, p := range projects {
+			id, err := customvision.ParseID(p.ID)
+			if err != nil {
+				listErr = errors.Join(listErr, fmt.Errorf("project %q: %w", p.Name, err))
+				continue
+			}
+			held := blobs[id]
+			delete(blobs, id)
+			if _, ok := r.Policy.For(id, p.Name); !ok {
+				zerolog.Ctx(ctx).Debug().Str("project", id).Msg("the policy leaves this project alone")
+				swept.Outside++
+				continue
+			}
+			todo = append(todo, scope{project: id, told: &p, whole: whole, blobs: held})
+		}
+	}
+	for id, held := range blobs {
+		todo = append(todo, scope{project: id, whole: whole, blobs: held, vanished: true})
+	}
+	slices.SortFunc(todo, func(a, b scope) int { return cmp.Compare(a.project, b.project) })
+	return todo, listErr
+}
+
+// blobsByProject lists the model container's blobs that are named as Custom
+// Vision names its backups.
+func (r *Reconciler) blobsByProject(ctx context.Context) (map[string][]modelBlob, error) {
+	projects := map[string][]modelBlob{}
+	for b, err := range r.Models.list(ctx, "") {
+		if err != nil {
+			return map[string][]modelBlob{}, err
+		}
+		projects[b.project] = append(projects[b.project], b)
+	}
+	return projects, nil
+}

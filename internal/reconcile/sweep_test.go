@@ -1,0 +1,128 @@
+package reconcile
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/emulator"
+	"visionkeeper/internal/archive"
+)
+
+func TestASweepArchivesTheBlobsOfAnIterationThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.trained()
+	w.export(key, "ONNX")
+	require.NoError(t, w.client.DeleteIteration(t.Context(), key.Project, key.Iteration))
+	w.sweep()
+	assert.Equal(t, proven, w.backups(key))
+	requests := w.front.requests(func() { w.sweep() })
+	assert.Len(t, requests, 2, "it isn't looked at again: %v", requests)
+}
+
+func TestASweepArchivesTheBlobsOfAProjectThatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.deleteProject(key.Project)
+	assert.Equal(t, 1, w.sweep())
+	assert.Equal(t, proven, w.backups(key))
+}
+
+func TestASweepArchivesTheBlobsOfListedExportsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.export(key, "TensorFlow")
+	w.sweep()
+	w.sweep()
+	assert.Len(t, w.kept(key), 2)
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "TensorFlow": archive.Proven}, w.backups(key))
+}
+
+func TestASweepTellsWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	blocked := w.project(general)
+	w.train(blocked)
+	unproven := w.trained()
+	w.export(unproven, "ONNX")
+	var swept Swept
+	w.front.refusing("PUT /archiveaccount/archive", func() {
+		var err error
+		swept, err = New(w.options).Sweep(t.Context(), "")
+		require.Error(t, err)
+	})
+	assert.Equal(t, 2, swept.Projects)
+	assert.Equal(t, 1, swept.Covered)
+	assert.Equal(t, 1, swept.Failed)
+	assert.Equal(t, 1, swept.Unproven)
+	assert.Equal(t, 1, swept.Blocked)
+	assert.WithinDuration(t, w.service.Now(), swept.Oldest, time.Hour)
+}
+
+// It must not keep the sweeps from the others: the next one goes on after it.
+func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	for range 4 {
+		w.project(compact)
+	}
+	require.NoError(t, w.service.FaultCalls("GetIterations", 1, emulator.CallFault{Delay: time.Minute}))
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	cut, err := New(w.options).Sweep(ctx, "")
+	require.Error(t, err)
+	require.NotEmpty(t, cut.Resume)
+	assert.Equal(t, []int{4, 0, 1}, []int{cut.Projects, cut.Covered, cut.Failed})
+	assert.NoError(t, ctx.Err(), "time is left to write what was found")
+
+	rest, err := New(w.options).Sweep(t.Context(), cut.Resume)
+	require.NoError(t, err)
+	assert.Equal(t, Swept{Projects: 4, Covered: 3}, rest)
+}
+
+func TestASweepThatCannotBeginIsRepeatedFromTheSamePlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	require.NoError(t, w.service.FaultCalls("GetProjects", 1, emulator.CallFault{Status: 403}))
+	swept, err := New(w.options).Sweep(t.Context(), "somewhere")
+	require.ErrorContains(t, err, "list the projects")
+	assert.Equal(t, "somewhere", swept.Resume)
+}
+
+func TestWhereStateIsLostNothingIsTrainedBeforeASweep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.service.FailTrainings(2)
+	before := w.trained()
+	w.loseState(before.Project)
+	trainings := func() int { return w.service.Counts()["TrainProject"] }
+
+	assert.NotContains(t, steps(w.reconcile(before).Done), "retrain", "it may have been answered")
+	again := Key{Project: before.Project, Iteration: w.train(before.Project)}
+	n := trainings()
+	w.reconcile(again)
+	assert.Equal(t, n, trainings())
+	w.sweep()
+	w.reconcile(again)
+	assert.Equal(t, n+1, trainings(), "a failure since then is answered")
+}
+
+func TestWhereStateIsLostNothingIsArchivedTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx, answering(emulator.NewIteration, "listed"))
+	key := w.trained()
+	w.settle(key)
+	w.loseState(key.Project)
+	w.sweep()
+	assert.Len(t, w.kept(key), 1)
+	assert.Equal(t, 1, w.service.Counts()["ExportIteration"])
+	assert.NotNil(t, w.remembered(key.Project).Iterations[key.Iteration].Settled)
+}

@@ -1,0 +1,193 @@
+package reconcile_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/figures"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
+)
+
+const (
+	days        = 365
+	mostAtATime = 20 // iterations that a project can have
+)
+
+// TestAYear lives through a simulated year. A tenth of the trainings fail, some
+// exports do; a quarter of the messages gets lost, some come twice; one request in
+// a hundred goes wrong, and now and then the machine dies. The person deletes the
+// oldest archived iterations to make room. Service, Reconciler, archive and the
+// storage service's Date share one clock. RAPID_SEED says by which seed.
+func TestAYear(t *testing.T) {
+	seed := seed()
+	t.Parallel()
+	rules, err := policy.Parse([]byte(`{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}}]}`))
+	require.NoError(t, err)
+	y := &year{T: t, world: newWorld(t, azuritetest.Start(t), nil, rules), chance: rand.New(rand.NewPCG(seed, 0))}
+	t.Cleanup(y.world.close)
+	y.machine = y.world.newMachine("year")
+	require.NoError(t, y.machine.reconciler.ConnectionTested(y.ctx, y.project))
+	y.machine.chance = y.fate
+	begin := time.Now()
+	for day := range days {
+		y.day(day)
+	}
+	took := time.Since(begin)
+
+	y.machine = y.world.newMachine("the last")
+	for range 4 {
+		_, err := y.machine.reconciler.Sweep(y.ctx, "")
+		require.NoError(t, err)
+		y.service.Advance(10 * time.Minute)
+	}
+	y.judge.look()
+	y.judge.learnTruth()
+	counted := map[string]int{}
+	for _, b := range y.backups() {
+		if b.Verdict.Counts() {
+			counted[b.Iteration+" "+b.Key.String()]++
+		}
+	}
+	for id := range y.judge.truth {
+		assert.Equal(t, 1, counted[id], "backups of %s", id)
+	}
+	assert.Len(t, counted, len(y.judge.truth))
+
+	// Trainings are remembered for two months.
+	early, late := mean(y.cost[60:150]), mean(y.cost[days-90:])
+	assert.Less(t, late, 1.25*early, "requests per sweep once the project is full, and at the end")
+	assert.Less(t, late, 12.0, "what is settled costs nothing")
+	small, large := mean(y.size[60:150]), mean(y.size[days-90:])
+	assert.Less(t, large, 1.25*small, "what is remembered doesn't grow with the past")
+	figures.Print(t, "seed %d: %d days in %s: %d trainings by the person, %d by the app, %d exports, %d backups; %d requests went wrong, %d deaths; "+
+		"requests per sweep %.1f in days 60 to 150, %.1f in the last 90; state %.0f and %.0f bytes",
+		seed, days, took.Round(time.Second), y.trained, y.judge.trainings, y.judge.exports, len(counted), y.faults, y.deaths,
+		early, late, small, large)
+}
+
+// year is a world in which every day is the same, but for chance.
+type year struct {
+	*testing.T
+	*world
+	machine *machine
+	chance  *rand.Rand
+	mailbox []letter
+	read    time.Time
+	cost    []int64 // requests of each day's sweep
+	size    []int64 // of each day's state, in bytes
+
+	trained, faults, deaths int
+}
+
+func (y *year) one(of int) bool { return y.chance.IntN(of) == 0 }
+
+// fate lets one request of a hundred go wrong, and one of a thousand be the last.
+func (y *year) fate() fate {
+	switch n := y.chance.IntN(1000); {
+	case n < 1:
+		return []fate{killBefore, killAfter}[y.chance.IntN(2)]
+	case n < 10:
+		y.faults++
+		return []fate{throttled, failed, cut, loseAnswer}[y.chance.IntN(4)]
+	}
+	return pass
+}
+
+// day is a training, what the service makes of it, and a sweep.
+func (y *year) day(day int) {
+	y.makeRoom()
+	if y.one(10) {
+		y.service.FailTrainings(1 + y.chance.IntN(2))
+	}
+	if y.one(20) {
+		y.service.FailExports(1)
+	}
+	if _, err := y.service.Train(y.project); err == nil { // unless the app's own training runs
+		y.trained++
+	}
+	for range 4 { // messages while the service works
+		y.service.Advance(trainTime)
+		y.receive()
+		y.survive(func() { y.mailbox = deliver(y.ctx, y.machine, y.mailbox) })
+	}
+	y.service.Advance(24 * time.Hour)
+	before := y.requests.Load()
+	y.survive(func() { y.machine.reconciler.Sweep(y.ctx, "") })
+	y.cost = append(y.cost, y.requests.Load()-before)
+	y.size = append(y.size, y.sizeOfState())
+	if day%7 == 6 {
+		y.judge.look()
+	}
+}
+
+// receive reads the queue: a quarter of the messages is lost, a tenth comes twice.
+func (y *year) receive() {
+	all := y.service.Messages()
+	for _, m := range all {
+		if !m.Time.After(y.read) || y.one(4) {
+			continue
+		}
+		y.mailbox = append(y.mailbox, letter{text: m.Text})
+		if y.one(10) {
+			y.mailbox = append(y.mailbox, letter{text: m.Text})
+		}
+	}
+	y.read = y.service.Now()
+}
+
+// survive puts another machine in the place of one that dies.
+func (y *year) survive(work func()) {
+	work()
+	if y.machine.dead.Load() {
+		y.deaths++
+		y.machine = y.newMachine("another")
+		y.machine.chance = y.fate
+	}
+}
+
+// makeRoom deletes the oldest iterations and their blobs once the project is
+// full, as a person does: what isn't archived stays.
+func (y *year) makeRoom() {
+	its := y.iterations()
+	if len(its) < mostAtATime-3 { // a failed training is repeated twice
+		return
+	}
+	secured := map[string]bool{}
+	for _, b := range y.backups() {
+		if b.Verdict.Counts() {
+			secured[b.Iteration+" "+b.Key.String()] = true
+		}
+	}
+	for _, it := range its[10:] {
+		if !slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return e.Status != "Failed" && !secured[it.ID+" "+nameOfExport(e)] }) {
+			require.NoError(y, y.person.DeleteIteration(y.ctx, y.project, it.ID))
+			y.models.NewBlobClient(customvision.BlobName(y.project, it.ID, "ONNX")).Delete(y.ctx, nil) // of a failed training there is none
+		}
+	}
+	require.Less(y, len(y.iterations()), mostAtATime-3, "nothing is archived")
+}
+
+func mean(list []int64) float64 {
+	sum := int64(0)
+	for _, n := range list {
+		sum += n
+	}
+	return float64(sum) / float64(len(list))
+}
+
+func (y *year) sizeOfState() int64 {
+	for name, b := range y.list(y.world.state) {
+		if name == "projects/"+y.project+".json" {
+			return b.size
+		}
+	}
+	return 0
+}

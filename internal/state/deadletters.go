@@ -1,0 +1,94 @@
+package state
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"visionkeeper/internal/seal"
+)
+
+// DeadLetter is a message that can never succeed, kept byte for byte.
+type DeadLetter struct {
+	// ID is the SHA-256 of Raw in hex, and the blob's name below dead-letters/.
+	ID     string    `json:"id"`
+	Raw    []byte    `json:"raw"`
+	Reason string    `json:"reason"`
+	First  time.Time `json:"first"`
+	Last   time.Time `json:"last"`
+	Count  int       `json:"count"`
+}
+
+const deadLetterPrefix = "dead-letters/"
+
+// Bury keeps a message with the reason why it can't succeed. The same bytes again
+// raise the count. It costs one request for a new message, two more for a known one.
+func (s *Store) Bury(ctx context.Context, raw []byte, reason string, now time.Time) (DeadLetter, error) {
+	sum := sha256.Sum256(raw)
+	letter := DeadLetter{ID: hex.EncodeToString(sum[:]), Raw: raw, Reason: reason, First: now, Last: now, Count: 1}
+	op := "keep dead letter " + letter.ID
+	var known version
+	for range conflictTries {
+		data, err := seal.Marshal(letter)
+		if err != nil {
+			return letter, err
+		}
+		_, err = s.write(ctx, deadLetterPrefix+letter.ID+".json", data, known.etag)
+		if err == nil || !isConflict(err) {
+			return letter, s.explain(op, err)
+		}
+		var before DeadLetter
+		before, known, err = s.deadLetter(ctx, letter.ID)
+		switch {
+		case err == nil:
+			letter.First, letter.Count = before.First, before.Count+1
+		case !errors.Is(err, seal.ErrBroken): // a broken one is replaced: its bytes are here again
+			return letter, err
+		}
+	}
+	return letter, fmt.Errorf("%s: others wrote it %d times meanwhile", op, conflictTries)
+}
+
+// DeadLetters reads all dead letters, in the order of their ids.
+func (s *Store) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
+	var letters []DeadLetter
+	prefix := deadLetterPrefix
+	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.explain("list the dead letters", err)
+		}
+		for _, item := range page.Segment.BlobItems {
+			id := strings.TrimSuffix(strings.TrimPrefix(*item.Name, prefix), ".json")
+			letter, _, err := s.deadLetter(ctx, id)
+			if bloberror.HasCode(err, bloberror.BlobNotFound) {
+				continue // gone since the listing
+			}
+			if err != nil {
+				return nil, err
+			}
+			letters = append(letters, letter)
+		}
+	}
+	return letters, nil
+}
+
+func (s *Store) deadLetter(ctx context.Context, id string) (DeadLetter, version, error) {
+	data, v, err := s.read(ctx, deadLetterPrefix+id+".json")
+	if err != nil {
+		return DeadLetter{}, v, s.explain("read dead letter "+id, err)
+	}
+	var letter DeadLetter
+	if err := seal.Unmarshal(data, &letter); err != nil {
+		return DeadLetter{}, v, fmt.Errorf("dead letter %s: %w", id, err)
+	}
+	return letter, v, nil
+}

@@ -1,0 +1,66 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"visionkeeper/internal/storage"
+)
+
+// ErrNoDeadLetter says that there is no dead letter of that id, or not one alone.
+var ErrNoDeadLetter = errors.New("there is no such dead letter")
+
+// ErrBuriedAgain says that the message came and failed once more meanwhile.
+var ErrBuriedAgain = errors.New("the message came again meanwhile")
+
+// HeldLetter is a dead letter in the version that was read.
+type HeldLetter struct {
+	DeadLetter
+	etag azcore.ETag
+}
+
+// FindDeadLetter reads the dead letter whose id begins so; eight characters are
+// mostly enough. The error is ErrNoDeadLetter where none or several do. (List
+// Blobs, Get Blob)
+func (s *Store) FindDeadLetter(ctx context.Context, id string) (HeldLetter, error) {
+	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
+		return HeldLetter{}, fmt.Errorf("%q is no id of a dead letter: %w", id, ErrNoDeadLetter)
+	}
+	prefix, most := deadLetterPrefix+id, int32(2)
+	page, err := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: &most}).NextPage(ctx)
+	if err != nil {
+		return HeldLetter{}, s.explain("list the dead letters", err)
+	}
+	items := page.Segment.BlobItems
+	if len(items) != 1 {
+		return HeldLetter{}, fmt.Errorf("%d dead letters begin with %s: %w", len(items), id, ErrNoDeadLetter)
+	}
+	letter, v, err := s.deadLetter(ctx, strings.TrimSuffix(strings.TrimPrefix(*items[0].Name, deadLetterPrefix), ".json"))
+	return HeldLetter{DeadLetter: letter, etag: v.etag}, err
+}
+
+// DropDeadLetter deletes a dead letter in the version that was read: the error is
+// ErrBuriedAgain where it has another by now. One that is gone is no error.
+// (Delete Blob)
+func (s *Store) DropDeadLetter(ctx context.Context, l HeldLetter) error {
+	_, err := s.container.NewBlobClient(deadLetterPrefix+l.ID+".json").Delete(ctx, &blob.DeleteOptions{
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &l.etag}},
+	})
+	switch {
+	case bloberror.HasCode(err, bloberror.BlobNotFound):
+		return nil
+	case bloberror.HasCode(err, bloberror.ConditionNotMet): // also where it is gone, by some services
+		if _, _, err := s.deadLetter(ctx, l.ID); bloberror.HasCode(err, bloberror.BlobNotFound) {
+			return nil
+		}
+		return fmt.Errorf("dead letter %s is kept: %w", l.ID, ErrBuriedAgain)
+	}
+	return storage.Explain("delete dead letter "+l.ID, err)
+}

@@ -1,0 +1,34 @@
+package state
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/internal/seal"
+)
+
+// FuzzProject reads whatever stands in a state blob: it is what was sealed, or
+// it is refused.
+func FuzzProject(f *testing.F) {
+	for _, p := range []Project{{}, {ID: projectID, Name: "K\u00fcche", Trainings: []*Training{{Token: "t"}}}, {Iterations: map[string]*Iteration{"i": {Exports: map[string]*Export{"ONNX": nil}}, "j": nil}}} {
+		data, err := seal.Marshal(p)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var p Project
+		if err := seal.Unmarshal(data, &p); err != nil {
+			return
+		}
+		c := p.Clone()
+		c.Iteration("i").Export("ONNX").Attempts++
+		c.Iteration("i").Archived("blob", "etag")
+		sealed, err := seal.Marshal(c)
+		require.NoError(t, err)
+		var again Project
+		require.NoError(t, seal.Unmarshal(sealed, &again))
+		assert.Equal(t, c.Iteration("i").Exports["ONNX"], again.Iteration("i").Exports["ONNX"])
+	})
+}
