@@ -67,7 +67,7 @@ func (a *Archive) existing(ctx context.Context, k Key, s Source, id Identity) (h
 		return Backup{}, nil, err
 	}
 	for _, b := range list {
-		unsure := b.Verdict == Unidentified && !b.Origin.ownExport() && Origin{Kind: s.Kind}.ownExport()
+		unsure := b.Verdict == Unidentified && !b.Origin.certain() && Origin{Kind: s.Kind, Certainty: s.Certainty}.certain()
 		if b.Verdict != Damaged && b.Verdict != Lost && !unsure {
 			return b, spent, nil
 		}

@@ -48,7 +48,7 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (findi
 		f.judgeZip(r, size, k, o, maxExpanded)
 	case k.Platform == "CoreML" && isText(r):
 		f.damaged("it is text, neither a zip nor a Core ML model")
-	case k.Platform == "CoreML" && !o.ownExport():
+	case k.Platform == "CoreML" && !o.certain():
 		f.unidentified("a bare Core ML model, in which nothing tells whose it is")
 	case k.Platform == "CoreML":
 		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
@@ -157,13 +157,13 @@ func oddName(z *zip.Reader) (string, bool) {
 func (f *finding) compare(manifestErr error, k Key, o Origin) {
 	m := f.manifest
 	switch {
-	case m == nil && !o.ownExport():
+	case m == nil && !o.certain():
 		f.unidentified("%s", manifestErr)
 	case m == nil:
 		f.verdict, f.note = Intact, "all checksums hold, but "+manifestErr.Error()
-	case !m.isOf(k):
+	case !m.IsOf(k):
 		f.unidentified("its manifest names iteration %q and platform %q", shorten(m.IterationID), shorten(m.Platform))
-	case !m.flavorIs(k) && !o.ownExport():
+	case !m.flavorIs(k) && !o.certain():
 		f.unidentified("its manifest names flavor %q", shorten(m.Flavor))
 	case m.ModelFileName == "" || m.ModelFileSHA1 == "":
 		f.verdict, f.note = Intact, "all checksums hold, but its manifest names no model file with a hash"
@@ -174,7 +174,7 @@ func (f *finding) compare(manifestErr error, k Key, o Origin) {
 	case !strings.EqualFold(f.model.SHA1, m.ModelFileSHA1):
 		f.damaged("the model file's SHA-1 is %s, its manifest tells %q", f.model.SHA1, shorten(m.ModelFileSHA1))
 	case !m.flavorIs(k):
-		f.verdict, f.note = Proven, fmt.Sprintf("it came from the export's own address; its manifest names flavor %q", shorten(m.Flavor))
+		f.verdict, f.note = Proven, fmt.Sprintf("it is this export by where it came from; its manifest names flavor %q", shorten(m.Flavor))
 	default:
 		f.verdict, f.note = Proven, "all checksums hold, and the manifest names this export and its model file"
 	}

@@ -59,7 +59,7 @@ func TestVerdicts(t *testing.T) {
 		"a bomb":                  {data: bomb(40 << 20), want: archive.Damaged, note: "expands"},
 		"too many entries":        {data: crowd(10_001), want: archive.Damaged, note: "10000 entries"},
 
-		"own address, flavor null":       {data: onnx, flavor: "ONNX12", kind: archive.FromDownload, want: archive.Proven, note: `own address; its manifest names flavor ""`},
+		"own address, flavor null":       {data: onnx, flavor: "ONNX12", kind: archive.FromDownload, want: archive.Proven, note: `it is this export by where it came from; its manifest names flavor ""`},
 		"own address, other flavor":      {data: pack(export{platform: "ONNX", flavor: "Else"}), kind: archive.FromArtifact, want: archive.Proven},
 		"own address, other iteration":   {data: pack(export{platform: "ONNX", iteration: other}), kind: archive.FromDownload, want: archive.Unidentified},
 		"own address, no manifest":       {data: pack(export{platform: "ONNX", without: "cvexport.manifest"}), kind: archive.FromDownload, want: archive.Intact},

@@ -23,7 +23,7 @@ import (
 // put writes a source to a name that must be free: by the storage service, or,
 // where that can't read the source, through this process.
 func (a *Archive) put(ctx context.Context, name string, s Source, id Identity) (Backup, error) {
-	origin := Origin{Kind: cmp.Or(s.Kind, FromContainer), Name: s.Name, ETag: id.ETag}
+	origin := Origin{Kind: cmp.Or(s.Kind, FromContainer), Name: s.Name, ETag: id.ETag, Certainty: s.Certainty}
 	if s.URL == "" {
 		return a.putThrough(ctx, name, s, id, origin)
 	}

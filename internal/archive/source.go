@@ -19,6 +19,8 @@ import (
 type Source struct {
 	Kind string // FromContainer, which is the default, FromDownload or FromArtifact
 	Name string // a blob's name, or host and path; without a query, since it goes into the proof
+	// Certainty is why these bytes are taken for the export.
+	Certainty Certainty
 	// URL is read without any further credential and without following redirects.
 	// It is a secret. Where it came from elsewhere, pass it through CheckDownloadURL.
 	URL string

@@ -65,6 +65,13 @@ func IsCode(err error, codes ...string) bool {
 	return errors.As(err, &e) && slices.Contains(codes, e.Code)
 }
 
+// NotFound reports whether the service itself says that a thing isn't there: a 404
+// with a code of its own. A gateway's 404 has none.
+func NotFound(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && strings.HasPrefix(e.Code, "NotFound")
+}
+
 // Lost tells whether a call may have done its work all the same: no answer came,
 // it couldn't be read, or it was a time-out or a 5xx. Look before calling again.
 func Lost(err error) bool {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
 )
@@ -22,88 +21,110 @@ var errTooSlow = errors.New("there was no time left to ask Custom Vision for it:
 // errOvertaken says that another process wrote the state since this one looked.
 var errOvertaken = errors.New("another process was first")
 
-// send asks the service for exports and trainings: effects that can't be undone
-// and are never repeated blindly. All of them are announced by one write to the
-// state, on top of the very version that the plan was made from; who loses that
-// race sends nothing and leaves it to the winner. Nothing is sent later than the
-// announcement says: by then another may send it. What becomes of a lost answer
-// the next look shows.
-func (v *visit) send(ctx context.Context, effects []Action) []error {
-	if len(effects) == 0 {
+// affect asks the service for exports and trainings: effects that can't be undone
+// and are never repeated blindly. It looks anew, plans by that, and sends what is
+// still planned: all exports, or else one training. Work that the fresh look shows
+// comes first. What becomes of a lost answer the next look shows. It reports whether
+// another process was first.
+func (v *visit) affect(ctx context.Context) (overtaken bool, err error) {
+	if err := v.lookAnew(ctx); err != nil || v.outside {
+		return false, err
+	}
+	work, effects := v.plan(ctx)
+	if len(work) > 0 {
+		return false, nil
+	}
+	if exports := slices.DeleteFunc(slices.Clone(effects), func(a Action) bool { return a.Kind != Export }); len(exports) > 0 {
+		effects = exports
+	} else if len(effects) > 1 {
+		effects = effects[:1]
+	}
+	for _, a := range effects {
+		err := v.send(ctx, a)
+		if errors.Is(err, errOvertaken) {
+			v.seen.Project = v.record.Clone() // the next round looks anew
+			v.apply(&v.seen.Project)
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// fresh is how old what an effect is planned on may be: it was seen directly before.
+const fresh = 2 * time.Second
+
+// lookAnew sees the project's name, its iterations and, of those that are asked to
+// be exported, the exports as they are now, unless all that was seen just now.
+func (v *visit) lookAnew(ctx context.Context) error {
+	if v.Clock.Now().Sub(v.askedAt) >= fresh {
+		if err := v.ask(ctx); err != nil {
+			return err
+		}
+	}
+	if !v.applyPolicy() || v.Clock.Now().Sub(v.listedAt) < fresh {
 		return nil
 	}
-	token, until := rand.Text(), v.until(ctx)
-	planned := v.record.Revision
+	if err := v.listIterations(ctx); err != nil {
+		return err
+	}
+	for _, a := range Plan(v.rules, v.seen) {
+		if a.Kind == Export {
+			if err := v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// send announces one effect and sends it. The announcement is written on top of the
+// very version that the plan was made from; who loses that race sends nothing and
+// leaves it to the winner. Nothing is sent later than the announcement says: by then
+// another may send it. An error means that the state can't be written.
+func (v *visit) send(ctx context.Context, a Action) error {
+	v.seen.Tried[a.Step] = true
+	token, until, planned := rand.Text(), v.until(ctx), v.record.Revision
 	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		if p.Revision != planned {
 			return errOvertaken
 		}
 		v.apply(p)
-		for _, a := range effects {
-			v.announce(p, a, token, until)
-		}
+		v.announce(p, a, token, until)
 		return nil
 	})
-	if errors.Is(err, errOvertaken) {
-		return []error{v.yield(ctx, effects)}
-	}
 	if err != nil {
-		return []error{v.failAll(effects, err)}
+		delete(v.seen.Tried, a.Step) // it never left the process
+		return err
 	}
-	v.changes = nil // written
-	v.seen.Project = v.record.Clone()
+	known := v.seen.Project.Condition(a.Scope) != nil
+	v.written()
 
 	ctx, cancel := context.WithTimeout(ctx, until.Sub(v.now()))
 	defer cancel()
-	var errs []error
-	for _, a := range effects {
-		switch {
-		case !v.now().Before(until):
-			v.withdraw(a, token)
-			err = errTooSlow
-		case a.Kind == Export:
-			err = v.sendExport(ctx, a, token)
-		default:
-			err = v.sendTraining(ctx, a, token)
-		}
-		errs = append(errs, v.outcome(ctx, a, err))
+	switch {
+	case !v.now().Before(until):
+		v.withdraw(a, token, known)
+		err = errTooSlow
+	case a.Kind == Export:
+		err = v.sendExport(ctx, a, token, known)
+	default:
+		err = v.sendTraining(ctx, a, token, known)
 	}
-	return errs
-}
-
-// withdraw takes back the announcement of what the service surely didn't get, or
-// refused for now.
-func (v *visit) withdraw(a Action, token string) {
-	v.learn(func(p *state.Project) {
-		if a.Kind == Export {
-			e := p.Iteration(a.Iteration).Export(a.Export)
-			e.Attempts, e.Asked, e.Until = e.Attempts-1, time.Time{}, time.Time{}
-			return
-		}
-		p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration })
-	})
-}
-
-// yield takes over what the other process wrote, and looks anew, since what the
-// other asked for may have begun by now: the next plan starts from that.
-func (v *visit) yield(ctx context.Context, effects []Action) error {
-	v.seen.Project, v.seen.Now, v.loaded = v.record.Clone(), v.record.Seen, v.Clock.Now()
-	v.apply(&v.seen.Project)
-	err := v.listIterations(ctx)
-	if err == nil {
-		err = v.look(ctx)
-	}
-	if err != nil {
-		return v.failAll(effects, err)
-	}
+	v.effectDone(ctx, a, err, known)
 	return nil
 }
 
-func (v *visit) failAll(actions []Action, err error) error {
-	for _, a := range actions {
-		v.seen.Failed[a] = true
+// effectDone records what became of an effect. A lost answer is no condition: the
+// intent stays open, and the next look shows what came of it.
+func (v *visit) effectDone(ctx context.Context, a Action, err error, known bool) {
+	if err != nil && (customvision.Lost(err) || errors.Is(err, errTooSlow)) {
+		v.fail(v.log(ctx, a), a, err)
+		return
 	}
-	return err
+	v.outcome(ctx, a, err, known)
 }
 
 // until is when this sender gives up at the latest, by the storage service's clock.
@@ -115,17 +136,18 @@ func (v *visit) until(ctx context.Context) time.Time {
 	return v.now().Add(left)
 }
 
-// announce writes the intent. It may be called anew for another version.
+// announce writes the intent, and counts the try of what couldn't be done before.
 func (v *visit) announce(p *state.Project, a Action, token string, until time.Time) {
+	now := v.now()
+	attempted(p, a.Scope, v.rules.Under, now)
 	if a.Kind == Export {
 		e := p.Iteration(a.Iteration).Export(a.Export)
-		e.Attempts++
-		e.Asked, e.Until = v.now(), until
+		e.Asked, e.Until = now, until
 		return
 	}
 	for _, t := range p.Trainings {
 		if t.Cause == a.Iteration && t.Open() {
-			t.Refused = "nothing came of it: its sender ended before it was sent"
+			t.Nothing = "its sender ended before it was sent"
 		}
 	}
 	var known []string
@@ -134,8 +156,24 @@ func (v *visit) announce(p *state.Project, a Action, token string, until time.Ti
 			known = append(known, it.ID)
 		}
 	}
-	p.Trainings = append(recent(p.Trainings, v.now()), &state.Training{
-		Token: token, Cause: a.Iteration, Known: known, Asked: v.now(), Until: until,
+	p.Trainings = append(recent(p.Trainings, now), &state.Training{
+		Token: token, Cause: a.Iteration, Known: known, Asked: now, Until: until,
+	})
+}
+
+// withdraw takes back the announcement of what the service surely didn't get, or
+// refused for now.
+func (v *visit) withdraw(a Action, token string, counted bool) {
+	v.learn(func(p *state.Project) {
+		if a.Kind == Export {
+			e := p.Iteration(a.Iteration).Export(a.Export)
+			e.Asked, e.Until = time.Time{}, time.Time{}
+		} else {
+			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration })
+		}
+		if c := p.Condition(a.Scope); counted && c != nil {
+			c.Attempts--
+		}
 	})
 }
 
@@ -144,12 +182,12 @@ func recent(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
 }
 
-func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
+func (v *visit) sendExport(ctx context.Context, a Action, token string, known bool) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
 	}
-	before := v.exportStatus(a.Iteration, a.Export)
+	look := v.seen.Looks[a.Iteration]
 	e, err := v.Service.Export(ctx, key.Project, key.Iteration, key.Platform, key.Flavor)
 	if customvision.Lost(err) {
 		return err // the intent stays open
@@ -157,59 +195,42 @@ func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
 	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 	switch {
 	case err == nil:
-		v.see(a, key, e)
-		return nil
-	case customvision.IsCode(err, "BadRequestExportAlreadyInProgress") && before != customvision.ExportFailed:
-		// Somebody asked for it since the look: as good as our own.
-		v.see(a, key, customvision.Export{Status: customvision.ExportExporting})
+		look.see(key, e)
 		return nil
 	case definite(err):
-		return impossible("the service refuses to export it: " + err.Error())
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Asked = time.Time{} })
+		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}
-	v.withdraw(a, token)
+	v.withdraw(a, token, known)
 	return err
 }
 
-// see puts what became of an export into the service's list.
-func (v *visit) see(a Action, key archive.Key, e customvision.Export) {
-	e.Platform, e.Flavor = key.Platform, key.Flavor
-	if known := v.export(a.Iteration, a.Export); known != nil {
-		*known = e
-		return
-	}
-	look := v.seen.Looks[a.Iteration]
-	look.Exports = append(look.Exports, e)
-}
-
-func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
+func (v *visit) sendTraining(ctx context.Context, a Action, token string, known bool) error {
 	failed := v.iteration(a.Iteration)
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
 	})
-	mine := func(change func(*state.Training)) {
-		v.learn(func(p *state.Project) {
-			for _, t := range p.Trainings {
-				if t.Token == token && t.Cause == a.Iteration {
-					change(t)
-				}
-			}
-		})
-	}
 	switch {
 	case err == nil:
 		if it.ID, err = customvision.ParseID(it.ID); err != nil {
 			return err
 		}
 		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
-		mine(func(t *state.Training) { t.Result = it.ID })
+		v.learn(func(p *state.Project) {
+			for _, t := range p.Trainings {
+				if t.Token == token && t.Cause == a.Iteration {
+					t.Result = it.ID
+				}
+			}
+			p.Clear(a.Scope)
+		})
 		return nil
-	case customvision.IsCode(err, "BadRequestTrainingAlreadyInProgress"):
-		return err // whose it is the next look shows
-	case definite(err):
-		mine(func(t *state.Training) { t.Refused = err.Error() })
-		return impossible("the service refuses to train: " + err.Error())
-	case !customvision.Lost(err):
-		v.withdraw(a, token)
+	case customvision.Lost(err):
+		return err // the intent stays open
+	}
+	v.withdraw(a, token, false) // ours wasn't begun, whoever's runs
+	if definite(err) {
+		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
 	}
 	return err
 }

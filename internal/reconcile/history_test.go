@@ -16,6 +16,7 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/policy"
 )
 
@@ -125,7 +126,7 @@ func (h *history) live() {
 		{"forge", 1, h.forge},
 		{"foreign blob", 1, h.foreignBlob},
 		{"lose state", 2, h.loseState},
-		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.restart() }},
+		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.judge.asked = map[string][]time.Time{}; h.restart() }},
 	}
 	var odds []int
 	for i, e := range events {
@@ -355,7 +356,7 @@ const mostTries = 5
 func deliver(ctx context.Context, m *machine, letters []letter) (back []letter) {
 	for _, l := range letters {
 		l.tries++
-		if err := m.messages.Deal(ctx, []byte(l.text), l.tries == mostTries); err != nil && l.tries < mostTries {
+		if err := m.messages.Deal(ctx, messages.Message{Raw: []byte(l.text), Last: l.tries == mostTries}); err != nil && l.tries < mostTries {
 			back = append(back, l)
 		}
 	}

@@ -19,16 +19,16 @@ type judge struct {
 	*scene
 	violations []string
 
-	trainings, exports int                  // that the service got from the app
-	answered           map[string]bool      // failures for which the app's training began
-	refused            map[string]bool      // failures and exports that the service refused, as the app knows
-	refusedOnce        map[string]bool      // failures and exports that the service ever refused
-	depth              map[string]int       // how many of the app's trainings led to an iteration
-	began              []time.Time          // the app's trainings
-	asked              map[string]int       // exports, by iteration and name
-	exporting          map[string]time.Time // exports underway, since when
-	calm               bool                 // the app hears every answer now, and can write it down
-	lost               int                  // how often what the app remembers was lost
+	trainings, exports int                    // that the service got from the app
+	answered           map[string]bool        // failures for which the app's training began
+	refused            map[string]bool        // failures and exports that the service refused, as the app knows
+	refusedOnce        map[string]bool        // failures and exports that the service ever refused
+	depth              map[string]int         // how many of the app's trainings led to an iteration
+	began              []time.Time            // the app's trainings
+	asked              map[string][]time.Time // exports and answers to failures, under one policy and with what the app remembers
+	exporting          map[string]time.Time   // exports underway, since when
+	calm               bool                   // the app hears every answer now, and can write it down
+	lost               int                    // how often what the app remembers was lost
 	lostAt             time.Time
 
 	kept  map[string]blobInfo // the archive as last listed
@@ -37,7 +37,7 @@ type judge struct {
 
 func newJudge(w *scene) *judge {
 	return &judge{
-		scene: w, answered: map[string]bool{}, refused: map[string]bool{}, depth: map[string]int{}, asked: map[string]int{},
+		scene: w, answered: map[string]bool{}, refused: map[string]bool{}, depth: map[string]int{}, asked: map[string][]time.Time{},
 		refusedOnce: map[string]bool{}, exporting: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
 	}
 }
@@ -88,11 +88,10 @@ func (j *judge) beforeTraining() {
 			month++
 		}
 	}
+	j.often(cause)
 	switch {
 	case j.answered[cause]:
 		j.find("failure %s is answered twice", cause)
-	case j.refused[cause]:
-		j.find("failure %s is answered though the service refused it", cause)
 	case j.depth[cause] >= retrain.AfterFailure:
 		j.find("failure %s is answered, the end of a chain of %d trainings", cause, j.depth[cause])
 	case month >= retrain.PerMonth:
@@ -100,11 +99,18 @@ func (j *judge) beforeTraining() {
 	}
 }
 
+// often finds a thing that is asked for again and again without pauses that grow.
+func (j *judge) often(id string) {
+	now := j.Service.Now()
+	j.asked[id] = append(j.asked[id], now)
+	if n := len(j.asked[id]); n > 4 && now.Sub(j.asked[id][n-5]) < time.Hour {
+		j.find("%s is asked for five times in an hour: %v", id, j.asked[id])
+	}
+}
+
 func (j *judge) beforeExport(iteration, name string) {
 	id := iteration + " " + name
-	if j.asked[id]++; j.asked[id] > 3*(j.lost+1) {
-		j.find("export %s is asked for %d times", id, j.asked[id])
-	}
+	j.often(id)
 	for _, it := range j.iterations() {
 		for _, e := range it.Exports {
 			if it.ID != iteration || !samePlatform(name, e) {
@@ -113,8 +119,6 @@ func (j *judge) beforeExport(iteration, name string) {
 			other := nameOfExport(e)
 			underway := e.Status == "Exporting" && j.Service.Now().Sub(j.exporting[iteration+" "+other]) < stuckAfter
 			switch {
-			case other == name && e.Status == "Failed" && j.refused[id] && j.lost == 0:
-				j.find("export %s is asked for again though it failed and the service refused to repeat it", id)
 			case other == name && e.Status != "Failed":
 				j.find("export %s is asked for though it is %s", id, e.Status)
 			case other != name && underway:
@@ -195,19 +199,25 @@ func samePlatform(name string, e emulator.ExportView) bool {
 	return strings.EqualFold(platform, e.Platform)
 }
 
-// secured tells that an export is archived, or given up.
+// secured reports whether an export is archived, never can be, or couldn't for so
+// long that its platform is free.
 func (j *judge) secured(iteration, name string) bool {
 	for _, b := range j.Backups(j.project, "") {
 		if b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts() {
 			return true
 		}
 	}
-	return j.blocked(j.Remembered(j.project), iteration, name)
+	c := j.condition(iteration, name)
+	return c.Code.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
 }
 
-func (j *judge) blocked(p state.Project, iteration, name string) bool {
-	it := p.Iterations[iteration]
-	return it != nil && it.Exports[name] != nil && it.Exports[name].Blocked != ""
+// condition is that of an export; the zero value where it has none.
+func (j *judge) condition(iteration, name string) state.Condition {
+	remembered := j.Remembered(j.project)
+	if c := remembered.Condition(state.Scope{Iteration: iteration, Export: name}); c != nil {
+		return *c
+	}
+	return state.Condition{}
 }
 
 // look holds the archive against its past and against what the service made, and

@@ -10,7 +10,7 @@ import (
 	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"visionkeeper/dev/world"
-	"visionkeeper/functions/notifications"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/reconcile"
 )
 
@@ -52,7 +52,7 @@ type machine struct {
 	chance   func() fate // nil: everything passes
 
 	reconciler *reconcile.Reconciler
-	messages   notifications.Function
+	messages   messages.Handler
 }
 
 // newMachine is a machine that was just started.
@@ -63,7 +63,7 @@ func (w *scene) newMachine(name string) *machine {
 	options := w.options(azcore.ClientOptions{Transport: m.line, Retry: azpolicy.RetryOptions{RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond}})
 	options.Clock = world.Clock{Server: w.Service, Interceptor: m.line}
 	m.reconciler = reconcile.New(options)
-	m.messages = notifications.Function{Reconciler: m.reconciler, State: options.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	m.messages = messages.Handler{Reconciler: m.reconciler, State: options.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
 	return m
 }
 
@@ -86,19 +86,14 @@ func describe(req *http.Request) string {
 	return strings.TrimSpace(req.Method + " " + req.URL.Path + " " + req.URL.Query().Get("comp") + req.URL.Query().Get("restype"))
 }
 
-// send brings a request to the service or to Azurite, whose Date is set to the
-// emulated time: the storage service's clock is simulated too.
+// send brings a request to the service or to Azurite.
 func (w *scene) send(req *http.Request) (*http.Response, error) {
 	w.requests.Add(1)
 	if "http://"+req.URL.Host == w.API {
 		return w.callAPI(req)
 	}
 	w.judge.written(req)
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err == nil {
-		resp.Header.Set("Date", w.Service.Now().Format(http.TimeFormat))
-	}
-	return resp, err
+	return w.Timed(req)
 }
 
 // callAPI calls the service under the eyes of the judge.

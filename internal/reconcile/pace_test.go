@@ -17,27 +17,32 @@ const interval = 10 * time.Second
 
 // paced is a pace whose runs are recorded and answered by a test.
 type paced struct {
-	*pace
-	mu     sync.Mutex
-	begun  []time.Duration // since the test's begin
+	pace
+	answer func(ctx context.Context, n int) (Report, error)
+	start  time.Time
+	begun  []time.Duration // since start
 	scopes []scope
 }
 
-// newPaced makes a pace for a bubble of synctest; run gets the number of the run.
-func newPaced(run func(ctx context.Context, n int) (Report, error)) *paced {
-	p := &paced{}
-	begin := time.Now()
-	p.pace = &pace{clock: SystemClock{}, interval: interval, lanes: map[string]*lane{}, run: func(ctx context.Context, s scope) (Report, error) {
-		p.mu.Lock()
-		p.begun, p.scopes = append(p.begun, time.Since(begin)), append(p.scopes, s)
-		n := len(p.begun)
-		p.mu.Unlock()
-		return run(ctx, n)
-	}}
-	return p
+// newPaced makes a pace for a bubble of synctest; answer gets the number of the run.
+func newPaced(answer func(ctx context.Context, n int) (Report, error)) *paced {
+	return &paced{pace: pace{clock: SystemClock{}, interval: interval, lanes: map[string]*lane{}}, answer: answer, start: time.Now()}
 }
 
-var waits = Report{Waiting: []Action{{Kind: Wait}}}
+func (p *paced) run(ctx context.Context, s scope) (Report, error) {
+	p.mu.Lock()
+	p.begun, p.scopes = append(p.begun, time.Since(p.start)), append(p.scopes, s)
+	n := len(p.begun)
+	p.mu.Unlock()
+	return p.answer(ctx, n)
+}
+
+// join waits for a run of the test's.
+func (p *paced) join(ctx context.Context, s scope) (Report, error) {
+	return p.pace.join(ctx, s, "", p.run)
+}
+
+var waits = Report{Waiting: []Action{{Step: Step{Kind: Wait}}}}
 
 // taking is a run that takes so long, whatever its context says.
 func taking(d time.Duration, report Report) func(context.Context, int) (Report, error) {
@@ -56,13 +61,13 @@ func TestCallsWhileOneRunsShareTheNextRun(t *testing.T) {
 				if i > 0 {
 					time.Sleep(500 * time.Millisecond)
 				}
-				_, err := p.join(t.Context(), scope{project: projectID, iterations: map[string]bool{fmt.Sprint(i): true}})
+				_, err := p.join(t.Context(), scope{project: projectID, iterations: map[string]time.Time{fmt.Sprint(i): {}}})
 				assert.NoError(t, err)
 			})
 		}
 		calls.Wait()
 		assert.Equal(t, []time.Duration{0, time.Second}, p.begun)
-		assert.Equal(t, map[string]bool{"0": true}, p.scopes[0].iterations)
+		assert.Equal(t, map[string]time.Time{"0": {}}, p.scopes[0].iterations)
 		assert.Len(t, p.scopes[1].iterations, 19, "of everybody who came meanwhile")
 	})
 }

@@ -10,10 +10,12 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
 )
 
-// settle ends all trouble and sweeps, with time between, until nothing changes
-// any more. Then everything must be as the policy asks.
+// settle ends all trouble and sweeps, with time between, until nothing changes any
+// more, and then for a week: the longest that anything is put off. Then everything
+// must be as the policy asks.
 func (h *history) settle() {
 	h.t.Logf("%s the trouble ends", h.Service.Now().Format("02 15:04:05"))
 	h.Service.FailTrainings(0)
@@ -22,6 +24,22 @@ func (h *history) settle() {
 	h.advance(world.TrainTime)
 	h.judge.calm = true
 	m := h.newMachine("Z")
+	h.sweepUntilQuiet(m)
+	h.lastFailureIsAnswered()
+	for _, wait := range []time.Duration{time.Hour, 12 * time.Hour, 24 * time.Hour, 72 * time.Hour, 72 * time.Hour, world.ExportTime, time.Hour, world.ExportTime, time.Hour} {
+		h.advance(wait)
+		h.sweep(m)
+	}
+	h.everyBlobIsArchived()
+	if !h.noAPI {
+		h.everyExportIsProven()
+		h.everyWishIsFulfilled()
+	}
+	h.judge.look()
+}
+
+// sweepUntilQuiet sweeps until nothing was asked for and nothing archived for hours.
+func (h *history) sweepUntilQuiet(m *machine) {
 	var quiet int
 	last := ""
 	waits := []time.Duration{10 * time.Minute, 10 * time.Minute, stuckAfter + time.Hour, 10 * time.Minute}
@@ -29,26 +47,25 @@ func (h *history) settle() {
 		if n == 60 {
 			h.t.Fatalf("after %d sweeps it still changes: %s", n, last)
 		}
-		if _, err := m.reconciler.Sweep(h.ctx, ""); err != nil {
-			h.t.Fatalf("an undisturbed sweep fails: %v", err)
-		}
-		h.judge.look()
-		if n == 0 {
+		h.sweep(m)
+		remembered := h.Remembered(h.project)
+		if n == 0 && len(remembered.Conditions) == 0 {
 			h.everyBlobIsArchived()
 		}
-		now := fmt.Sprint(h.Remembered(h.project).Revision, len(h.judge.kept), h.judge.exports, h.judge.trainings, h.moving())
+		now := fmt.Sprint(len(h.judge.kept), h.judge.exports, h.judge.trainings, h.moving())
 		if quiet++; now != last || h.moving() {
 			quiet = 0
 		}
 		last = now
 		h.advance(waits[min(quiet, len(waits)-1)])
 	}
-	h.everyBlobIsArchived()
-	if !h.noAPI {
-		h.everyExportIsProven()
-		h.everyWishIsFulfilled()
+}
+
+// sweep sweeps once, undisturbed.
+func (h *history) sweep(m *machine) {
+	if _, err := m.reconciler.Sweep(h.ctx, ""); err != nil {
+		h.t.Fatalf("an undisturbed sweep fails: %v", err)
 	}
-	h.lastFailureIsAnswered()
 	h.judge.look()
 }
 
@@ -82,11 +99,11 @@ func (h *history) everyExportIsProven() {
 	for _, b := range h.Backups(h.project, "") {
 		counted[b.Iteration+" "+b.Key.String()] = counted[b.Iteration+" "+b.Key.String()] || b.Verdict.Counts()
 	}
-	remembered := h.Remembered(h.project)
 	for _, it := range h.iterations() {
 		for _, e := range it.Exports {
 			id := it.ID + " " + nameOfExport(e)
-			excused := h.overwritable() && h.judge.blocked(remembered, it.ID, nameOfExport(e))
+			code := h.judge.condition(it.ID, nameOfExport(e)).Code
+			excused := h.overwritable() && (code == state.Overwritten || code == state.Ambiguous)
 			if e.Status == "Done" && !counted[id] && !excused {
 				h.judge.find("export %s is done and has no backup; remembered is %s", id, h.says(it.ID, nameOfExport(e)))
 			}
@@ -97,7 +114,6 @@ func (h *history) everyExportIsProven() {
 // everyWishIsFulfilled: what the policy asks to export is exported, or it is
 // remembered why not.
 func (h *history) everyWishIsFulfilled() {
-	remembered := h.Remembered(h.project)
 	if h.policy.Mode != policy.Act {
 		return
 	}
@@ -112,11 +128,12 @@ func (h *history) everyWishIsFulfilled() {
 			if listed {
 				continue
 			}
-			record := remembered.Iterations[it.ID]
-			known := record != nil && record.Exports[canonical(wish)] != nil && record.Exports[canonical(wish)].Refused != ""
-			// Whoever died before sending has used up one of the three attempts.
-			inVain := h.judge.asked[it.ID+" "+canonical(wish)] >= 3 || h.disturbed && known && record.Exports[canonical(wish)].Attempts >= 3
-			if !known || !inVain && !h.judge.refusedOnce[it.ID+" "+canonical(wish)] {
+			// What the service refuses, or can't make, is put off, and asked for again.
+			code := h.judge.condition(it.ID, canonical(wish)).Code
+			if code == state.ExportFailed && h.answers[emulator.SecondFlavor] == "fails" {
+				continue
+			}
+			if code != state.ExportRefused && code != state.NotOffered || !h.judge.refusedOnce[it.ID+" "+canonical(wish)] {
 				h.judge.find("the policy wants %s of %s; remembered is %s", wish, it.ID, h.says(it.ID, canonical(wish)))
 			}
 		}
@@ -145,7 +162,7 @@ func (h *history) lastFailureIsAnswered() {
 		// After a sender that died, a person's training may be taken for the one it
 		// announced.
 		excused = excused || t.Result == cause && h.disturbed
-		if t.Refused == "" && h.Service.Now().Sub(t.Asked) < 30*24*time.Hour {
+		if t.Nothing == "" && h.Service.Now().Sub(t.Asked) < 30*24*time.Hour {
 			month++
 		}
 	}
@@ -175,7 +192,7 @@ func (h *history) says(iteration, export string) string {
 	if record == nil {
 		return "nothing"
 	}
-	return fmt.Sprintf("%+v of %v, %+v", record.Exports[export], slices.Sorted(maps.Keys(record.Exports)), record.Settled)
+	return fmt.Sprintf("%+v of %v, %+v, %+v", record.Exports[export], slices.Sorted(maps.Keys(record.Exports)), record.Settled, h.judge.condition(iteration, export))
 }
 
 // overwritable tells a service whose only link to an export leads into the model

@@ -13,20 +13,27 @@ import (
 // Project is what is remembered of one Custom Vision project. Ids are canonical
 // lower-case GUIDs.
 type Project struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	// Version is that of the format; see formatVersion.
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
 	// Container tells that the service writes the project's exports into a model
 	// container, as its settings said last.
 	Container bool `json:"container,omitempty"`
 	// ConnectionTest is when the service last showed that it reaches our queue.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
-	// Rebuilt tells a state that was made anew though the project has a past:
-	// until a sweep has gone over all of it, nothing is trained.
+	// Seen is when the app first saw the project in Custom Vision. What failed
+	// before is never answered by a training.
+	Seen time.Time `json:"seen,omitzero"`
+	// Rebuilt reports whether the state was made anew though the project has a past:
+	// until a sweep has looked at all of it, nothing is trained.
 	Rebuilt bool `json:"rebuilt,omitempty"`
 	// Iterations by id: at most the 20 a project can have.
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
 	// Trainings we asked for, oldest first; the intents among them have no Result yet.
 	Trainings []*Training `json:"trainings,omitempty"`
+	// Conditions are what can't be done now.
+	Conditions []*Condition `json:"conditions,omitempty"`
 	// Revision is random and new with every write: a writer whose answer was lost
 	// knows its own write by it.
 	Revision string `json:"revision"`
@@ -36,17 +43,20 @@ type Project struct {
 type Iteration struct {
 	// Facts is what proofs tell of the iteration besides its bytes; opaque here.
 	Facts json.RawMessage `json:"facts,omitempty"`
-	// Exports that we asked for, or that are blocked, by "Platform" or "Platform.Flavor".
+	// Ended is when the training failed, as the service had it when the app first saw
+	// it: a rename changes lastModified, but not this.
+	Ended time.Time `json:"ended,omitzero"`
+	// Exports that we asked for, by "Platform" or "Platform.Flavor".
 	Exports map[string]*Export `json:"exports,omitempty"`
 	// Blobs of the model container that are archived: ETag by name.
-	Blobs map[string]string `json:"blobs,omitempty"`
-	// Blocked says why nothing more can be exported; "" where something can.
-	Blocked string   `json:"blocked,omitempty"`
-	Settled *Settled `json:"settled,omitempty"`
+	Blobs   map[string]string `json:"blobs,omitempty"`
+	Settled *Settled          `json:"settled,omitempty"`
 }
 
-// Settled records that everything asked for an iteration was done, or never can be.
+// Settled records that everything asked for an iteration was done, but for what
+// its conditions say.
 type Settled struct {
+	// At is when the look began that showed it.
 	At time.Time `json:"at"`
 	// Rule is the hash of the policy's rule, and Wanted whether it asked for
 	// exports of this iteration: another rule unsettles it, and being wanted since.
@@ -56,16 +66,10 @@ type Settled struct {
 
 // Export is an export we asked for.
 type Export struct {
-	// Attempts counts the requests, each before it was sent.
-	Attempts int `json:"attempts,omitempty"`
-	// Asked is when the last one was announced, Until when its sender gives up
+	// Asked is when the last request was announced, Until when its sender gives up
 	// at the latest, zero once the answer is known; both by the storage service's clock.
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Refused says why it isn't asked for any more, Blocked why it can't be
-	// archived though it was made; "" where it isn't so.
-	Refused string `json:"refused,omitempty"`
-	Blocked string `json:"blocked,omitempty"`
 }
 
 // Training is a training we asked for: an intent until Result or Refused is set.
@@ -81,12 +85,13 @@ type Training struct {
 	Until time.Time `json:"until"`
 	// Result is the iteration that came of it.
 	Result string `json:"result,omitempty"`
-	// Refused is the service's reason not to train.
-	Refused string `json:"refused,omitempty"`
+	// Nothing says why nothing came of it: the sender ended before it was sent, or it
+	// began before the app knew the project.
+	Nothing string `json:"refused,omitempty"`
 }
 
 // Open tells an intent whose outcome isn't known yet.
-func (t *Training) Open() bool { return t.Result == "" && t.Refused == "" }
+func (t *Training) Open() bool { return t.Result == "" && t.Nothing == "" }
 
 // Iteration returns the record of an iteration, made where there is none.
 func (p *Project) Iteration(id string) *Iteration {

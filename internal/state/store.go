@@ -20,11 +20,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
-	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
 )
 
-// maxBlob bounds what is read of one state blob, in bytes.
+// maxBlob bounds one state blob, in bytes, at the writer and at the reader: a
+// larger one is broken.
 const maxBlob = 16 << 20
 
 // conflictTries is how often a change is applied anew to what another writer left.
@@ -78,7 +78,11 @@ func (s *Store) load(ctx context.Context, projectID string) (*Record, error) {
 		return nil, s.explain("read the state of project "+projectID, err)
 	}
 	r.etag = version.etag
-	if err := seal.Unmarshal(data, &r.Project); err != nil {
+	err = decode(data, &r.Project)
+	if errors.Is(err, ErrNewer) {
+		return nil, fmt.Errorf("state blob %s/%s: %w", s.name, projectBlob(projectID), err)
+	}
+	if err != nil {
 		r.Project = Project{ID: projectID}
 		r.Lost = fmt.Errorf("state blob %s/%s: %w", s.name, projectBlob(projectID), err)
 	}
@@ -99,7 +103,7 @@ func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) err
 		if bytes.Equal(mustJSON(next), mustJSON(r.Project)) {
 			return nil // nothing to write
 		}
-		next.Revision = rand.Text()
+		next.Version, next.Revision = formatVersion, rand.Text()
 		err := s.save(ctx, r, next)
 		if err == nil {
 			return nil
@@ -126,7 +130,7 @@ func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) err
 }
 
 func (s *Store) save(ctx context.Context, r *Record, next Project) error {
-	data, err := seal.Marshal(next)
+	data, err := encode(next)
 	if err != nil {
 		return err
 	}
@@ -162,9 +166,6 @@ func (s *Store) read(ctx context.Context, name string) ([]byte, version, error) 
 	data, err := io.ReadAll(io.LimitReader(body, maxBlob+1))
 	if err != nil {
 		return nil, version{}, err
-	}
-	if len(data) > maxBlob {
-		return nil, version{}, fmt.Errorf("it is larger than %d bytes", maxBlob)
 	}
 	return data, version{etag: value(answer.ETag), date: value(answer.Date)}, nil
 }
