@@ -115,13 +115,9 @@ func (w *world) crashAt(k int, at side) {
 // message puts a message on the queue and waits until a delivery of it succeeds.
 func (w *world) message(text string) {
 	w.t.Helper()
-	succeeded := func() int {
-		all, failed := w.ended("notifications")
-		return all - failed
-	}
-	had := succeeded()
+	had := w.succeeded()
 	w.put(text)
-	w.within("the message is dealt with", func() bool { return succeeded() > had })
+	w.succeeds(had + 1)
 }
 
 // within waits for a condition longer than a dead sender is waited for, and than

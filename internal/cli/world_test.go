@@ -151,7 +151,7 @@ func (w *world) newest(project string) string {
 
 // eventually waits for a condition.
 func (w *world) eventually(what string, condition func() bool) {
-	require.Eventually(w.t, condition, 30*time.Second, 20*time.Millisecond, what)
+	require.Eventually(w.t, condition, 2*time.Minute, 20*time.Millisecond, what)
 }
 
 // backups finds an export's packages in the archive, of all iterations.
