@@ -23,7 +23,7 @@ func TestAModelThatCannotBeExportedIsSaidToBeSoOnce(t *testing.T) {
 		return record != nil && record.Blocked != "" && record.Settled != nil
 	})
 	a.sweep()
-	a.settles()
+	a.succeeds(2) // the connection test, and the training
 	assert.Contains(t, a.project(p.ID).Iterations[it.ID].Blocked, "cannot be exported, because")
 	assert.Contains(t, a.printed.String(), "cannot be exported, because")
 	assert.Zero(t, a.service.Counts()["ExportIteration"])
@@ -79,7 +79,7 @@ func TestModeObserveOnlyArchives(t *testing.T) {
 	a.service.FailTrainings(1)
 	a.train(p.ID)
 	a.succeeds(4) // the connection test, two trainings and an export
-	a.sweep() // of a project that the app didn't know from its beginning, nothing is trained before this
+	a.sweep()     // of a project that the app didn't know from its beginning, nothing is trained before this
 	a.sweep()
 	assert.Equal(t, 1, a.service.Counts()["ExportIteration"], "the person's")
 	assert.Equal(t, 2, a.service.Counts()["TrainProject"], "the person's")

@@ -98,7 +98,7 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 			require.NoError(t, err)
 			resp.Body.Close()
 		}
-		require.Eventually(t, func() bool { all, _ := a.ended("sweep"); return all == begun+len(hosts) }, 2*time.Minute, 50*time.Millisecond, "both sweeps end")
+		a.eventually("both sweeps end", func() bool { all, _ := a.ended("sweep"); return all == begun+len(hosts) })
 	}
 	a.settles()
 	knew := a.succeeded()
@@ -128,7 +128,7 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 		}
 		return missing
 	}
-	for began := time.Now(); time.Since(began) < 3*time.Minute; {
+	for began := time.Now(); time.Since(began) < patience; {
 		sweep()
 		if a.succeeded() >= knew+2*len(messages) && archived() == 0 {
 			break
