@@ -24,6 +24,7 @@ import (
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/funchost"
+	"visionkeeper/dev/world"
 )
 
 // published are the files that the app needs in Azure: all of them and no other.
@@ -241,8 +242,7 @@ func TestWhatIsPublishedRuns(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { h.Close() })
-	a := &app{t: t}
-	a.eventually("the host finds both functions and the handler answers", func() bool {
+	world.Eventually(t, "the host finds both functions and the handler answers", func() bool {
 		p := printed.String()
 		return strings.Contains(p, "Function notifications") && strings.Contains(p, "Function sweep") && strings.Contains(p, "listening for the Functions host")
 	})

@@ -16,6 +16,7 @@ import (
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/world"
 )
 
 // functionFolders are the folders in which the host finds a function.
@@ -64,7 +65,7 @@ func TestTheProgramAnswersForEveryFunction(t *testing.T) {
 	})
 	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	(&app{t: t}).eventually("the program listens", func() bool {
+	world.Eventually(t, "the program listens", func() bool {
 		resp, err := client.Get(url)
 		if err == nil {
 			resp.Body.Close()

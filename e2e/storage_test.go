@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
@@ -22,11 +23,10 @@ func TestDevelopmentStorageServesEverywhere(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 
-	const development = "UseDevelopmentStorage=true"
-	a := newApp(t, options{customer: development, archive: development, service: development})
-	p := a.connect("Kitchen", compact)
-	it := a.train(p.ID)
-	a.eventually("the exports are archived", func() bool {
-		return assert.ObjectsAreEqual(map[string]archive.Verdict{"ONNX": archive.Proven, "TensorFlow": archive.Proven}, a.backups(p.ID, it.ID))
+	a := newApp(t, options{world: world.Options{Connections: func(string) string { return "UseDevelopmentStorage=true" }}})
+	p := a.connect("Kitchen", world.Compact)
+	it := a.Train(p.ID)
+	a.Eventually("the exports are archived", func() bool {
+		return assert.ObjectsAreEqual(map[string]archive.Verdict{"ONNX": archive.Proven, "TensorFlow": archive.Proven}, a.Verdicts(p.ID, it.ID))
 	})
 }
