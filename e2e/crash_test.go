@@ -166,8 +166,7 @@ func (w *victim) open() string {
 	if n := w.poisoned(); n > 0 {
 		return fmt.Sprintf("%d poison messages", n)
 	}
-	health, err := w.State.Health(w.t.Context())
-	require.NoError(w.t, err)
+	health := w.Health()
 	if health.Round.IsZero() || len(health.Errors) > 0 || health.Unproven > 0 {
 		return fmt.Sprintf("health: %+v", health)
 	}
@@ -193,8 +192,7 @@ func (w *victim) figure() figure {
 	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Backups: map[string]string{}}
 	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
-	list, err := w.Archive.Backups(w.t.Context(), "", "")
-	require.NoError(w.t, err)
+	list := w.Backups("", "")
 	for _, b := range list {
 		name := "vanished"
 		if i := slices.IndexFunc(its, func(it customvision.Iteration) bool { return it.ID == b.Iteration }); i >= 0 {
@@ -209,8 +207,7 @@ func (w *victim) figure() figure {
 		f.Backups[name+" "+b.Key.String()] += verdict
 	}
 	assert.Equal(w.t, 2*len(list), w.archived(), "packages and proofs, nothing else, none twice")
-	letters, err := w.State.DeadLetters(w.t.Context())
-	require.NoError(w.t, err)
+	letters := w.Letters()
 	for _, l := range letters {
 		f.DeadLetters = append(f.DeadLetters, fmt.Sprintf("%s: %q", l.Reason, l.Raw))
 	}

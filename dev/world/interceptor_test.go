@@ -180,8 +180,8 @@ func TestTheSuccessorOfAKilledProcessIsAnswered(t *testing.T) {
 	behind := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(behind.Close)
 	line := world.NewInterceptor(t)
-	ended := false
-	line.End = func() { ended = true }
+	var ended atomic.Bool
+	line.End = func() { ended.Store(true) }
 	line.Use(world.Times(1, line.KillAfter))
 	first, second := &http.Transport{}, &http.Transport{}
 	t.Cleanup(first.CloseIdleConnections)
@@ -196,7 +196,7 @@ func TestTheSuccessorOfAKilledProcessIsAnswered(t *testing.T) {
 		return err
 	}
 	assert.Error(t, get(first))
-	assert.True(t, ended)
+	assert.True(t, ended.Load())
 	assert.NoError(t, get(second))
 }
 

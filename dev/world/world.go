@@ -130,7 +130,7 @@ func New(t T, o Options) *World {
 // serve starts the emulated service.
 func (w *World) serve(o emulator.Options) {
 	o.Key, o.Storage, o.NoValidation = Key, w.Customer.Account, true
-	if o.URL == "" {
+	if o.URL == "" { // else it hands out its packages itself, from there
 		o.ServiceStorage = w.Provider.Account
 	}
 	if o.ModelSize == 0 {
