@@ -25,8 +25,8 @@ var callPaths = []struct {
 	{"GET", "GetArtifact", regexp.MustCompile(`/artifacts$`)},
 }
 
-// operation names a request for the table of outcomes, which tells those that a
-// download link leads to from those to the model container.
+// operation names a request for the table of outcomes. There, what a download link
+// leads to is another operation than the same request to the model container.
 func (w *app) operation(req *http.Request) string {
 	operation := w.plainOperation(req)
 	link := cmp.Or(req.Header.Get("x-ms-copy-source"), req.URL.Path)
