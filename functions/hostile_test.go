@@ -2,13 +2,11 @@ package functions_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +17,7 @@ import (
 
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/figures"
+	"visionkeeper/dev/world"
 	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -81,7 +80,7 @@ const (
 
 // endAs delivers each message twice, the second time for the last time, and
 // checks what it comes to.
-func (w *world) endAs(end ending, messages map[string][]byte) {
+func (w *app) endAs(end ending, messages map[string][]byte) {
 	w.t.Helper()
 	for name, text := range messages {
 		var printed bytes.Buffer
@@ -98,7 +97,7 @@ func (w *world) endAs(end ending, messages map[string][]byte) {
 		}
 	}
 	letters := map[string]state.DeadLetter{}
-	for _, l := range w.letters() {
+	for _, l := range w.Letters() {
 		letters[string(l.Raw)] = l
 	}
 	if end != buried {
@@ -146,8 +145,8 @@ func TestForgedNotificationsLeadNowhere(t *testing.T) {
 			w.endAs(row.end, messages)
 			require.NoError(t, w.sweep(t.Context()))
 			assert.Empty(t, w.kept(), "there is nothing to archive")
-			assert.Equal(t, 1, w.service.Counts()["TrainProject"], "the test's own")
-			assert.Zero(t, w.service.Counts()["ExportIteration"])
+			assert.Equal(t, 1, w.Service.Counts()["TrainProject"], "the test's own")
+			assert.Zero(t, w.Service.Counts()["ExportIteration"])
 		})
 	}
 	figures.Print(t, "%d rows", len(claims)*len(hostileAddresses))
@@ -179,9 +178,9 @@ func TestATrueExportComesFromTheContainerAlone(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, setting{policy: onnx, container: true})
 			n := exported(w)
-			exports, err := w.client.Exports(t.Context(), n.ProjectID, n.IterationID)
+			exports, err := w.Client.Exports(t.Context(), n.ProjectID, n.IterationID)
 			require.NoError(t, err)
-			n.ModelURI = strings.NewReplacer("MODELS", w.modelURL, "PROJECT", n.ProjectID, "ITERATION", n.IterationID, "LINK", exports[0].DownloadURI).Replace(row.address)
+			n.ModelURI = strings.NewReplacer("MODELS", w.Containers.Models.URL(), "PROJECT", n.ProjectID, "ITERATION", n.IterationID, "LINK", exports[0].DownloadURI).Replace(row.address)
 			w.watched()
 			text, err := json.Marshal(n)
 			require.NoError(t, err)
@@ -193,7 +192,7 @@ func TestATrueExportComesFromTheContainerAlone(t *testing.T) {
 			blob := customvision.BlobName(n.ProjectID, n.IterationID, "ONNX")
 			assert.Equal(t, archive.FromContainer, list[0].Origin.Kind)
 			assert.Equal(t, blob, list[0].Origin.Name)
-			inContainer, err := w.models.NewContainerClient(w.names.models).NewBlobClient(blob).DownloadStream(t.Context(), nil)
+			inContainer, err := w.Containers.Models.NewBlobClient(blob).DownloadStream(t.Context(), nil)
 			require.NoError(t, err)
 			defer inContainer.Body.Close()
 			data, err := io.ReadAll(inContainer.Body)
@@ -269,9 +268,9 @@ func TestHostileDownloadAddressesAreNotFollowed(t *testing.T) {
 			w := newWorld(t, setting{policy: onnx})
 			n := exported(w)
 			w.watched()
-			w.line.spoil("GetExports", rewritten(func(e map[string]any) { e["downloadUri"] = address }), -1)
+			w.spoil("GetExports", rewritten(func(e map[string]any) { e["downloadUri"] = address }))
 			require.NoError(t, w.tell(t.Context(), n))
-			assert.Contains(t, w.remembered(n.IterationID).Export("ONNX").Blocked, "download link", "the reason is kept")
+			assert.Contains(t, w.iteration(n.IterationID).Export("ONNX").Blocked, "download link", "the reason is kept")
 			assert.Empty(t, w.kept())
 		})
 	}
@@ -294,9 +293,9 @@ func TestHostileExportNamesAreNeverWritten(t *testing.T) {
 				w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
 				n := exported(w)
 				w.watched()
-				w.line.spoil("GetExports", rewritten(func(e map[string]any) { e[field] = platform }), -1)
+				w.spoil("GetExports", rewritten(func(e map[string]any) { e[field] = platform }))
 				_ = w.tell(t.Context(), n) // unconfirmed, where the platform is another
-				assert.Contains(t, w.remembered(n.IterationID).Blocked, "nothing can be archived under", "the reason is kept: %s", field)
+				assert.Contains(t, w.iteration(n.IterationID).Blocked, "nothing can be archived under", "the reason is kept: %s", field)
 				for _, b := range w.kept() {
 					assert.Regexp(t, `^[0-9a-f-]{36}/[0-9a-f-]{36}/ONNX/[0-9a-f]{32}(-\d)?\.zip$`, b.Blob)
 				}
@@ -351,13 +350,13 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 			it := w.train()
 			w.watched()
 			data := row.data(it)
-			_, err := w.models.NewContainerClient(w.names.models).NewBlockBlobClient(customvision.BlobName(w.project, it, "ONNX")).UploadBuffer(t.Context(), data, nil)
+			_, err := w.Containers.Models.NewBlockBlobClient(customvision.BlobName(w.project, it, "ONNX")).UploadBuffer(t.Context(), data, nil)
 			require.NoError(t, err)
 			require.NoError(t, w.sweep(t.Context()))
 			list := w.kept()
 			require.NotEmpty(t, list, "it is kept")
 			assert.Equal(t, row.verdict, list[0].Verdict)
-			proof, err := w.archive.Proof(t.Context(), list[0])
+			proof, err := w.Archive.Proof(t.Context(), list[0])
 			require.NoError(t, err)
 			assert.NotEmpty(t, proof.Note, "the reason is kept")
 			assert.True(t, bytes.Equal(data, w.restored(list[0])), "byte for byte")
@@ -390,7 +389,7 @@ func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
 			w := newWorld(t, setting{policy: onnx, container: true})
 			n := exported(w)
 			w.watched()
-			w.line.spoil("GetProject", rewritten(func(p map[string]any) { p["name"] = text }), -1)
+			w.spoil("GetProject", rewritten(func(p map[string]any) { p["name"] = text }))
 			var printed bytes.Buffer
 			log := handler.NewLog(&printed, &printed)
 			ctx := log.WithContext(t.Context())
@@ -402,7 +401,7 @@ func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
 			}
 			list := w.kept()
 			require.Len(t, list, 1)
-			proof, err := w.archive.Proof(t.Context(), list[0])
+			proof, err := w.Archive.Proof(t.Context(), list[0])
 			require.NoError(t, err)
 			assert.Equal(t, text, proof.ProjectName)
 			assert.Equal(t, archive.Proven, proof.Verdict)
@@ -412,8 +411,8 @@ func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
 }
 
 // rewritten changes the one object of an answer, or each of a list.
-func rewritten(change func(map[string]any)) fault {
-	return spoilt(func(_ context.Context, resp *http.Response, body []byte) {
+func rewritten(change func(map[string]any)) world.Fault {
+	return world.Spoil(func(body []byte) []byte {
 		var list []map[string]any
 		single := json.Unmarshal(body, &list) != nil
 		if single {
@@ -427,8 +426,7 @@ func rewritten(change func(map[string]any)) fault {
 		if single {
 			body, _ = json.Marshal(list[0])
 		}
-		resp.ContentLength = int64(len(body))
-		resp.Body = io.NopCloser(bytes.NewReader(body))
+		return body
 	})
 }
 

@@ -154,12 +154,12 @@ func (t timing) withDefaults() timing {
 var handedOut sync.Map
 
 // freePort is a loopback port for a handler. Like the host's it is free but not
-// reserved; unlike the host's it lies below the range from which systems take the
-// ports of outgoing connections (32768 on Linux), so that none of those sits on it
-// when the handler is started again.
+// reserved; unlike the host's it lies above Azurite's own ports and below the range
+// from which systems take the ports of outgoing connections (32768 on Linux), so
+// that none of those sits on it when the handler is started again.
 func freePort() (int, error) {
 	for range 100 {
-		port := 10_000 + rand.IntN(22_000)
+		port := 11_000 + rand.IntN(21_000)
 		if _, taken := handedOut.LoadOrStore(port, true); taken {
 			continue
 		}

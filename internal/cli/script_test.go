@@ -26,11 +26,11 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
-			w := newWorld(env.T().(testing.TB), env.WorkDir, env.Setenv)
-			env.Values[worldKey{}] = w
+			w := newScene(env.T().(testing.TB), env.WorkDir, env.Setenv)
+			env.Values[sceneKey{}] = w
 			return nil
 		},
-		Cmds:                worldCommands,
+		Cmds:                sceneCommands,
 		RequireUniqueNames:  true,
 		ContinueOnError:     false,
 		RequireExplicitExec: true,

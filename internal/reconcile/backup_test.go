@@ -14,18 +14,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/dev/azurite"
-	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
-	"visionkeeper/internal/storage"
 )
 
 const twoFlavors = `{"projects":[{"project":"*","exports":["ONNX","ONNX.ONNXFloat16"]}]}`
 
 // origins are where the archive's packages came from, by name.
-func (w *world) origins(key Key) map[string]string {
+func (w *app) origins(key Key) map[string]string {
 	w.t.Helper()
 	kinds := map[string]string{}
 	for _, b := range w.kept(key) {
@@ -35,24 +33,21 @@ func (w *world) origins(key Key) map[string]string {
 }
 
 // unconnected is a new project without a container, with one trained iteration.
-func (w *world) unconnected() Key {
+func (w *app) unconnected() Key {
 	w.t.Helper()
-	p, err := w.client.CreateProject(w.t.Context(), customvision.CreateProjectOptions{Name: azuritetest.Name("project"), DomainID: compact})
-	require.NoError(w.t, err)
-	return Key{Project: p.ID, Iteration: w.train(p.ID)}
+	project := w.Create(customvision.CreateProjectOptions{}).ID
+	return Key{Project: project, Iteration: w.Train(project).ID}
 }
 
 func plain(id string) string { return strings.ReplaceAll(id, "-", "") }
 
 // packages is where the service keeps its own packages of a project.
-func (w *world) packages(project string) *container.Client {
+func (w *app) packages(project string) *container.Client {
 	w.t.Helper()
-	client, err := w.front.account(azurite.Service).Blob(nil)
-	require.NoError(w.t, err)
-	return client.NewContainerClient("m-" + plain(project))
+	return w.Provider.Blobs(nil).NewContainerClient("m-" + plain(project))
 }
 
-func (w *world) read(c *container.Client, blob string) []byte {
+func (w *app) read(c *container.Client, blob string) []byte {
 	w.t.Helper()
 	answer, err := c.NewBlobClient(blob).DownloadStream(w.t.Context(), nil)
 	require.NoError(w.t, err)
@@ -62,13 +57,13 @@ func (w *world) read(c *container.Client, blob string) []byte {
 	return data
 }
 
-func (w *world) write(c *container.Client, blob string, data []byte) {
+func (w *app) write(c *container.Client, blob string, data []byte) {
 	w.t.Helper()
 	_, err := c.NewBlockBlobClient(blob).UploadBuffer(w.t.Context(), data, nil)
 	require.NoError(w.t, err)
 }
 
-func (w *world) blob(key Key, platform string) string {
+func (w *app) blob(key Key, platform string) string {
 	return customvision.BlobName(key.Project, key.Iteration, platform)
 }
 
@@ -83,7 +78,7 @@ func TestTwoFlavorsOfAPlatformAreKeptUnderTheirOwnNames(t *testing.T) {
 	kept := w.kept(key)
 	require.Len(t, kept, 2)
 	assert.NotEqual(t, kept[0].ContentID, kept[1].ContentID)
-	assert.Equal(t, 2, w.service.Counts()["ExportIteration"])
+	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"])
 }
 
 func TestAnOverwrittenFlavorComesFromItsOwnLink(t *testing.T) {
@@ -101,11 +96,11 @@ func TestAnExportWhoseBytesAreGoneIsSaidToBeOverwritten(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		link  string
-		spoil func(*world, Key)
+		spoil func(*app, Key)
 	}{
-		"its link leads into the container": {"container", func(*world, Key) {}},
-		"its link gives the other's bytes": {"service", func(w *world, key Key) {
-			w.write(w.packages(key.Project), plain(key.Iteration)+".ONNX.zip", w.read(w.models, w.blob(key, "ONNX")))
+		"its link leads into the container": {"container", func(*app, Key) {}},
+		"its link gives the other's bytes": {"service", func(w *app, key Key) {
+			w.write(w.packages(key.Project), plain(key.Iteration)+".ONNX.zip", w.read(w.Containers.Models, w.blob(key, "ONNX")))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +114,7 @@ func TestAnExportWhoseBytesAreGoneIsSaidToBeOverwritten(t *testing.T) {
 			assert.Contains(t, done, "block ONNX")
 			assert.NotContains(t, done, "backup ONNX")
 			assert.Equal(t, map[string]archive.Verdict{"ONNX.ONNX12": archive.Proven}, w.backups(key))
-			assert.Contains(t, w.remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "overwritten: ")
+			assert.Contains(t, w.Remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "overwritten: ")
 		})
 	}
 }
@@ -178,7 +173,7 @@ func TestALinkToAForeignHostIsNotFollowed(t *testing.T) {
 	var asked atomic.Int32
 	foreign := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	t.Cleanup(foreign.Close)
-	w := newWorld(t, "", func(o *emulator.Options) { o.URL, o.ServiceStorage = foreign.URL, storage.Account{} })
+	w := newWorld(t, "", func(o *emulator.Options) { o.URL = foreign.URL })
 	key := w.unconnected()
 	w.export(key, "ONNX")
 
@@ -205,7 +200,7 @@ func TestACopyOfUnsureOriginIsMadeSure(t *testing.T) {
 			w := newWorld(t, "")
 			key := w.trained()
 			w.export(key, "ONNX")
-			w.write(w.models, w.blob(key, "ONNX"), packed(t, entries(key)))
+			w.write(w.Containers.Models, w.blob(key, "ONNX"), packed(t, entries(key)))
 
 			service := w.options.Service
 			w.options.Service = nil
@@ -256,16 +251,11 @@ func TestADamagedPackageIsCopiedThreeTimesAndGivenUp(t *testing.T) {
 func TestAPackageThatIsTooLargeIsGivenUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	client, err := w.front.account(azurite.Archive).Blob(nil)
-	require.NoError(t, err)
-	name := azuritetest.Name("archive")
-	_, err = client.CreateContainer(t.Context(), name, nil)
-	require.NoError(t, err)
-	w.options.Archive = archive.Open(client, name, archive.Options{MaxSize: 1000})
+	w.options.Archive = archive.Open(w.Archives.Blobs(nil), w.Names.Archive, archive.Options{MaxSize: 1000})
 	key := w.trained()
 	w.export(key, "ONNX")
 	assert.Equal(t, []string{"describe", "block ONNX", "settle"}, w.settle(key))
-	assert.Contains(t, w.remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "larger than the archive takes")
+	assert.Contains(t, w.Remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "larger than the archive takes")
 }
 
 func TestAProofTellsWhatTheServiceKnew(t *testing.T) {
@@ -277,7 +267,7 @@ func TestAProofTellsWhatTheServiceKnew(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "Iteration 1", proof.IterationName)
 	assert.NotEmpty(t, proof.ProjectName)
-	assert.Equal(t, archive.Domain{ID: compact, Name: "General (compact)", Type: "Classification"}, proof.Domain)
+	assert.Equal(t, archive.Domain{ID: world.Compact, Name: "General (compact)", Type: "Classification"}, proof.Domain)
 	assert.Equal(t, "Multilabel", proof.ClassificationType)
 	assert.NotNil(t, proof.TrainedAt)
 	assert.Contains(t, string(proof.Performance), `"threshold":0.5`)
@@ -288,7 +278,7 @@ func TestAProofIsWrittenThoughTheServiceTellsNothing(t *testing.T) {
 	w := newWorld(t, onnx)
 	key := w.trained()
 	for _, operation := range []string{"GetDomain", "GetTags", "GetIterationPerformance"} {
-		require.NoError(t, w.service.FaultCalls(operation, 1, emulator.CallFault{Status: 404}))
+		require.NoError(t, w.Service.FaultCalls(operation, 1, emulator.CallFault{Status: 404}))
 	}
 	w.settle(key)
 	assert.Equal(t, proven, w.backups(key))

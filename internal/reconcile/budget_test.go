@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
@@ -20,14 +21,14 @@ func TestWhatABackupCosts(t *testing.T) {
 	w := newWorld(t, onnx, func(o *emulator.Options) { o.ModelSize = 1 << 20 })
 	key := w.trained()
 	w.reconcile(key) // which asks for the export
-	w.service.Advance(exportTime)
+	w.Service.Advance(world.ExportTime)
 
 	var calls map[string]int
-	requests := w.front.requests(func() {
+	requests := w.line.During(func() {
 		calls = w.calls(func() { w.reconcile(key) })
 	})
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
-	assert.NotNil(t, w.remembered(key.Project).Iterations[key.Iteration].Settled)
+	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
 	assert.LessOrEqual(t, len(requests), 8, requests)
 	assert.Equal(t, map[string]int{"GetIterations": 1, "GetExports": 1}, calls)
 }
@@ -35,14 +36,14 @@ func TestWhatABackupCosts(t *testing.T) {
 func TestWhatABackupCostsThatOnlyTheDownloadLinkLeadsTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx, func(o *emulator.Options) { o.ModelSize = 1 << 20 })
-	p, err := w.client.CreateProject(t.Context(), customvision.CreateProjectOptions{Name: "no container", DomainID: compact})
+	p, err := w.Client.CreateProject(t.Context(), customvision.CreateProjectOptions{Name: "no container", DomainID: world.Compact})
 	require.NoError(t, err)
 	require.NoError(t, New(w.options).ConnectionTested(t.Context(), p.ID))
-	key := Key{Project: p.ID, Iteration: w.train(p.ID)}
+	key := Key{Project: p.ID, Iteration: w.Train(p.ID).ID}
 	w.reconcile(key)
-	w.service.Advance(exportTime)
+	w.Service.Advance(world.ExportTime)
 
-	requests := w.front.requests(func() { w.reconcile(key) })
+	requests := w.line.During(func() { w.reconcile(key) })
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
 	assert.LessOrEqual(t, len(requests), 8, requests)
 }
@@ -51,7 +52,7 @@ func TestASettledIterationCostsASweepNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX"],"iterations":["all"]}]}`)
 	sweep := func() (requests, calls int) {
-		sent := w.front.requests(func() {
+		sent := w.line.During(func() {
 			for _, n := range w.calls(func() {
 				swept, err := New(w.options).Sweep(t.Context(), "")
 				require.NoError(t, err)
@@ -66,7 +67,7 @@ func TestASettledIterationCostsASweepNothing(t *testing.T) {
 	w.settle(key)
 	requests, calls := sweep()
 	for range 4 {
-		w.settle(Key{Project: key.Project, Iteration: w.train(key.Project)})
+		w.settle(Key{Project: key.Project, Iteration: w.Train(key.Project).ID})
 	}
 	withFive, callsWithFive := sweep()
 	assert.Equal(t, requests, withFive)
@@ -77,13 +78,13 @@ func TestASettledIterationCostsASweepNothing(t *testing.T) {
 
 func TestWhileSomethingNeverEndsTheServiceIsAskedSeldom(t *testing.T) {
 	t.Parallel()
-	for name, stall := range map[string]func(*world) Key{
-		"training": func(w *world) Key {
-			w.service.StallTrainings(1)
+	for name, stall := range map[string]func(*app) Key{
+		"training": func(w *app) Key {
+			w.Service.StallTrainings(1)
 			return w.trained()
 		},
-		"export": func(w *world) Key {
-			w.service.StallExports(1)
+		"export": func(w *app) Key {
+			w.Service.StallExports(1)
 			return w.trained()
 		},
 	} {
@@ -92,17 +93,17 @@ func TestWhileSomethingNeverEndsTheServiceIsAskedSeldom(t *testing.T) {
 			w := newWorld(t, onnx)
 			key := stall(w)
 			r := New(w.options)
-			begin, from := w.service.Now(), len(w.service.Requests())
+			begin, from := w.Service.Now(), len(w.Service.Requests())
 			for range 30 {
 				report, err := r.Reconcile(t.Context(), key)
 				require.NoError(t, err)
 				require.NotEmpty(t, report.Waiting)
-				w.service.SetTime(w.service.Now().Add(4 * time.Second))
+				w.Service.SetTime(w.Service.Now().Add(4 * time.Second))
 			}
-			require.GreaterOrEqual(t, w.service.Now().Sub(begin), 2*time.Minute)
+			require.GreaterOrEqual(t, w.Service.Now().Sub(begin), 2*time.Minute)
 			last := map[string]time.Time{}
 			looks := 0
-			for _, request := range w.service.Requests()[from:] {
+			for _, request := range w.Service.Requests()[from:] {
 				if before, ok := last[request.Operation]; ok {
 					assert.GreaterOrEqual(t, request.Time.Sub(before), 10*time.Second, request.Operation)
 				}

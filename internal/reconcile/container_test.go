@@ -12,7 +12,7 @@ import (
 
 // withoutEndpoint is an export in the model container of an app that knows no
 // endpoint, and the export's key.
-func withoutEndpoint(t *testing.T, change ...func(*emulator.Options)) (*world, Key) {
+func withoutEndpoint(t *testing.T, change ...func(*emulator.Options)) (*app, Key) {
 	t.Helper()
 	w := newWorld(t, "", change...)
 	key := w.trained()
@@ -49,7 +49,7 @@ func TestWithoutAnEndpointWhatIsArchivedCostsASweepNothing(t *testing.T) {
 	t.Parallel()
 	w, key := withoutEndpoint(t)
 	require.Equal(t, 1, w.sweep())
-	requests := w.front.requests(func() { assert.Equal(t, 1, w.sweep()) })
+	requests := w.line.During(func() { assert.Equal(t, 1, w.sweep()) })
 	assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
 	assert.Len(t, w.kept(key), 1)
 }
@@ -65,7 +65,7 @@ func TestBlobsThatAreNoExportsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	w, key := withoutEndpoint(t)
 	for _, name := range []string{"readme.txt", "CustomVision-TestPermission/x", "a - b.ONNX", w.blob(key, "ONNX") + ".bak", key.Project + "/" + key.Iteration + ".ONNX"} {
-		w.write(w.models, name, []byte("not ours"))
+		w.write(w.Containers.Models, name, []byte("not ours"))
 	}
 	assert.Equal(t, 1, w.sweep())
 	assert.Len(t, w.kept(Key{}), 1)
@@ -74,20 +74,20 @@ func TestBlobsThatAreNoExportsAreLeftAlone(t *testing.T) {
 func TestWithoutAnEndpointADamagedBlobIsGivenUpOnce(t *testing.T) {
 	t.Parallel()
 	w, key := withoutEndpoint(t)
-	data := w.read(w.models, w.blob(key, "ONNX"))
+	data := w.read(w.Containers.Models, w.blob(key, "ONNX"))
 	data[len(data)/2] ^= 1
-	w.write(w.models, w.blob(key, "ONNX"), data)
+	w.write(w.Containers.Models, w.blob(key, "ONNX"), data)
 	w.sweep()
 	assert.Len(t, w.kept(key), 3)
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Damaged}, w.backups(key))
-	requests := w.front.requests(func() { w.sweep() })
+	requests := w.line.During(func() { w.sweep() })
 	assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
 }
 
 func TestOneBlobThatCannotBeArchivedDoesNotStopTheOthers(t *testing.T) {
 	t.Parallel()
 	w, key := withoutEndpoint(t)
-	w.write(w.models, w.blob(key, "CoreML"), []byte("no model"))
+	w.write(w.Containers.Models, w.blob(key, "CoreML"), []byte("no model"))
 	w.sweep()
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "CoreML": archive.Damaged}, w.backups(key))
 }
@@ -95,7 +95,7 @@ func TestOneBlobThatCannotBeArchivedDoesNotStopTheOthers(t *testing.T) {
 func TestAMissingModelContainerIsNamed(t *testing.T) {
 	t.Parallel()
 	w, key := withoutEndpoint(t)
-	_, err := w.models.Delete(t.Context(), nil)
+	_, err := w.Containers.Models.Delete(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = New(w.options).Reconcile(t.Context(), key)
 	assert.ErrorContains(t, err, "MODEL_CONTAINER")

@@ -50,7 +50,7 @@ func TestConvergence(t *testing.T) {
 		requests += int(h.requests.Load())
 		trainings += h.judge.trainings
 		exports += h.judge.exports
-		backups += len(h.backups())
+		backups += len(h.Backups(h.project, ""))
 	})
 	figures.Print(t, "seed %d: %d histories, all of them converged: %d requests, %d of them failed, %d machines killed, %d trainings and %d exports asked for, %d backups",
 		seed, histories, requests, faults, deaths, trainings, exports, backups)

@@ -15,6 +15,7 @@ import (
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
@@ -40,9 +41,9 @@ func TestOneMessageManyTimesHasOneEffect(t *testing.T) {
 	at20()
 	at20()
 	assert.Equal(t, proven, w.backups(key))
-	assert.Equal(t, 1, w.service.Counts()["ExportIteration"])
+	assert.Equal(t, 1, w.Service.Counts()["ExportIteration"])
 	assert.Len(t, w.kept(key), 1)
-	assert.Less(t, w.service.Counts()["GetExports"], 10, "they share looks")
+	assert.Less(t, w.Service.Counts()["GetExports"], 10, "they share looks")
 }
 
 // Two Reconcilers share nothing but storage, as two machines do.
@@ -51,9 +52,9 @@ func TestTwoMachinesAtOnceAskOnce(t *testing.T) {
 	for range 5 {
 		w := newWorld(t, onnx)
 		exported := w.trained()
-		w.service.FailTrainings(1)
+		w.Service.FailTrainings(1)
 		failed := w.trained()
-		trainings := w.service.Counts()["TrainProject"]
+		trainings := w.Service.Counts()["TrainProject"]
 
 		var machines sync.WaitGroup
 		for range 4 {
@@ -66,8 +67,8 @@ func TestTwoMachinesAtOnceAskOnce(t *testing.T) {
 			})
 		}
 		machines.Wait()
-		assert.Equal(t, 1, w.service.Counts()["ExportIteration"], "refused ones counted")
-		assert.Equal(t, trainings+1, w.service.Counts()["TrainProject"], "refused ones counted")
+		assert.Equal(t, 1, w.Service.Counts()["ExportIteration"], "refused ones counted")
+		assert.Equal(t, trainings+1, w.Service.Counts()["TrainProject"], "refused ones counted")
 	}
 }
 
@@ -75,10 +76,10 @@ func TestTwoMachinesRepeatAFailedExportOnce(t *testing.T) {
 	t.Parallel()
 	for range 5 {
 		w := newWorld(t, onnx)
-		w.service.FailExports(1)
+		w.Service.FailExports(1)
 		key := w.trained()
 		w.reconcile(key)
-		w.service.Advance(exportTime)
+		w.Service.Advance(world.ExportTime)
 
 		var machines sync.WaitGroup
 		for range 4 {
@@ -88,8 +89,8 @@ func TestTwoMachinesRepeatAFailedExportOnce(t *testing.T) {
 			})
 		}
 		machines.Wait()
-		assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "refused ones counted")
-		w.service.Advance(exportTime)
+		assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "refused ones counted")
+		w.Service.Advance(world.ExportTime)
 		w.settle(key)
 		assert.Equal(t, proven, w.backups(key))
 	}
@@ -99,31 +100,31 @@ func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		operation string
-		begin     func(*world) Key
+		begin     func(*app) Key
 	}{
-		"export":   {"ExportIteration", (*world).trained},
-		"training": {"TrainProject", func(w *world) Key { w.service.FailTrainings(1); return w.trained() }},
+		"export":   {"ExportIteration", (*app).trained},
+		"training": {"TrainProject", func(w *app) Key { w.Service.FailTrainings(1); return w.trained() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
 			key := c.begin(w)
-			before := w.service.Counts()[c.operation]
-			require.NoError(t, w.service.FaultCalls(c.operation, 1, emulator.CallFault{LoseAnswer: true}))
+			before := w.Service.Counts()[c.operation]
+			require.NoError(t, w.Service.FaultCalls(c.operation, 1, emulator.CallFault{LoseAnswer: true}))
 
 			report, err := New(w.options).Reconcile(t.Context(), key)
 			require.Error(t, err, "so that the message comes again")
 			assert.NotEmpty(t, report.Waiting)
 
 			w.options.Times.IntentGrace = -time.Hour // as if its sender were long gone
-			w.service.Advance(trainTime)
+			w.Service.Advance(world.TrainTime)
 			w.settle(key)
-			assert.Equal(t, before+1, w.service.Counts()[c.operation])
+			assert.Equal(t, before+1, w.Service.Counts()[c.operation])
 			switch c.operation {
 			case "ExportIteration":
 				assert.Equal(t, proven, w.backups(key))
 			case "TrainProject":
-				trainings := w.remembered(key.Project).Trainings
+				trainings := w.Remembered(key.Project).Trainings
 				require.Len(t, trainings, 1)
 				assert.NotEmpty(t, trainings[0].Result, "found by its iteration")
 			}
@@ -135,27 +136,27 @@ func TestWhatNeverReachedTheServiceIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		operation string
-		begin     func(*world) Key
+		begin     func(*app) Key
 	}{
-		"export":   {"ExportIteration", (*world).trained},
-		"training": {"TrainProject", func(w *world) Key { w.service.FailTrainings(1); return w.trained() }},
+		"export":   {"ExportIteration", (*app).trained},
+		"training": {"TrainProject", func(w *app) Key { w.Service.FailTrainings(1); return w.trained() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
 			key := c.begin(w)
-			before := w.service.Counts()[c.operation]
-			require.NoError(t, w.service.FaultCalls(c.operation, 1, emulator.CallFault{Reset: true}))
+			before := w.Service.Counts()[c.operation]
+			require.NoError(t, w.Service.FaultCalls(c.operation, 1, emulator.CallFault{Reset: true}))
 			_, err := New(w.options).Reconcile(t.Context(), key)
 			require.Error(t, err)
 
 			report := w.reconcile(key)
 			assert.NotEmpty(t, report.Waiting, "its sender may not be done yet")
-			assert.Equal(t, before+1, w.service.Counts()[c.operation])
+			assert.Equal(t, before+1, w.Service.Counts()[c.operation])
 
 			w.options.Times.IntentGrace = -time.Hour
 			w.reconcile(key)
-			assert.Equal(t, before+2, w.service.Counts()[c.operation])
+			assert.Equal(t, before+2, w.Service.Counts()[c.operation])
 		})
 	}
 }
@@ -164,17 +165,17 @@ func TestWhatCannotBeAnnouncedIsNotSent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
 	exported := w.trained()
-	w.service.FailTrainings(1)
+	w.Service.FailTrainings(1)
 	failed := w.trained()
-	trainings := w.service.Counts()["TrainProject"]
-	w.front.refusing("PUT /"+azurite.Archive+"/state", func() {
+	trainings := w.Service.Counts()["TrainProject"]
+	w.line.While(world.On(world.Begins("PUT /"+azurite.Archive+"/state"), world.Refuse(403)), func() {
 		for _, key := range []Key{exported, failed} {
 			_, err := New(w.options).Reconcile(t.Context(), key)
 			assert.ErrorContains(t, err, "write the state")
 		}
 	})
-	assert.Zero(t, w.service.Counts()["ExportIteration"])
-	assert.Equal(t, trainings, w.service.Counts()["TrainProject"])
+	assert.Zero(t, w.Service.Counts()["ExportIteration"])
+	assert.Equal(t, trainings, w.Service.Counts()["TrainProject"])
 }
 
 // A run may be long: an intent must not seem older than it is.
@@ -195,7 +196,7 @@ func TestARefusalThatMayPassIsNoAttempt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
 	key := w.trained()
-	require.NoError(t, w.service.FaultCalls("ExportIteration", 5, emulator.CallFault{Status: 403}))
+	require.NoError(t, w.Service.FaultCalls("ExportIteration", 5, emulator.CallFault{Status: 403}))
 	for range 5 {
 		_, err := New(w.options).Reconcile(t.Context(), key)
 		require.ErrorContains(t, err, "403")
@@ -203,15 +204,15 @@ func TestARefusalThatMayPassIsNoAttempt(t *testing.T) {
 	assert.Contains(t, w.settle(key), "export ONNX", "once the role is given")
 	assert.Equal(t, proven, w.backups(key))
 
-	w.service.FailTrainings(1)
+	w.Service.FailTrainings(1)
 	failed := w.trained()
-	require.NoError(t, w.service.FaultCalls("TrainProject", 2, emulator.CallFault{Status: 403}))
+	require.NoError(t, w.Service.FaultCalls("TrainProject", 2, emulator.CallFault{Status: 403}))
 	for range 2 {
 		_, err := New(w.options).Reconcile(t.Context(), failed)
 		require.ErrorContains(t, err, "403")
 	}
 	assert.Contains(t, w.settle(failed), "retrain", "once the role is given")
-	assert.Len(t, w.remembered(failed.Project).Trainings, 1)
+	assert.Len(t, w.Remembered(failed.Project).Trainings, 1)
 }
 
 func TestWhatIsPlannedAgainAndAgainFails(t *testing.T) {
@@ -241,24 +242,24 @@ func TestAnExportThatIsRefusedEndsWithTheReason(t *testing.T) {
 
 	w.settle(key)
 	assert.Equal(t, proven, w.backups(key))
-	assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "never again")
+	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "never again")
 }
 
 func TestAnExportThatFailsIsAskedForThreeTimes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	w.service.FailExports(100)
+	w.Service.FailExports(100)
 	key := w.trained()
 	done := w.settle(key)
 	assert.Equal(t, []string{"describe", "export ONNX", "export ONNX", "export ONNX", "block ONNX", "settle"}, done)
 	w.reconcile(key)
-	assert.Equal(t, 3, w.service.Counts()["ExportIteration"])
+	assert.Equal(t, 3, w.Service.Counts()["ExportIteration"])
 }
 
 func TestAnExportThatMayNotBeRepeatedEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx, answering(emulator.RepeatAfterFailure, "refused"))
-	w.service.FailExports(1)
+	w.Service.FailExports(1)
 	key := w.trained()
 	assert.Equal(t, []string{"describe", "export ONNX", "block ONNX", "settle"}, w.settle(key))
 }
@@ -269,22 +270,22 @@ func TestSomebodyElsesExportIsAsGoodAsOurs(t *testing.T) {
 	key := w.trained()
 	w.export(key, "ONNX") // in the portal, before the policy was there
 	assert.Equal(t, []string{"describe", "backup ONNX", "settle"}, w.settle(key))
-	assert.Equal(t, 1, w.service.Counts()["ExportIteration"])
+	assert.Equal(t, 1, w.Service.Counts()["ExportIteration"])
 }
 
 func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	w.service.FailTrainings(5)
+	w.Service.FailTrainings(5)
 	key := w.trained()
 	assert.Equal(t, []string{"retrain"}, steps(w.reconcile(key).Done))
-	w.service.Advance(trainTime) // it fails too
+	w.Service.Advance(world.TrainTime) // it fails too
 	for range 3 {
 		_, err := New(w.options).Sweep(t.Context(), "")
 		require.NoError(t, err)
 	}
-	assert.Equal(t, 2, w.service.Counts()["TrainProject"], "the person's training and one answer")
-	trainings := w.remembered(key.Project).Trainings
+	assert.Equal(t, 2, w.Service.Counts()["TrainProject"], "the person's training and one answer")
+	trainings := w.Remembered(key.Project).Trainings
 	require.Len(t, trainings, 1)
 	assert.Equal(t, key.Iteration, trainings[0].Cause)
 }
@@ -292,45 +293,45 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 func TestARetrainingThatSucceedsIsExported(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	w.service.FailTrainings(1)
+	w.Service.FailTrainings(1)
 	key := w.trained()
 	w.settle(key)
-	w.service.Advance(trainTime)
+	w.Service.Advance(world.TrainTime)
 	w.settle(key)
-	result := w.remembered(key.Project).Trainings[0].Result
+	result := w.Remembered(key.Project).Trainings[0].Result
 	assert.Equal(t, proven, w.backups(Key{Project: key.Project, Iteration: result}))
 }
 
 func TestATrainingThatIsNotNeededIsAClearEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx, answering(emulator.TrainAfterFailure, "not-needed"))
-	w.service.FailTrainings(1)
+	w.Service.FailTrainings(1)
 	key := w.trained()
 	report := w.reconcile(key)
 	assert.Equal(t, []string{"block"}, steps(report.Done))
 	assert.Contains(t, report.Done[0].Why, "Nothing changed since last training")
 	assert.Empty(t, report.Waiting)
 	w.reconcile(key)
-	assert.Equal(t, 2, w.service.Counts()["TrainProject"], "the person's training and one answer")
+	assert.Equal(t, 2, w.Service.Counts()["TrainProject"], "the person's training and one answer")
 }
 
 func TestForceIsThePolicysOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects":[{"project":"*","retrain":{"afterFailure":1,"force":true}}]}`, answering(emulator.TrainAfterFailure, "not-needed"))
-	w.service.FailTrainings(1)
+	w.Service.FailTrainings(1)
 	assert.Equal(t, []string{"retrain"}, steps(w.reconcile(w.trained()).Done))
 }
 
 func TestARetrainingIsOfTheSameKind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	w.service.FailTrainings(1)
-	project := w.project(compact)
-	first, err := w.client.Train(t.Context(), project, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 3})
+	w.Service.FailTrainings(1)
+	project := w.project(world.Compact)
+	first, err := w.Client.Train(t.Context(), project, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 3})
 	require.NoError(t, err)
-	w.service.Advance(trainTime)
+	w.Service.Advance(world.TrainTime)
 	w.reconcile(Key{Project: project, Iteration: first.ID})
-	again, err := w.client.Iteration(t.Context(), project, w.remembered(project).Trainings[0].Result)
+	again, err := w.Client.Iteration(t.Context(), project, w.Remembered(project).Trainings[0].Result)
 	require.NoError(t, err)
 	assert.Equal(t, "Advanced", again.TrainingType)
 	assert.Equal(t, 3, again.ReservedBudgetInHours)
@@ -345,28 +346,19 @@ func TestWhatIsAnnouncedIsNotSentLater(t *testing.T) {
 	later := w.options
 	later.Times.IntentGrace = -senderTime // as if the storage service's clock had moved on, too
 	sent := 0
-	var err error
-	w.options.Service, err = customvision.NewClientWithKey(w.api, trainingKey, &customvision.ClientOptions{
-		RatePerSecond: -1,
-		ClientOptions: azcore.ClientOptions{Transport: transport(func(req *http.Request) (*http.Response, error) {
-			resp, err := http.DefaultClient.Do(req)
-			if req.Method == http.MethodPost {
-				if sent++; sent == 1 { // so long took the first answer
-					w.service.Advance(senderTime)
-					_, err := New(later).Reconcile(t.Context(), key)
-					assert.NoError(t, err)
-				}
+	w.options.Service = w.Open(azcore.ClientOptions{Transport: w.line})
+	w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
+		resp, err := send(req)
+		if req.Method == http.MethodPost {
+			if sent++; sent == 1 { // so long took the first answer
+				w.Service.Advance(senderTime)
+				_, err := New(later).Reconcile(t.Context(), key)
+				assert.NoError(t, err)
 			}
-			return resp, err
-		})},
+		}
+		return resp, err
 	})
-	require.NoError(t, err)
-	_, err = New(w.options).Reconcile(t.Context(), key)
+	_, err := New(w.options).Reconcile(t.Context(), key)
 	require.ErrorIs(t, err, errTooSlow)
-	assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "refused ones counted")
+	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "refused ones counted")
 }
-
-// transport is a function as azcore's.
-type transport func(*http.Request) (*http.Response, error)
-
-func (f transport) Do(req *http.Request) (*http.Response, error) { return f(req) }

@@ -15,9 +15,9 @@ import (
 
 func TestAManifestWithoutFlavorMakesNoFlavorSureWhereThereAreTwo(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(*world, Key){
-		"asked for by the policy": func(*world, Key) {},
-		"both before the first look": func(w *world, key Key) {
+	for name, prepare := range map[string]func(*app, Key){
+		"asked for by the policy": func(*app, Key) {},
+		"both before the first look": func(w *app, key Key) {
 			w.export(key, "ONNX")
 			w.export(key, "ONNX.ONNXFloat16")
 		},
@@ -54,7 +54,7 @@ func TestWhereNothingTellsTheFlavorNothingCounts(t *testing.T) {
 	kept := w.kept(key)
 	require.Len(t, kept, 1, "the bytes are kept all the same")
 	assert.Equal(t, archive.Unidentified, kept[0].Verdict)
-	exports := w.remembered(key.Project).Iterations[key.Iteration].Exports
+	exports := w.Remembered(key.Project).Iterations[key.Iteration].Exports
 	assert.Contains(t, exports["ONNX"].Blocked, "can't be told")
 	assert.Contains(t, exports["ONNX.ONNXFloat16"].Blocked, "can't be told")
 }
@@ -72,13 +72,13 @@ func TestTheDefaultByAnothersNameIsNotOverwritten(t *testing.T) {
 			w.export(key, "ONNX.ONNX12")
 			w.export(key, "ONNX")
 			if answer == "fails" {
-				key = Key{Project: key.Project, Iteration: w.train(key.Project)}
+				key = Key{Project: key.Project, Iteration: w.Train(key.Project).ID}
 				w.export(key, "ONNX")
 				w.export(key, "ONNX.ONNX12")
 			}
 			w.settle(key)
 			assert.Equal(t, want, w.backups(key))
-			assert.Empty(t, w.remembered(key.Project).Iterations[key.Iteration].Export("ONNX").Blocked)
+			assert.Empty(t, w.Remembered(key.Project).Iterations[key.Iteration].Export("ONNX").Blocked)
 		})
 	}
 }
@@ -94,17 +94,17 @@ func TestAnArchivedFlavorLeavesTheBlobToTheOther(t *testing.T) {
 
 func TestWhatLayInAnExportsPlaceDoesNotKeepItFromTheArchive(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(*world, Key){
-		"something else before": func(w *world, key Key) {
-			w.write(w.models, w.blob(key, "ONNX"), []byte("no model"))
+	for name, spoil := range map[string]func(*app, Key){
+		"something else before": func(w *app, key Key) {
+			w.write(w.Containers.Models, w.blob(key, "ONNX"), []byte("no model"))
 			w.sweep()
 			w.export(key, "ONNX")
 		},
-		"a damaged copy of it after": func(w *world, key Key) {
+		"a damaged copy of it after": func(w *app, key Key) {
 			w.export(key, "ONNX")
-			data := w.read(w.models, w.blob(key, "ONNX"))
+			data := w.read(w.Containers.Models, w.blob(key, "ONNX"))
 			data[len(data)/2] ^= 1 // in the model
-			w.write(w.models, w.blob(key, "ONNX"), data)
+			w.write(w.Containers.Models, w.blob(key, "ONNX"), data)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAForeignBlobUnderTheOtherNameHidesNothing(t *testing.T) {
 	w := newWorld(t, "", answering(emulator.BlobNames, "compact"), answering(emulator.DownloadURI, "container"))
 	key := w.trained()
 	w.export(key, "ONNX")
-	w.write(w.models, w.blob(key, "ONNX"), []byte("no model"))
+	w.write(w.Containers.Models, w.blob(key, "ONNX"), []byte("no model"))
 	w.settle(key)
 	assert.Equal(t, proven, w.backups(key))
 }

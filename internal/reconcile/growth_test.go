@@ -14,12 +14,12 @@ func TestOfADeletedIterationOnlyItsBlobsAreRemembered(t *testing.T) {
 	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX"]}]}`)
 	key := w.trained()
 	w.settle(key)
-	before := w.remembered(key.Project).Iterations[key.Iteration]
+	before := w.Remembered(key.Project).Iterations[key.Iteration]
 	require.NotEmpty(t, before.Facts)
 	require.NotEmpty(t, before.Blobs)
 
-	require.NoError(t, w.client.DeleteIteration(t.Context(), key.Project, key.Iteration))
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
 	_, err := New(w.options).Sweep(t.Context(), "")
 	require.NoError(t, err)
-	assert.Equal(t, &state.Iteration{Blobs: before.Blobs}, w.remembered(key.Project).Iterations[key.Iteration])
+	assert.Equal(t, &state.Iteration{Blobs: before.Blobs}, w.Remembered(key.Project).Iterations[key.Iteration])
 }

@@ -14,13 +14,14 @@ import (
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
 )
 
 // history is a world in which things happen by chance.
 type history struct {
-	*world
+	*scene
 	t        *rapid.T
 	machines []*machine
 	mailbox  []letter
@@ -66,7 +67,7 @@ func newHistory(t *rapid.T, azure *azurite.Server) *history {
 			answers[known.Question] = pick(t, string(known.Question), known.Answers)
 		}
 	}
-	h := &history{t: t, world: newWorld(t, azure, answers, drawPolicy(t))}
+	h := &history{t: t, scene: newScene(t, azure, answers, drawPolicy(t))}
 	h.noAPI = pick(t, "no endpoint", []bool{false, false, false, false, false, false, true})
 	if h.met = pick(t, "known before", []bool{true, true, true, false}); h.met { // else the first message makes it known
 		m := h.newMachine("first")
@@ -118,9 +119,9 @@ func (h *history) live() {
 		{"publish", 1, h.publish},
 		{"delete", 1, h.delete},
 		{"delete the project", 1, h.deleteProject},
-		{"fail exports", 1, func() { h.service.FailExports(rapid.IntRange(1, 2).Draw(h.t, "exports")) }},
-		{"stall an export", 1, func() { h.service.StallExports(1); h.overwrites = true }},
-		{"finish", 1, func() { h.service.FinishNow(emulator.Scope{}) }},
+		{"fail exports", 1, func() { h.Service.FailExports(rapid.IntRange(1, 2).Draw(h.t, "exports")) }},
+		{"stall an export", 1, func() { h.Service.StallExports(1); h.overwrites = true }},
+		{"finish", 1, func() { h.Service.FinishNow(emulator.Scope{}) }},
 		{"forge", 1, h.forge},
 		{"foreign blob", 1, h.foreignBlob},
 		{"lose state", 2, h.loseState},
@@ -133,7 +134,7 @@ func (h *history) live() {
 	h.train()
 	for range pick(h.t, "events", []int{40, 30, 20, 10}) {
 		e := events[pick(h.t, "event", odds)]
-		h.t.Logf("%s %s", h.service.Now().Format("02 15:04:05"), e.name)
+		h.t.Logf("%s %s", h.Service.Now().Format("02 15:04:05"), e.name)
 		e.do()
 	}
 }
@@ -144,25 +145,25 @@ func (h *history) train() {
 		return
 	}
 	h.advance(time.Second) // no two trainings begin at once
-	h.service.FailTrainings(pick(h.t, "failures", []int{0, 0, 1, 1, 2, 3}))
-	id, err := h.service.Train(h.project)
+	h.Service.FailTrainings(pick(h.t, "failures", []int{0, 0, 1, 1, 2, 3}))
+	id, err := h.Service.Train(h.project)
 	h.t.Logf("    %s %v", id, err)
 }
 
 // pass lets time go by.
 func (h *history) pass() {
-	d := pick(h.t, "time", []time.Duration{time.Second, exportTime, trainTime, trainTime, 10 * time.Minute, 10 * time.Minute, time.Hour, 7 * time.Hour, 25 * time.Hour, 8 * 24 * time.Hour})
+	d := pick(h.t, "time", []time.Duration{time.Second, world.ExportTime, world.TrainTime, world.TrainTime, 10 * time.Minute, 10 * time.Minute, time.Hour, 7 * time.Hour, 25 * time.Hour, 8 * 24 * time.Hour})
 	h.advance(d)
 }
 
 func (h *history) advance(d time.Duration) {
-	h.service.Advance(d)
+	h.Service.Advance(d)
 	h.fetch()
 }
 
 // fetch reads the queue: of what the service sent some is lost, some comes twice.
 func (h *history) fetch() {
-	all := h.service.Messages()
+	all := h.Service.Messages()
 	for _, m := range all[h.read:] {
 		for range pick(h.t, "copies", []int{1, 1, 1, 1, 0, 0, 2}) {
 			h.mailbox = append(h.mailbox, letter{text: m.Text})
@@ -188,10 +189,10 @@ func (h *history) portalExport() {
 	it := pick(h.t, "iteration", its)
 	for range rapid.IntRange(1, 2).Draw(h.t, "exports") {
 		name := pick(h.t, "export", []string{"ONNX", "ONNX.ONNX12", "ONNX.ONNXFloat16", "TensorFlow.TensorFlowLite", "TensorFlow.TensorFlowJs", "CoreML", "VAIDK"})
-		err := h.service.Export(h.project, it.ID, platformOf(name), flavorOf(name))
+		err := h.Service.Export(h.project, it.ID, platformOf(name), flavorOf(name))
 		h.t.Logf("    %s %s %v", it.ID, name, err)
 		if err == nil {
-			h.judge.exporting[it.ID+" "+canonical(name)] = h.service.Now()
+			h.judge.exporting[it.ID+" "+canonical(name)] = h.Service.Now()
 			h.overwrites = h.overwrites || slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return samePlatform(name, e) })
 			h.overwrites = h.overwrites || strings.HasPrefix(name, "ONNX") || strings.HasPrefix(name, "TensorFlow")
 		}
@@ -211,7 +212,7 @@ func (h *history) publish() {
 // delete deletes an iteration: not what came of a training whose answer was lost
 // before the app has found it, since then it isn't to be known that it was there.
 func (h *history) delete() {
-	remembered := h.remembered()
+	remembered := h.Remembered(h.project)
 	var its []emulator.IterationView
 	for _, it := range h.iterations() {
 		known := h.judge.depth[it.ID] == 0
@@ -252,7 +253,7 @@ func (h *history) forge() {
 		"{", "eyJ", `{"version":"1.0","type":"ConnectionTest","Content":{"projectId":"` + project + `"}}`,
 		fmt.Sprintf(`{"version":"1.0","type":"Training","Content":{"projectId":"%s","iterationId":"%s","trainingStatus":"TrainingFailed"}}`, project, iteration),
 		fmt.Sprintf(`{"version":"1.0","type":"Export","Content":{"projectId":"%s","iterationId":"%s","exportStatus":"ExportCompleted","modelUri":"http://169.254.169.254/metadata"}}`, project, iteration),
-		fmt.Sprintf(`{"version":"1.0","type":"Export","Content":{"projectId":"%s","iterationId":"%s","exportStatus":"ExportCompleted","modelUri":"%s/%s"}}`, project, iteration, h.models.URL(),
+		fmt.Sprintf(`{"version":"1.0","type":"Export","Content":{"projectId":"%s","iterationId":"%s","exportStatus":"ExportCompleted","modelUri":"%s/%s"}}`, project, iteration, h.Containers.Models.URL(),
 			strings.ReplaceAll(customvision.BlobName(project, iteration, "ONNX"), " ", "%20")),
 	})})
 }
@@ -270,7 +271,7 @@ func (h *history) foreignBlob() {
 		copy(content, "PK\x03\x04")
 	}
 	name := customvision.BlobName(h.project, iteration, pick(h.t, "platform", []string{"ONNX", "CoreML", "TensorFlow"}))
-	_, err := h.models.NewBlockBlobClient(name).Upload(h.ctx, streaming.NopCloser(bytes.NewReader(content)), nil)
+	_, err := h.Containers.Models.NewBlockBlobClient(name).Upload(h.ctx, streaming.NopCloser(bytes.NewReader(content)), nil)
 	h.must(err)
 	h.overwrites = true
 	h.t.Logf("    %s", name)
@@ -278,10 +279,10 @@ func (h *history) foreignBlob() {
 
 // loseState deletes what the app remembers, or breaks it.
 func (h *history) loseState() {
-	if h.remembered().Revision == "" {
+	if h.Remembered(h.project).Revision == "" {
 		return
 	}
-	blob := h.state.NewBlockBlobClient("projects/" + h.project + ".json")
+	blob := h.Containers.State.NewBlockBlobClient("projects/" + h.project + ".json")
 	var err error
 	if rapid.Bool().Draw(h.t, "broken") {
 		_, err = blob.Upload(h.ctx, streaming.NopCloser(strings.NewReader(`{"id": "`)), nil)
@@ -290,7 +291,7 @@ func (h *history) loseState() {
 	}
 	h.must(err)
 	h.judge.lost++
-	h.judge.lostAt = h.service.Now()
+	h.judge.lostAt = h.Service.Now()
 }
 
 // weathers are what may befall a request, seldom, or as often as not one that
@@ -327,7 +328,7 @@ func (h *history) run() {
 		h.mailbox = append(h.mailbox, *back...)
 	}
 	for i, m := range h.machines {
-		if m.dead.Load() {
+		if m.line.Dead() {
 			h.deaths++
 			h.machines[i] = h.newMachine(m.name)
 		}

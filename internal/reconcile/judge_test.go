@@ -16,7 +16,7 @@ import (
 // judge watches what reaches the service and what stands in the archive, and
 // knows nothing of how the app decides. Its findings are violations of a promise.
 type judge struct {
-	*world
+	*scene
 	violations []string
 
 	trainings, exports int                  // that the service got from the app
@@ -35,9 +35,9 @@ type judge struct {
 	truth map[string]string   // hash of what the service made, by iteration and name
 }
 
-func newJudge(w *world) *judge {
+func newJudge(w *scene) *judge {
 	return &judge{
-		world: w, answered: map[string]bool{}, refused: map[string]bool{}, depth: map[string]int{}, asked: map[string]int{},
+		scene: w, answered: map[string]bool{}, refused: map[string]bool{}, depth: map[string]int{}, asked: map[string]int{},
 		refusedOnce: map[string]bool{}, exporting: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
 	}
 }
@@ -84,7 +84,7 @@ func (j *judge) beforeTraining() {
 	}
 	cause, month := its[0].ID, 0
 	for _, at := range j.began {
-		if at.After(j.lostAt) && at.After(j.service.Now().Add(-30*24*time.Hour)) {
+		if at.After(j.lostAt) && at.After(j.Service.Now().Add(-30*24*time.Hour)) {
 			month++
 		}
 	}
@@ -111,7 +111,7 @@ func (j *judge) beforeExport(iteration, name string) {
 				continue
 			}
 			other := nameOfExport(e)
-			underway := e.Status == "Exporting" && j.service.Now().Sub(j.exporting[iteration+" "+other]) < stuckAfter
+			underway := e.Status == "Exporting" && j.Service.Now().Sub(j.exporting[iteration+" "+other]) < stuckAfter
 			switch {
 			case other == name && e.Status == "Failed" && j.refused[id] && j.lost == 0:
 				j.find("export %s is asked for again though it failed and the service refused to repeat it", id)
@@ -140,13 +140,13 @@ func (j *judge) after(req *http.Request, status int) {
 		cause := its[1].ID
 		j.answered[cause] = true
 		j.depth[its[0].ID] = j.depth[cause] + 1
-		j.began = append(j.began, j.service.Now())
+		j.began = append(j.began, j.Service.Now())
 	case "export":
 		iteration, name := exportOf(req)
 		j.refused[iteration+" "+name] = !ok && j.calm
 		j.refusedOnce[iteration+" "+name] = j.refusedOnce[iteration+" "+name] || !ok
 		if ok {
-			j.exporting[iteration+" "+name] = j.service.Now()
+			j.exporting[iteration+" "+name] = j.Service.Now()
 		}
 	}
 }
@@ -154,7 +154,7 @@ func (j *judge) after(req *http.Request, status int) {
 // written judges a request to storage: nothing may change a blob of the archive,
 // whether or not anybody would see it later.
 func (j *judge) written(req *http.Request) {
-	inArchive := strings.Contains(req.URL.Path, "/"+nameOf(j.archive)+"/")
+	inArchive := strings.Contains(req.URL.Path, "/"+j.Names.Archive+"/")
 	if inArchive && req.Method != http.MethodGet && req.Method != http.MethodHead && req.Header.Get("If-None-Match") != "*" {
 		j.find("%s %s may change what is archived", req.Method, req.URL.Path)
 	}
@@ -197,12 +197,12 @@ func samePlatform(name string, e emulator.ExportView) bool {
 
 // secured tells that an export is archived, or given up.
 func (j *judge) secured(iteration, name string) bool {
-	for _, b := range j.backups() {
+	for _, b := range j.Backups(j.project, "") {
 		if b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts() {
 			return true
 		}
 	}
-	return j.blocked(j.remembered(), iteration, name)
+	return j.blocked(j.Remembered(j.project), iteration, name)
 }
 
 func (j *judge) blocked(p state.Project, iteration, name string) bool {
@@ -214,7 +214,7 @@ func (j *judge) blocked(p state.Project, iteration, name string) bool {
 // fails the test if anything was found so far.
 func (j *judge) look() {
 	j.t.Helper()
-	now := j.list(j.archive)
+	now := j.list(j.Containers.Archive)
 	for name, before := range j.kept {
 		if now[name] != before {
 			j.find("archived blob %s was %v and is %v", name, before, now[name])
@@ -222,7 +222,7 @@ func (j *judge) look() {
 	}
 	if len(now) > len(j.kept) {
 		j.learnTruth()
-		for _, b := range j.backups() {
+		for _, b := range j.Backups(j.project, "") {
 			if _, judged := j.kept[b.Proof]; b.Verdict.Counts() && !judged && !j.genuine(b) {
 				j.find("%s counts, but it is not what the service exported", b.Blob)
 			}
@@ -249,7 +249,7 @@ func (j *judge) learnTruth() {
 // no flavor leaves nothing to tell two flavors by once the iteration is deleted, or
 // where the service isn't asked: then one of them counts as the default.
 func (j *judge) genuine(b archive.Backup) bool {
-	hash := j.hash(j.archive, b.Blob, b.ETag)
+	hash := j.hash(j.Containers.Archive, b.Blob, b.ETag)
 	untold := j.noAPI || !slices.ContainsFunc(j.iterations(), func(it emulator.IterationView) bool { return it.ID == b.Iteration })
 	for id, made := range j.truth {
 		iteration, name, _ := strings.Cut(id, " ")

@@ -1,41 +1,39 @@
 package reconcile_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/functions/notifications"
-	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
-	"visionkeeper/internal/state"
 )
 
 // fate is what becomes of one request.
-type fate int
+type fate string
 
 const (
-	pass       fate = iota
-	throttled       // refused with 429, nothing done
-	failed          // refused with 500, nothing done
-	cut             // the connection breaks, nothing done
-	loseAnswer      // done, and the connection breaks
-	killBefore      // the machine dies before it is sent
-	killAfter       // the machine dies once it is done
+	pass       fate = ""
+	throttled  fate = "429"           // nothing done
+	failed     fate = "500"           // nothing done
+	cut        fate = "cut"           // the connection breaks, nothing done
+	loseAnswer fate = "answer lost"   // done, and the connection breaks
+	killBefore fate = "KILLED before" // the machine dies before it is sent
+	killAfter  fate = "KILLED after"  // the machine dies once it is done
 )
 
-var fates = map[fate]string{pass: "", throttled: "429", failed: "500", cut: "cut", loseAnswer: "answer lost", killBefore: "KILLED before", killAfter: "KILLED after"}
+// fault is how a fate comes over the machine's requests.
+func (m *machine) fault(f fate) world.Fault {
+	return map[fate]world.Fault{
+		pass: world.Pass, throttled: world.Refuse(http.StatusTooManyRequests), failed: world.Refuse(http.StatusInternalServerError),
+		cut: world.Break, loseAnswer: world.Lose, killBefore: m.line.KillBefore, killAfter: m.line.KillAfter,
+	}[f]
+}
 
 // turn is a request that waits to be let through.
 type turn struct {
@@ -47,31 +45,30 @@ type turn struct {
 // together gives turns, and else meets what chance says. A dead machine sends
 // nothing any more.
 type machine struct {
-	world    *world
 	name     string
+	line     *world.Interceptor
 	turns    chan *turn
 	scripted bool        // turns are given now
 	chance   func() fate // nil: everything passes
-	dead     atomic.Bool
 
 	reconciler *reconcile.Reconciler
 	messages   notifications.Function
-	state      *state.Store
 }
 
-// killed is all that a dead machine gets.
-type killed struct{}
+// newMachine is a machine that was just started.
+func (w *scene) newMachine(name string) *machine {
+	m := &machine{name: name, line: world.NewInterceptor(w.t), turns: make(chan *turn)}
+	m.line.Send = w.send
+	m.line.Use(m.meet)
+	options := w.options(azcore.ClientOptions{Transport: m.line, Retry: azpolicy.RetryOptions{RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond}})
+	options.Clock = world.Clock{Server: w.Service, Interceptor: m.line}
+	m.reconciler = reconcile.New(options)
+	m.messages = notifications.Function{Reconciler: m.reconciler, State: options.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	return m
+}
 
-func (killed) Error() string { return "this machine is dead" }
-func (killed) NonRetriable() {}
-
-var errCut = errors.New("connection reset by peer")
-
-// Do is the transport of all the machine's clients.
-func (m *machine) Do(req *http.Request) (*http.Response, error) {
-	if m.dead.Load() {
-		return nil, killed{}
-	}
+// meet lets each request of the machine meet its fate.
+func (m *machine) meet(req *http.Request, send world.Send) (*http.Response, error) {
 	f := pass
 	switch {
 	case m.scripted:
@@ -81,28 +78,7 @@ func (m *machine) Do(req *http.Request) (*http.Response, error) {
 	case m.chance != nil:
 		f = m.chance()
 	}
-	switch f {
-	case killBefore:
-		m.dead.Store(true)
-		return nil, killed{}
-	case throttled:
-		return answer(req, http.StatusTooManyRequests), nil
-	case failed:
-		return answer(req, http.StatusInternalServerError), nil
-	case cut:
-		return nil, errCut
-	}
-	resp, err := m.world.forward(req)
-	if err != nil || f == pass {
-		return resp, err
-	}
-	io.Copy(io.Discard, resp.Body)
-	resp.Body.Close()
-	if f == killAfter {
-		m.dead.Store(true)
-		return nil, killed{}
-	}
-	return nil, errCut
+	return m.fault(f)(req, send)
 }
 
 // describe is a request for the history's log, without its query.
@@ -110,75 +86,29 @@ func describe(req *http.Request) string {
 	return strings.TrimSpace(req.Method + " " + req.URL.Path + " " + req.URL.Query().Get("comp") + req.URL.Query().Get("restype"))
 }
 
-func answer(req *http.Request, status int) *http.Response {
-	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Body: http.NoBody, Request: req, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
-}
-
-// forward brings a request to the service or to Azurite, whose Date is set to the
+// send brings a request to the service or to Azurite, whose Date is set to the
 // emulated time: the storage service's clock is simulated too.
-func (w *world) forward(req *http.Request) (*http.Response, error) {
+func (w *scene) send(req *http.Request) (*http.Response, error) {
 	w.requests.Add(1)
-	if req.URL.Host == apiHost {
+	if "http://"+req.URL.Host == w.API {
 		return w.callAPI(req)
 	}
 	w.judge.written(req)
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err == nil {
-		resp.Header.Set("Date", w.service.Now().Format(http.TimeFormat))
+		resp.Header.Set("Date", w.Service.Now().Format(http.TimeFormat))
 	}
 	return resp, err
 }
 
-// apiHost is a name of loopback; no connection is made to it.
-const apiHost = "127.0.0.1:1"
-
-// callAPI calls the emulator in this process, under the eyes of the judge.
-func (w *world) callAPI(req *http.Request) (*http.Response, error) {
-	var body []byte
-	if req.Body != nil {
-		var err error
-		if body, err = io.ReadAll(req.Body); err != nil {
-			return nil, err
-		}
-	}
+// callAPI calls the service under the eyes of the judge.
+func (w *scene) callAPI(req *http.Request) (*http.Response, error) {
 	w.judge.before(req)
-	inner := httptest.NewRequest(req.Method, req.URL.String(), bytes.NewReader(body))
-	inner.Header = req.Header.Clone()
-	inner.Header.Set("Content-Length", strconv.Itoa(len(body))) // as a connection would have it
-	recorder := httptest.NewRecorder()
-	w.service.ServeHTTP(recorder, inner)
-	resp := recorder.Result()
-	resp.Request = req
-	w.judge.after(req, resp.StatusCode)
-	return resp, nil
-}
-
-// clock is the emulated service's time; who sleeps moves it on.
-type clock struct {
-	*emulator.Server
-	machine *machine
-}
-
-func (c clock) Sleep(ctx context.Context, d time.Duration) error {
-	if c.machine.dead.Load() {
-		return killed{}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil {
+		w.judge.after(req, resp.StatusCode)
 	}
-	c.Advance(d)
-	return ctx.Err()
-}
-
-// newMachine is a machine that was just started.
-func (w *world) newMachine(name string) *machine {
-	m := &machine{world: w, name: name, turns: make(chan *turn)}
-	o := &azcore.ClientOptions{Transport: m, Retry: azpolicy.RetryOptions{RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond}}
-	service, err := customvision.NewClientWithKey("http://"+apiHost, trainingKey, &customvision.ClientOptions{ClientOptions: *o, RatePerSecond: -1})
-	w.must(err)
-	options := w.options(o, service)
-	options.Clock = clock{w.service, m}
-	m.state = options.State
-	m.reconciler = reconcile.New(options)
-	m.messages = notifications.Function{Reconciler: m.reconciler, State: options.State, ModelContainer: w.models.URL(), Now: w.service.Now}
-	return m
+	return resp, err
 }
 
 // job is what a machine is started for.
@@ -195,7 +125,7 @@ const giveUp = 2 * time.Minute
 
 // together runs a job on each machine at once and gives one request after the
 // other its turn and its fate, so that the same draws make the same history.
-func (w *world) together(d draws, jobs map[*machine]job, order []*machine) {
+func (w *scene) together(d draws, jobs map[*machine]job, order []*machine) {
 	type running struct {
 		*machine
 		done chan struct{}
@@ -232,7 +162,7 @@ func (w *world) together(d draws, jobs map[*machine]job, order []*machine) {
 		i := d.who(waiting)
 		f := d.fate(live[i].next.what)
 		if r := live[i]; f != pass {
-			w.t.Logf("      %s %s", r.next.what, fates[f])
+			w.t.Logf("      %s %s", r.next.what, f)
 		}
 		live[i].next.grant <- f
 		if !await(live[i]) {

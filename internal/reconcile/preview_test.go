@@ -1,11 +1,13 @@
 package reconcile
 
 import (
-	"strings"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/world"
 )
 
 func TestPreviewSaysWhatReconcileThenDoesAndChangesNothing(t *testing.T) {
@@ -13,23 +15,23 @@ func TestPreviewSaysWhatReconcileThenDoesAndChangesNothing(t *testing.T) {
 	w := newWorld(t, `{"projects": [{"project": "*", "exports": ["TensorFlow"]}]}`)
 	key := w.trained()
 	w.export(key, "ONNX")
-	before := w.remembered(key.Project)
+	before := w.Remembered(key.Project)
 
 	var planned []Action
 	var report Report
 	var calls map[string]int
-	sent := w.front.requests(func() {
+	sent := w.line.During(func() {
 		calls = w.calls(func() {
 			var err error
 			planned, report, err = New(w.options).Preview(t.Context(), Key{Project: key.Project})
 			require.NoError(t, err)
 		})
 	})
-	assert.Equal(t, before, w.remembered(key.Project))
+	assert.Equal(t, before, w.Remembered(key.Project))
 	assert.Empty(t, report.Done)
 	assert.NotContains(t, calls, "ExportIteration")
 	for _, request := range sent {
-		assert.True(t, strings.HasPrefix(request, "GET "), request)
+		assert.True(t, request.Method == http.MethodGet, request)
 	}
 	done := steps(w.reconcile(key).Done)
 	assert.Subset(t, done, steps(planned), "what it does first is what was said")
@@ -40,7 +42,7 @@ func TestPreviewOfOneIterationLeavesTheOthersOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["all"]}]}`)
 	key := w.trained()
-	w.train(key.Project)
+	w.Train(key.Project)
 	planned, _, err := New(w.options).Preview(t.Context(), key)
 	require.NoError(t, err)
 	require.NotEmpty(t, planned)
@@ -52,7 +54,7 @@ func TestPreviewOfOneIterationLeavesTheOthersOut(t *testing.T) {
 func TestPreviewTellsAProjectOutsideThePolicy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects": [{"project": "another", "exports": ["ONNX"]}]}`)
-	planned, report, err := New(w.options).Preview(t.Context(), Key{Project: w.project(compact)})
+	planned, report, err := New(w.options).Preview(t.Context(), Key{Project: w.project(world.Compact)})
 	require.NoError(t, err)
 	assert.True(t, report.Outside)
 	assert.Empty(t, planned)

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -9,29 +8,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
 )
 
 // sweep sweeps once and says over how many projects.
-func (w *world) sweep() int {
+func (w *app) sweep() int {
 	w.t.Helper()
 	swept, err := New(w.options).Sweep(w.t.Context(), "")
 	require.NoError(w.t, err)
 	return swept.Covered
-}
-
-// deleteProject deletes a project with all it has, which the client never does.
-func (w *world) deleteProject(id string) {
-	w.t.Helper()
-	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodDelete, w.api+"/customvision/v3.3/training/projects/"+id, nil)
-	require.NoError(w.t, err)
-	req.Header.Set("Training-Key", trainingKey)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(w.t, err)
-	resp.Body.Close()
-	require.Equal(w.t, http.StatusNoContent, resp.StatusCode)
 }
 
 const nowhere = "99999999-9999-4999-8999-999999999999"
@@ -41,7 +29,7 @@ func TestObserveArchivesAndDoesNothingElse(t *testing.T) {
 	w := newWorld(t, strings.Replace(onnx, `{"projects"`, `{"mode":"observe","projects"`, 1))
 	exported := w.trained()
 	w.export(exported, "CoreML")
-	w.service.FailTrainings(1)
+	w.Service.FailTrainings(1)
 	failed := w.trained()
 	calls := w.calls(func() {
 		ctx, log := logged(t)
@@ -55,7 +43,7 @@ func TestObserveArchivesAndDoesNothingElse(t *testing.T) {
 	assert.Zero(t, calls["ExportIteration"])
 	assert.Zero(t, calls["TrainProject"])
 	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven}, w.backups(exported))
-	assert.NotNil(t, w.remembered(exported.Project).Iterations[exported.Iteration].Settled)
+	assert.NotNil(t, w.Remembered(exported.Project).Iterations[exported.Iteration].Settled)
 }
 
 func TestWithTheArchiveOnlyPolicyEveryExportIsArchived(t *testing.T) {
@@ -72,12 +60,12 @@ func TestWithTheArchiveOnlyPolicyEveryExportIsArchived(t *testing.T) {
 func TestADomainThatCannotBeExportedEndsInAClearReason(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	project := w.project(general)
-	key := Key{Project: project, Iteration: w.train(project)}
+	project := w.project(world.General)
+	key := Key{Project: project, Iteration: w.Train(project).ID}
 	assert.Equal(t, []string{"describe", "block", "settle"}, w.settle(key))
-	assert.Contains(t, w.remembered(project).Iterations[key.Iteration].Blocked, "cannot be exported, because")
+	assert.Contains(t, w.Remembered(project).Iterations[key.Iteration].Blocked, "cannot be exported, because")
 	assert.Empty(t, w.reconcile(key).Done)
-	assert.Zero(t, w.service.Counts()["ExportIteration"])
+	assert.Zero(t, w.Service.Counts()["ExportIteration"])
 }
 
 func TestAProjectOutsideThePolicyIsLeftAlone(t *testing.T) {
@@ -93,9 +81,9 @@ func TestAProjectOutsideThePolicyIsLeftAlone(t *testing.T) {
 func TestAProjectCanBeNamedByThePolicy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects":[{"project":"kitchen","exports":["ONNX"]}]}`)
-	p, err := w.client.CreateProject(t.Context(), customvision.CreateProjectOptions{Name: "Kitchen", DomainID: compact})
+	p, err := w.Client.CreateProject(t.Context(), customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.Compact})
 	require.NoError(t, err)
-	key := Key{Project: p.ID, Iteration: w.train(p.ID)}
+	key := Key{Project: p.ID, Iteration: w.Train(p.ID).ID}
 	w.settle(key)
 	assert.Equal(t, proven, w.backups(key))
 }
@@ -104,10 +92,10 @@ func TestASweepGoesOnAfterAFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
 	keys := []Key{w.trained(), w.trained(), w.trained()}
-	require.NoError(t, w.service.FaultCalls("GetIterations", 1, emulator.CallFault{Status: 403}))
+	require.NoError(t, w.Service.FaultCalls("GetIterations", 1, emulator.CallFault{Status: 403}))
 	_, err := New(w.options).Sweep(t.Context(), "")
 	require.ErrorContains(t, err, "403")
-	assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "the other projects")
+	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "the other projects")
 	w.sweep()
 	for _, key := range keys {
 		w.settle(key)
@@ -120,7 +108,7 @@ func TestASweepCoversWhatNoMessageToldOf(t *testing.T) {
 	w := newWorld(t, onnx)
 	key := w.trained()
 	w.sweep()
-	w.service.Advance(exportTime)
+	w.Service.Advance(world.ExportTime)
 	w.sweep()
 	assert.Equal(t, proven, w.backups(key))
 }
@@ -130,7 +118,7 @@ func TestAProjectThatVanishedIsUnknown(t *testing.T) {
 	w := newWorld(t, onnx)
 	key := w.trained()
 	w.settle(key)
-	w.deleteProject(key.Project)
+	require.NoError(t, w.Client.DeleteProject(t.Context(), key.Project))
 	_, err := New(w.options).Reconcile(t.Context(), key)
 	assert.ErrorIs(t, err, ErrUnknownProject)
 	assert.Equal(t, proven, w.backups(key), "the archive stays")
@@ -143,17 +131,17 @@ func TestAProjectThatNeverWasIsUnknownAndLeavesNoState(t *testing.T) {
 	_, err := r.Reconcile(t.Context(), Key{Project: nowhere, Iteration: first})
 	assert.ErrorIs(t, err, ErrUnknownProject)
 	assert.ErrorIs(t, r.ConnectionTested(t.Context(), nowhere), ErrUnknownProject)
-	assert.Empty(t, w.remembered(nowhere).Revision, "nothing was written")
+	assert.Empty(t, w.Remembered(nowhere).Revision, "nothing was written")
 }
 
 func TestAConnectionTestIsRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	project := w.project(compact)
+	project := w.project(world.Compact)
 	require.NoError(t, New(w.options).ConnectionTested(t.Context(), project))
-	at := w.remembered(project).ConnectionTest
+	at := w.Remembered(project).ConnectionTest
 	require.NotNil(t, at)
-	assert.Equal(t, w.service.Now(), *at)
+	assert.Equal(t, w.Service.Now(), *at)
 }
 
 func TestAnIterationThatIsGoneIsForgotten(t *testing.T) {
@@ -161,12 +149,12 @@ func TestAnIterationThatIsGoneIsForgotten(t *testing.T) {
 	w := newWorld(t, onnx)
 	key := w.trained()
 	w.settle(key)
-	_, err := w.models.NewBlobClient(w.blob(key, "ONNX")).Delete(t.Context(), nil)
+	_, err := w.Containers.Models.NewBlobClient(w.blob(key, "ONNX")).Delete(t.Context(), nil)
 	require.NoError(t, err)
-	w.train(key.Project)
-	require.NoError(t, w.client.DeleteIteration(t.Context(), key.Project, key.Iteration))
+	w.Train(key.Project)
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
 	w.sweep()
-	assert.NotContains(t, w.remembered(key.Project).Iterations, key.Iteration)
+	assert.NotContains(t, w.Remembered(key.Project).Iterations, key.Iteration)
 	assert.Equal(t, proven, w.backups(key), "the archive stays")
 }
 
@@ -177,7 +165,7 @@ func TestTheOrderOfTheListTellsNothing(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx, answering(emulator.IterationOrder, order), answering(emulator.NewIteration, "listed"))
 			key := w.trained()
-			newest := Key{Project: key.Project, Iteration: w.train(key.Project)}
+			newest := Key{Project: key.Project, Iteration: w.Train(key.Project).ID}
 			w.settle(newest)
 			assert.Equal(t, proven, w.backups(newest))
 			assert.Empty(t, w.kept(key))

@@ -8,17 +8,18 @@ import (
 	"time"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/policy"
 )
 
 // settle ends all trouble and sweeps, with time between, until nothing changes
 // any more. Then everything must be as the policy asks.
 func (h *history) settle() {
-	h.t.Logf("%s the trouble ends", h.service.Now().Format("02 15:04:05"))
-	h.service.FailTrainings(0)
-	h.service.FailExports(0)
-	h.service.StallExports(0)
-	h.advance(trainTime)
+	h.t.Logf("%s the trouble ends", h.Service.Now().Format("02 15:04:05"))
+	h.Service.FailTrainings(0)
+	h.Service.FailExports(0)
+	h.Service.StallExports(0)
+	h.advance(world.TrainTime)
 	h.judge.calm = true
 	m := h.newMachine("Z")
 	var quiet int
@@ -35,7 +36,7 @@ func (h *history) settle() {
 		if n == 0 {
 			h.everyBlobIsArchived()
 		}
-		now := fmt.Sprint(h.remembered().Revision, len(h.judge.kept), h.judge.exports, h.judge.trainings, h.moving())
+		now := fmt.Sprint(h.Remembered(h.project).Revision, len(h.judge.kept), h.judge.exports, h.judge.trainings, h.moving())
 		if quiet++; now != last || h.moving() {
 			quiet = 0
 		}
@@ -59,16 +60,16 @@ func (h *history) moving() bool {
 // everyBlobIsArchived: a sweep leaves no bytes in the model container alone.
 func (h *history) everyBlobIsArchived() {
 	held := map[string]bool{}
-	for name, b := range h.list(h.archive) {
+	for name, b := range h.list(h.Containers.Archive) {
 		if !strings.HasSuffix(name, ".json") {
-			held[h.hash(h.archive, name, b.etag)] = true
+			held[h.hash(h.Containers.Archive, name, b.etag)] = true
 		}
 	}
-	for name, b := range h.list(h.models) {
+	for name, b := range h.list(h.Containers.Models) {
 		if strings.HasPrefix(name, "CustomVision-TestPermission") {
 			continue
 		}
-		if !held[h.hash(h.models, name, b.etag)] {
+		if !held[h.hash(h.Containers.Models, name, b.etag)] {
 			h.judge.find("the archive hasn't got %s", name)
 		}
 	}
@@ -78,10 +79,10 @@ func (h *history) everyBlobIsArchived() {
 // counts; but for one whose bytes are nowhere any more.
 func (h *history) everyExportIsProven() {
 	counted := map[string]bool{}
-	for _, b := range h.backups() {
+	for _, b := range h.Backups(h.project, "") {
 		counted[b.Iteration+" "+b.Key.String()] = counted[b.Iteration+" "+b.Key.String()] || b.Verdict.Counts()
 	}
-	remembered := h.remembered()
+	remembered := h.Remembered(h.project)
 	for _, it := range h.iterations() {
 		for _, e := range it.Exports {
 			id := it.ID + " " + nameOfExport(e)
@@ -96,7 +97,7 @@ func (h *history) everyExportIsProven() {
 // everyWishIsFulfilled: what the policy asks to export is exported, or it is
 // remembered why not.
 func (h *history) everyWishIsFulfilled() {
-	remembered := h.remembered()
+	remembered := h.Remembered(h.project)
 	if h.policy.Mode != policy.Act {
 		return
 	}
@@ -140,23 +141,23 @@ func (h *history) lastFailureIsAnswered() {
 	cause := its[0].ID
 	excused := j.answered[cause] || j.refusedOnce[cause] || j.depth[cause] >= retrain.AfterFailure || len(j.began) >= retrain.PerMonth || !h.met
 	month := 0
-	for _, t := range h.remembered().Trainings {
+	for _, t := range h.Remembered(h.project).Trainings {
 		// After a sender that died, a person's training may be taken for the one it
 		// announced.
 		excused = excused || t.Result == cause && h.disturbed
-		if t.Refused == "" && h.service.Now().Sub(t.Asked) < 30*24*time.Hour {
+		if t.Refused == "" && h.Service.Now().Sub(t.Asked) < 30*24*time.Hour {
 			month++
 		}
 	}
 	excused = excused || month >= retrain.PerMonth && h.disturbed
-	if !excused && h.service.Now().Sub(h.failedAt(cause)) < time.Duration(retrain.Within) {
+	if !excused && h.Service.Now().Sub(h.failedAt(cause)) < time.Duration(retrain.Within) {
 		j.find("failure %s isn't answered; remembered is %s", cause, h.trainings())
 	}
 }
 
 func (h *history) trainings() string {
 	var all []string
-	for _, t := range h.remembered().Trainings {
+	for _, t := range h.Remembered(h.project).Trainings {
 		all = append(all, fmt.Sprintf("%+v", *t))
 	}
 	return strings.Join(all, "; ")
@@ -170,7 +171,7 @@ func (h *history) failedAt(id string) time.Time {
 }
 
 func (h *history) says(iteration, export string) string {
-	record := h.remembered().Iterations[iteration]
+	record := h.Remembered(h.project).Iterations[iteration]
 	if record == nil {
 		return "nothing"
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
@@ -17,10 +18,10 @@ func TestASweepArchivesTheBlobsOfAnIterationThatIsGone(t *testing.T) {
 	w := newWorld(t, "")
 	key := w.trained()
 	w.export(key, "ONNX")
-	require.NoError(t, w.client.DeleteIteration(t.Context(), key.Project, key.Iteration))
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
 	w.sweep()
 	assert.Equal(t, proven, w.backups(key))
-	requests := w.front.requests(func() { w.sweep() })
+	requests := w.line.During(func() { w.sweep() })
 	assert.Len(t, requests, 2, "it isn't looked at again: %v", requests)
 }
 
@@ -29,7 +30,7 @@ func TestASweepArchivesTheBlobsOfAProjectThatIsGone(t *testing.T) {
 	w := newWorld(t, "")
 	key := w.trained()
 	w.export(key, "ONNX")
-	w.deleteProject(key.Project)
+	require.NoError(t, w.Client.DeleteProject(t.Context(), key.Project))
 	assert.Equal(t, 1, w.sweep())
 	assert.Equal(t, proven, w.backups(key))
 }
@@ -49,12 +50,12 @@ func TestASweepArchivesTheBlobsOfListedExportsOnce(t *testing.T) {
 func TestASweepTellsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	blocked := w.project(general)
-	w.train(blocked)
+	blocked := w.project(world.General)
+	w.Train(blocked)
 	unproven := w.trained()
 	w.export(unproven, "ONNX")
 	var swept Swept
-	w.front.refusing("PUT /archiveaccount/archive", func() {
+	w.line.While(world.On(world.Begins("PUT /archiveaccount/archive"), world.Refuse(403)), func() {
 		var err error
 		swept, err = New(w.options).Sweep(t.Context(), "")
 		require.Error(t, err)
@@ -64,7 +65,7 @@ func TestASweepTellsWhatIsLeft(t *testing.T) {
 	assert.Equal(t, 1, swept.Failed)
 	assert.Equal(t, 1, swept.Unproven)
 	assert.Equal(t, 1, swept.Blocked)
-	assert.WithinDuration(t, w.service.Now(), swept.Oldest, time.Hour)
+	assert.WithinDuration(t, w.Service.Now(), swept.Oldest, time.Hour)
 }
 
 // It must not keep the sweeps from the others: the next one goes on after it.
@@ -72,15 +73,15 @@ func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	for range 4 {
-		w.project(compact)
+		w.project(world.Compact)
 	}
-	require.NoError(t, w.service.FaultCalls("GetIterations", 1, emulator.CallFault{Delay: time.Minute}))
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	require.NoError(t, w.Service.FaultCalls("GetIterations", 1, emulator.CallFault{Delay: time.Minute}))
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 	defer cancel()
 	cut, err := New(w.options).Sweep(ctx, "")
 	require.Error(t, err)
 	require.NotEmpty(t, cut.Resume)
-	assert.Equal(t, []int{4, 0, 1}, []int{cut.Projects, cut.Covered, cut.Failed})
+	assert.Equal(t, Swept{Projects: 4, Failed: 1}, Swept{Projects: cut.Projects, Covered: cut.Covered, Failed: cut.Failed})
 	assert.NoError(t, ctx.Err(), "time is left to write what was found")
 
 	rest, err := New(w.options).Sweep(t.Context(), cut.Resume)
@@ -91,7 +92,7 @@ func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
 func TestASweepThatCannotBeginIsRepeatedFromTheSamePlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	require.NoError(t, w.service.FaultCalls("GetProjects", 1, emulator.CallFault{Status: 403}))
+	require.NoError(t, w.Service.FaultCalls("GetProjects", 1, emulator.CallFault{Status: 403}))
 	swept, err := New(w.options).Sweep(t.Context(), "somewhere")
 	require.ErrorContains(t, err, "list the projects")
 	assert.Equal(t, "somewhere", swept.Resume)
@@ -100,13 +101,13 @@ func TestASweepThatCannotBeginIsRepeatedFromTheSamePlace(t *testing.T) {
 func TestWhereStateIsLostNothingIsTrainedBeforeASweep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	w.service.FailTrainings(2)
+	w.Service.FailTrainings(2)
 	before := w.trained()
 	w.loseState(before.Project)
-	trainings := func() int { return w.service.Counts()["TrainProject"] }
+	trainings := func() int { return w.Service.Counts()["TrainProject"] }
 
 	assert.NotContains(t, steps(w.reconcile(before).Done), "retrain", "it may have been answered")
-	again := Key{Project: before.Project, Iteration: w.train(before.Project)}
+	again := Key{Project: before.Project, Iteration: w.Train(before.Project).ID}
 	n := trainings()
 	w.reconcile(again)
 	assert.Equal(t, n, trainings())
@@ -123,6 +124,6 @@ func TestWhereStateIsLostNothingIsArchivedTwice(t *testing.T) {
 	w.loseState(key.Project)
 	w.sweep()
 	assert.Len(t, w.kept(key), 1)
-	assert.Equal(t, 1, w.service.Counts()["ExportIteration"])
-	assert.NotNil(t, w.remembered(key.Project).Iterations[key.Iteration].Settled)
+	assert.Equal(t, 1, w.Service.Counts()["ExportIteration"])
+	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
 }

@@ -12,6 +12,7 @@ import (
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/figures"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
 )
@@ -31,9 +32,9 @@ func TestAYear(t *testing.T) {
 	t.Parallel()
 	rules, err := policy.Parse([]byte(`{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}}]}`))
 	require.NoError(t, err)
-	y := &year{T: t, world: newWorld(t, azuritetest.Start(t), nil, rules), chance: rand.New(rand.NewPCG(seed, 0))}
-	t.Cleanup(y.world.close)
-	y.machine = y.world.newMachine("year")
+	y := &year{T: t, scene: newScene(t, azuritetest.Start(t), nil, rules), chance: rand.New(rand.NewPCG(seed, 0))}
+	t.Cleanup(y.scene.close)
+	y.machine = y.scene.newMachine("year")
 	require.NoError(t, y.machine.reconciler.ConnectionTested(y.ctx, y.project))
 	y.machine.chance = y.fate
 	begin := time.Now()
@@ -42,16 +43,16 @@ func TestAYear(t *testing.T) {
 	}
 	took := time.Since(begin)
 
-	y.machine = y.world.newMachine("the last")
+	y.machine = y.scene.newMachine("the last")
 	for range 4 {
 		_, err := y.machine.reconciler.Sweep(y.ctx, "")
 		require.NoError(t, err)
-		y.service.Advance(10 * time.Minute)
+		y.Service.Advance(10 * time.Minute)
 	}
 	y.judge.look()
 	y.judge.learnTruth()
 	counted := map[string]int{}
-	for _, b := range y.backups() {
+	for _, b := range y.Backups(y.project, "") {
 		if b.Verdict.Counts() {
 			counted[b.Iteration+" "+b.Key.String()]++
 		}
@@ -76,7 +77,7 @@ func TestAYear(t *testing.T) {
 // year is a world in which every day is the same, but for chance.
 type year struct {
 	*testing.T
-	*world
+	*scene
 	machine *machine
 	chance  *rand.Rand
 	mailbox []letter
@@ -105,20 +106,20 @@ func (y *year) fate() fate {
 func (y *year) day(day int) {
 	y.makeRoom()
 	if y.one(10) {
-		y.service.FailTrainings(1 + y.chance.IntN(2))
+		y.Service.FailTrainings(1 + y.chance.IntN(2))
 	}
 	if y.one(20) {
-		y.service.FailExports(1)
+		y.Service.FailExports(1)
 	}
-	if _, err := y.service.Train(y.project); err == nil { // unless the app's own training runs
+	if _, err := y.Service.Train(y.project); err == nil { // unless the app's own training runs
 		y.trained++
 	}
 	for range 4 { // messages while the service works
-		y.service.Advance(trainTime)
+		y.Service.Advance(world.TrainTime)
 		y.receive()
 		y.survive(func() { y.mailbox = deliver(y.ctx, y.machine, y.mailbox) })
 	}
-	y.service.Advance(24 * time.Hour)
+	y.Service.Advance(24 * time.Hour)
 	before := y.requests.Load()
 	y.survive(func() { y.machine.reconciler.Sweep(y.ctx, "") })
 	y.cost = append(y.cost, y.requests.Load()-before)
@@ -130,7 +131,7 @@ func (y *year) day(day int) {
 
 // receive reads the queue: a quarter of the messages is lost, a tenth comes twice.
 func (y *year) receive() {
-	all := y.service.Messages()
+	all := y.Service.Messages()
 	for _, m := range all {
 		if !m.Time.After(y.read) || y.one(4) {
 			continue
@@ -140,13 +141,13 @@ func (y *year) receive() {
 			y.mailbox = append(y.mailbox, letter{text: m.Text})
 		}
 	}
-	y.read = y.service.Now()
+	y.read = y.Service.Now()
 }
 
 // survive puts another machine in the place of one that dies.
 func (y *year) survive(work func()) {
 	work()
-	if y.machine.dead.Load() {
+	if y.machine.line.Dead() {
 		y.deaths++
 		y.machine = y.newMachine("another")
 		y.machine.chance = y.fate
@@ -161,7 +162,7 @@ func (y *year) makeRoom() {
 		return
 	}
 	secured := map[string]bool{}
-	for _, b := range y.backups() {
+	for _, b := range y.Backups(y.project, "") {
 		if b.Verdict.Counts() {
 			secured[b.Iteration+" "+b.Key.String()] = true
 		}
@@ -169,7 +170,7 @@ func (y *year) makeRoom() {
 	for _, it := range its[10:] {
 		if !slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return e.Status != "Failed" && !secured[it.ID+" "+nameOfExport(e)] }) {
 			require.NoError(y, y.person.DeleteIteration(y.ctx, y.project, it.ID))
-			y.models.NewBlobClient(customvision.BlobName(y.project, it.ID, "ONNX")).Delete(y.ctx, nil) // of a failed training there is none
+			y.Containers.Models.NewBlobClient(customvision.BlobName(y.project, it.ID, "ONNX")).Delete(y.ctx, nil) // of a failed training there is none
 		}
 	}
 	require.Less(y, len(y.iterations()), mostAtATime-3, "nothing is archived")
@@ -184,7 +185,7 @@ func mean(list []int64) float64 {
 }
 
 func (y *year) sizeOfState() int64 {
-	for name, b := range y.list(y.world.state) {
+	for name, b := range y.list(y.Containers.State) {
 		if name == "projects/"+y.project+".json" {
 			return b.size
 		}

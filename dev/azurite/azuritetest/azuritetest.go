@@ -29,7 +29,10 @@ func Run(m *testing.M) int {
 }
 
 // Start returns the Azurite of this test process.
-func Start(t testing.TB) *azurite.Server {
+func Start(t interface {
+	Helper()
+	Fatal(args ...any)
+}) *azurite.Server {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
