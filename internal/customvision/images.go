@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// TaggingStatus selects images by whether they are labelled.
+// TaggingStatus selects images by whether they have tags.
 type TaggingStatus string
 
 const (
@@ -17,13 +17,13 @@ const (
 	UntaggedImages TaggingStatus = "Untagged"
 )
 
-// ImageCount counts a project's images as an iteration had them, or as they are
-// now where iterationID is empty (GetImageCount).
+// ImageCount returns the number of a project's images in an iteration
+// (GetImageCount). An empty iterationID means the current images.
 func (c *Client) ImageCount(ctx context.Context, projectID, iterationID string, status TaggingStatus) (int, error) {
 	query := url.Values{}
 	setIf(query, "iterationId", iterationID)
 	setIf(query, "taggingStatus", string(status))
-	// A json.Number, because the official examples write counts as text.
+	// A json.Number: the official examples write counts as strings.
 	var count json.Number
 	r := request{operation: "GetImageCount", method: http.MethodGet, path: "projects/{}/images/count", ids: []string{projectID}, query: query}
 	if err := c.do(ctx, r, &count); err != nil {
