@@ -23,7 +23,7 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// key is the emulated service's Training-Key: no secret, it opens nothing else.
+// key is the emulated service's Training-Key. It is no secret.
 const key = "local-training-key"
 
 // generalCompact is the domain General (compact), whose models can be exported.
@@ -36,7 +36,7 @@ const (
 	stateContainer            = "state"
 )
 
-// The ports that people expect; where one is taken, a free one serves.
+// The usual ports. If one is taken, a free one is used.
 const (
 	blobPort, queuePort = 10000, 10001
 	servicePort         = 5599
@@ -46,7 +46,7 @@ const (
 //go:embed policy.json
 var demoPolicy []byte
 
-// stack is everything that runs.
+// stack is all parts of a local run.
 type stack struct {
 	dir      string // holds the app and its settings, removed at the end
 	azurite  *azurite.Server
@@ -63,14 +63,14 @@ type stack struct {
 	closers []func()
 }
 
-// customVision is the emulated Custom Vision and where it listens.
+// customVision is the emulated Custom Vision and its address.
 type customVision struct {
 	*emulator.Server
 	url string
 }
 
-// start starts everything and returns when the app is being started. On an error
-// nothing is left running.
+// start starts everything and returns while the app is still starting. On an
+// error nothing is left running.
 func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *stack, err error) {
 	s = &stack{narrator: &narrator{verbose: verbose}}
 	defer func() {
@@ -112,7 +112,7 @@ func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *st
 
 func (s *stack) onClose(f func()) { s.closers = append(s.closers, f) }
 
-// close ends everything, what was started last first.
+// close ends everything in the reverse order of its start.
 func (s *stack) close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()
@@ -192,7 +192,7 @@ func (s *stack) startService() error {
 	return err
 }
 
-// writeSettings writes what a person would write for func start.
+// writeSettings writes the local.settings.json that a person would write.
 func (s *stack) writeSettings() error {
 	settings, err := json.MarshalIndent(map[string]any{"IsEncrypted": false, "Values": map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom",
@@ -206,7 +206,7 @@ func (s *stack) writeSettings() error {
 		"MODEL_CONTAINER":          modelContainer,
 		"ARCHIVE_CONTAINER":        archiveContainer,
 		"STATE_CONTAINER":          stateContainer,
-		// Notifications are looked for more often than a deployed app would.
+		// The queue is polled more often than in a deployed app.
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:01",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:05",
 	}}, "", "  ")
@@ -219,9 +219,9 @@ func (s *stack) writeSettings() error {
 	)
 }
 
-// connect creates a project with queue and container, as a person would by the
-// portal or the connect call of the storage-integration guide, and waits until
-// the app has seen Custom Vision's test message.
+// connect creates a project with queue and container by the call that the
+// storage-integration guide shows. It waits until the app has seen Custom
+// Vision's test message.
 func (s *stack) connect(ctx context.Context, name string) (customvision.Project, error) {
 	p, err := s.client.CreateProject(ctx, customvision.CreateProjectOptions{
 		Name: name, DomainID: generalCompact, ExportModelContainerURI: s.models, NotificationQueueURI: s.queue.URL(),
@@ -238,10 +238,10 @@ func (s *stack) connect(ctx context.Context, name string) (customvision.Project,
 	})
 }
 
-// patience is how long the next thing in the story may take.
+// patience is the longest wait for one step.
 const patience = time.Minute
 
-// until waits for a condition.
+// until waits for a condition, at most for patience.
 func (s *stack) until(ctx context.Context, what string, condition func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s this had not come about: %s", patience, what))
 	defer cancel()
@@ -261,7 +261,8 @@ func (s *stack) until(ctx context.Context, what string, condition func() (bool, 
 	}
 }
 
-// free is the port if nobody listens there, else 0, which takes a free one.
+// free returns the port if nothing listens there, and otherwise 0, which stands
+// for any free port.
 func free(port int) int {
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

@@ -23,14 +23,14 @@ const (
 	iterationID = "e31a14ab-5d78-4f7b-a267-3a1e4fd8a758"
 )
 
-// received is what a test's server was sent.
+// received is a request that a test's server received.
 type received struct {
 	method, path, body string
 	query              url.Values
 	header             http.Header
 }
 
-// service is an HTTP server in the service's place that records what it is sent.
+// service is an HTTP server in place of the service. It records its requests.
 type service struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -242,7 +242,7 @@ func TestKeysMustBeOneWord(t *testing.T) {
 	}
 }
 
-// token is a credential that always gives the same token.
+// token is a credential that always returns the same token.
 type token struct{ scopes []string }
 
 func (c *token) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {

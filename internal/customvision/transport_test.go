@@ -67,7 +67,7 @@ func TestABoundedBodyFailsRatherThanCut(t *testing.T) {
 	}
 }
 
-// flood writes more than an answer may have.
+// flood writes a body over the size limit.
 func flood(w http.ResponseWriter) {
 	chunk := bytes.Repeat([]byte(" "), 1<<20)
 	for range maxBody/len(chunk) + 1 {

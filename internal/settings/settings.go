@@ -1,6 +1,6 @@
-// Package settings reads the app's settings from the environment, where the
-// Functions host puts them, and for a person's commands from a
-// local.settings.json too. Every setting stands here once, with its default;
+// Package settings reads the app's settings. The Functions host puts them into
+// the environment; the commands for people also read local.settings.json. Each
+// setting stands here once, with its default, and
 // local.settings.json.example shows them all. Start reading at Load.
 package settings
 
@@ -15,11 +15,11 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// Settings is all that the environment says. Absent things are zero values.
+// Settings are the app's settings. A setting that is absent is a zero value.
 type Settings struct {
-	// Endpoint of the Custom Vision training resource, and Key; without a key an
-	// identity is used, without an endpoint the app only archives what lands in
-	// the model container.
+	// Endpoint and Key of the Custom Vision training resource. Without a key, an
+	// identity is used. Without an endpoint, the app only archives what arrives
+	// in the model container.
 	Endpoint, Key string
 	// Models is the account with the notification queue and the model container,
 	// Archives the one with archive and state.
@@ -27,14 +27,14 @@ type Settings struct {
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
-	// Times that tests shorten and nobody else should need to.
-	LookInterval time.Duration // between two looks at a project that waits
-	SettledFor   time.Duration // until a settled iteration is looked at again
-	StuckAfter   time.Duration // until an export that never ends frees its platform
-	IntentGrace  time.Duration // after a dead sender's deadline, until another looks
+	// Times that tests shorten. Nobody else should need to.
+	LookInterval time.Duration // time between two looks at a project that waits
+	SettledFor   time.Duration // time until a settled iteration is looked at again
+	StuckAfter   time.Duration // time after which an unfinished export no longer blocks its platform
+	IntentGrace  time.Duration // time after an intent's deadline until another process takes over
 }
 
-// Load reads and checks the settings of the app: all but endpoint and key are
+// Load reads and checks the app's settings. All but endpoint and key are
 // required. The error lists every fault, one a line.
 func Load(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
@@ -55,9 +55,10 @@ func Load(getenv func(string) string) (Settings, error) {
 	return s, errors.Join(faults...)
 }
 
-// LoadArchive reads only what leads to the archive and to the state beside it:
-// ArchiveStorage, or CustomVisionStorage where that is not set, and the names of
-// the containers. Endpoint, Key and Models stay empty, whatever the rest says.
+// LoadArchive reads only the settings of the archive and the state:
+// ArchiveStorage, or CustomVisionStorage if that is not set, and the names of the
+// containers. Endpoint, Key and Models stay empty, and faults in other settings
+// are ignored.
 func LoadArchive(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
 	s.Endpoint, s.Key = "", ""
@@ -75,7 +76,7 @@ func LoadArchive(getenv func(string) string) (Settings, error) {
 	return s, errors.Join(faults...)
 }
 
-// read reads what is no storage account.
+// read reads the settings that are not storage accounts.
 func read(getenv func(string) string) (s Settings, faults []error) {
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
 	s = Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
@@ -119,11 +120,11 @@ func read(getenv func(string) string) (s Settings, faults []error) {
 	return s, faults
 }
 
-// storageName is the rule for names of queues and containers:
+// storageName matches the names that queues and containers may have:
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
-// Secrets lists what must never be printed.
+// Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
 	return append(append([]string{s.Key}, s.Models.Secrets()...), s.Archives.Secrets()...)
 }
@@ -146,7 +147,7 @@ func (s Settings) Loopback() []string {
 	return hosts
 }
 
-// IsLoopback tells a URL whose host is this machine.
+// IsLoopback reports whether the host of a URL is this machine.
 func IsLoopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {

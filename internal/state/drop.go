@@ -28,21 +28,21 @@ type HeldLetter struct {
 	etag azcore.ETag
 }
 
-// FindDeadLetter reads the dead letter whose id begins with id; eight characters
+// FindDeadLetter reads the dead letter whose id begins with prefix; 8 characters
 // are mostly enough. If none or several do, the error is ErrNoDeadLetter. (List
 // Blobs, Get Blob)
-func (s *Store) FindDeadLetter(ctx context.Context, id string) (HeldLetter, error) {
-	if id == "" || strings.Trim(id, "0123456789abcdef") != "" {
-		return HeldLetter{}, fmt.Errorf("%q is no id of a dead letter: %w", id, ErrNoDeadLetter)
+func (s *Store) FindDeadLetter(ctx context.Context, prefix string) (HeldLetter, error) {
+	if prefix == "" || strings.Trim(prefix, "0123456789abcdef") != "" {
+		return HeldLetter{}, fmt.Errorf("%q is no id of a dead letter: %w", prefix, ErrNoDeadLetter)
 	}
-	prefix, most := deadLetterPrefix+id, int32(2)
-	page, err := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix, MaxResults: &most}).NextPage(ctx)
+	name, most := deadLetterPrefix+prefix, int32(2)
+	page, err := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &name, MaxResults: &most}).NextPage(ctx)
 	if err != nil {
 		return HeldLetter{}, s.explain("list the dead letters", err)
 	}
 	items := page.Segment.BlobItems
 	if len(items) != 1 {
-		return HeldLetter{}, fmt.Errorf("%d dead letters begin with %s: %w", len(items), id, ErrNoDeadLetter)
+		return HeldLetter{}, fmt.Errorf("%d dead letters begin with %s: %w", len(items), prefix, ErrNoDeadLetter)
 	}
 	letter, v, err := s.deadLetter(ctx, strings.TrimSuffix(strings.TrimPrefix(*items[0].Name, deadLetterPrefix), ".json"))
 	return HeldLetter{DeadLetter: letter, etag: v.etag}, err
