@@ -25,9 +25,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// DefaultMaxBody is the size limit of a request's body in bytes. A queue message
+// defaultMaxBody is the size limit of a request's body in bytes. A queue message
 // holds up to 64 KiB. Escaped twice, and repeated in Metadata, it still fits.
-const DefaultMaxBody = 1 << 20
+const defaultMaxBody = 1 << 20
 
 // Options of a Handler. The zero value is ready to use.
 type Options struct {
@@ -41,7 +41,7 @@ type Options struct {
 	// counted from the request's arrival. The default is what the function
 	// [Deadline] returns where nothing is set.
 	Deadline time.Duration
-	// MaxBody is the largest request body in bytes; DefaultMaxBody by default.
+	// MaxBody is the size limit of a request body in bytes, 1 MiB by default.
 	MaxBody int64
 }
 
@@ -68,7 +68,7 @@ func New(o Options) *Handler {
 		o.Deadline = lessMargin(defaultTimeout)
 	}
 	if o.MaxBody <= 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = defaultMaxBody
 	}
 	return &Handler{
 		log:      NewLog(o.Out, o.Err).Level(o.Level),

@@ -35,7 +35,7 @@ func (h *Host) routes() http.Handler {
 
 func (h *Host) serveStatus(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, map[string]any{
-		"state": "Running", "version": Version, "processUptime": time.Since(h.started).Milliseconds(),
+		"state": "Running", "version": hostVersion, "processUptime": time.Since(h.started).Milliseconds(),
 	})
 }
 

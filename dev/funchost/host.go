@@ -204,9 +204,9 @@ func (h *Host) Pid() int {
 	return p.pid()
 }
 
-// Kill ends the handler by SIGKILL, like a crash. The host counts it and starts
+// kill ends the handler by SIGKILL, like a crash. The host counts it and starts
 // the handler again. At the third crash within 30 minutes it stops itself.
-func (h *Host) Kill() {
+func (h *Host) kill() {
 	if h.supervisor == nil {
 		return
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Version is the host version that funchost reports to the handler.
-const Version = "4.1052.200.0"
+// hostVersion is the host version that funchost reports to the handler.
+const hostVersion = "4.1052.200.0"
 
 const (
 	// startupLimit is how long an invocation waits for a handler that is not
@@ -75,9 +75,9 @@ func (h *Host) envelopeRequest(f *function, id string, body []byte) (*http.Reque
 }
 
 func hostHeaders(request *http.Request, id string) {
-	request.Header.Set("X-Azure-Functions-HostVersion", Version)
+	request.Header.Set("X-Azure-Functions-HostVersion", hostVersion)
 	request.Header.Set("X-Azure-Functions-InvocationId", id)
-	agent := "Azure-Functions-Host/" + Version
+	agent := "Azure-Functions-Host/" + hostVersion
 	if given := request.Header.Get("User-Agent"); given != "" {
 		agent = given + " " + agent
 	}

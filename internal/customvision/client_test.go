@@ -122,10 +122,6 @@ var operations = []struct {
 		_, err := c.Iteration(ctx, projectID, iterationID)
 		return err
 	}},
-	{"UpdateIteration", "PATCH", iterationPath, `{}`, func(ctx context.Context, c *Client) error {
-		_, err := c.RenameIteration(ctx, projectID, iterationID, "n")
-		return err
-	}},
 	{"DeleteIteration", "DELETE", iterationPath, ``, func(ctx context.Context, c *Client) error {
 		return c.DeleteIteration(ctx, projectID, iterationID)
 	}},
@@ -144,9 +140,6 @@ var operations = []struct {
 	{"PublishIteration", "POST", iterationPath + "/publish", `true`, func(ctx context.Context, c *Client) error {
 		return c.Publish(ctx, projectID, iterationID, "n", "/subscriptions/s", false)
 	}},
-	{"UnpublishIteration", "DELETE", iterationPath + "/publish", ``, func(ctx context.Context, c *Client) error {
-		return c.Unpublish(ctx, projectID, iterationID)
-	}},
 	{"GetArtifact", "GET", "projects/" + projectID + "/artifacts", `bytes`, func(ctx context.Context, c *Client) error {
 		body, err := c.Artifact(ctx, projectID, "i-1/t-1")
 		if err == nil {
@@ -156,10 +149,6 @@ var operations = []struct {
 	}},
 	{"GetTags", "GET", "projects/" + projectID + "/tags", `[]`, func(ctx context.Context, c *Client) error {
 		_, err := c.Tags(ctx, projectID, "")
-		return err
-	}},
-	{"GetImageCount", "GET", "projects/" + projectID + "/images/count", `0`, func(ctx context.Context, c *Client) error {
-		_, err := c.ImageCount(ctx, projectID, "", AllImages)
 		return err
 	}},
 }

@@ -82,13 +82,6 @@ func (c *Client) Iteration(ctx context.Context, projectID, iterationID string) (
 		path: "projects/{}/iterations/{}", ids: []string{projectID, iterationID}})
 }
 
-// RenameIteration changes the name of an iteration (UpdateIteration). Nothing
-// else of an iteration can be changed.
-func (c *Client) RenameIteration(ctx context.Context, projectID, iterationID, name string) (Iteration, error) {
-	return call[Iteration](ctx, c, request{operation: "UpdateIteration", method: http.MethodPatch,
-		path: "projects/{}/iterations/{}", ids: []string{projectID, iterationID}, body: map[string]string{"name": name}})
-}
-
 // DeleteIteration deletes an iteration and its exports, for good
 // (DeleteIteration). It is sent once. A published iteration is refused with
 // BadRequestIterationIsPublished.

@@ -27,10 +27,3 @@ func (c *Client) Publish(ctx context.Context, projectID, iterationID, name, pred
 	}
 	return nil
 }
-
-// Unpublish withdraws a published iteration (UnpublishIteration). It is sent
-// once.
-func (c *Client) Unpublish(ctx context.Context, projectID, iterationID string) error {
-	return c.do(ctx, request{operation: "UnpublishIteration", method: http.MethodDelete,
-		path: "projects/{}/iterations/{}/publish", ids: []string{projectID, iterationID}}, nil)
-}

@@ -100,13 +100,13 @@ func TestAGivenTransporterIsUsed(t *testing.T) {
 	options := quick()
 	options.Transport = transporter(func(req *http.Request) (*http.Response, error) {
 		assert.Equal(t, "https", req.URL.Scheme)
-		return answer(req, http.StatusOK, `7`), nil
+		return answer(req, http.StatusOK, `[{"name":"Apple"}]`), nil
 	})
 	client, err := NewClientWithKey("https://name.cognitiveservices.azure.com/", testKey, options)
 	require.NoError(t, err)
-	n, err := client.ImageCount(context.Background(), projectID, "", TaggedImages)
+	tags, err := client.Tags(context.Background(), projectID, "")
 	require.NoError(t, err)
-	assert.Equal(t, 7, n)
+	assert.Equal(t, []Tag{{Name: "Apple"}}, tags)
 }
 
 // transporter answers without a network, so that it works under a fake clock.

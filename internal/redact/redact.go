@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Mark replaces each secret.
-const Mark = "[redacted]"
+// mark replaces each secret.
+const mark = "[redacted]"
 
 // signature matches the secret after sig= in a shared access signature, after
 // AccountKey= in a connection string, and in a bearer token. It also matches
@@ -18,17 +18,17 @@ const Mark = "[redacted]"
 var signature = regexp.MustCompile(`(?i)(sig(?:=|%3d|\\u003d)|AccountKey=|SharedAccessSignature=|\bBearer )[^\s"'&;\\<>]+`)
 
 // String returns s with signatures, account keys and bearer tokens replaced by
-// Mark.
-func String(s string) string { return signature.ReplaceAllString(s, "${1}"+Mark) }
+// mark.
+func String(s string) string { return signature.ReplaceAllString(s, "${1}"+mark) }
 
 // Writer returns a writer that passes everything on to w, with the given secrets
-// and the secrets that String finds replaced by Mark. Each Write must hold whole
+// and the secrets that String finds replaced by mark. Each Write must hold whole
 // lines, as zerolog's do.
 func Writer(w io.Writer, secrets ...string) io.Writer {
 	var pairs []string
 	for _, s := range secrets {
 		if s != "" {
-			pairs = append(pairs, s, Mark)
+			pairs = append(pairs, s, mark)
 		}
 	}
 	return &writer{w, strings.NewReplacer(pairs...)}

@@ -142,12 +142,6 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 	return nil
 }
 
-// Check finds out whether the container exists (Get Container Properties).
-func (s *Store) Check(ctx context.Context) error {
-	_, err := s.container.GetProperties(ctx, nil)
-	return s.explain("look at the state container "+s.name, err)
-}
-
 func projectBlob(id string) string { return "projects/" + id + ".json" }
 
 // version is what an answer says about a blob's version.
