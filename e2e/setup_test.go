@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -40,36 +39,28 @@ const key = "0123456789abcdef-the-training-key"
 // compact is the domain General (compact), whose models can be exported.
 const compact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
 
-// laidOut is what `make dist` made for this machine.
-var laidOut string
+// executable is the app's program for this machine, which `make build` makes.
+var executable string
 
-// TestMain runs the tests in the repository's root, with the app as `make dist`
-// lays it out.
+// TestMain runs the tests in the repository's root, which is the function app,
+// after `make dist`, which builds it.
 func TestMain(m *testing.M) {
 	if err := os.Chdir(".."); err != nil {
 		panic(err)
 	}
-	dir, err := os.MkdirTemp("", "visionkeeper")
-	if err != nil {
-		panic(err)
-	}
-	laidOut = filepath.Join(dir, "app")
-	build := exec.Command("make", "-s", "dist", "DIST="+laidOut, "GOOS="+goEnv("GOHOSTOS"), "GOARCH="+goEnv("GOHOSTARCH"))
-	if out, err := build.CombinedOutput(); err != nil {
+	if out, err := exec.Command("make", "-s", "dist").CombinedOutput(); err != nil {
 		panic("make dist: " + string(out))
 	}
-	code := leak.Run(func() int { return azuritetest.Run(m) })
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-func goEnv(name string) string {
-	out, err := exec.Command("go", "env", name).Output()
-	if err != nil {
+	var err error
+	if executable, err = filepath.Abs("build/visionkeeper"); err != nil {
 		panic(err)
 	}
-	return strings.TrimSpace(string(out))
+	os.Exit(leak.Run(func() int { return azuritetest.Run(m) }))
 }
+
+// override is the setting by which a host starts the program for this machine, in
+// the place of the one that is published.
+const override = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath"
 
 // app is the real binary under the stand-in for the host, with a real queue and
 // real containers of its own, and the emulated service beside it.
@@ -152,7 +143,8 @@ func newApp(t *testing.T, o options) *app {
 		"STATE_CONTAINER":          azuritetest.Name("state"),
 		"SWEEP_SCHEDULE":           "0 0 0 1 1 *", // by hand in tests
 
-		"VISIONKEEPER_LOOK_INTERVAL":                                    "100ms",
+		override:                     executable,
+		"VISIONKEEPER_LOOK_INTERVAL": "100ms",
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:01",
 	}
@@ -186,9 +178,12 @@ func newApp(t *testing.T, o options) *app {
 			delete(settings, name)
 		}
 	}
-	root := filepath.Join(t.TempDir(), "app")
-	withoutForks(func() { err = os.CopyFS(root, os.DirFS(laidOut)) })
-	require.NoError(t, err)
+	root := t.TempDir()
+	for _, name := range published {
+		if name != "visionkeeper" {
+			copyFile(t, name, filepath.Join(root, name))
+		}
+	}
 	if o.policy != "" {
 		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(o.policy), 0o644))
 	}
@@ -209,12 +204,12 @@ func newApp(t *testing.T, o options) *app {
 	return a
 }
 
-// withoutForks writes programs: a process forked meanwhile would inherit them open
-// for writing, and for as long nobody could start them ("text file busy").
-func withoutForks(write func()) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	write()
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
+	require.NoError(t, os.WriteFile(to, data, 0o644))
 }
 
 func open(t *testing.T, connection string) storage.Account {

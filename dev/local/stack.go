@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -23,18 +24,12 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// key is the emulated service's Training-Key. It is no secret.
-const key = "local-training-key"
-
 // generalCompact is the domain General (compact), whose models can be exported.
 const generalCompact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
 
-// The names of queue and containers are the app's defaults.
-const (
-	queueName, modelContainer = "customvision-notifications", "models"
-	archiveContainer          = "archive"
-	stateContainer            = "state"
-)
+// exampleFile has the settings that people start with: the names of queue and
+// containers, and the emulated service's Training-Key, which is no secret.
+const exampleFile = "local.settings.json.example"
 
 // The usual ports. If one is taken, a free one is used.
 const (
@@ -49,6 +44,7 @@ var demoPolicy []byte
 // stack is all parts of a local run.
 type stack struct {
 	dir      string // holds the app and its settings, removed at the end
+	settings map[string]string
 	azurite  *azurite.Server
 	service  *customVision
 	host     host
@@ -71,7 +67,7 @@ type customVision struct {
 
 // start starts everything and returns while the app is still starting. On an
 // error nothing is left running.
-func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *stack, err error) {
+func start(ctx context.Context, app, program, hostKind string, verbose bool) (s *stack, err error) {
 	s = &stack{narrator: &narrator{verbose: verbose}}
 	defer func() {
 		if err != nil {
@@ -86,6 +82,9 @@ func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *st
 		return nil, fmt.Errorf("take the app from %s: %w (run it by make run or make demo)", app, err)
 	}
 
+	if err := s.readExample(); err != nil {
+		return nil, err
+	}
 	tell("Starting Azurite …")
 	ports := azurite.Options{BlobPort: free(blobPort), QueuePort: free(queuePort)}
 	if s.azurite, err = azurite.Start(context.WithoutCancel(ctx), ports); err != nil {
@@ -100,7 +99,7 @@ func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *st
 		return nil, err
 	}
 	tell("Starting the app under %s …", hostKind)
-	if err := s.writeSettings(); err != nil {
+	if err := s.writeSettings(program); err != nil {
 		return nil, err
 	}
 	if s.host, err = startHost(ctx, hostKind, s.path(""), free(hostPort), s.narrator); err != nil {
@@ -137,7 +136,7 @@ func (s *stack) openStorage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.queue = queues.NewQueueClient(queueName)
+	s.queue = queues.NewQueueClient(s.settings["NOTIFICATION_QUEUE"])
 	if _, err := s.queue.Create(ctx, nil); err != nil {
 		return storage.Explain("create the queue", err)
 	}
@@ -152,14 +151,14 @@ func (s *stack) openStorage(ctx context.Context) error {
 	for _, c := range []struct {
 		in   *service.Client
 		name string
-	}{{models, modelContainer}, {archiveBlobs, archiveContainer}, {archiveBlobs, stateContainer}} {
+	}{{models, s.settings["MODEL_CONTAINER"]}, {archiveBlobs, s.settings["ARCHIVE_CONTAINER"]}, {archiveBlobs, s.settings["STATE_CONTAINER"]}} {
 		if _, err := c.in.CreateContainer(ctx, c.name, nil); err != nil {
 			return storage.Explain("create the container "+c.name, err)
 		}
 	}
-	s.models = models.NewContainerClient(modelContainer).URL()
-	s.archive = archive.Open(archiveBlobs, archiveContainer, archive.Options{})
-	s.state = state.Open(archiveBlobs, stateContainer)
+	s.models = models.NewContainerClient(s.settings["MODEL_CONTAINER"]).URL()
+	s.archive = archive.Open(archiveBlobs, s.settings["ARCHIVE_CONTAINER"], archive.Options{})
+	s.state = state.Open(archiveBlobs, s.settings["STATE_CONTAINER"])
 	return nil
 }
 
@@ -173,7 +172,7 @@ func (s *stack) startService() error {
 		return err
 	}
 	server, err := emulator.New(emulator.Options{
-		Key: key, TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
+		Key: s.key(), TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
 		Storage: customer, ServiceStorage: own,
 	})
 	if err != nil {
@@ -188,28 +187,46 @@ func (s *stack) startService() error {
 	go web.Serve(listener)
 	s.onClose(func() { web.Close() })
 	s.service = &customVision{Server: server, url: "http://" + listener.Addr().String()}
-	s.client, err = customvision.NewClientWithKey(s.service.url, key, nil)
+	s.client, err = customvision.NewClientWithKey(s.service.url, s.key(), nil)
 	return err
 }
 
-// writeSettings writes the local.settings.json that a person would write.
-func (s *stack) writeSettings() error {
-	settings, err := json.MarshalIndent(map[string]any{"IsEncrypted": false, "Values": map[string]string{
-		"FUNCTIONS_WORKER_RUNTIME": "custom",
-		"AzureWebJobsStorage":      s.azurite.ConnectionString(azurite.Archive),
-		"SWEEP_SCHEDULE":           "0 */5 * * * *",
-		"CUSTOMVISION_ENDPOINT":    s.service.url,
-		"CUSTOMVISION_KEY":         key,
-		"CustomVisionStorage":      s.azurite.ConnectionString(azurite.Customer),
-		"ArchiveStorage":           s.azurite.ConnectionString(azurite.Archive),
-		"NOTIFICATION_QUEUE":       queueName,
-		"MODEL_CONTAINER":          modelContainer,
-		"ARCHIVE_CONTAINER":        archiveContainer,
-		"STATE_CONTAINER":          stateContainer,
+// readExample reads the settings that people start with.
+func (s *stack) readExample() error {
+	text, err := os.ReadFile(exampleFile)
+	if err != nil {
+		return fmt.Errorf("%w (run it by make run or make demo)", err)
+	}
+	var file struct{ Values map[string]string }
+	if err := json.Unmarshal(text, &file); err != nil {
+		return fmt.Errorf("%s: %w", exampleFile, err)
+	}
+	s.settings = file.Values
+	return nil
+}
+
+func (s *stack) key() string { return s.settings["CUSTOMVISION_KEY"] }
+
+// writeSettings writes the local.settings.json that a person would write, with
+// the archive in an account of its own.
+func (s *stack) writeSettings(program string) error {
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return err
+	}
+	maps.Copy(s.settings, map[string]string{
+		"AzureWebJobsStorage":   s.azurite.ConnectionString(azurite.Archive),
+		"SWEEP_SCHEDULE":        "0 */5 * * * *",
+		"CUSTOMVISION_ENDPOINT": s.service.url,
+		"CustomVisionStorage":   s.azurite.ConnectionString(azurite.Customer),
+		"ArchiveStorage":        s.azurite.ConnectionString(azurite.Archive),
+
+		"AzureFunctionsJobHost__customHandler__description__defaultExecutablePath": program,
 		// The queue is polled more often than in a deployed app.
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:01",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:05",
-	}}, "", "  ")
+	})
+	settings, err := json.MarshalIndent(map[string]any{"IsEncrypted": false, "Values": s.settings}, "", "  ")
 	if err != nil {
 		return err
 	}

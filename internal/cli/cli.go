@@ -106,7 +106,7 @@ func (p *program) commands() *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default local.settings.json beside the program")
+	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default the local.settings.json of the working folder's app, else the one beside the program")
 	flags.BoolVar(&p.out.json, "json", false, "print JSON for programs")
 	flags.BoolVar(&p.verbose, "verbose", false, "tell more, such as the services' request ids")
 	root.AddCommand(

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -25,11 +26,10 @@ func (d *doctor) examine(ctx context.Context) {
 	var s settings.Settings
 	var getenv func(string) string
 	if !d.look("settings", func() (text string, err error) {
-		s, getenv, err = d.settings()
-		if err != nil {
+		if s, getenv, err = d.settings(); getenv == nil {
 			return "", err
 		}
-		return settingsText(s), missing(getenv)
+		return settingsText(s), errors.Join(err, missing(getenv))
 	}) && s.Models.IsZero() {
 		return // nothing to look with
 	}
@@ -53,20 +53,21 @@ func settingsText(s settings.Settings) string {
 	return "complete; storage " + how
 }
 
-// missing are settings that the Functions host needs and the verbs don't.
+// missing says which settings the Functions host needs that aren't set.
 func missing(getenv func(string) string) error {
-	for _, name := range []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"} {
-		identity := slices.ContainsFunc([]string{"__accountName", "__blobServiceUri"}, func(end string) bool { return getenv(name+end) != "" })
-		if getenv(name) == "" && !identity {
-			return wrong("Set it, as local.settings.json.example does", "%s is not set, and the Functions host needs it", name)
-		}
+	var errs []error
+	for _, name := range settings.Unset(getenv) {
+		errs = append(errs, wrong("Set it, as local.settings.json.example does", "%s is not set, and the Functions host needs it", name))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // storage looks at queue, containers and rights.
 func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 	d.look("queue", func() (string, error) {
+		if s.Queue == "" {
+			return "", errTold
+		}
 		queues, err := s.Models.Queue(nil)
 		if err != nil {
 			return "", err

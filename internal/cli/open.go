@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,22 +21,23 @@ import (
 
 const policyName = "policy.json"
 
+// locate is settings.Find for this process.
+func locate() (file, app string) {
+	working, _ := os.Getwd()
+	program, _ := os.Executable()
+	return settings.Find(os.Getenv("FUNCTIONS_APP_ROOT_PATH"), working, filepath.Dir(program))
+}
+
 // environment is where the verbs' settings come from: the environment first, then
-// the file that --settings names, else the local.settings.json beside the program
-// if there is one.
+// the file that --settings names, else the local.settings.json that is found.
 func (p *program) environment() (getenv func(string) string, err error) {
 	path := p.settingsFile
 	if path == "" {
-		executable, err := os.Executable()
-		if err != nil {
-			return nil, err
+		if path, _ = locate(); path == "" {
+			return os.Getenv, nil
 		}
-		path = filepath.Join(filepath.Dir(executable), settings.FileName)
 	}
 	getenv, err = settings.WithFile(os.LookupEnv, path)
-	if errors.Is(err, fs.ErrNotExist) && p.settingsFile == "" {
-		return os.Getenv, nil
-	}
 	if err != nil {
 		return nil, settingsProblem(err)
 	}
@@ -61,16 +61,13 @@ func settingsProblem(err error) error {
 }
 
 // appRoot is the folder of the app, with policy.json and host.json: what the host
-// says, else the folder of the settings that were named, else the program's.
+// says, else the folder of the settings that were named, else the one that is found.
 func (p *program) appRoot(getenv func(string) string) string {
-	executable, err := os.Executable()
-	if err != nil {
-		executable = ""
-	}
 	if p.settingsFile != "" {
-		executable = p.settingsFile
+		return handler.Root(getenv, p.settingsFile)
 	}
-	return handler.Root(getenv, executable)
+	_, app := locate()
+	return app
 }
 
 // settings are all of the app's settings.

@@ -158,6 +158,8 @@ func (r Rule) Hash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+//go:generate cp policy.schema.json ../../policy.schema.json
+
 //go:embed policy.schema.json
 var schemaJSON []byte
 

@@ -1,15 +1,16 @@
 // Package settings reads the app's settings. The Functions host puts them into
 // the environment; the commands for people also read local.settings.json. Each
-// setting stands here once, with its default, and
-// local.settings.json.example shows them all. Start reading at Load.
+// setting stands here once, with its default. Start reading at Load.
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 
 	"visionkeeper/internal/storage"
@@ -34,10 +35,39 @@ type Settings struct {
 	IntentGrace  time.Duration // time after an intent's deadline until another process takes over
 }
 
-// Load reads and checks the app's settings. All but endpoint and key are
-// required. The error lists every fault, one a line.
+// defaults are the values of the settings that may be left out.
+var defaults = map[string]string{
+	"MODEL_CONTAINER":            "models",
+	"ARCHIVE_CONTAINER":          "archive",
+	"STATE_CONTAINER":            "state",
+	"VISIONKEEPER_LOOK_INTERVAL": "10s",
+	"VISIONKEEPER_SETTLED_FOR":   "168h",
+	"VISIONKEEPER_STUCK_AFTER":   "6h",
+	"VISIONKEEPER_INTENT_GRACE":  "2m",
+}
+
+// hostOnly are the settings that the Functions host needs to run a function and
+// that the app itself doesn't read.
+var hostOnly = []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"}
+
+// Unset returns the settings that only the Functions host needs and that are not
+// set. A connection may be set in its identity form.
+func Unset(getenv func(string) string) []string {
+	return slices.DeleteFunc(slices.Clone(hostOnly), func(name string) bool {
+		return getenv(name) != "" || getenv(name+"__accountName") != "" || getenv(name+"__blobServiceUri") != ""
+	})
+}
+
+// Load reads and checks the app's settings. CustomVisionStorage and
+// NOTIFICATION_QUEUE must be set: the host reads them for its trigger and has no
+// defaults. The error lists every fault, one a line.
 func Load(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
+	if s.Queue = getenv("NOTIFICATION_QUEUE"); s.Queue == "" {
+		faults = append(faults, errors.New("NOTIFICATION_QUEUE is not set, and the Functions host needs it: give the name of the queue, such as customvision-notifications"))
+	} else if err := checkName("NOTIFICATION_QUEUE", s.Queue); err != nil {
+		faults = append(faults, err)
+	}
 	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint))) {
 		faults = append(faults, errors.New("CUSTOMVISION_ENDPOINT must be an https URL, such as https://NAME.cognitiveservices.azure.com"))
 	}
@@ -76,48 +106,46 @@ func LoadArchive(getenv func(string) string) (Settings, error) {
 	return s, errors.Join(faults...)
 }
 
-// read reads the settings that are not storage accounts.
+// read reads the settings that have a default, and endpoint and key.
 func read(getenv func(string) string) (s Settings, faults []error) {
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	get := func(name string) string { return cmp.Or(getenv(name), defaults[name]) }
 	s = Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
-
-	for _, name := range []struct {
-		field   *string
-		key     string
-		setting string
+	for _, container := range []struct {
+		name  string
+		field *string
 	}{
-		{&s.Queue, "NOTIFICATION_QUEUE", "customvision-notifications"},
-		{&s.ModelContainer, "MODEL_CONTAINER", "models"},
-		{&s.ArchiveContainer, "ARCHIVE_CONTAINER", "archive"},
-		{&s.StateContainer, "STATE_CONTAINER", "state"},
+		{"MODEL_CONTAINER", &s.ModelContainer},
+		{"ARCHIVE_CONTAINER", &s.ArchiveContainer},
+		{"STATE_CONTAINER", &s.StateContainer},
 	} {
-		*name.field = name.setting
-		if v := getenv(name.key); v != "" {
-			*name.field = v
-		}
-		if !storageName.MatchString(*name.field) {
-			fault("%s: %q is no name for a queue or container: 3 to 63 lower-case letters, digits and single hyphens", name.key, *name.field)
+		*container.field = get(container.name)
+		if err := checkName(container.name, *container.field); err != nil {
+			faults = append(faults, err)
 		}
 	}
-	for _, d := range []struct {
-		field   *time.Duration
-		key     string
-		setting time.Duration
+	for _, duration := range []struct {
+		name  string
+		field *time.Duration
 	}{
-		{&s.LookInterval, "VISIONKEEPER_LOOK_INTERVAL", 10 * time.Second},
-		{&s.SettledFor, "VISIONKEEPER_SETTLED_FOR", 7 * 24 * time.Hour},
-		{&s.StuckAfter, "VISIONKEEPER_STUCK_AFTER", 6 * time.Hour},
-		{&s.IntentGrace, "VISIONKEEPER_INTENT_GRACE", 2 * time.Minute},
+		{"VISIONKEEPER_LOOK_INTERVAL", &s.LookInterval},
+		{"VISIONKEEPER_SETTLED_FOR", &s.SettledFor},
+		{"VISIONKEEPER_STUCK_AFTER", &s.StuckAfter},
+		{"VISIONKEEPER_INTENT_GRACE", &s.IntentGrace},
 	} {
-		*d.field = d.setting
-		if v := getenv(d.key); v != "" {
-			var err error
-			if *d.field, err = time.ParseDuration(v); err != nil || *d.field <= 0 {
-				fault("%s: %q is no duration: write it as in 10s, 2m or 168h", d.key, v)
-			}
+		text := get(duration.name)
+		var err error
+		if *duration.field, err = time.ParseDuration(text); err != nil || *duration.field <= 0 {
+			faults = append(faults, fmt.Errorf("%s: %q is no duration: write it as in 10s, 2m or 168h", duration.name, text))
 		}
 	}
 	return s, faults
+}
+
+func checkName(setting, name string) error {
+	if storageName.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("%s: %q is no name for a queue or container: 3 to 63 lower-case letters, digits and single hyphens", setting, name)
 }
 
 // storageName matches the names that queues and containers may have:
