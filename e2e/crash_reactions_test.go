@@ -147,7 +147,7 @@ func (w *world) begin() {
 // exported waits until all of an iteration's exports are done.
 func (w *world) exported(iteration string) {
 	w.t.Helper()
-	w.within("the export is done", func() bool {
+	w.eventually("the export is done", func() bool {
 		list, err := w.client.Exports(w.t.Context(), w.project, iteration)
 		require.NoError(w.t, err)
 		for _, e := range list {

@@ -48,7 +48,7 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 		}
 		return failed == 2
 	})
-	a.settles()
+	a.succeeds(3) // the connection test, and both failures
 	a.sweep()
 	assert.Equal(t, 2, a.service.Counts()["TrainProject"], "the person's training and one answer")
 	trainings := a.project(p.ID).Trainings

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -35,6 +36,18 @@ func modelURI(a *app, project, iteration, platform string) string {
 	return a.models + "/" + strings.ReplaceAll(customvision.BlobName(project, iteration, platform), " ", "%20")
 }
 
+// succeeded counts the messages that were dealt with.
+func (a *app) succeeded() int {
+	all, failed := a.ended("notifications")
+	return all - failed
+}
+
+// succeeds waits until n messages were dealt with.
+func (a *app) succeeds(n int) {
+	a.t.Helper()
+	a.eventually(fmt.Sprintf("%d messages are dealt with", n), func() bool { return a.succeeded() >= n })
+}
+
 func TestTheGuidesSamplesLeadToTheirEffects(t *testing.T) {
 	t.Parallel()
 	for name, encode := range map[string]func(string) string{
@@ -48,18 +61,20 @@ func TestTheGuidesSamplesLeadToTheirEffects(t *testing.T) {
 			p := a.create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: compact, ExportModelContainerURI: a.models})
 
 			a.put(encode(sample(t, "connection-test.json", p.ID, "", "")))
-			a.eventually("the connection test is recorded", func() bool { return a.project(p.ID).ConnectionTest != nil })
+			a.succeeds(1)
+			assert.NotNil(t, a.project(p.ID).ConnectionTest, "the connection test is recorded")
 
 			it := a.train(p.ID)
+			a.service.StallExports(1)
 			a.put(encode(sample(t, "training-completed.json", p.ID, it.ID, "")))
-			a.eventually("the export is asked for", func() bool { return a.service.Counts()["ExportIteration"] == 1 })
-			assert.Empty(t, a.backups(p.ID, it.ID), "nothing told yet that it is done")
+			a.succeeds(2)
+			assert.Equal(t, 1, a.service.Counts()["ExportIteration"], "the export is asked for")
+			assert.Empty(t, a.backups(p.ID, it.ID), "the export is not done yet")
 
+			require.Equal(t, 1, a.service.FinishNow(emulator.Scope{}), "the export is done now")
 			a.put(encode(sample(t, "export-completed.json", p.ID, it.ID, modelURI(a, p.ID, it.ID, "ONNX"))))
-			a.eventually("the export is archived", func() bool {
-				return assert.ObjectsAreEqual(map[string]archive.Verdict{"ONNX": archive.Proven}, a.backups(p.ID, it.ID))
-			})
-			a.settles()
+			a.succeeds(3)
+			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, a.backups(p.ID, it.ID))
 			_, failed := a.ended("notifications")
 			assert.Zero(t, failed, "every message succeeds at its first delivery")
 		})

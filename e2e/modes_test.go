@@ -23,7 +23,7 @@ func TestAModelThatCannotBeExportedIsSaidToBeSoOnce(t *testing.T) {
 		return record != nil && record.Blocked != "" && record.Settled != nil
 	})
 	a.sweep()
-	a.settles()
+	a.succeeds(2) // the connection test, and the training
 	assert.Contains(t, a.project(p.ID).Iterations[it.ID].Blocked, "cannot be exported, because")
 	assert.Contains(t, a.printed.String(), "cannot be exported, because")
 	assert.Zero(t, a.service.Counts()["ExportIteration"])
@@ -77,10 +77,9 @@ func TestModeObserveOnlyArchives(t *testing.T) {
 	require.NoError(t, err)
 	a.eventually("what a person exported is archived", func() bool { return a.backups(p.ID, it.ID)["TensorFlow"] == archive.Proven })
 	a.service.FailTrainings(1)
-	_, err = a.client.Train(t.Context(), p.ID, customvision.TrainOptions{Force: true})
-	require.NoError(t, err)
-	a.settles()
-	a.sweep() // of a project that the app didn't know from its beginning, nothing is trained before this
+	a.train(p.ID)
+	a.succeeds(4) // the connection test, two trainings and an export
+	a.sweep()     // of a project that the app didn't know from its beginning, nothing is trained before this
 	a.sweep()
 	assert.Equal(t, 1, a.service.Counts()["ExportIteration"], "the person's")
 	assert.Equal(t, 2, a.service.Counts()["TrainProject"], "the person's")
@@ -93,7 +92,7 @@ func TestAProjectOutsideThePolicyIsLeftAlone(t *testing.T) {
 	a := newApp(t, options{policy: `{"projects":[{"project":"Garden","exports":["ONNX"]}]}`})
 	p := a.connect("Kitchen", compact)
 	a.train(p.ID)
-	a.settles()
+	a.succeeds(2) // the connection test, and the training
 	a.sweep()
 	assert.Zero(t, a.service.Counts()["ExportIteration"])
 	letters, err := a.state.DeadLetters(t.Context())

@@ -317,10 +317,13 @@ func (a *app) project(id string) state.Project {
 	return r.Project
 }
 
+// patience bounds every wait; it is only ever reached by a failure.
+const patience = 5 * time.Minute
+
 // eventually waits for a condition.
 func (a *app) eventually(what string, condition func() bool) {
 	a.t.Helper()
-	require.Eventually(a.t, condition, 60*time.Second, 50*time.Millisecond, what)
+	require.Eventually(a.t, condition, patience, 50*time.Millisecond, what)
 }
 
 // settles waits until the queue is empty and every invocation so far was answered.

@@ -98,10 +98,10 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 			require.NoError(t, err)
 			resp.Body.Close()
 		}
-		require.Eventually(t, func() bool { all, _ := a.ended("sweep"); return all == begun+len(hosts) }, 2*time.Minute, 50*time.Millisecond, "both sweeps end")
+		a.eventually("both sweeps end", func() bool { all, _ := a.ended("sweep"); return all == begun+len(hosts) })
 	}
-	succeeded := func() int { all, failed := a.ended("notifications"); return all - failed }
-	knew := succeeded()
+	a.settles()
+	knew := a.succeeded()
 
 	var senders sync.WaitGroup
 	for machine, queue := range []*azqueue.QueueClient{a.queue, queues.NewQueueClient(other)} {
@@ -128,14 +128,14 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 		}
 		return missing
 	}
-	for began := time.Now(); time.Since(began) < 3*time.Minute; {
+	for began := time.Now(); time.Since(began) < patience; {
 		sweep()
-		if succeeded() >= knew+2*len(messages) && archived() == 0 {
+		if a.succeeded() >= knew+2*len(messages) && archived() == 0 {
 			break
 		}
 	}
 	sweep()
-	here := succeeded() - knew - int(there.Load())
+	here := a.succeeded() - knew - int(there.Load())
 	figures.Print(t, "seed %d: %d messages dealt with by one process, %d by the other; %d trainings, %d exports",
 		seed, here, there.Load(), a.service.Counts()["TrainProject"], a.service.Counts()["ExportIteration"])
 	assert.Equal(t, len(messages), here, "every message succeeds, once, here")

@@ -74,7 +74,7 @@ func TestARoundOfSweepsGoesOnPastAProjectThatHangs(t *testing.T) {
 		return do(req)
 	}, -1)
 
-	require.Error(t, w.within(4*time.Second))
+	require.Error(t, w.within(12*time.Second))
 	cut := w.health()
 	assert.Equal(t, projects[1], cut.Resume)
 	assert.Equal(t, []int{3, 0, 2}, []int{cut.Projects, cut.Covered, cut.Failed})
@@ -108,7 +108,7 @@ func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {
 	w.create(setting{container: true})
 	w.export(w.train())
 	w.options.Clock = reconcile.SystemClock{}
-	w.options.Times.LookInterval = time.Second
+	w.options.Times.LookInterval = 2 * time.Second
 	w.restart()
 	w.sweeping.Now = time.Now
 	const messages = 20
@@ -118,7 +118,7 @@ func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for range 4 { // more often than a message is tried
-		require.Error(t, w.within(4*time.Second), "most of them are left")
+		require.Error(t, w.within(8*time.Second), "most of them are left")
 		assert.Less(t, w.health().Poison, messages)
 	}
 	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts(), "the other project is swept all the same")

@@ -148,7 +148,7 @@ func (a *app) logged(text string) {
 }
 
 // patience bounds every wait; it is only ever reached by a failure.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func eventually(t testing.TB, condition func() bool, message string) {
 	t.Helper()

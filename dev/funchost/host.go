@@ -157,12 +157,13 @@ func (t timing) withDefaults() timing {
 var handedOut sync.Map
 
 // freePort returns a loopback port for a handler. As in the host, the port is
-// free but not reserved. Unlike the host's it is below the ports that systems use
-// for outgoing connections (from 32768 on Linux), so that no such connection has
-// taken it when the handler is started again.
+// free but not reserved. Unlike the host's it is above Azurite's own ports and
+// below the ports that systems use for outgoing connections (from 32768 on
+// Linux), so that no such connection has taken it when the handler is started
+// again.
 func freePort() (int, error) {
 	for range 100 {
-		port := 10_000 + rand.IntN(22_000)
+		port := 11_000 + rand.IntN(21_000)
 		if _, taken := handedOut.LoadOrStore(port, true); taken {
 			continue
 		}

@@ -63,14 +63,14 @@ func TestRequestOnTheWire(t *testing.T) {
 func TestTimeoutFailsTheInvocationThenKillsTheHandlerWithAllInIt(t *testing.T) {
 	t.Parallel()
 	a := manualApp(t, "hold")
-	a.set("functionTimeout", "00:00:01")
-	a.options.timing.grace = 200 * time.Millisecond
+	a.set("functionTimeout", "00:00:05")
+	a.options.timing.grace = 4 * time.Second
 	h := a.start()
 	waitReady(t, a, 1)
 
 	manual(t, h, "hold", "{}")
-	assert.ErrorContains(t, a.invocation().Err, "timeout value of 1s exceeded by function 'Functions.hold'")
-	manual(t, h, "hold", "{}") // in flight at the kill
+	assert.ErrorContains(t, a.invocation().Err, "timeout value of 5s exceeded by function 'Functions.hold'")
+	manual(t, h, "hold", "{}") // in flight at the kill, and not yet timed out
 
 	assert.ErrorContains(t, a.invocation().Err, "an error occurred while sending the request")
 	waitReady(t, a, 2)
@@ -82,9 +82,10 @@ func TestTimedOutInvocationThatEndsWithinTheGraceSparesTheHandler(t *testing.T) 
 	a := manualApp(t, "hold")
 	a.queue("ok", "unused", `,"connection":"Nowhere"`)
 	a.queue("empty", "unused", `,"connection":"Nowhere"`)
-	a.set("functionTimeout", "00:00:01")
-	a.options.timing.grace = 2 * time.Second
+	a.set("functionTimeout", "00:00:03")
+	a.options.timing.grace = 5 * time.Second
 	h := a.start()
+	waitReady(t, a, 1)
 	manual(t, h, "hold", "{}")
 	assert.ErrorContains(t, a.invocation().Err, "timeout value")
 
@@ -103,6 +104,7 @@ func TestEmptyAnswerHangsUntilTheTimeoutAndTheKill(t *testing.T) {
 	a.set("functionTimeout", "00:00:01")
 	a.options.timing.grace = 50 * time.Millisecond
 	h := a.start()
+	waitReady(t, a, 1)
 
 	manual(t, h, "empty", "{}")
 

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"os"
+	"os/signal"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,6 +18,11 @@ type tests struct{ *testing.M }
 func (t tests) Run() int { return leak.Run(t.run) }
 
 func (t tests) run() int {
+	if signal.Ignored(os.Interrupt) {
+		// A shell starts what runs in the background with Ctrl-C ignored. A program
+		// inherits that from us, unless we catch it.
+		signal.Notify(make(chan os.Signal, 1), os.Interrupt)
+	}
 	dir, err := os.MkdirTemp("", "visionkeeper")
 	if err != nil {
 		panic(err)

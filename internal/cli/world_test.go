@@ -100,6 +100,7 @@ func newWorldAt(t testing.TB, connection func(account string) string, root strin
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(`{"projects": [{"project": "*", "exports": ["ONNX", "TensorFlow"]}]}`), 0o644))
 	setenv("FUNCTIONS_APP_ROOT_PATH", root)
+	setenv("GORACE", "atexit_sleep_ms=0") // the race detector makes each program a second longer
 	for name, value := range w.names {
 		setenv(name, value)
 	}
@@ -151,7 +152,7 @@ func (w *world) newest(project string) string {
 
 // eventually waits for a condition.
 func (w *world) eventually(what string, condition func() bool) {
-	require.Eventually(w.t, condition, 30*time.Second, 20*time.Millisecond, what)
+	require.Eventually(w.t, condition, 2*time.Minute, 20*time.Millisecond, what)
 }
 
 // backups finds an export's packages in the archive, of all iterations.

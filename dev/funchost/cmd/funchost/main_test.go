@@ -80,7 +80,8 @@ func start(t *testing.T, env []string, args ...string) *program {
 	return p
 }
 
-const patience = 30 * time.Second
+// patience bounds every wait; it is only ever reached by a failure.
+const patience = 2 * time.Minute
 
 // line waits for a line that matches, and returns its first group.
 func (p *program) line(t *testing.T, pattern string) string {
