@@ -55,7 +55,7 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 	if err != nil {
 		return h, s.explain("read "+healthBlob, err)
 	}
-	if err := seal.Unmarshal(data, &h); err != nil {
+	if seal.Unmarshal(data, &h) != nil {
 		return Health{}, nil
 	}
 	return h, nil
