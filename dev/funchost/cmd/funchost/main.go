@@ -1,7 +1,7 @@
 // Command funchost runs a custom handler as the Azure Functions host would, for
 // local runs: see package funchost for what it does and doesn't do.
 //
-//	go run ./funchost/cmd/funchost -root dist -port 7071
+//	go run ./dev/funchost/cmd/funchost -port 7071
 package main
 
 import (
