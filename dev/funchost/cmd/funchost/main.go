@@ -1,7 +1,7 @@
 // Command funchost runs a custom handler on this machine as the Azure Functions
 // host would. Package funchost describes what it does and doesn't do.
 //
-//	go run ./dev/funchost/cmd/funchost -root . -port 7071
+//	go run ./dev/funchost/cmd/funchost -port 7071
 package main
 
 import (
