@@ -9,7 +9,7 @@ type faults struct {
 	calls                                   []pendingCallFault
 }
 
-// take takes one of a kind of fault. It reports false if none is left.
+// take takes one of a kind of fault. It reports whether there was one.
 func (*faults) take(n *int) bool {
 	if *n == 0 {
 		return false

@@ -111,7 +111,8 @@ func (l *queueListener) run(ctx context.Context) {
 	}
 }
 
-// room waits until at most newBatchThreshold messages are being handled.
+// room waits until at most newBatchThreshold messages are being handled. It
+// reports whether that happened before ctx ended.
 func (l *queueListener) room(ctx context.Context) bool {
 	for l.busy.Load() > int64(l.options.newBatchThreshold) {
 		select {

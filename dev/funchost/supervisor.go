@@ -200,7 +200,7 @@ func (s *supervisor) process() *process {
 	return s.current
 }
 
-// sleep waits for d. It reports false if ctx ends first.
+// sleep waits for d. It reports whether d passed before ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
