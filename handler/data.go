@@ -8,13 +8,15 @@ import (
 
 // The encodings below are those of
 // ScriptInvocationContextExtensions.GetHttpScriptInvocationContextValue in the
-// host's source. Which one is meant is never guessed: the caller says so by the
-// method, as function.json says it to the host by dataType.
+// host's source. The encoding is not guessed: the caller chooses the method that
+// fits the dataType in function.json.
 
-// Bytes returns the exact bytes of a binding with "dataType": "binary" in its
-// function.json, which arrive as Base64. A binding that lacks it is recognised
-// where that can't be mistaken for Base64, as a JSON object or a string that
-// holds another JSON string, and gives the bytes of its text.
+// Bytes returns the exact bytes of a binding that has "dataType": "binary" in its
+// function.json. The host sends them as Base64.
+//
+// Without that dataType, a JSON object, or a string that holds another JSON
+// string, can't be Base64: Bytes returns the bytes of its text. Any other value
+// is an error.
 func (inv *Invocation) Bytes(binding string) ([]byte, error) {
 	raw, err := inv.value(binding)
 	if err != nil {
@@ -37,9 +39,9 @@ func (inv *Invocation) Bytes(binding string) ([]byte, error) {
 	return b, nil
 }
 
-// Text returns a binding without dataType as text: what a string holds that
-// holds a JSON string (the host encodes text twice), any other string as it is,
-// and any other JSON value as its JSON.
+// Text returns the text of a binding without dataType. The host encodes text
+// twice, as a string that holds a JSON string: Text decodes both. Any other
+// string is returned as it is, and any other JSON value as its JSON.
 func (inv *Invocation) Text(binding string) (string, error) {
 	raw, err := inv.value(binding)
 	if err != nil {
@@ -55,8 +57,8 @@ func (inv *Invocation) Text(binding string) (string, error) {
 	return s, nil
 }
 
-// JSON decodes a binding without dataType into v: the value itself, or the JSON
-// that its text is.
+// JSON decodes a binding without dataType into v. The binding's value is JSON, or
+// text that holds JSON.
 func (inv *Invocation) JSON(binding string, v any) error {
 	text, err := inv.Text(binding)
 	if err != nil {
@@ -68,7 +70,8 @@ func (inv *Invocation) JSON(binding string, v any) error {
 	return nil
 }
 
-// value returns a binding's JSON, which is not null.
+// value returns the JSON of a binding. A binding that is missing or null is an
+// error.
 func (inv *Invocation) value(binding string) (json.RawMessage, error) {
 	raw := inv.Data[binding]
 	if len(raw) == 0 || string(raw) == "null" {

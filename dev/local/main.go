@@ -1,7 +1,7 @@
-// Command local runs the app on one machine as it would run in Azure: a real
-// Azurite for the storage accounts, the emulated Custom Vision, and the app under
-// funchost or Core Tools. It is what `make run` and `make demo` start, for
-// development only. Start reading at run.
+// Command local runs the whole app on one machine: Azurite for the storage
+// accounts, the emulated Custom Vision, and the app under funchost or Core Tools.
+// `make run` and `make demo` start it. It is for development only. Start reading
+// at run.
 package main
 
 import (
@@ -60,5 +60,5 @@ func run(ctx context.Context, app, program, host string, demo, verbose bool) err
 	}
 }
 
-// tell prints a line for the person who watches.
+// tell prints a line for the person at the terminal.
 func tell(format string, a ...any) { fmt.Printf(format+"\n", a...) }

@@ -28,10 +28,10 @@ import (
 const generalCompact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
 
 // exampleFile has the settings that people start with: the names of queue and
-// containers, and the emulated service's Training-Key, which opens nothing else.
+// containers, and the emulated service's Training-Key, which is no secret.
 const exampleFile = "local.settings.json.example"
 
-// The ports that people expect; where one is taken, a free one serves.
+// The usual ports. If one is taken, a free one is used.
 const (
 	blobPort, queuePort = 10000, 10001
 	servicePort         = 5599
@@ -41,7 +41,7 @@ const (
 //go:embed policy.json
 var demoPolicy []byte
 
-// stack is everything that runs.
+// stack is all parts of a local run.
 type stack struct {
 	dir      string // holds the app and its settings, removed at the end
 	settings map[string]string
@@ -59,14 +59,14 @@ type stack struct {
 	closers []func()
 }
 
-// customVision is the emulated Custom Vision and where it listens.
+// customVision is the emulated Custom Vision and its address.
 type customVision struct {
 	*emulator.Server
 	url string
 }
 
-// start starts everything and returns when the app is being started. On an error
-// nothing is left running.
+// start starts everything and returns while the app is still starting. On an
+// error nothing is left running.
 func start(ctx context.Context, app, program, hostKind string, verbose bool) (s *stack, err error) {
 	s = &stack{narrator: &narrator{verbose: verbose}}
 	defer func() {
@@ -111,7 +111,7 @@ func start(ctx context.Context, app, program, hostKind string, verbose bool) (s 
 
 func (s *stack) onClose(f func()) { s.closers = append(s.closers, f) }
 
-// close ends everything, what was started last first.
+// close ends everything in the reverse order of its start.
 func (s *stack) close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()
@@ -191,7 +191,7 @@ func (s *stack) startService() error {
 	return err
 }
 
-// readExample takes the settings that people start with.
+// readExample reads the settings that people start with.
 func (s *stack) readExample() error {
 	text, err := os.ReadFile(exampleFile)
 	if err != nil {
@@ -207,8 +207,8 @@ func (s *stack) readExample() error {
 
 func (s *stack) key() string { return s.settings["CUSTOMVISION_KEY"] }
 
-// writeSettings writes what a person would write for func start, with the archive
-// in an account of its own.
+// writeSettings writes the local.settings.json that a person would write, with
+// the archive in an account of its own.
 func (s *stack) writeSettings(program string) error {
 	program, err := filepath.Abs(program)
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *stack) writeSettings(program string) error {
 		"ArchiveStorage":        s.azurite.ConnectionString(azurite.Archive),
 
 		"AzureFunctionsJobHost__customHandler__description__defaultExecutablePath": program,
-		// Notifications are looked for more often than a deployed app would.
+		// The queue is polled more often than in a deployed app.
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:01",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:05",
 	})
@@ -236,9 +236,9 @@ func (s *stack) writeSettings(program string) error {
 	)
 }
 
-// connect creates a project with queue and container, as a person would by the
-// portal or the connect call of the storage-integration guide, and waits until
-// the app has seen Custom Vision's test message.
+// connect creates a project with queue and container by the call that the
+// storage-integration guide shows. It waits until the app has seen Custom
+// Vision's test message.
 func (s *stack) connect(ctx context.Context, name string) (customvision.Project, error) {
 	p, err := s.client.CreateProject(ctx, customvision.CreateProjectOptions{
 		Name: name, DomainID: generalCompact, ExportModelContainerURI: s.models, NotificationQueueURI: s.queue.URL(),
@@ -255,10 +255,10 @@ func (s *stack) connect(ctx context.Context, name string) (customvision.Project,
 	})
 }
 
-// patience is how long the next thing in the story may take.
+// patience is the longest wait for one step.
 const patience = time.Minute
 
-// until waits for a condition.
+// until waits for a condition, at most for patience.
 func (s *stack) until(ctx context.Context, what string, condition func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s this had not come about: %s", patience, what))
 	defer cancel()
@@ -278,7 +278,8 @@ func (s *stack) until(ctx context.Context, what string, condition func() (bool, 
 	}
 }
 
-// free is the port if nobody listens there, else 0, which takes a free one.
+// free returns the port if nothing listens there, and otherwise 0, which stands
+// for any free port.
 func free(port int) int {
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

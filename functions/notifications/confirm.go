@@ -11,11 +11,11 @@ import (
 	"visionkeeper/internal/reconcile"
 )
 
-// errUnconfirmed says that a message claims more than the service shows yet. How
-// long the service's list lags behind its messages isn't documented.
+// errUnconfirmed is the error for a message that claims more than the service
+// shows yet. How late the service's lists may be isn't documented.
 var errUnconfirmed = errors.New("the service does not show yet what the message claims")
 
-// confirm checks a message's claim against what was seen.
+// confirm compares what a message claims with what the service showed.
 func (f Function) confirm(n customvision.Notification, seen reconcile.Report) error {
 	unconfirmed := func(format string, a ...any) error {
 		return fmt.Errorf("%w: %s", errUnconfirmed, fmt.Sprintf(format, a...))
@@ -46,9 +46,9 @@ func (f Function) confirm(n customvision.Notification, seen reconcile.Report) er
 	return nil
 }
 
-// platform is what a message's modelUri says of the export, if it names this
-// iteration's blob in the model container; "" otherwise. The URI is compared as
-// text and never fetched.
+// platform returns the export's platform from a message's modelUri. It is ""
+// unless the URI names this iteration's blob in the model container. The URI is
+// compared as text and never fetched.
 func (f Function) platform(n customvision.Notification) string {
 	uri, _, _ := strings.Cut(n.ModelURI, "?")
 	name, err := url.PathUnescape(uri)

@@ -1,7 +1,8 @@
-// Package notifications answers the queue trigger: one invocation for each
-// message that Custom Vision put on the queue. It reads the message, reconciles
-// what it is about, and checks that the service shows what the message claims.
-// It never fetches anything that a message names. Start reading at Function.
+// Package notifications is the function behind the queue trigger. The host
+// invokes it once for each message of Custom Vision. It reads the message,
+// reconciles the project or iteration that the message names, and checks that
+// the service shows what the message claims. It never fetches a URI from a
+// message. Start reading at Function.
 package notifications
 
 import (
@@ -17,27 +18,28 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// Name is the function's, and its folder's; binding is its trigger's in function.json.
+// Name is the name of the function and of its folder. binding is the name of its
+// trigger in function.json.
 const (
 	Name    = "notifications"
 	binding = "message"
 )
 
-// Function answers notifications.
+// Function handles notifications.
 type Function struct {
 	Reconciler *reconcile.Reconciler
 	State      *state.Store
-	// ModelContainer is the model container's URL, to tell whether a message
-	// names a blob in it.
+	// ModelContainer is the model container's URL. A message may name a blob in
+	// it.
 	ModelContainer string
-	// LastDelivery is the host's maxDequeueCount: the message that comes for the
-	// last time is left to the sweep rather than to the poison queue.
+	// LastDelivery is the host's maxDequeueCount. A message that is delivered for
+	// the last time is left to the sweep, to keep it out of the poison queue.
 	LastDelivery int
 	Now          func() time.Time
 }
 
-// Invoke handles one message. An error leaves the message on the queue, to come
-// again after the host's visibilityTimeout.
+// Invoke handles one message. After an error the message stays on the queue, and
+// the host delivers it again after its visibilityTimeout.
 func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	raw, err := inv.Bytes(binding)
 	if err != nil {
@@ -46,9 +48,10 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	return f.Deal(ctx, raw, f.LastDelivery > 0 && inv.DequeueCount() >= f.LastDelivery)
 }
 
-// Deal does what a message gives cause for. What can never succeed is kept as a
-// dead letter, and is no error; an error means that the message should come again.
-// The last time, what the service doesn't confirm is left to the sweep.
+// Deal handles a message's bytes. A message that can never succeed is stored as a
+// dead letter, which is no error. An error means that the message should come
+// again. If last is true, a claim that the service doesn't confirm is left to the
+// sweep and is no error.
 func (f Function) Deal(ctx context.Context, raw []byte, last bool) error {
 	n, err := customvision.ParseNotification(raw)
 	if err != nil {
@@ -86,7 +89,7 @@ func (f Function) react(ctx context.Context, n customvision.Notification) error 
 	return f.confirm(n, report)
 }
 
-// Bury keeps a message as a dead letter, with the reason.
+// Bury stores a message as a dead letter with the reason.
 func (f Function) Bury(ctx context.Context, raw []byte, reason string) error {
 	letter, err := f.State.Bury(ctx, raw, reason, f.Now().UTC())
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package sweep answers the timer trigger: it reconciles every project, so that
-// nothing depends on a message that was lost, deals with what the host gave up,
-// and writes health.json. Start reading at Function.
+// Package sweep is the function behind the timer trigger. It reconciles every
+// project, so that a lost message does no harm; it handles the messages in the
+// poison queue; and it writes health.json. Start reading at Function.
 package sweep
 
 import (
@@ -16,10 +16,10 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// Name is the function's, and its folder's.
+// Name is the name of the function and of its folder.
 const Name = "sweep"
 
-// Function answers the timer.
+// Function handles the timer's invocations.
 type Function struct {
 	Reconciler    *reconcile.Reconciler
 	Notifications notifications.Function
@@ -27,12 +27,12 @@ type Function struct {
 	State         *state.Store
 	Version       string
 	Now           func() time.Time
-	// Warnings are said with every sweep: what the app doesn't do, and why.
+	// Warnings are logged with every sweep: what the app isn't doing, and why.
 	Warnings []string
 }
 
-// Invoke sweeps once. The timer isn't retried; the next sweep goes on where this
-// one's deadline cuts it.
+// Invoke runs one sweep. The host doesn't retry a timer. If the deadline cuts
+// this sweep, the next one continues where it ended.
 func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	for _, w := range f.Warnings {
 		inv.Log.Error().Msg(w)
@@ -49,7 +49,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
 	health.Covered, health.Failed = swept.Covered, swept.Failed
 	health.Unproven, health.Oldest, health.Blocked = swept.Unproven, swept.Oldest, swept.Blocked
-	if last.Resume != "" { // the round goes on
+	if last.Resume != "" { // the round continues
 		health.Covered += last.Covered
 		health.Failed += last.Failed
 		health.Unproven += last.Unproven

@@ -159,7 +159,7 @@ func TestAnUnreadableAnswerIsLost(t *testing.T) {
 	}
 }
 
-// noToken is a credential that can't be had.
+// noToken is a credential that always fails.
 type noToken struct{}
 
 func (noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {

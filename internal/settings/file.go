@@ -10,7 +10,7 @@ import (
 	"os"
 )
 
-// FileName is the file of settings that `func start` reads.
+// FileName is the name of the file from which `func start` reads settings.
 const FileName = "local.settings.json"
 
 // WithFile looks a setting up in the environment, and, where it is not set
@@ -30,7 +30,7 @@ func WithFile(lookup func(string) (string, bool), path string) (func(string) str
 		Values            map[string]string
 		ConnectionStrings map[string]json.RawMessage // texts, or objects that only .NET reads
 	}
-	// The decoder's words are left out: they may quote a value, and values are secret.
+	// The decoder's error is left out: it may quote a value, and values are secret.
 	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF")), &file) != nil {
 		return nil, fmt.Errorf("the settings file %s is not JSON with a flat list of texts under Values: mend it, and remove comments", path)
 	}

@@ -6,13 +6,13 @@ import (
 	"path/filepath"
 )
 
-// Find returns the local.settings.json that a person's command uses, "" where
-// there is none, and the app's folder, with host.json and policy.json.
+// Find returns the local.settings.json that a person's command uses, "" if there
+// is none, and the app's folder, which holds host.json and policy.json.
 //
-// It looks in root, which is FUNCTIONS_APP_ROOT_PATH if that is set, then in the
-// working folder and its parents up to one that holds host.json, as Core Tools do,
-// then in the program's folder. Where no parent holds host.json, only the working
-// folder counts, so that a stray file further up is never taken.
+// It looks first in root, which is FUNCTIONS_APP_ROOT_PATH if that is set; then
+// in the working folder and its parents up to one that holds host.json, as Core
+// Tools do; then in the program's folder. If no parent holds host.json, only the
+// working folder counts, so that a stray file further up is never used.
 func Find(root, working, program string) (file, app string) {
 	folders, project := upTo(working, "host.json")
 	type place struct{ folder, app string }
@@ -34,8 +34,8 @@ func Find(root, working, program string) (file, app string) {
 	return "", cmp.Or(root, project)
 }
 
-// upTo lists folder and its parents up to the nearest that holds the file, which
-// is the second result. Where none does, both are the folder alone.
+// upTo returns folder and its parents up to the nearest one that holds the file,
+// and that one as holder. If none holds it, both results are folder alone.
 func upTo(folder, file string) (folders []string, holder string) {
 	for at := folder; ; at = filepath.Dir(at) {
 		folders = append(folders, at)

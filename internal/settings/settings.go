@@ -1,7 +1,6 @@
-// Package settings reads the app's settings from the environment, where the
-// Functions host puts them, and for a person's commands from a
-// local.settings.json too. Every setting stands here once, with its default.
-// Start reading at Load.
+// Package settings reads the app's settings. The Functions host puts them into
+// the environment; the commands for people also read local.settings.json. Each
+// setting stands here once, with its default. Start reading at Load.
 package settings
 
 import (
@@ -17,11 +16,11 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// Settings is all that the environment says. Absent things are zero values.
+// Settings are the app's settings. A setting that is absent is a zero value.
 type Settings struct {
-	// Endpoint of the Custom Vision training resource, and Key; without a key an
-	// identity is used, without an endpoint the app only archives what lands in
-	// the model container.
+	// Endpoint and Key of the Custom Vision training resource. Without a key, an
+	// identity is used. Without an endpoint, the app only archives what arrives
+	// in the model container.
 	Endpoint, Key string
 	// Models is the account with the notification queue and the model container,
 	// Archives the one with archive and state.
@@ -29,11 +28,11 @@ type Settings struct {
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
-	// Times that tests shorten and nobody else should need to.
-	LookInterval time.Duration // between two looks at a project that waits
-	SettledFor   time.Duration // until a settled iteration is looked at again
-	StuckAfter   time.Duration // until an export that never ends frees its platform
-	IntentGrace  time.Duration // after a dead sender's deadline, until another looks
+	// Times that tests shorten. Nobody else should need to.
+	LookInterval time.Duration // time between two looks at a project that waits
+	SettledFor   time.Duration // time until a settled iteration is looked at again
+	StuckAfter   time.Duration // time after which an unfinished export no longer blocks its platform
+	IntentGrace  time.Duration // time after an intent's deadline until another process takes over
 }
 
 // defaults are the values of the settings that may be left out.
@@ -47,21 +46,21 @@ var defaults = map[string]string{
 	"VISIONKEEPER_INTENT_GRACE":  "2m",
 }
 
-// hostOnly are the settings without which the Functions host runs no function,
-// and which the app itself does not read.
+// hostOnly are the settings that the Functions host needs to run a function and
+// that the app itself doesn't read.
 var hostOnly = []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"}
 
-// Unset lists the settings that the Functions host needs besides the app's own,
-// and that are not set. A connection may be set in its identity form.
+// Unset returns the settings that only the Functions host needs and that are not
+// set. A connection may be set in its identity form.
 func Unset(getenv func(string) string) []string {
 	return slices.DeleteFunc(slices.Clone(hostOnly), func(name string) bool {
 		return getenv(name) != "" || getenv(name+"__accountName") != "" || getenv(name+"__blobServiceUri") != ""
 	})
 }
 
-// Load reads and checks the settings of the app. CustomVisionStorage and
-// NOTIFICATION_QUEUE must be set, since the host looks them up for its trigger and
-// knows no defaults. The error lists every fault, one a line.
+// Load reads and checks the app's settings. CustomVisionStorage and
+// NOTIFICATION_QUEUE must be set: the host reads them for its trigger and has no
+// defaults. The error lists every fault, one a line.
 func Load(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
 	if s.Queue = getenv("NOTIFICATION_QUEUE"); s.Queue == "" {
@@ -86,9 +85,10 @@ func Load(getenv func(string) string) (Settings, error) {
 	return s, errors.Join(faults...)
 }
 
-// LoadArchive reads only what leads to the archive and to the state beside it:
-// ArchiveStorage, or CustomVisionStorage where that is not set, and the names of
-// the containers. Endpoint, Key and Models stay empty, whatever the rest says.
+// LoadArchive reads only the settings of the archive and the state:
+// ArchiveStorage, or CustomVisionStorage if that is not set, and the names of the
+// containers. Endpoint, Key and Models stay empty, and faults in other settings
+// are ignored.
 func LoadArchive(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
 	s.Endpoint, s.Key = "", ""
@@ -148,11 +148,11 @@ func checkName(setting, name string) error {
 	return fmt.Errorf("%s: %q is no name for a queue or container: 3 to 63 lower-case letters, digits and single hyphens", setting, name)
 }
 
-// storageName is the rule for names of queues and containers:
+// storageName matches the names that queues and containers may have:
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
-// Secrets lists what must never be printed.
+// Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
 	return append(append([]string{s.Key}, s.Models.Secrets()...), s.Archives.Secrets()...)
 }
@@ -175,7 +175,7 @@ func (s Settings) Loopback() []string {
 	return hosts
 }
 
-// IsLoopback tells a URL whose host is this machine.
+// IsLoopback reports whether the host of a URL is this machine.
 func IsLoopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package state keeps what must be remembered between invocations: what was
-// asked for and how often, what is settled, dead letters. One JSON blob per
-// project, each sealed by a hash of its own body and written only on top of the
-// version that was read. It holds nothing that a proof or the API doesn't tell
-// again, but for intents. Start reading at Project, then Store.
+// asked for and how often, what is settled, and dead letters. Each project has
+// one JSON blob. It holds a hash of its own body and is written only on top of
+// the version that was read. All of it but the intents can be rebuilt from the
+// proofs in the archive and the API. Start reading at Project, then Store.
 package state
 
 import (
@@ -15,80 +15,86 @@ import (
 type Project struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
-	// Container tells that the service writes the project's exports into a model
-	// container, as its settings said last.
+	// Container reports whether the service writes the project's exports into a
+	// model container, by the settings that were read last.
 	Container bool `json:"container,omitempty"`
-	// ConnectionTest is when the service last showed that it reaches our queue.
+	// ConnectionTest is when the service's last test message arrived.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
-	// Rebuilt tells a state that was made anew though the project has a past:
-	// until a sweep has gone over all of it, nothing is trained.
+	// Rebuilt reports whether this state replaces one that was lost. Nothing is
+	// trained until a sweep has looked at the whole project.
 	Rebuilt bool `json:"rebuilt,omitempty"`
-	// Iterations by id: at most the 20 a project can have.
+	// Iterations by id. A project has at most 20.
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
-	// Trainings we asked for, oldest first; the intents among them have no Result yet.
+	// Trainings that the app asked for, oldest first.
 	Trainings []*Training `json:"trainings,omitempty"`
-	// Revision is random and new with every write: a writer whose answer was lost
-	// knows its own write by it.
+	// Revision is random and new with every write. A writer whose answer was lost
+	// recognises its own write by it.
 	Revision string `json:"revision"`
 }
 
 // Iteration is what is remembered of one iteration.
 type Iteration struct {
-	// Facts is what proofs tell of the iteration besides its bytes; opaque here.
+	// Facts is what the iteration's proofs record besides the bytes. This package
+	// doesn't read it.
 	Facts json.RawMessage `json:"facts,omitempty"`
-	// Exports that we asked for, or that are blocked, by "Platform" or "Platform.Flavor".
+	// Exports that the app asked for or that are blocked, by "Platform" or
+	// "Platform.Flavor".
 	Exports map[string]*Export `json:"exports,omitempty"`
-	// Blobs of the model container that are archived: ETag by name.
+	// Blobs maps the name of each archived blob of the model container to its ETag.
 	Blobs map[string]string `json:"blobs,omitempty"`
-	// Blocked says why nothing more can be exported; "" where something can.
+	// Blocked is the reason why nothing more can be exported, "" otherwise.
 	Blocked string   `json:"blocked,omitempty"`
 	Settled *Settled `json:"settled,omitempty"`
 }
 
-// Settled records that everything asked for an iteration was done, or never can be.
+// Settled records that nothing is left to do for an iteration.
 type Settled struct {
 	At time.Time `json:"at"`
-	// Rule is the hash of the policy's rule, and Wanted whether it asked for
-	// exports of this iteration: another rule unsettles it, and being wanted since.
+	// Rule is the hash of the policy rule that was in force. Wanted reports whether
+	// the rule asked for exports of this iteration. The iteration is looked at
+	// again if the rule changes, or if Wanted becomes true.
 	Rule   string `json:"rule"`
 	Wanted bool   `json:"wanted"`
 }
 
-// Export is an export we asked for.
+// Export is an export that the app asked for.
 type Export struct {
-	// Attempts counts the requests, each before it was sent.
+	// Attempts counts the requests. Each is counted before it is sent.
 	Attempts int `json:"attempts,omitempty"`
-	// Asked is when the last one was announced, Until when its sender gives up
-	// at the latest, zero once the answer is known; both by the storage service's clock.
+	// Asked is when the last request was announced. Until is when its sender gives
+	// up at the latest, zero once the answer is known. Both are by the storage
+	// service's clock.
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Refused says why it isn't asked for any more, Blocked why it can't be
-	// archived though it was made; "" where it isn't so.
+	// Refused is the reason why the export isn't asked for any more. Blocked is
+	// the reason why a finished export can't be archived. Otherwise they are "".
 	Refused string `json:"refused,omitempty"`
 	Blocked string `json:"blocked,omitempty"`
 }
 
-// Training is a training we asked for: an intent until Result or Refused is set.
+// Training is a training that the app asked for. It is an intent until Result or
+// Refused is set.
 type Training struct {
-	// Token is the sender's own mark: it finds its intent again by it.
+	// Token is random. The sender recognises its own intent by it.
 	Token string `json:"token"`
-	// Cause is the failed iteration that it answers.
+	// Cause is the failed iteration that led to this training.
 	Cause string `json:"cause"`
-	// Known are the iterations there were before: any other one is the result.
+	// Known are the iterations that existed before. Any other one is the result.
 	Known []string `json:"known"`
 	// Asked and Until as in Export.
 	Asked time.Time `json:"asked"`
 	Until time.Time `json:"until"`
-	// Result is the iteration that came of it.
+	// Result is the iteration that the training made.
 	Result string `json:"result,omitempty"`
 	// Refused is the service's reason not to train.
 	Refused string `json:"refused,omitempty"`
 }
 
-// Open tells an intent whose outcome isn't known yet.
+// Open reports whether the outcome of the training request isn't known yet.
 func (t *Training) Open() bool { return t.Result == "" && t.Refused == "" }
 
-// Iteration returns the record of an iteration, made where there is none.
+// Iteration returns the record of an iteration. It adds an empty one if there is
+// none.
 func (p *Project) Iteration(id string) *Iteration {
 	if p.Iterations == nil {
 		p.Iterations = map[string]*Iteration{}
@@ -99,7 +105,7 @@ func (p *Project) Iteration(id string) *Iteration {
 	return p.Iterations[id]
 }
 
-// Export returns the record of an export, made where there is none.
+// Export returns the record of an export. It adds an empty one if there is none.
 func (i *Iteration) Export(name string) *Export {
 	if i.Exports == nil {
 		i.Exports = map[string]*Export{}
@@ -110,7 +116,8 @@ func (i *Iteration) Export(name string) *Export {
 	return i.Exports[name]
 }
 
-// Archived records that a blob of the model container is archived in this version.
+// Archived records that this version of a blob of the model container is
+// archived.
 func (i *Iteration) Archived(blob, etag string) {
 	if i.Blobs == nil {
 		i.Blobs = map[string]string{}
