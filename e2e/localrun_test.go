@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 )
 
@@ -87,7 +88,7 @@ func TestTheReadmesLinesEndInAWorkingApp(t *testing.T) {
 	require.NoError(t, err)
 	_, err = client.Train(t.Context(), status.Projects[0].ID, customvision.TrainOptions{})
 	require.NoError(t, err)
-	(&app{t: t}).eventually("the exports that the shipped policy asks for are archived", func() bool {
+	world.Eventually(t, "the exports that the shipped policy asks for are archived", func() bool {
 		look()
 		its := status.Projects[0].Iterations
 		return len(its) == 1 && assert.ObjectsAreEqual([]string{"ONNX", "TensorFlow"}, its[0].Archived) && status.Safe == 1
@@ -138,7 +139,7 @@ func background(t *testing.T, dir, line string) running {
 func (r running) says(pattern string) string {
 	r.t.Helper()
 	var found []string
-	(&app{t: r.t}).eventually("it says "+pattern, func() bool {
+	(&app{t: r.t}).Eventually("it says "+pattern, func() bool {
 		found = regexp.MustCompile(pattern).FindStringSubmatch(r.printed.String())
 		return found != nil
 	})
