@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long what ends by itself may take to end.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // Run runs tests (as m.Run, or azuritetest.Run with m) and gives the code for
 // os.Exit: theirs, or 1 where they passed and left goroutines running. Idle
