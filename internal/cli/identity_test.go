@@ -50,7 +50,8 @@ func TestIdentity(t *testing.T) {
 	t.Cleanup(tokens.Close)
 
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/identity",
+		Dir:         "testdata/identity",
+		WorkdirRoot: t.TempDir(),
 		Setup: func(env *testscript.Env) error {
 			w := newSceneAt(env.T().(testing.TB), func(account string) string { return hostStyle(server.ConnectionString(account)) }, env.WorkDir, env.Setenv)
 			env.Values[sceneKey{}] = w
