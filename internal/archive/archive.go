@@ -24,6 +24,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -104,7 +105,7 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 func (a *Archive) Check(ctx context.Context) error {
 	_, err := a.container.GetProperties(ctx, nil)
 	if storage.Status(err) == http.StatusNotFound {
-		return fmt.Errorf("the archive container %q does not exist: create it, it is never created by itself: az storage container create --name %s --account-name ACCOUNT", a.name, a.name)
+		return remedy.New("create it, it is never created by itself: az storage container create --name "+a.name+" --account-name ACCOUNT", "the archive container %q does not exist", a.name)
 	}
 	return storage.Explain(fmt.Sprintf("reach the archive container %q", a.name), err)
 }

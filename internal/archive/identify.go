@@ -125,7 +125,10 @@ var errNoManifest = errors.New("there is no cvexport.manifest in it")
 // its end, or empty for the root.
 func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
 	for _, name := range manifestNames {
-		i := slices.IndexFunc(z.File, func(f *zip.File) bool { return entryName(f) == name })
+		i := slices.IndexFunc(z.File, func(f *zip.File) bool {
+			to, err := entryPath(f.Name)
+			return err == nil && to == name
+		})
 		if i < 0 {
 			continue
 		}
@@ -143,7 +146,3 @@ func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
 	}
 	return Manifest{}, "", errNoManifest
 }
-
-// entryName is an entry's name with the separators that the zip format asks for;
-// old .NET programs wrote others.
-func entryName(f *zip.File) string { return strings.ReplaceAll(f.Name, `\`, "/") }

@@ -8,7 +8,6 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"net/http"
 	"path"
 	"strings"
@@ -87,8 +86,8 @@ func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpand
 		f.damaged("%s", err)
 		return
 	}
-	if name, odd := oddName(z); odd {
-		f.unidentified("its entry %q is one that no export has: twice there, no plain file, or leading out of its folder", shorten(name))
+	if _, err := entries(z); err != nil {
+		f.unidentified("%s", err)
 		return
 	}
 	f.compare(manifestErr, k, o)
@@ -108,7 +107,7 @@ func (f *finding) readEntries(z *zip.Reader, model string, maxExpanded int64) er
 		sum := crc32.NewIEEE()
 		var w io.Writer = sum
 		var digest hash.Hash
-		if model != "" && entryName(e) == model {
+		if to, err := entryPath(e.Name); err == nil && to == model {
 			digest = sha1.New()
 			w = io.MultiWriter(sum, digest)
 		}
@@ -133,21 +132,6 @@ func readEntry(e *zip.File, w io.Writer) error {
 	defer body.Close()
 	_, err = io.Copy(w, body)
 	return err
-}
-
-// oddName finds an entry that would be written outside of the folder in which the
-// zip is unpacked, or over another entry, or as a link to anywhere.
-func oddName(z *zip.Reader) (string, bool) {
-	seen := map[string]bool{}
-	for _, e := range z.File {
-		name := path.Clean(entryName(e))
-		leaves := name == ".." || strings.HasPrefix(name, "../") || strings.HasPrefix(name, "/") || strings.Contains(name, ":")
-		if leaves || seen[name] || e.Mode().Type()&^fs.ModeDir != 0 {
-			return e.Name, true
-		}
-		seen[name] = true
-	}
-	return "", false
 }
 
 // compare holds what was read against the manifest, and the manifest against k.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
 )
@@ -115,7 +116,7 @@ func parseProof(data []byte) (Proof, error) {
 		return Proof{}, err
 	}
 	if p.Layout > LayoutVersion {
-		return Proof{}, fmt.Errorf("it is of layout %d, this program knows up to %d: use a newer one", p.Layout, LayoutVersion)
+		return Proof{}, remedy.New("use a newer program", "it is of layout %d, this program knows up to %d", p.Layout, LayoutVersion)
 	}
 	return p, nil
 }

@@ -85,7 +85,7 @@ func (d *doctor) look(name string, examine func() (string, error)) bool {
 		d.found = append(d.found, checked{Name: name, OK: true, Text: text})
 		return true
 	}
-	if errors.Is(err, errTold) {
+	if errors.Is(err, errReported) {
 		return false
 	}
 	for _, p := range explain(could(name, err)) {
@@ -105,5 +105,6 @@ func wrong(do, format string, a ...any) error {
 	return problem{What: "Could not pass the check", Why: fmt.Sprintf(format, a...), Do: do}
 }
 
-// errTold ends an examination without a line: another one has told of it.
-var errTold = errors.New("told by another line")
+// errReported ends an examination without a line, because another line reports the
+// same fault.
+var errReported = errors.New("reported by another line")

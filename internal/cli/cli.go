@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"visionkeeper/handler"
+	"visionkeeper/internal/app"
 	"visionkeeper/internal/redact"
 )
 
@@ -81,6 +83,15 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return exitInterrupted
 	}
 	return exitFailed
+}
+
+// serve answers the Functions host. The host doesn't restart a program that ends
+// with 0, so it never does.
+func (p *program) serve(ctx context.Context) error {
+	err := app.Serve(ctx, p.version, os.Getenv, os.Stdout, os.Stderr)
+	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
+	log.Error().Err(err).Msg("the program ends")
+	return exitCode(exitFailed)
 }
 
 // exitCode ends the program with a code after everything has been said.

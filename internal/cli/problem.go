@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -65,56 +63,35 @@ func explain(err error) []problem {
 
 func explainOne(what string, err error) problem {
 	var known problem
-	var refused *storage.Error
-	var service *customvision.Error
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, context.Canceled):
 		return problem{What: what, Why: "It was interrupted", Do: "Run it again to go on"}
-	case noToken(err):
-		known = problem{
-			Why: "No identity could sign in", Detail: err.Error(),
+	case storage.NotSignedIn(err):
+		return problem{
+			What: what, Why: "No identity could sign in", Detail: err.Error(),
 			Do: "Sign in with `az login`, or see that the managed or workload identity is set up; a connection string or CUSTOMVISION_KEY works without one",
 		}
-	case errors.As(err, &refused):
-		known = storageProblem(refused)
-		known.Why = within(err, refused, refused.Op) + known.Why
+	}
+	why, do := remedy.Of(err)
+	if do == "" {
+		do = checkHint
+	}
+	return problem{What: what, Why: why, Do: do, RequestID: requestID(err)}
+}
+
+// requestID is that of the service whose answer led to err; empty if none did.
+func requestID(err error) string {
+	var stored *storage.Error
+	var service *customvision.Error
+	switch {
+	case errors.As(err, &stored):
+		return stored.RequestID
 	case errors.As(err, &service):
-		known = serviceProblem(service)
-		known.Why = within(err, service, service.Operation) + known.Why
-	default:
-		known = problem{Why: err.Error(), Do: checkHint}
-		if m := remedy.FindStringSubmatch(err.Error()); m != nil {
-			known.Why, known.Do = m[1], m[2]
-		}
+		return service.RequestID
 	}
-	known.What = what
-	return known
-}
-
-// remedy finds what to do in an error of this program's own, which stands last.
-var remedy = regexp.MustCompile(`^(.+?): ((?:copy|create|decrypt|give|mend|set|use|write) .+)$`)
-
-// noToken tells that azidentity gave no token. Its own errors don't always come
-// through, but the names of its credentials do, with what each of them says:
-// many lines, raw answers among them.
-func noToken(err error) bool {
-	var failed *azidentity.AuthenticationFailedError
-	return errors.As(err, &failed) || strings.Contains(err.Error(), "Credential: failed to acquire a token") ||
-		strings.Contains(err.Error(), "Credential authentication failed") || credentialUnavailable.MatchString(err.Error())
-}
-
-var credentialUnavailable = regexp.MustCompile(`\b(ManagedIdentity|WorkloadIdentity|AzureCLI|Environment|DefaultAzure)Credential: `)
-
-// within is what was being done when an error came from below: the text around
-// it, else its own operation.
-func within(err, inner error, operation string) string {
-	around, _, _ := strings.Cut(err.Error(), inner.Error())
-	if around = strings.TrimSuffix(around, ": "); around == "" {
-		around = operation
-	}
-	return around + ": "
+	return ""
 }
 
 // flatten takes apart what errors.Join joined, which prints one a line.

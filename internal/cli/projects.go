@@ -14,7 +14,7 @@ import (
 func findProjects(ctx context.Context, service *customvision.Client, which string) ([]customvision.Project, error) {
 	all, err := service.Projects(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list the projects: %w", err)
+		return nil, err
 	}
 	for i := range all {
 		if id, err := customvision.ParseID(all[i].ID); err == nil {

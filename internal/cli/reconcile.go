@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"visionkeeper/internal/app"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
 )
@@ -58,7 +59,7 @@ func (p *program) reconciler(ctx context.Context, s scope) (*reconcile.Reconcile
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r, warnings, err := newReconciler(set, p.version, filepath.Join(p.appRoot(getenv), policyName))
+	r, warnings, err := app.NewReconciler(set, p.version, filepath.Join(p.appRoot(getenv), app.PolicyName))
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -72,7 +72,7 @@ func (p *program) verify(ctx context.Context, s scope, share string) error {
 	if err != nil {
 		return err
 	}
-	models, err := inventory(ctx, v.archive)
+	models, err := v.archive.Inventory(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,12 +80,12 @@ func (p *program) verify(ctx context.Context, s scope, share string) error {
 		return err
 	}
 	type item struct {
-		*model
+		*archive.Model
 		archive.Backup
 	}
 	var items []item
 	for _, m := range models {
-		for _, b := range m.backups {
+		for _, b := range m.Backups {
 			if int(crc32.ChecksumIEEE([]byte(b.Blob+b.Proof)))%parts == part-1 {
 				items = append(items, item{m, b})
 			}
@@ -94,14 +94,14 @@ func (p *program) verify(ctx context.Context, s scope, share string) error {
 	result := verifyResult{Share: share, Total: len(items), Checked: []verified{}}
 	var failure error
 	for i, it := range items {
-		name := it.projectName + ", " + it.iterationName + ", " + it.Key.String()
+		name := it.ProjectName + ", " + it.IterationName + ", " + it.Key.String()
 		p.out.progress(i, len(items), name)
 		one, err := examine(ctx, v.archive, it.Backup)
 		if err != nil {
 			failure, result.Unread = err, len(items)-i
 			break
 		}
-		one.Project, one.Iteration, one.Export = it.projectName, it.iterationName, it.Key.String()
+		one.Project, one.Iteration, one.Export = it.ProjectName, it.IterationName, it.Key.String()
 		result.Checked = append(result.Checked, one)
 	}
 	if err := p.out.result(result, func() { p.sayVerified(result) }); err != nil {

@@ -31,7 +31,8 @@ type Error struct {
 	cause error
 }
 
-// Error is one line: what failed, how the service answered, what to look at.
+// Error is one line: what failed, how the service answered, and what a person has
+// to do where the cause is clear.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Operation + ": ")
@@ -43,18 +44,13 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Message)
-	if hint := hints[e.Status]; hint != "" {
-		b.WriteString(" (" + hint + ")")
-	}
 	if e.RequestID != "" {
 		b.WriteString(" [request " + e.RequestID + "]")
 	}
+	if do := e.refusal(); do != "" {
+		b.WriteString(": " + do)
+	}
 	return b.String()
-}
-
-var hints = map[int]string{
-	http.StatusUnauthorized: "check the training key, or, with an identity, that the endpoint is the resource's own subdomain",
-	http.StatusForbidden:    "check the identity's Custom Vision role and the resource's network rules",
 }
 
 func (e *Error) Unwrap() error { return e.cause }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"visionkeeper/internal/remedy"
 )
 
 // Policy is a user's policy.
@@ -89,7 +91,7 @@ var ArchiveOnly = Policy{Mode: Observe, Projects: []Rule{{Project: "*", Iteratio
 func Load(path string) (Policy, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Policy{}, fmt.Errorf("there is no policy at %s: write one, or copy the policy.json that came with the program", path)
+		return Policy{}, remedy.New("write one, or copy the policy.json that came with the program", "there is no policy at %s", path)
 	}
 	if err != nil {
 		return Policy{}, fmt.Errorf("read the policy: %w", err)

@@ -6,12 +6,12 @@ package settings
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"regexp"
 	"time"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -39,13 +39,13 @@ type Settings struct {
 func Load(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
 	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint))) {
-		faults = append(faults, errors.New("CUSTOMVISION_ENDPOINT must be an https URL, such as https://NAME.cognitiveservices.azure.com"))
+		faults = append(faults, remedy.New("write it as https://NAME.cognitiveservices.azure.com", "CUSTOMVISION_ENDPOINT must be an https URL"))
 	}
 	var err error
 	if s.Models, err = storage.FromSettings("CustomVisionStorage", getenv); err != nil {
 		faults = append(faults, err)
 	} else if s.Models.IsZero() {
-		faults = append(faults, errors.New("CustomVisionStorage is not set: give the connection string of the account with the notification queue, or CustomVisionStorage__accountName"))
+		faults = append(faults, remedy.New("give the connection string of the account with the notification queue, or CustomVisionStorage__accountName", "CustomVisionStorage is not set"))
 	}
 	if s.Archives, err = storage.FromSettings("ArchiveStorage", getenv); err != nil {
 		faults = append(faults, err)
@@ -70,14 +70,14 @@ func LoadArchive(getenv func(string) string) (Settings, error) {
 	if err != nil {
 		faults = append(faults, err)
 	} else if s.Archives.IsZero() {
-		faults = append(faults, errors.New("neither ArchiveStorage nor CustomVisionStorage is set: give the connection string of the account with the archive, or ArchiveStorage__accountName"))
+		faults = append(faults, remedy.New("give the connection string of the account with the archive, or ArchiveStorage__accountName", "neither ArchiveStorage nor CustomVisionStorage is set"))
 	}
 	return s, errors.Join(faults...)
 }
 
 // read reads what is no storage account.
 func read(getenv func(string) string) (s Settings, faults []error) {
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	fault := func(do, format string, a ...any) { faults = append(faults, remedy.New(do, format, a...)) }
 	s = Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
 
 	for _, name := range []struct {
@@ -95,7 +95,7 @@ func read(getenv func(string) string) (s Settings, faults []error) {
 			*name.field = v
 		}
 		if !storageName.MatchString(*name.field) {
-			fault("%s: %q is no name for a queue or container: 3 to 63 lower-case letters, digits and single hyphens", name.key, *name.field)
+			fault("use 3 to 63 lower-case letters, digits and single hyphens", "%s: %q is no name for a queue or container", name.key, *name.field)
 		}
 	}
 	for _, d := range []struct {
@@ -112,7 +112,7 @@ func read(getenv func(string) string) (s Settings, faults []error) {
 		if v := getenv(d.key); v != "" {
 			var err error
 			if *d.field, err = time.ParseDuration(v); err != nil || *d.field <= 0 {
-				fault("%s: %q is no duration: write it as in 10s, 2m or 168h", d.key, v)
+				fault("write it as in 10s, 2m or 168h", "%s: %q is no duration", d.key, v)
 			}
 		}
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"visionkeeper/internal/remedy"
 )
 
 // FromSettings opens the connection called name, looking it up as the Functions
@@ -65,5 +67,5 @@ func Identity(kind, clientID string) (azcore.TokenCredential, error) {
 	case kind == "":
 		return azidentity.NewDefaultAzureCredential(nil)
 	}
-	return nil, fmt.Errorf("%q is not known: use managedidentity, or leave it out", kind)
+	return nil, remedy.New("use managedidentity, or leave it out", "%q is not known", kind)
 }
