@@ -35,7 +35,7 @@ var (
 	ErrChanged = errors.New("the source changed meanwhile")
 	// ErrTooLarge says that the bytes exceed Options.MaxSize.
 	ErrTooLarge = errors.New("it is larger than the archive takes")
-	// ErrDamaged says that the bytes are not those that the proof tells of, or
+	// ErrDamaged says that the bytes are not those that the proof names, or
 	// that an export came damaged so often that its source must be.
 	ErrDamaged = errors.New("the bytes are damaged")
 	// ErrUnproven says that a backup has no proof yet.
@@ -99,7 +99,7 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 	}
 }
 
-// Check tells whether the container exists and may be reached. It never creates
+// Check is nil if the container exists and may be reached. It never creates
 // it: an archive that appears by itself, empty, would hide that the true one is
 // elsewhere. (Get Container Properties)
 func (a *Archive) Check(ctx context.Context) error {

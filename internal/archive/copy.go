@@ -46,7 +46,7 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 			return Backup{}, storage.Explain("copy "+s.Name+" into the archive", err)
 		}
 		// Either the name is taken or the source has changed: a service that
-		// finds both may tell of either.
+		// finds both may return either.
 		var held Backup
 		if held, spent, err = a.existing(ctx, k, s, id); err != nil || held.Blob != "" {
 			return held, err

@@ -34,7 +34,7 @@ var zipMagic = []byte("PK\x03\x04")
 
 // findDirectory reads a zip's end record, of zip64 too (APPNOTE.TXT 4.3.14 to
 // 4.3.16). The directory must end where that record begins, at the offset the
-// record tells, and be of a bounded size, so that archive/zip, which believes
+// record names, and be of a bounded size, so that archive/zip, which believes
 // more, can't be led to read anything else.
 func findDirectory(r io.ReaderAt, size int64) (directory, error) {
 	tail := make([]byte, min(size, tailSize))

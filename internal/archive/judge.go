@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// finding is what reading a package showed.
-type finding struct {
+// judgement is what reading a package showed.
+type judgement struct {
 	verdict      Verdict
 	note         string // why this verdict
 	contentID    string
@@ -24,20 +24,20 @@ type finding struct {
 	uncompressed int64
 }
 
-// damaged and unidentified give the verdict with its reason.
-func (f *finding) damaged(format string, args ...any) {
+// damaged and unidentified set the verdict and its reason.
+func (f *judgement) damaged(format string, args ...any) {
 	f.verdict, f.note = Damaged, fmt.Sprintf(format, args...)
 }
-func (f *finding) unidentified(format string, args ...any) {
+func (f *judgement) unidentified(format string, args ...any) {
 	f.verdict, f.note = Unidentified, fmt.Sprintf(format, args...)
 }
 
 // judge reads a whole package and says what it is worth as a backup of k. It
 // writes nothing out and never expands more than maxExpanded bytes. An error
 // means that it could not be read, not that it is bad.
-func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (finding, error) {
+func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (judgement, error) {
 	id, err := identifyBytes(r, size)
-	f := finding{contentID: id.ContentID}
+	f := judgement{contentID: id.ContentID}
 	switch {
 	case err != nil:
 		return f, err
@@ -48,7 +48,7 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (findi
 	case k.Platform == "CoreML" && isText(r):
 		f.damaged("it is text, neither a zip nor a Core ML model")
 	case k.Platform == "CoreML" && !o.ownExport():
-		f.unidentified("a bare Core ML model, in which nothing tells whose it is")
+		f.unidentified("a bare Core ML model, in which nothing says whose it is")
 	case k.Platform == "CoreML":
 		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
 	default:
@@ -65,7 +65,7 @@ func isText(r io.ReaderAt) bool {
 	return strings.HasPrefix(http.DetectContentType(first[:n]), "text/")
 }
 
-func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
+func (f *judgement) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
 	if _, err := findDirectory(r, size); err != nil {
 		f.damaged("it is a zip without a directory: it is cut or overwritten")
 		return
@@ -94,7 +94,7 @@ func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpand
 }
 
 // readEntries checks each entry's length and CRC-32, and hashes the one called model.
-func (f *finding) readEntries(z *zip.Reader, model string, maxExpanded int64) error {
+func (f *judgement) readEntries(z *zip.Reader, model string, maxExpanded int64) error {
 	var total uint64
 	for _, e := range z.File {
 		total += e.UncompressedSize64
@@ -134,11 +134,11 @@ func readEntry(e *zip.File, w io.Writer) error {
 	return err
 }
 
-// compare holds what was read against the manifest, and the manifest against k.
+// compare compares what was read with the manifest, and the manifest with k.
 // Bytes that came from an export's own address are that export, whatever the
 // manifest calls the flavor or lacks; but another iteration or platform is a
 // contradiction.
-func (f *finding) compare(manifestErr error, k Key, o Origin) {
+func (f *judgement) compare(manifestErr error, k Key, o Origin) {
 	m := f.manifest
 	switch {
 	case m == nil && !o.ownExport():
@@ -156,7 +156,7 @@ func (f *finding) compare(manifestErr error, k Key, o Origin) {
 	case f.model == nil:
 		f.damaged("the model file %q that its manifest names is not in it", shorten(m.ModelFileName))
 	case !strings.EqualFold(f.model.SHA1, m.ModelFileSHA1):
-		f.damaged("the model file's SHA-1 is %s, its manifest tells %q", f.model.SHA1, shorten(m.ModelFileSHA1))
+		f.damaged("the model file's SHA-1 is %s, its manifest says %q", f.model.SHA1, shorten(m.ModelFileSHA1))
 	case !m.flavorIs(k):
 		f.verdict, f.note = Proven, fmt.Sprintf("it came from the export's own address; its manifest names flavor %q", shorten(m.Flavor))
 	default:
@@ -164,8 +164,8 @@ func (f *finding) compare(manifestErr error, k Key, o Origin) {
 	}
 }
 
-// inParts tells a package that lacks its model file by design: TensorFlowJs
-// names model.zip and holds what would be in that.
+// inParts reports whether a package lacks its model file by design: a TensorFlowJs
+// manifest names model.zip, and the package has what would be in that.
 func inParts(m Manifest, k Key) bool {
 	return k.Flavor == tensorFlowJs || strings.EqualFold(m.Flavor, tensorFlowJs) || strings.HasSuffix(m.ModelFileName, ".zip")
 }

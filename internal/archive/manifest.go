@@ -58,11 +58,11 @@ func ParseManifest(data []byte) (Manifest, error) {
 	return m, nil
 }
 
-// Is tells whether the manifest names exactly this export: its iteration, its
+// Is reports whether the manifest names exactly this export: its iteration, its
 // platform, and its flavor, where null is the default. The project it doesn't know.
 func (m Manifest) Is(k Key) bool { return m.isOf(k) && m.flavorIs(k) }
 
-// isOf leaves the flavor out.
+// isOf is Is without the flavor.
 func (m Manifest) isOf(k Key) bool {
 	own, err := NewKey(k.Project, m.IterationID, m.Platform, "")
 	return err == nil && own.Iteration == k.Iteration && own.Platform == k.Platform

@@ -13,7 +13,7 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// Proof tells what a package was when it was read back, and what it is. It is
+// Proof says what a package was when it was read back, and what it is. It is
 // sealed JSON beside the package, written once.
 type Proof struct {
 	Layout  int     `json:"layout"` // LayoutVersion when it was written
@@ -38,14 +38,14 @@ type Proof struct {
 	Version    string    `json:"version"` // of the program
 }
 
-// ModelFile is the file whose hash the manifest tells.
+// ModelFile is the file whose hash is in the manifest.
 type ModelFile struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"` // bytes
 	SHA1 string `json:"sha1"`
 }
 
-// Facts are what a proof tells besides the bytes, as the Training API had it:
+// Facts are what a proof has besides the bytes, as the Training API had it:
 // after its end nothing else will. All of it may be missing.
 type Facts struct {
 	ProjectName        string          `json:"projectName"`
@@ -102,7 +102,7 @@ func (a *Archive) Proof(ctx context.Context, b Backup) (Proof, error) {
 		return Proof{}, fmt.Errorf("%s: %w", what, err)
 	}
 	if p.Key != b.Key || proofPath(p.Blob, p.Verdict) != b.Proof || (b.Blob != "" && p.Blob != b.Blob) {
-		return Proof{}, fmt.Errorf("%s: %w: it tells of %s", what, seal.ErrBroken, p.Blob)
+		return Proof{}, fmt.Errorf("%s: %w: it is of %s", what, seal.ErrBroken, p.Blob)
 	}
 	return p, nil
 }

@@ -46,7 +46,7 @@ func (p *program) rows(project string, list []action, words map[reconcile.Action
 	return rows
 }
 
-// exported is the export that is meant, or the platform that the blob's name tells.
+// exported is the export that is meant, or the platform in the blob's name.
 func (a action) exported() string {
 	if a.Export == "" && a.Blob != "" {
 		_, _, platform, _ := customvision.ParseBlobName(a.Blob) // only such names are listed

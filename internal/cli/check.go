@@ -24,10 +24,10 @@ type checked struct {
 
 func (p *program) checkCommand() *cobra.Command {
 	return p.verb("check", "Look at every part by itself, and say what is wrong", `
-Each line is proved by a real call that changes nothing: it reads, or it asks for
-a change under a condition that can't hold, which tells whether it would have been
-allowed. The exit code is 3 if anything is wrong.`,
-		func(ctx context.Context, _ []string) error { return could("check", p.check(ctx)) })
+Each line comes from a real call that changes nothing: it reads, or it asks for
+a change under a condition that can't hold, whose answer shows whether it would
+have been allowed. The exit code is 3 if anything is wrong.`,
+		func(ctx context.Context, _ []string) error { return failedTo("check", p.check(ctx)) })
 }
 
 func (p *program) check(ctx context.Context) error {
@@ -88,9 +88,9 @@ func (d *doctor) look(name string, examine func() (string, error)) bool {
 	if errors.Is(err, errReported) {
 		return false
 	}
-	for _, p := range explain(could(name, err)) {
+	for _, p := range explain(failedTo(name, err)) {
 		if p.Do == checkHint {
-			p.Do = "Look at the resource in the portal; --verbose tells the request id for Azure support"
+			p.Do = "Look at the resource in the portal; --verbose shows the request id for Azure support"
 		}
 		if d.verbose && p.RequestID != "" {
 			p.Why += " (request id " + p.RequestID + ")"
@@ -100,7 +100,7 @@ func (d *doctor) look(name string, examine func() (string, error)) bool {
 	return false
 }
 
-// wrong is a finding with its remedy.
+// wrong is something that is not right, with its remedy.
 func wrong(do, format string, a ...any) error {
 	return problem{What: "Could not pass the check", Why: fmt.Sprintf(format, a...), Do: do}
 }

@@ -8,9 +8,9 @@ import (
 	"visionkeeper/internal/customvision"
 )
 
-// choose narrows an inventory down to a project and an iteration, each by name or
-// id where it is given.
-func (s scope) choose(all []*archive.Model) ([]*archive.Model, error) {
+// choose narrows an inventory down to the project and the iteration that are named,
+// by name or id.
+func (s selection) choose(all []*archive.Model) ([]*archive.Model, error) {
 	models := all
 	if s.project != "" {
 		id, notID := customvision.ParseID(s.project)

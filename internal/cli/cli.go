@@ -38,14 +38,14 @@ Without a verb it serves under the Azure Functions host, which starts it. The
 verbs are for people. They read the settings of the app from the environment or
 from a local.settings.json.`
 
-// Main runs the program with the process's arguments and gives its exit code.
+// Main runs the program with the process's arguments and returns its exit code.
 func Main(version string) int {
 	p := &program{version: version}
 	p.out.stdout, p.out.stderr = redact.Writer(os.Stdout), redact.Writer(os.Stderr)
 	p.out.lookAt(os.Stdout, os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	p.heedNoMore = stop
+	p.stopSignals = stop
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends at once
 	return p.run(ctx, os.Args[1:])
 }
@@ -57,8 +57,8 @@ type program struct {
 	verbose      bool
 	out          output
 
-	heedNoMore func() // signals end the process from now on
-	began      bool   // the arguments are understood and a verb runs
+	stopSignals func() // from then on, a signal ends the process
+	began       bool   // the arguments are understood and a verb runs
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -72,7 +72,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return exitFine
-	case errors.As(err, &code): // all is said
+	case errors.As(err, &code): // everything is printed
 		return int(code)
 	case !p.began:
 		fmt.Fprintf(p.out.stderr, "%s.\nRun `visionkeeper --help`, or a verb with --help.\n", sentence(err.Error()))
@@ -119,7 +119,7 @@ func (p *program) commands() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default local.settings.json beside the program")
 	flags.BoolVar(&p.out.json, "json", false, "print JSON for programs")
-	flags.BoolVar(&p.verbose, "verbose", false, "tell more, such as the services' request ids")
+	flags.BoolVar(&p.verbose, "verbose", false, "print more, such as the services' request ids")
 	root.AddCommand(
 		p.connectCommand(),
 		p.checkCommand(),

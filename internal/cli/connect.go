@@ -48,7 +48,7 @@ some minutes to work, so a refusal is tried again while there is time.
 
 The exit code is 4 if the URIs are kept but no test message was seen in time.`,
 		func(ctx context.Context, _ []string) error {
-			return could("connect the project", p.connect(ctx, flags))
+			return failedTo("connect the project", p.connect(ctx, flags))
 		})
 	f := cmd.Flags()
 	f.StringVar(&flags.project, "project", "", "`name` or id of the project")
@@ -70,7 +70,7 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := needs(service); err != nil {
+	if err := requireService(service); err != nil {
 		return err
 	}
 	_, states, err := app.OpenArchive(s, p.version)

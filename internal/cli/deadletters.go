@@ -46,22 +46,22 @@ there, is kept as a dead letter, byte for byte. An id may be shortened to its
 first characters.`, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var all, yes bool
 	list := p.verb("list", "List the dead letters", "The newest last.", func(ctx context.Context, _ []string) error {
-		return could("list the dead letters", p.listLetters(ctx))
+		return failedTo("list the dead letters", p.listLetters(ctx))
 	})
 	show := p.verb("show ID", "Show one dead letter", "Signatures and keys in it are left out.", func(ctx context.Context, args []string) error {
-		return could("show the dead letter", p.showLetter(ctx, args[0]))
+		return failedTo("show the dead letter", p.showLetter(ctx, args[0]))
 	})
 	show.Args = cobra.ExactArgs(1)
 	replay := p.verb("replay ID…", "Put dead letters back on the queue", `
 Puts the very bytes back, and drops the letter only after that. What a queue can't
 hold as text goes as Base64, which the app understands as well.`, func(ctx context.Context, args []string) error {
-		return could("replay dead letters", p.replay(ctx, args, all))
+		return failedTo("replay dead letters", p.replay(ctx, args, all))
 	})
 	drop := p.verb("drop ID…", "Drop dead letters for good", "It can't be undone, so it needs --yes.", func(ctx context.Context, args []string) error {
 		if !yes {
 			return problem{What: "Could not drop dead letters", Why: "It can't be undone", Do: "Look at them with `visionkeeper deadletters show`, then say --yes"}
 		}
-		return could("drop dead letters", p.handle(ctx, args, all, "Dropped", (*state.Store).DropDeadLetter))
+		return failedTo("drop dead letters", p.handle(ctx, args, all, "Dropped", (*state.Store).DropDeadLetter))
 	})
 	drop.Flags().BoolVar(&yes, "yes", false, "really do it")
 	for _, sub := range []*cobra.Command{replay, drop} {

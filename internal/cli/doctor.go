@@ -161,7 +161,7 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.
 		if client, err = app.OpenService(s, app.FewRetries()); err != nil {
 			return "", err
 		}
-		if err = needs(client); err != nil {
+		if err = requireService(client); err != nil {
 			return "", err
 		}
 		projects, err = findProjects(ctx, client, "")

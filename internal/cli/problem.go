@@ -28,31 +28,33 @@ type problem struct {
 
 func (p problem) Error() string { return p.What + ": " + p.Why }
 
-// could says what couldn't be done when err came; nil if err is.
-func could(not string, err error) error {
+// failedTo says what could not be done, such as "list the dead letters". It is nil
+// if err is.
+func failedTo(do string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return attempt{not, err}
+	return attempt{do, err}
 }
 
+// attempt is an error with what was being done.
 type attempt struct {
-	not string
-	err error
+	what string
+	err  error
 }
 
-func (a attempt) Error() string { return a.not + ": " + a.err.Error() }
+func (a attempt) Error() string { return a.what + ": " + a.err.Error() }
 func (a attempt) Unwrap() error { return a.err }
 
 // checkHint is what to do where nothing better is known.
-const checkHint = "Run `visionkeeper check`: it looks at each part by itself and says what is wrong"
+const checkHint = "Run `visionkeeper check`: it looks at each thing by itself and says what is wrong"
 
 // explain makes problems of an error: one of each error that was joined.
 func explain(err error) []problem {
 	what := "do it"
 	var tried attempt
 	if errors.As(err, &tried) {
-		what, err = tried.not, tried.err
+		what, err = tried.what, tried.err
 	}
 	var list []problem
 	for _, e := range flatten(err) {

@@ -35,7 +35,7 @@ func TestAnErrorIsExplainedWithItsRemedy(t *testing.T) {
 		{errors.New("something else"), "go over the project: something else", "visionkeeper check"},
 		{errors.New("copy X: the source changed meanwhile"), "copy X: the source changed meanwhile", "visionkeeper check"},
 	} {
-		list := explain(could("look", fmt.Errorf("go over the project: %w", c.err)))
+		list := explain(failedTo("look", fmt.Errorf("go over the project: %w", c.err)))
 		require.Len(t, list, 1)
 		assert.Equal(t, "Could not look", list[0].What)
 		assert.Contains(t, list[0].Why, c.why)
@@ -45,7 +45,7 @@ func TestAnErrorIsExplainedWithItsRemedy(t *testing.T) {
 
 func TestJoinedErrorsAreToldOneByOne(t *testing.T) {
 	t.Parallel()
-	list := explain(could("look", errors.Join(errors.New("one"), errors.Join(errors.New("two"), answered(404, "QueueNotFound")))))
+	list := explain(failedTo("look", errors.Join(errors.New("one"), errors.Join(errors.New("two"), answered(404, "QueueNotFound")))))
 	require.Len(t, list, 3)
 	assert.Equal(t, "two", list[1].Why)
 	assert.Contains(t, list[2].Why, "QueueNotFound")
@@ -56,7 +56,7 @@ func TestJoinedErrorsAreToldOneByOne(t *testing.T) {
 
 func TestRequestIDsAreForTheVerbose(t *testing.T) {
 	t.Parallel()
-	list := explain(could("look", &customvision.Error{Operation: "GetProject", Status: 500, Message: "Oh", RequestID: "the-id"}))
+	list := explain(failedTo("look", &customvision.Error{Operation: "GetProject", Status: 500, Message: "Oh", RequestID: "the-id"}))
 	for _, asJSON := range []bool{false, true} {
 		for _, verbose := range []bool{false, true} {
 			var text strings.Builder

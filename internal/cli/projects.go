@@ -106,8 +106,8 @@ var errNoEndpoint = problem{
 	Do:   "Set it to the endpoint of the training resource, such as https://NAME.cognitiveservices.azure.com, and CUSTOMVISION_KEY unless you use an identity",
 }
 
-// needs gives the service's error where an endpoint is needed and there is none.
-func needs(service *customvision.Client) error {
+// requireService is an error if there is no endpoint.
+func requireService(service *customvision.Client) error {
 	if service == nil {
 		return errNoEndpoint
 	}

@@ -29,7 +29,7 @@ type restoreResult struct {
 }
 
 type restoration struct {
-	scope
+	selection
 	platform, flavor, to    string
 	unzip, rehydrate, force bool
 }
@@ -40,7 +40,7 @@ func (p *program) restoreCommand() *cobra.Command {
 Works from the archive alone: without Custom Vision, its key, and the state. The
 bytes are compared with the proof that was written when they were archived.
 Nothing stands under the final name before that has succeeded.`,
-		func(ctx context.Context, _ []string) error { return could("restore the model", p.restore(ctx, r)) })
+		func(ctx context.Context, _ []string) error { return failedTo("restore the model", p.restore(ctx, r)) })
 	f := c.Flags()
 	f.StringVar(&r.project, "project", "", "`name` or id of the project; may be left out where there is one")
 	f.StringVar(&r.iteration, "iteration", "latest", "`name` or id of the iteration, latest, or published")
@@ -127,8 +127,8 @@ func (r restoration) export(m *archive.Model) ([]archive.Backup, error) {
 	return exports[key.String()], nil
 }
 
-// firstGood restores the first copy that is what its proof says. What is wrong
-// with those before is said.
+// firstGood restores the first copy that is what its proof says. It warns of what is
+// wrong with those before.
 func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []archive.Backup, r restoration) (archive.Proof, []string, error) {
 	var errs []error
 	for _, b := range copies {
@@ -142,7 +142,7 @@ func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []ar
 			}
 			return proof, files, nil
 		}
-		found, isBad := judge(err)
+		found, isBad := faultOf(err)
 		if !isBad {
 			return archive.Proof{}, nil, err
 		}

@@ -27,7 +27,7 @@ type statusResult struct {
 	Queue          *queueStatus `json:"queue"`       // null where it can't be reached
 	DeadLetters    *int         `json:"deadLetters"` // null where the state can't be read
 	RetirementDays int          `json:"retirementDays"`
-	Notes          []string     `json:"notes"` // what isn't told, and why
+	Notes          []string     `json:"notes"` // what isn't shown, and why
 }
 
 type projectStatus struct {
@@ -56,10 +56,10 @@ type queueStatus struct {
 
 func (p *program) statusCommand() *cobra.Command {
 	return p.verb("status", "Show where everything stands", `
-The archive tells what is archived and proven; it alone is needed. Custom Vision
+The archive has what is archived and proven; it alone is needed. Custom Vision
 adds what is trained and exported, the state what is blocked, the queue what
 waits. What can't be reached is left out, and said.`,
-		func(ctx context.Context, _ []string) error { return could("show the status", p.status(ctx)) })
+		func(ctx context.Context, _ []string) error { return failedTo("show the status", p.status(ctx)) })
 }
 
 func (p *program) status(ctx context.Context) error {

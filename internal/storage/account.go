@@ -110,8 +110,8 @@ func (a *Account) normalise() error {
 	return nil
 }
 
-// Transport is what requests to storage go by: it gives the bytes as they are
-// stored, and follows no redirect, which would take a signed link elsewhere.
+// Transport sends the requests to storage. It leaves the bytes as they are stored,
+// and follows no redirect, which would take a signed link elsewhere.
 var Transport = func() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true
@@ -177,5 +177,5 @@ func (a Account) Secrets() []string {
 	return []string{a.key}
 }
 
-// IsZero tells an account that no setting named.
+// IsZero reports whether no setting names the account.
 func (a Account) IsZero() bool { return a.BlobURL == "" && a.QueueURL == "" }

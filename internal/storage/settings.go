@@ -53,7 +53,7 @@ func FromSettings(name string, getenv func(string) string) (Account, error) {
 }
 
 // Identity is the credential that kind and clientID name: "managedidentity" (of
-// the system, or of the user where clientID is given), or, where kind is empty,
+// the system, or of the user where clientID is set), or, where kind is empty,
 // what DefaultAzureCredential finds: workload identity, managed identity, the
 // Azure CLI and others.
 func Identity(kind, clientID string) (azcore.TokenCredential, error) {
