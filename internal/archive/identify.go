@@ -141,7 +141,7 @@ func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
 		if err != nil {
 			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
 		}
-		m, err := ParseManifest(data)
+		m, err := parseManifest(data)
 		return m, name[:strings.LastIndexByte(name, '/')+1], err
 	}
 	return Manifest{}, "", errNoManifest

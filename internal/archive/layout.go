@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// LayoutVersion is that of the blob names and of the proofs. A program that
+// layoutVersion is that of the blob names and of the proofs. A program that
 // reads one layout reads all earlier ones.
-const LayoutVersion = 1
+const layoutVersion = 1
 
 // Verdict is what reading a backup showed. It stands in its proof's name.
 type Verdict string

@@ -30,9 +30,9 @@ type Manifest struct {
 	Raw json.RawMessage `json:"-"` // the whole of it, in its own words
 }
 
-// ParseManifest reads a cvexport.manifest of at most 64 KiB. Unknown keys are
+// parseManifest reads a cvexport.manifest of at most 64 KiB. Unknown keys are
 // kept in Raw.
-func ParseManifest(data []byte) (Manifest, error) {
+func parseManifest(data []byte) (Manifest, error) {
 	if len(data) > maxManifestSize {
 		return Manifest{}, fmt.Errorf("the manifest is larger than %d bytes", maxManifestSize)
 	}

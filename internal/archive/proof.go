@@ -16,7 +16,7 @@ import (
 // Proof says what a package was when it was read back, and what it is. It is
 // sealed JSON beside the package, written once.
 type Proof struct {
-	Layout  int     `json:"layout"` // LayoutVersion when it was written
+	Layout  int     `json:"layout"` // layoutVersion when it was written
 	Verdict Verdict `json:"verdict"`
 	Note    string  `json:"note"` // why this verdict
 
@@ -115,8 +115,8 @@ func parseProof(data []byte) (Proof, error) {
 	if err := seal.Unmarshal(data, &p); err != nil {
 		return Proof{}, err
 	}
-	if p.Layout > LayoutVersion {
-		return Proof{}, remedy.New("use a newer program", "it is of layout %d, this program knows up to %d", p.Layout, LayoutVersion)
+	if p.Layout > layoutVersion {
+		return Proof{}, remedy.New("use a newer program", "it is of layout %d, this program knows up to %d", p.Layout, layoutVersion)
 	}
 	return p, nil
 }

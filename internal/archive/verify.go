@@ -66,7 +66,7 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 		}
 	}
 	p := Proof{
-		Layout: LayoutVersion, Verdict: f.verdict, Note: f.note,
+		Layout: layoutVersion, Verdict: f.verdict, Note: f.note,
 		Key: b.Key, Blob: b.Blob, ContentID: f.contentID,
 		Size: size, SHA256: got.sha256, ETag: got.etag, Source: got.origin,
 		Model: f.model, Entries: f.entries, Uncompressed: f.uncompressed,

@@ -3,6 +3,8 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -48,7 +50,7 @@ func (e *Error) advice() advice {
 		return a
 	}
 	switch {
-	case e.Status == 0:
+	case e.unanswered():
 		return advice{do: "check the account's name in the settings, the network, and that an identity is signed in"}
 	case e.Status == http.StatusForbidden:
 		return advice{"so it does not accept the key or the token",
@@ -59,6 +61,13 @@ func (e *Error) advice() advice {
 	return advice{}
 }
 
+// unanswered reports whether the request got no answer, or its answer broke off. An
+// error without a status may have another cause, such as a source that changed.
+func (e *Error) unanswered() bool {
+	var network net.Error
+	return e.Status == 0 && (errors.As(e.err, &network) || errors.Is(e.err, io.ErrUnexpectedEOF))
+}
+
 // Remedy implements remedy.Remedied.
 func (e *Error) Remedy() (why, do string) {
 	if inner, do := remedy.Of(e.err); do != "" {
@@ -66,8 +75,10 @@ func (e *Error) Remedy() (why, do string) {
 	}
 	a := e.advice()
 	switch {
-	case e.Status == 0:
+	case e.unanswered():
 		why = fmt.Sprintf("%s: no answer came from the storage account: %s", e.Op, e.Reason())
+	case e.Status == 0:
+		why = e.Error()
 	case a.meaning == "":
 		why = fmt.Sprintf("%s: storage answered %d %s", e.Op, e.Status, e.Code)
 	default:

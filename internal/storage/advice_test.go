@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"net/url"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -58,9 +59,13 @@ func TestEveryRefusalHasARemedyOfItsOwn(t *testing.T) {
 
 func TestWhereNoAnswerCameThatIsSaid(t *testing.T) {
 	t.Parallel()
-	why, do := remedy.Of(Explain("list the container", errors.New("dial tcp: no such host")))
+	why, do := remedy.Of(Explain("list the container", &url.Error{Op: "Get", URL: "https://h/?sig=s", Err: errors.New("dial tcp: no such host")}))
 	assert.Equal(t, "list the container: no answer came from the storage account: dial tcp: no such host", why)
 	assert.Contains(t, do, "account's name")
+
+	why, do = remedy.Of(Explain("copy X", errors.New("the source changed meanwhile")))
+	assert.Equal(t, "copy X: the source changed meanwhile", why, "it was answered")
+	assert.Empty(t, do)
 
 	why, do = remedy.Of(Explain("list the container", remedy.New("create it", "there is none")))
 	require.Equal(t, "list the container: there is none", why, "an error that knows its remedy keeps it")
