@@ -48,8 +48,8 @@ func OpenService(s settings.Settings, o *customvision.ClientOptions) (*customvis
 	return customvision.NewClient(s.Endpoint, identity, o)
 }
 
-// FewRetries are options for a client whose answers a person waits for and can do
-// without.
+// FewRetries are options for a client whose answers are optional while a person
+// waits.
 func FewRetries() *customvision.ClientOptions {
 	o := &customvision.ClientOptions{}
 	o.Retry = azpolicy.RetryOptions{MaxRetries: 1, RetryDelay: 200 * time.Millisecond, TryTimeout: 20 * time.Second}

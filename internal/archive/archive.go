@@ -58,7 +58,7 @@ type Options struct {
 	TempDir       string           // default os.TempDir()
 	SyncCopyLimit int64            // largest package copied in one request, default and at most 256 MiB
 	BlockSize     int64            // of larger packages, default 8 MiB
-	// Sources are the options of requests to where packages come from. A Transport
+	// Sources are the options of the requests that fetch packages. A Transport
 	// must not follow redirects and must leave the bytes as they are stored.
 	Sources azcore.ClientOptions
 }
@@ -72,8 +72,7 @@ type Archive struct {
 	sources   runtime.Pipeline
 }
 
-// Open uses the container of the account that client talks to. It asks nothing;
-// see Check.
+// Open opens the container. It sends no request; see Check.
 func Open(client *service.Client, containerName string, o Options) *Archive {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -100,8 +99,7 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 }
 
 // Check is nil if the container exists and may be reached. It never creates
-// it: an archive that appears by itself, empty, would hide that the true one is
-// elsewhere. (Get Container Properties)
+// the container: a new, empty one would hide that the settings name the wrong one. (Get Container Properties)
 func (a *Archive) Check(ctx context.Context) error {
 	_, err := a.container.GetProperties(ctx, nil)
 	if storage.Status(err) == http.StatusNotFound {
@@ -110,9 +108,8 @@ func (a *Archive) Check(ctx context.Context) error {
 	return storage.Explain(fmt.Sprintf("reach the archive container %q", a.name), err)
 }
 
-// sourcePipeline sends requests to where packages come from: without any
-// credential but what the URL holds, and without following a redirect, so that
-// nobody can send it elsewhere.
+// sourcePipeline sends the requests that fetch packages. They have no credential
+// but the URL's own, and follow no redirect, so that nobody can send them elsewhere.
 func sourcePipeline(version string, o azcore.ClientOptions) runtime.Pipeline {
 	if o.Transport == nil {
 		o.Transport = storage.Transport

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Identity is which content a source has, known before it is copied.
+// Identity is what is known of a source before it is copied.
 type Identity struct {
 	ContentID string
 	Size      int64     // bytes
@@ -86,7 +86,7 @@ func identifyBytes(r io.ReaderAt, size int64) (Identity, error) {
 	return id, err
 }
 
-// identify needs a zip directory and says errNoDirectory without one. All other
+// identify needs a zip directory; without one the error is errNoDirectory. All other
 // errors are the reader's own.
 func identify(r io.ReaderAt, size int64) (Identity, error) {
 	d, err := findDirectory(r, size)

@@ -57,8 +57,8 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (judge
 	return f, nil
 }
 
-// isText finds an error page or message that was stored in place of a model,
-// which is binary.
+// isText reports whether r is text: an error page or message that was stored in
+// place of a model.
 func isText(r io.ReaderAt) bool {
 	var first [512]byte
 	n, _ := r.ReadAt(first[:], 0)

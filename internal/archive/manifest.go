@@ -27,7 +27,7 @@ type Manifest struct {
 	ModelFileName string // beside the manifest; TensorFlowJs names an archive of parts instead
 	ModelFileSHA1 string // hexadecimal
 
-	Raw json.RawMessage `json:"-"` // the whole of it, in its own words
+	Raw json.RawMessage `json:"-"` // the whole manifest as it was read
 }
 
 // parseManifest reads a cvexport.manifest of at most 64 KiB. Unknown keys are
@@ -59,7 +59,7 @@ func parseManifest(data []byte) (Manifest, error) {
 }
 
 // Is reports whether the manifest names exactly this export: its iteration, its
-// platform, and its flavor, where null is the default. The project it doesn't know.
+// platform, and its flavor, where null is the default. A manifest has no project.
 func (m Manifest) Is(k Key) bool { return m.isOf(k) && m.flavorIs(k) }
 
 // isOf is Is without the flavor.

@@ -45,8 +45,8 @@ type ModelFile struct {
 	SHA1 string `json:"sha1"`
 }
 
-// Facts are what a proof has besides the bytes, as the Training API had it:
-// after its end nothing else will. All of it may be missing.
+// Facts are what the Training API had of the model. After that service has ended,
+// only the proof has them. Each may be missing.
 type Facts struct {
 	ProjectName        string          `json:"projectName"`
 	IterationName      string          `json:"iterationName"`

@@ -61,10 +61,10 @@ func (a *Archive) putInOne(ctx context.Context, name string, s Source, id Identi
 	return newBackup(resp.ETag, resp.LastModified, origin), nil
 }
 
-// putThrough reads the source into a temporary file, so that nothing but what
-// was identified is sent on, and once more, so that no byte that was spoilt on
-// its way is. Above Options.SyncCopyLimit it is sent in blocks, but for those that
-// the service could fetch. What arrives there is checked by its MD5.
+// putThrough reads the source twice: into a temporary file, to compare it with what
+// was identified, and once more, to find bytes that were spoilt on their way. Above
+// Options.SyncCopyLimit it sends the file in blocks, but for those that the service
+// could fetch. The service checks what arrives by its MD5.
 func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
 	first, second := md5.New(), md5.New()
 	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) {

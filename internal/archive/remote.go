@@ -7,8 +7,8 @@ const (
 	readAhead = 64 << 10
 )
 
-// remote reads a blob in any place by few requests: it keeps every chunk it was
-// given or fetched, and fetches ahead.
+// remote reads a blob at any offset with few requests: it keeps every chunk that it
+// has, and fetches ahead.
 type remote struct {
 	size   int64
 	fetch  func(offset, count int64) ([]byte, error)

@@ -44,7 +44,7 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 		return Proof{}, err
 	}
 	defer file.Close()
-	if b.Size > 0 && size != b.Size { // nothing is judged by an answer that lacks something
+	if b.Size > 0 && size != b.Size { // an incomplete answer proves nothing about the package
 		return Proof{}, fmt.Errorf("verify %s: %w: %d bytes came, it has %d", b.Blob, io.ErrUnexpectedEOF, size, b.Size)
 	}
 	f, err := judge(file, size, b.Key, got.origin, maxExpansion*a.options.MaxSize)
@@ -88,7 +88,7 @@ func (a *Archive) writeProof(ctx context.Context, p Proof) (Proof, error) {
 	_, err = a.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: &contentType},
 		AccessConditions:        ifAbsent(),
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(), // what arrives spoilt could never be mended
+		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(), // a proof that arrived spoilt could never be replaced
 	})
 	if !refused(err) {
 		return p, storage.Explain("write the proof "+name, err)
@@ -160,8 +160,8 @@ func ifAbsent() *blob.AccessConditions {
 }
 
 // refused reports whether a condition didn't hold: 409 where the blob exists, 412
-// where the service looked at another condition first. Who commits blocks after
-// another did may hear that they are gone instead.
+// where the service looked at another condition first. If another
+// process committed the blocks first, they are gone.
 func refused(err error) bool {
 	status := storage.Status(err)
 	return status == http.StatusConflict || status == http.StatusPreconditionFailed ||

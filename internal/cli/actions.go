@@ -29,8 +29,8 @@ func actions(list []reconcile.Action, iterations []customvision.Iteration) []act
 	return out
 }
 
-// rows are an action's lines in a table. What only concerns the program's own
-// memory is left out unless the person wants to know more.
+// rows are the actions' lines in a table. Actions that only change the program's
+// own state are shown with --verbose alone.
 func (p *program) rows(project string, list []action, words map[reconcile.ActionKind]string) [][]string {
 	var rows [][]string
 	for _, a := range list {

@@ -18,13 +18,13 @@ import (
 // atOnce is how many calls of Custom Vision are under way at a time.
 const atOnce = 8
 
-// board puts together what archive, service and state know of the models.
+// board joins what the archive, Custom Vision and the state have of the models.
 type board struct {
 	names  map[string]string // of projects, by id
 	models map[string]map[string]*modelStatus
 }
 
-// newBoard begins with what the archive knows.
+// newBoard has what the archive has.
 func newBoard(models []*archive.Model) *board {
 	b := &board{names: map[string]string{}, models: map[string]map[string]*modelStatus{}}
 	for _, m := range models {
@@ -116,7 +116,7 @@ func (m *modelStatus) addExports(ctx context.Context, service *customvision.Clie
 	return nil
 }
 
-// addState adds what is blocked, of the projects that are known by now.
+// addState adds what is blocked, of the projects on the board.
 func (b *board) addState(ctx context.Context, s *state.Store) error {
 	for project, models := range b.models {
 		record, err := s.Load(ctx, project)

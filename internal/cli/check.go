@@ -14,7 +14,7 @@ type checkResult struct {
 	Checks []checked `json:"checks"`
 }
 
-// checked is one line of the doctor's list.
+// checked is one line of the list.
 type checked struct {
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
@@ -71,13 +71,13 @@ func (p *program) sayChecked(r checkResult) {
 	p.out.say("%s", p.out.green("All is well."))
 }
 
-// doctor collects the lines. What one examination opens, later ones use.
+// doctor makes the checks and collects their lines.
 type doctor struct {
 	*program
 	found []checked
 }
 
-// look examines one thing: it is well, with what was found, or there is an error.
+// look makes one check and adds its line. It reports whether all is well.
 func (d *doctor) look(name string, examine func() (string, error)) bool {
 	d.out.progress(len(d.found), len(d.found)+1, name)
 	text, err := examine()
@@ -105,6 +105,6 @@ func wrong(do, format string, a ...any) error {
 	return problem{What: "Could not pass the check", Why: fmt.Sprintf(format, a...), Do: do}
 }
 
-// errReported ends an examination without a line, because another line reports the
-// same fault.
+// errReported ends a check without a line, because another line reports the same
+// fault.
 var errReported = errors.New("reported by another line")

@@ -1,7 +1,7 @@
-// Package cli is the program's command line: one file per verb, over the same
-// parts that serve under the Functions host. It decides nothing about models;
-// what is archived, asked for or trained is decided in reconcile. docs/commands.md
-// shows every verb with its JSON and the exit codes. Start reading at Main.
+// Package cli is the program's command line, one file per verb: flags, words and
+// tables. It decides nothing about models and calls no service by itself: package
+// app opens the parts that do. docs/commands.md shows every verb with its JSON and
+// the exit codes. Start reading at Main.
 package cli
 
 import (
@@ -26,9 +26,9 @@ const (
 	exitFine        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitFound       = 3   // verify, check, restore: something is wrong, and is said
+	exitFound       = 3   // verify, check, restore: something is wrong, and was reported
 	exitUntested    = 4   // connect: the URIs are kept, no test message was seen
-	exitInterrupted = 130 // Ctrl-C, as shells have it
+	exitInterrupted = 130 // by Ctrl-C; shells use this code too
 )
 
 const about = `Visionkeeper archives every model that Azure Custom Vision exports, with proof,
@@ -58,7 +58,7 @@ type program struct {
 	out          output
 
 	stopSignals func() // from then on, a signal ends the process
-	began       bool   // the arguments are understood and a verb runs
+	began       bool   // the arguments are valid and a verb runs
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -94,7 +94,7 @@ func (p *program) serve(ctx context.Context) error {
 	return exitCode(exitFailed)
 }
 
-// exitCode ends the program with a code after everything has been said.
+// exitCode ends the program with this code. Everything has been printed.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
@@ -134,7 +134,7 @@ func (p *program) commands() *cobra.Command {
 	return root
 }
 
-// verb makes a command of a function that gets the command's context.
+// verb makes a command that calls run with the command's context.
 func (p *program) verb(use, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs,

@@ -18,7 +18,7 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// examine looks at everything, the lowest things first.
+// examine makes all checks. What others need comes first.
 func (d *doctor) examine(ctx context.Context) {
 	var s settings.Settings
 	var getenv func(string) string
@@ -29,7 +29,7 @@ func (d *doctor) examine(ctx context.Context) {
 		}
 		return settingsText(s), missing(getenv)
 	}) && s.Models.IsZero() {
-		return // nothing to look with
+		return // without settings nothing can be checked
 	}
 	var rules policy.Policy
 	d.look("policy", func() (text string, err error) {
@@ -52,7 +52,7 @@ func settingsText(s settings.Settings) string {
 	return "complete; storage " + how
 }
 
-// missing are settings that the Functions host needs and the verbs don't.
+// missing is an error if a setting isn't set that only the Functions host needs.
 func missing(getenv func(string) string) error {
 	for _, name := range []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"} {
 		identity := slices.ContainsFunc([]string{"__accountName", "__blobServiceUri"}, func(end string) bool { return getenv(name+end) != "" })
@@ -63,7 +63,7 @@ func missing(getenv func(string) string) error {
 	return nil
 }
 
-// storage looks at queue, containers and rights.
+// storage checks queue, containers and rights.
 func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 	d.look("queue", func() (string, error) {
 		queues, err := s.Models.Queue(nil)
@@ -109,7 +109,7 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 	d.look("clock", func() (string, error) { return clock(ctx, s) })
 }
 
-// apart looks whether Custom Vision's own identity, which may write to the model
+// apart checks whether Custom Vision's own identity, which may write to the model
 // container's account, can overwrite the archive. It can't where the archive is in
 // another account, or immutable.
 func apart(ctx context.Context, s settings.Settings) (string, error) {
@@ -153,7 +153,7 @@ func clock(ctx context.Context, s settings.Settings) (string, error) {
 	return "right", nil
 }
 
-// service looks at Custom Vision and at each project that the policy names.
+// service checks Custom Vision and each project that the policy names.
 func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.Policy) {
 	var client *customvision.Client
 	var projects []customvision.Project
@@ -203,8 +203,8 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.
 	}
 }
 
-// projectText says what is connected, or what the policy asks that the project
-// can't give.
+// projectText says how a project is connected. It is an error if it isn't, or if
+// the policy asks for exports that the project doesn't offer.
 func projectText(ctx context.Context, client *customvision.Client, s settings.Settings, p customvision.Project, rule policy.Rule, domain customvision.Domain) (string, error) {
 	if len(rule.Exports) > 0 && !domain.Exportable {
 		return "", wrong("Choose a compact domain in the project's settings and train it again, or take it out of the policy",

@@ -37,7 +37,7 @@ func (p *program) environment() (getenv func(string) string, err error) {
 	return getenv, nil
 }
 
-// settingsProblem is one for each line of a fault in the settings.
+// settingsProblem makes a problem of each fault in the settings.
 func settingsProblem(err error) error {
 	var list []error
 	for _, e := range flatten(err) {

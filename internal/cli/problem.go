@@ -20,8 +20,8 @@ type problem struct {
 	What string `json:"what"`
 	Why  string `json:"why"`
 	Do   string `json:"do"`
-	// Only with --verbose: of the service, for Azure support; and the full words of
-	// a library below.
+	// RequestID is the service's, for Azure support. Detail is a library's whole
+	// text. Both are shown with --verbose alone.
 	RequestID string `json:"requestId,omitempty"`
 	Detail    string `json:"detail,omitempty"`
 }
@@ -49,7 +49,7 @@ func (a attempt) Unwrap() error { return a.err }
 // checkHint is what to do where nothing better is known.
 const checkHint = "Run `visionkeeper check`: it looks at each thing by itself and says what is wrong"
 
-// explain makes problems of an error: one of each error that was joined.
+// explain makes a problem of each error that was joined.
 func explain(err error) []problem {
 	what := "do it"
 	var tried attempt
@@ -96,7 +96,7 @@ func requestID(err error) string {
 	return ""
 }
 
-// flatten takes apart what errors.Join joined, which prints one a line.
+// flatten lists the errors that errors.Join joined, whose text has one a line.
 func flatten(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

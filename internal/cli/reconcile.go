@@ -52,8 +52,8 @@ other; a second Ctrl-C ends at once, and the next run looks before it acts.`,
 	return c
 }
 
-// reconciler opens all that the app has, and the projects that were asked for:
-// none where there is no endpoint.
+// reconciler opens all that reconciling needs, and finds the projects that were
+// asked for: none if there is no endpoint.
 func (p *program) reconciler(ctx context.Context, s selection) (*reconcile.Reconciler, []customvision.Project, []string, error) {
 	set, getenv, err := p.settings()
 	if err != nil {

@@ -155,7 +155,8 @@ func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []ar
 	return archive.Proof{}, nil, errors.Join(errs...)
 }
 
-// resting deals with a package in the Archive tier.
+// resting has a package brought back from the Archive tier if the person asked for
+// that, and then calls again.
 func (p *program) resting(ctx context.Context, a *archive.Archive, b archive.Backup, r restoration, again func() error) error {
 	what := "Could not restore " + b.Key.String() + " yet"
 	if !r.rehydrate {

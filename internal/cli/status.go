@@ -20,8 +20,8 @@ var retirement = time.Date(2028, time.September, 25, 0, 0, 0, 0, time.UTC)
 
 type statusResult struct {
 	Projects []projectStatus `json:"projects"`
-	// Models are all trained iterations that are known of, Safe those of which the
-	// archive has a proven or intact backup.
+	// Models counts the known trained iterations, Safe those of them that have a
+	// proven or intact backup.
 	Models         int          `json:"models"`
 	Safe           int          `json:"safe"`
 	Queue          *queueStatus `json:"queue"`       // null where it can't be reached

@@ -11,7 +11,7 @@ import (
 	"visionkeeper/internal/remedy"
 )
 
-// retryEvery is how often a refusal is tried again that a new role may end.
+// retryEvery is the time between two tries while a role may not be active yet.
 const retryEvery = 10 * time.Second
 
 // The forms in which storage URIs are documented, and one more update that only

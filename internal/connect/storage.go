@@ -7,7 +7,7 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// Storage looks whether queue and model container are there. If create is set, it
+// Storage checks that queue and model container are there. If create is set, it
 // first creates them, the poison queue, and the app's own containers where they
 // are missing.
 func Storage(ctx context.Context, s settings.Settings, create bool, progress Progress) error {

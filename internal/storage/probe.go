@@ -55,7 +55,7 @@ func MayTake(ctx context.Context, queues *azqueue.ServiceClient, name string) er
 	if _, err := q.PeekMessage(ctx, nil); err != nil {
 		return Explain(fmt.Sprintf("read the queue %q", name), err)
 	}
-	// Both are of the service's form, but no message has them.
+	// Both are valid, but no message has them.
 	_, err := q.DeleteMessage(ctx, "00000000-0000-0000-0000-000000000000", "AgAAAAMAAAAAAAAAAAAAAAAAAAA=", nil)
 	if queueerror.HasCode(err, queueerror.MessageNotFound, queueerror.PopReceiptMismatch, queueerror.InvalidQueryParameterValue) {
 		return nil
