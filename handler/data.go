@@ -4,7 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+
+	"visionkeeper/internal/remedy"
 )
+
+// setBinary is what to do about a binding whose value is no Base64.
+const setBinary = `set "dataType": "binary" on it in function.json`
 
 // The encodings below are those of
 // ScriptInvocationContextExtensions.GetHttpScriptInvocationContextValue in the
@@ -27,14 +32,14 @@ func (inv *Invocation) Bytes(binding string) ([]byte, error) {
 		if raw[0] == '{' {
 			return raw, nil
 		}
-		return nil, fmt.Errorf(`binding %q is neither Base64 nor text: set "dataType": "binary" on it in function.json`, binding)
+		return nil, remedy.New(setBinary, "binding %q is neither Base64 nor text", binding)
 	}
 	if text, ok := unquote([]byte(s)); ok {
 		return []byte(text), nil
 	}
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
-		return nil, fmt.Errorf(`binding %q is not Base64, so set "dataType": "binary" on it in function.json: %w`, binding, err)
+		return nil, remedy.New(setBinary, "binding %q is not Base64: %w", binding, err)
 	}
 	return b, nil
 }
@@ -75,7 +80,7 @@ func (inv *Invocation) JSON(binding string, v any) error {
 func (inv *Invocation) value(binding string) (json.RawMessage, error) {
 	raw := inv.Data[binding]
 	if len(raw) == 0 || string(raw) == "null" {
-		return nil, fmt.Errorf(`the invocation has no value for binding %q: it must be the "name" of a binding in function.json`, binding)
+		return nil, remedy.New(`use the "name" of a binding in function.json`, "the invocation has no value for binding %q", binding)
 	}
 	return raw, nil
 }

@@ -1,10 +1,10 @@
 package handler
 
 import (
-	"fmt"
 	"time"
 
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/remedy"
 )
 
 // The timeouts assumed where host.json names none. The default differs between
@@ -43,7 +43,7 @@ func deadlineFrom(timeout, source string) (time.Duration, error) {
 	}
 	d, err := dotnet.ParseTimeSpan(timeout)
 	if err != nil || d < time.Second {
-		return 0, fmt.Errorf(`functionTimeout in %s is %q: write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, source, timeout)
+		return 0, remedy.New(`write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, "functionTimeout in %s is %q", source, timeout)
 	}
 	return lessMargin(d), nil
 }

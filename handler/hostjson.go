@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/remedy"
 )
 
 // Root returns the folder of the Functions app, which holds host.json. The host
@@ -39,7 +40,7 @@ func MaxDequeueCount(getenv func(string) string, root string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("maxDequeueCount in %s is %q: it must be a number from 1 on", source, text)
+		return 0, remedy.New("write a number from 1 on", "maxDequeueCount in %s is %q", source, text)
 	}
 	return n, nil
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"visionkeeper/internal/remedy"
 )
 
 // readHeaderTimeout is long because it also ends a connection that has not been
@@ -54,7 +56,7 @@ func (h *Handler) Listen(getenv func(string) string) (*Server, error) {
 	}
 	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on the port that %s gives: %w: end whatever holds it, or give another", envPort, err)
+		return nil, remedy.New("end whatever holds it, or give another", "cannot listen on the port that %s gives: %w", envPort, err)
 	}
 	s := &Server{listener: listener, open: make(chan struct{}), ended: make(chan error, 1)}
 	s.server = &http.Server{
@@ -116,10 +118,10 @@ func (s *Server) gate(h *Handler) http.Handler {
 func portFrom(getenv func(string) string) (string, error) {
 	port := getenv(envPort)
 	if port == "" {
-		return "", fmt.Errorf("%s is not set: the Functions host sets it when it starts this program, so run it with `func start`, or set it to a free port", envPort)
+		return "", remedy.New("run the program with `func start`, whose host sets it, or set it to a free port", "%s is not set", envPort)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", fmt.Errorf("%s is %q: it must be a port number", envPort, port)
+		return "", remedy.New("set it to a port number", "%s is %q", envPort, port)
 	}
 	return port, nil
 }

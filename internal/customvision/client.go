@@ -23,6 +23,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"visionkeeper/internal/remedy"
 )
 
 const (
@@ -72,7 +74,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, o *ClientOptions) (
 func NewClientWithKey(endpoint, key string, o *ClientOptions) (*Client, error) {
 	key = strings.TrimSpace(key)
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the training key is empty or not one word: copy it again from the training resource's page \"Keys and Endpoint\"")
+		return nil, remedy.New("copy it again from the training resource's page \"Keys and Endpoint\"", "the training key is empty or not one word")
 	}
 	return newClient(endpoint, o, func(insecure bool) policy.Policy {
 		return runtime.NewKeyCredentialPolicy(azcore.NewKeyCredential(key), keyHeader, &runtime.KeyCredentialPolicyOptions{InsecureAllowCredentialWithHTTP: insecure})

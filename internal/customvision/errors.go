@@ -31,7 +31,7 @@ type Error struct {
 }
 
 // Error returns one line: which call failed, what the service answered, and what
-// to do.
+// to do where the cause is clear.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Operation + ": ")
@@ -43,18 +43,13 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Message)
-	if hint := hints[e.Status]; hint != "" {
-		b.WriteString(" (" + hint + ")")
-	}
 	if e.RequestID != "" {
 		b.WriteString(" [request " + e.RequestID + "]")
 	}
+	if do := e.refusal(); do != "" {
+		b.WriteString(": " + do)
+	}
 	return b.String()
-}
-
-var hints = map[int]string{
-	http.StatusUnauthorized: "check the training key, or, with an identity, that the endpoint is the resource's own subdomain",
-	http.StatusForbidden:    "check the identity's Custom Vision role and the resource's network rules",
 }
 
 func (e *Error) Unwrap() error { return e.cause }

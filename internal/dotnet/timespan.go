@@ -1,11 +1,12 @@
 package dotnet
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"visionkeeper/internal/remedy"
 )
 
 var timeSpanForm = regexp.MustCompile(`^(-?)(?:(\d{1,8})\.)?(\d{1,8}(?::\d{1,8}){0,3})(?:\.(\d{1,7}))?$`)
@@ -19,7 +20,7 @@ const maxDays = 100_000
 // days if it is above 23: "24:00:00" is 24 days. Any other text, and a span over
 // 100,000 days, is an error.
 func ParseTimeSpan(s string) (time.Duration, error) {
-	invalid := fmt.Errorf("%q is not a time span: write it as hh:mm:ss or d.hh:mm:ss", s)
+	invalid := remedy.New("write it as hh:mm:ss or d.hh:mm:ss", "%q is not a time span", s)
 	m := timeSpanForm.FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {
 		return 0, invalid

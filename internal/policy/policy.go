@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"visionkeeper/internal/remedy"
 )
 
 // Policy is a user's policy. Make one with Load or Parse, which fill in the
@@ -91,7 +93,7 @@ var ArchiveOnly = Policy{Mode: Observe, Projects: []Rule{{Project: "*", Iteratio
 func Load(path string) (Policy, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Policy{}, fmt.Errorf("there is no policy at %s: write one, or copy the policy.json that came with the program", path)
+		return Policy{}, remedy.New("write one, or copy the policy.json that came with the program", "there is no policy at %s", path)
 	}
 	if err != nil {
 		return Policy{}, fmt.Errorf("read the policy: %w", err)

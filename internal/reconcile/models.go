@@ -14,6 +14,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -61,7 +62,7 @@ func (m *Models) list(ctx context.Context, prefix string) iter.Seq2[modelBlob, e
 		for pages.More() {
 			page, err := pages.NextPage(ctx)
 			if bloberror.HasCode(err, bloberror.ContainerNotFound) {
-				err = fmt.Errorf("there is no model container %q: create it, or name another in MODEL_CONTAINER", m.name)
+				err = remedy.New("create it, or name another in MODEL_CONTAINER", "there is no model container %q", m.name)
 			}
 			if err != nil {
 				yield(modelBlob{}, storage.Explain("list the model container "+m.name, err))

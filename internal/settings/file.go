@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+
+	"visionkeeper/internal/remedy"
 )
 
 // FileName is the name of the file from which `func start` reads settings.
@@ -32,10 +34,10 @@ func WithFile(lookup func(string) (string, bool), path string) (func(string) str
 	}
 	// The decoder's error is left out: it may quote a value, and values are secret.
 	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF")), &file) != nil {
-		return nil, fmt.Errorf("the settings file %s is not JSON with a flat list of texts under Values: mend it, and remove comments", path)
+		return nil, remedy.New("mend it, and remove comments", "the settings file %s is not JSON with a flat list of texts under Values", path)
 	}
 	if file.IsEncrypted {
-		return nil, fmt.Errorf("the settings file %s is encrypted: decrypt it with `func settings decrypt`", path)
+		return nil, remedy.New("decrypt it with `func settings decrypt`", "the settings file %s is encrypted", path)
 	}
 	values := map[string]string{}
 	for name, raw := range file.ConnectionStrings {

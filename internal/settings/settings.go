@@ -6,13 +6,13 @@ package settings
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"time"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -64,18 +64,18 @@ func Unset(getenv func(string) string) []string {
 func Load(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
 	if s.Queue = getenv("NOTIFICATION_QUEUE"); s.Queue == "" {
-		faults = append(faults, errors.New("NOTIFICATION_QUEUE is not set, and the Functions host needs it: give the name of the queue, such as customvision-notifications"))
+		faults = append(faults, remedy.New("set it to the name of the queue, such as customvision-notifications", "NOTIFICATION_QUEUE is not set, and the Functions host needs it"))
 	} else if err := checkName("NOTIFICATION_QUEUE", s.Queue); err != nil {
 		faults = append(faults, err)
 	}
 	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint))) {
-		faults = append(faults, errors.New("CUSTOMVISION_ENDPOINT must be an https URL, such as https://NAME.cognitiveservices.azure.com"))
+		faults = append(faults, remedy.New("write it as https://NAME.cognitiveservices.azure.com", "CUSTOMVISION_ENDPOINT must be an https URL"))
 	}
 	var err error
 	if s.Models, err = storage.FromSettings("CustomVisionStorage", getenv); err != nil {
 		faults = append(faults, err)
 	} else if s.Models.IsZero() {
-		faults = append(faults, errors.New("CustomVisionStorage is not set: give the connection string of the account with the notification queue, or CustomVisionStorage__accountName"))
+		faults = append(faults, remedy.New("give the connection string of the account with the notification queue, or CustomVisionStorage__accountName", "CustomVisionStorage is not set"))
 	}
 	if s.Archives, err = storage.FromSettings("ArchiveStorage", getenv); err != nil {
 		faults = append(faults, err)
@@ -101,7 +101,7 @@ func LoadArchive(getenv func(string) string) (Settings, error) {
 	if err != nil {
 		faults = append(faults, err)
 	} else if s.Archives.IsZero() {
-		faults = append(faults, errors.New("neither ArchiveStorage nor CustomVisionStorage is set: give the connection string of the account with the archive, or ArchiveStorage__accountName"))
+		faults = append(faults, remedy.New("give the connection string of the account with the archive, or ArchiveStorage__accountName", "neither ArchiveStorage nor CustomVisionStorage is set"))
 	}
 	return s, errors.Join(faults...)
 }
@@ -135,7 +135,7 @@ func read(getenv func(string) string) (s Settings, faults []error) {
 		text := get(duration.name)
 		var err error
 		if *duration.field, err = time.ParseDuration(text); err != nil || *duration.field <= 0 {
-			faults = append(faults, fmt.Errorf("%s: %q is no duration: write it as in 10s, 2m or 168h", duration.name, text))
+			faults = append(faults, remedy.New("write it as in 10s, 2m or 168h", "%s: %q is no duration", duration.name, text))
 		}
 	}
 	return s, faults
@@ -145,7 +145,7 @@ func checkName(setting, name string) error {
 	if storageName.MatchString(name) {
 		return nil
 	}
-	return fmt.Errorf("%s: %q is no name for a queue or container: 3 to 63 lower-case letters, digits and single hyphens", setting, name)
+	return remedy.New("use 3 to 63 lower-case letters, digits and single hyphens", "%s: %q is no name for a queue or container", setting, name)
 }
 
 // storageName matches the names that queues and containers may have:

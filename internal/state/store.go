@@ -20,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
 )
@@ -192,7 +193,7 @@ func isConflict(err error) bool {
 
 func (s *Store) explain(op string, err error) error {
 	if bloberror.HasCode(err, bloberror.ContainerNotFound) {
-		return fmt.Errorf("%s: there is no container %q: create it, or name another in STATE_CONTAINER", op, s.name)
+		return remedy.New("create it, or name another in STATE_CONTAINER", "%s: there is no container %q", op, s.name)
 	}
 	return storage.Explain(op, err)
 }

@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"context"
@@ -18,17 +18,9 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// serve answers the Functions host. The host doesn't restart a program that ends
-// with 0, so it never does.
-func (p *program) serve(ctx context.Context) error {
-	err := serve(ctx, p.version, os.Getenv, os.Stdout, os.Stderr)
-	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
-	log.Error().Err(err).Msg("the program ends")
-	return exitCode(exitFailed)
-}
-
-// serve answers the host until the process is ended. Its error is never nil.
-func serve(ctx context.Context, version string, getenv func(string) string, stdout, stderr io.Writer) error {
+// Serve answers the Functions host until the process is ended. Its error is never
+// nil. It writes to stdout and stderr in the form that the host reads.
+func Serve(ctx context.Context, version string, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := settings.Load(getenv)
 	if err != nil {
 		return fmt.Errorf("the settings are not right: %w", err)
@@ -55,7 +47,7 @@ func serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	reconciler, warnings, err := newReconciler(s, version, filepath.Join(root, policyName))
+	reconciler, warnings, err := NewReconciler(s, version, filepath.Join(root, PolicyName))
 	if err != nil {
 		return err
 	}
@@ -69,7 +61,7 @@ func serve(ctx context.Context, version string, getenv func(string) string, stdo
 	}
 	h.Handle(notifications.Name, messages.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
-		Reconciler: reconciler, Notifications: messages, Poison: queues.NewQueueClient(s.Queue + "-poison"),
+		Reconciler: reconciler, Notifications: messages, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
 		State: reconciler.State, Version: version, Now: time.Now, Warnings: warnings,
 	}.Invoke)
 	return server.Serve(ctx)
