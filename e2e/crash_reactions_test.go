@@ -3,19 +3,19 @@ package e2e
 import (
 	"net/http"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 )
 
 // reaction is something the app does, and what may come of it.
 type reaction struct {
 	name, policy string
-	prepare      func(w *world) // all that comes before; the app is not killed meanwhile
-	cause        func(w *world) // makes the app react, and returns when it was not in vain
-	want         figure         // what there is in the end
+	prepare      func(w *victim) // all that comes before; the app is not killed meanwhile
+	cause        func(w *victim) // makes the app react, and returns when it was not in vain
+	want         figure          // what there is in the end
 }
 
 // Without a notification queue the service says nothing by itself: each cause is
@@ -25,65 +25,65 @@ var reactions = []reaction{
 		// Two flavors of one platform overwrite each other in the model container:
 		// the later one is archived from there, the other from its download link.
 		name: "backup", policy: `{"projects":[{"project":"*"}]}`,
-		prepare: func(w *world) {
+		prepare: func(w *victim) {
 			w.begin()
-			w.iteration = w.train(w.project).ID
+			w.iteration = w.Train(w.project).ID
 			for _, flavor := range []string{"", "ONNXFloat16"} {
-				_, err := w.client.Export(w.t.Context(), w.project, w.iteration, "ONNX", flavor)
+				_, err := w.Client.Export(w.t.Context(), w.project, w.iteration, "ONNX", flavor)
 				require.NoError(w.t, err)
-				w.exported(w.iteration)
+				w.Exported(w.project, w.iteration)
 			}
 		},
-		cause: func(w *world) {
+		cause: func(w *victim) {
 			w.message(sample(w.t, "export-completed.json", w.project, w.iteration, modelURI(w.app, w.project, w.iteration, "ONNX")))
 		},
 		want: figure{Trainings: 1, Exports: 2, Backups: proven("Iteration 1 ONNX", "Iteration 1 ONNX.ONNXFloat16")},
 	},
 	{
 		name: "export", policy: `{"projects":[{"project":"*","exports":["ONNX","TensorFlow"]}]}`,
-		prepare: func(w *world) {
+		prepare: func(w *victim) {
 			w.begin()
-			w.iteration = w.train(w.project).ID
-			w.service.StallExports(100)
+			w.iteration = w.Train(w.project).ID
+			w.Service.StallExports(100)
 		},
-		cause: func(w *world) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
+		cause: func(w *victim) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
 		want:  figure{Trainings: 1, Exports: 2, Backups: proven("Iteration 1 ONNX", "Iteration 1 TensorFlow")},
 	},
 	{
 		// The retraining fails at once: whose it is must be known even where the
 		// answer that told it was lost, or it would be answered by yet another.
 		name: "retrain", policy: `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`,
-		prepare: func(w *world) {
+		prepare: func(w *victim) {
 			w.begin()
 			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
-			w.service.FailTrainings(100)
-			w.iteration = w.train(w.project).ID
+			w.Service.FailTrainings(100)
+			w.iteration = w.Train(w.project).ID
 		},
-		cause: func(w *world) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
+		cause: func(w *victim) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
 		want:  figure{Trainings: 2, Backups: proven()},
 	},
 	{
 		// Both refusals pass. However the app was cut, what was refused is asked for
 		// once more, and only once.
 		name: "refused export", policy: `{"projects":[{"project":"*","exports":["ONNX"]}]}`,
-		prepare: func(w *world) {
+		prepare: func(w *victim) {
 			w.begin()
-			w.iteration = w.train(w.project).ID
-			require.NoError(w.t, w.service.FaultCalls("ExportIteration", 1, emulator.CallFault{Status: http.StatusForbidden}))
+			w.iteration = w.Train(w.project).ID
+			require.NoError(w.t, w.Service.FaultCalls("ExportIteration", 1, emulator.CallFault{Status: http.StatusForbidden}))
 		},
-		cause: func(w *world) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
+		cause: func(w *victim) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
 		want:  figure{Trainings: 1, Exports: 1 + 1, Backups: proven("Iteration 1 ONNX")},
 	},
 	{
 		name: "refused training", policy: `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`,
-		prepare: func(w *world) {
+		prepare: func(w *victim) {
 			w.begin()
 			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
-			w.service.FailTrainings(100)
-			w.iteration = w.train(w.project).ID
-			require.NoError(w.t, w.service.FaultCalls("TrainProject", 1, emulator.CallFault{Status: http.StatusBadRequest, Code: "BadRequestTrainingAlreadyInProgress"}))
+			w.Service.FailTrainings(100)
+			w.iteration = w.Train(w.project).ID
+			require.NoError(w.t, w.Service.FaultCalls("TrainProject", 1, emulator.CallFault{Status: http.StatusBadRequest, Code: "BadRequestTrainingAlreadyInProgress"}))
 		},
-		cause: func(w *world) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
+		cause: func(w *victim) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
 		want:  figure{Trainings: 2 + 1, Backups: proven()},
 	},
 	{
@@ -91,38 +91,38 @@ var reactions = []reaction{
 		// for, one that a person made in the portal is archived, and so is what the
 		// model container holds of an iteration that was deleted meanwhile.
 		name: "sweep", policy: `{"projects":[{"project":"*","exports":["ONNX"]}]}`,
-		prepare: func(w *world) {
+		prepare: func(w *victim) {
 			w.begin()
-			gone := w.train(w.project).ID
-			require.NoError(w.t, w.service.Export(w.project, gone, "TensorFlow", ""))
-			w.exported(gone)
-			require.NoError(w.t, w.client.DeleteIteration(w.t.Context(), w.project, gone))
-			w.iteration = w.train(w.project).ID
-			require.NoError(w.t, w.service.Export(w.project, w.iteration, "CoreML", ""))
-			w.exported(w.iteration)
-			w.service.StallExports(100)
+			gone := w.Train(w.project).ID
+			require.NoError(w.t, w.Service.Export(w.project, gone, "TensorFlow", ""))
+			w.Exported(w.project, gone)
+			require.NoError(w.t, w.Client.DeleteIteration(w.t.Context(), w.project, gone))
+			w.iteration = w.Train(w.project).ID
+			require.NoError(w.t, w.Service.Export(w.project, w.iteration, "CoreML", ""))
+			w.Exported(w.project, w.iteration)
+			w.Service.StallExports(100)
 		},
-		cause: func(w *world) { w.sweep() },
+		cause: func(w *victim) { w.sweep() },
 		want:  figure{Trainings: 2, Exports: 1, Backups: proven("vanished TensorFlow", "Iteration 2 CoreML", "Iteration 2 ONNX")},
 	},
 	{
 		name: "poison drain", policy: `{"projects":[{"project":"*"}]}`,
-		prepare: func(w *world) {
+		prepare: func(w *victim) {
 			w.begin()
-			w.iteration = w.train(w.project).ID
-			require.NoError(w.t, w.service.Export(w.project, w.iteration, "ONNX", ""))
-			w.exported(w.iteration)
-			_, err := w.poison.Create(w.t.Context(), nil)
+			w.iteration = w.Train(w.project).ID
+			require.NoError(w.t, w.Service.Export(w.project, w.iteration, "ONNX", ""))
+			w.Exported(w.project, w.iteration)
+			_, err := w.Poison.Create(w.t.Context(), nil)
 			require.NoError(w.t, err)
 			for _, text := range []string{
 				sample(w.t, "export-completed.json", w.project, w.iteration, modelURI(w.app, w.project, w.iteration, "ONNX")),
 				`{"version":"2.0"}`,
 			} {
-				_, err := w.poison.EnqueueMessage(w.t.Context(), text, nil)
+				_, err := w.Poison.EnqueueMessage(w.t.Context(), text, nil)
 				require.NoError(w.t, err)
 			}
 		},
-		cause: func(w *world) { w.sweep() },
+		cause: func(w *victim) { w.sweep() },
 		want: figure{Trainings: 1, Backups: proven("Iteration 1 ONNX"), DeadLetters: []string{
 			`malformed notification: type is missing: "{\"version\":\"2.0\"}"`,
 		}},
@@ -139,22 +139,7 @@ func proven(names ...string) map[string]string {
 }
 
 // begin creates a project that tells nobody anything.
-func (w *world) begin() {
+func (w *victim) begin() {
 	w.t.Helper()
-	w.project = w.create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: compact, ExportModelContainerURI: w.models}).ID
-}
-
-// exported waits until all of an iteration's exports are done.
-func (w *world) exported(iteration string) {
-	w.t.Helper()
-	w.within("the export is done", func() bool {
-		list, err := w.client.Exports(w.t.Context(), w.project, iteration)
-		require.NoError(w.t, err)
-		for _, e := range list {
-			if e.Status != customvision.ExportDone {
-				return false
-			}
-		}
-		return assert.NotEmpty(w.t, list)
-	})
+	w.project = w.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.Compact, ExportModelContainerURI: w.Containers.Models.URL()}).ID
 }

@@ -16,6 +16,7 @@ import (
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/figures"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
@@ -27,7 +28,7 @@ import (
 // service, refused ones too.
 func TestCrashAtEveryRequest(t *testing.T) {
 	t.Parallel()
-	newFront(t, azuritetest.Start(t)) // Azurite is up before the worlds begin at once
+	azuritetest.Start(t) // Azurite is up before the worlds begin at once
 	var points, recovered atomic.Int64
 	// Worlds wait most of their time: for a redelivery, for a dead sender's
 	// deadline, for the app's own rate limit.
@@ -42,22 +43,19 @@ func TestCrashAtEveryRequest(t *testing.T) {
 	}
 	for _, r := range reactions {
 		inWorld(r.name, func(t *testing.T) {
-			clean := newWorld(t, r)
-			clean.front.watch(nil)
-			r.cause(clean)
-			sent := clean.front.requests()
+			clean := newVictim(t, r)
+			sent := clean.front.During(func() { r.cause(clean) })
 			require.Equal(t, r.want, clean.settles(), "nobody cut this one")
 			t.Logf("%s: %d requests", r.name, len(sent))
 			for k := 1; k <= len(sent); k++ {
 				for _, s := range []side{before, after} {
 					inWorld(fmt.Sprintf("%s/%s request %d", r.name, s, k), func(t *testing.T) {
 						points.Add(1)
-						w := newWorld(t, r)
+						w := newVictim(t, r)
 						w.crashAt(k, s)
 						r.cause(w)
 						got := w.settles()
-						require.True(t, w.crashed.Load(), "the app was killed")
-						require.Equal(t, r.want, got, sent[k-1])
+						require.Equal(t, r.want, got, sent[k-1].String())
 						recovered.Add(1)
 					})
 				}
@@ -68,63 +66,70 @@ func TestCrashAtEveryRequest(t *testing.T) {
 	figures.Print(t, "%d crash points, %d recovered", points.Load(), recovered.Load())
 }
 
-// world is an app with its surroundings, all of its own but for Azurite.
-type world struct {
+// side of a request at which the app is killed.
+type side string
+
+const (
+	before side = "before"
+	after  side = "after"
+)
+
+// victim is an app with its surroundings, all of its own but for Azurite.
+type victim struct {
 	*app
-	front   *front
+	front   *world.Interceptor
+	doomed  bool // it is to be killed
 	crashed atomic.Bool
 	// What prepare leaves for cause.
 	project, iteration string
 }
 
-func newWorld(t *testing.T, r reaction) *world {
+func newVictim(t *testing.T, r reaction) *victim {
 	t.Helper()
-	f := newFront(t, azuritetest.Start(t))
-	w := &world{front: f, app: newApp(t, options{policy: r.policy, front: f, emulator: emulator.Options{ModelSize: 20_000}, settings: map[string]string{
+	w := &victim{front: world.NewInterceptor(t)}
+	w.front.OneAtATime, w.front.End = true, w.kill
+	w.app = newApp(t, options{policy: r.policy, world: world.Options{Front: w.front, Emulator: emulator.Options{ModelSize: 20_000}}, settings: map[string]string{
 		// A sender is dead after the deadline, 6 s, and the grace.
 		"AzureFunctionsJobHost__functionTimeout":                        "00:00:08",
 		"VISIONKEEPER_INTENT_GRACE":                                     "1s",
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
-	}})}
+	}})
 	r.prepare(w)
 	return w
 }
 
-// crashAt arms the kill: SIGKILL, before or after the k-th request from here on.
-func (w *world) crashAt(k int, at side) {
-	w.front.watch(func(s side) bool {
-		if s != at || len(w.front.sent) != k || w.crashed.Load() {
-			return false
+// crashAt arms the kill, before or after the k-th request from here on.
+func (w *victim) crashAt(k int, at side) {
+	w.doomed = true
+	if at == before {
+		w.front.Use(world.Nth(k, w.front.KillBefore))
+	} else {
+		w.front.Use(world.Nth(k, w.front.KillAfter))
+	}
+}
+
+// kill ends the app by SIGKILL and waits until its successor runs.
+func (w *victim) kill() {
+	pid := w.host.Pid()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		w.t.Errorf("kill the app: %v", err)
+	}
+	for w.host.Pid() == pid {
+		select {
+		case <-w.t.Context().Done():
+			return
+		case <-time.After(time.Millisecond):
 		}
-		pid := w.host.Pid()
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			w.t.Errorf("kill the app: %v", err)
-		}
-		for w.host.Pid() == pid { // until its successor runs
-			select {
-			case <-w.t.Context().Done():
-				return true
-			case <-time.After(time.Millisecond):
-			}
-		}
-		w.crashed.Store(true)
-		return true
-	})
+	}
+	w.crashed.Store(true)
 }
 
 // message puts a message on the queue and waits until a delivery of it succeeds.
-func (w *world) message(text string) {
+func (w *victim) message(text string) {
 	w.t.Helper()
 	had := w.succeeded()
 	w.put(text)
 	w.succeeds(had + 1)
-}
-
-// within waits for a condition longer than a dead sender is waited for, and than
-// any machine is busy.
-func (w *world) within(what string, condition func() bool) {
-	w.t.Helper()
-	require.Eventually(w.t, condition, 2*time.Minute, 100*time.Millisecond, what)
 }
 
 // figure is what may not depend on whether the app was killed. The attempts that
@@ -138,11 +143,11 @@ type figure struct {
 }
 
 // settles sweeps until nothing is open, and tells what there is then.
-func (w *world) settles() figure {
+func (w *victim) settles() figure {
 	w.t.Helper()
 	open := "nothing was looked at"
-	for began := time.Now(); open != "" && time.Since(began) < 2*time.Minute; {
-		w.service.FinishNow(emulator.Scope{})
+	for began := time.Now(); open != "" && time.Since(began) < world.Patience; {
+		w.Service.FinishNow(emulator.Scope{})
 		w.sweep()
 		open = w.open()
 	}
@@ -154,22 +159,24 @@ func (w *world) settles() figure {
 }
 
 // open tells what is not settled; "" when everything is.
-func (w *world) open() string {
+func (w *victim) open() string {
+	if w.doomed && !w.crashed.Load() {
+		return "the app was not killed yet"
+	}
 	if n := w.poisoned(); n > 0 {
 		return fmt.Sprintf("%d poison messages", n)
 	}
-	health, err := w.state.Health(w.t.Context())
-	require.NoError(w.t, err)
+	health := w.Health()
 	if health.Round.IsZero() || len(health.Errors) > 0 || health.Unproven > 0 {
 		return fmt.Sprintf("health: %+v", health)
 	}
-	record := w.app.project(w.project)
+	record := w.Remembered(w.project)
 	for _, training := range record.Trainings {
 		if training.Open() {
 			return "a training is open"
 		}
 	}
-	its, err := w.client.Iterations(w.t.Context(), w.project)
+	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
 	for _, it := range its {
 		if it.Status == customvision.StatusCompleted && (record.Iterations[it.ID] == nil || record.Iterations[it.ID].Settled == nil) {
@@ -179,21 +186,20 @@ func (w *world) open() string {
 	return ""
 }
 
-func (w *world) figure() figure {
+func (w *victim) figure() figure {
 	w.t.Helper()
-	counts := w.service.Counts()
+	counts := w.Service.Counts()
 	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Backups: map[string]string{}}
-	its, err := w.client.Iterations(w.t.Context(), w.project)
+	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
-	list, err := w.archive.Backups(w.t.Context(), "", "")
-	require.NoError(w.t, err)
+	list := w.Backups("", "")
 	for _, b := range list {
 		name := "vanished"
 		if i := slices.IndexFunc(its, func(it customvision.Iteration) bool { return it.ID == b.Iteration }); i >= 0 {
 			name = its[i].Name
 		}
 		verdict := string(b.Verdict)
-		if proof, err := w.archive.Reverify(w.t.Context(), b); err != nil {
+		if proof, err := w.Archive.Reverify(w.t.Context(), b); err != nil {
 			verdict = "counted as " + verdict + ", but: " + err.Error()
 		} else {
 			assert.Equal(w.t, archive.Proven, proof.Verdict)
@@ -201,8 +207,7 @@ func (w *world) figure() figure {
 		f.Backups[name+" "+b.Key.String()] += verdict
 	}
 	assert.Equal(w.t, 2*len(list), w.archived(), "packages and proofs, nothing else, none twice")
-	letters, err := w.state.DeadLetters(w.t.Context())
-	require.NoError(w.t, err)
+	letters := w.Letters()
 	for _, l := range letters {
 		f.DeadLetters = append(f.DeadLetters, fmt.Sprintf("%s: %q", l.Reason, l.Raw))
 	}
@@ -210,10 +215,10 @@ func (w *world) figure() figure {
 }
 
 // archived counts the archive's blobs.
-func (w *world) archived() int {
+func (w *victim) archived() int {
 	w.t.Helper()
 	n := 0
-	pages := w.blobs.NewContainerClient(w.archiveName).NewListBlobsFlatPager(nil)
+	pages := w.Containers.Archive.NewListBlobsFlatPager(nil)
 	for pages.More() {
 		page, err := pages.NextPage(w.t.Context())
 		require.NoError(w.t, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
@@ -16,29 +17,29 @@ const exportsAndRetrain = `{"projects":[{"project":"*","exports":["ONNX","ONNX.O
 
 func TestATrainingLeadsToProvenBackupsOfEveryExport(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, options{policy: exportsAndRetrain, emulator: emulator.Options{TrainTime: 200 * time.Millisecond, ExportTime: 100 * time.Millisecond}})
-	p := a.connect("Kitchen", compact)
-	a.eventually("the connection test is recorded", func() bool { return a.project(p.ID).ConnectionTest != nil })
+	a := newApp(t, options{policy: exportsAndRetrain, world: world.Options{Emulator: emulator.Options{TrainTime: 200 * time.Millisecond, ExportTime: 100 * time.Millisecond}}})
+	p := a.connect("Kitchen", world.Compact)
+	a.Eventually("the connection test is recorded", func() bool { return a.Remembered(p.ID).ConnectionTest != nil })
 
-	it, err := a.client.Train(t.Context(), p.ID, customvision.TrainOptions{})
+	it, err := a.Client.Train(t.Context(), p.ID, customvision.TrainOptions{})
 	require.NoError(t, err)
 	want := map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven, "TensorFlow": archive.Proven}
-	a.eventually("three exports are archived and proven", func() bool { return assert.ObjectsAreEqual(want, a.backups(p.ID, it.ID)) })
-	a.eventually("the iteration settles", func() bool { return a.project(p.ID).Iterations[it.ID].Settled != nil })
-	assert.Equal(t, 3, a.service.Counts()["ExportIteration"], "each export is asked for once, refused ones counted too")
+	a.Eventually("three exports are archived and proven", func() bool { return assert.ObjectsAreEqual(want, a.Verdicts(p.ID, it.ID)) })
+	a.Eventually("the iteration settles", func() bool { return a.Remembered(p.ID).Iterations[it.ID].Settled != nil })
+	assert.Equal(t, 3, a.Service.Counts()["ExportIteration"], "each export is asked for once, refused ones counted too")
 }
 
 func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, options{policy: exportsAndRetrain, emulator: emulator.Options{TrainTime: 200 * time.Millisecond}})
-	p := a.connect("Kitchen", compact)
-	a.eventually("the app knows the project", func() bool { return a.project(p.ID).ConnectionTest != nil })
-	a.service.FailTrainings(5)
-	first, err := a.client.Train(t.Context(), p.ID, customvision.TrainOptions{})
+	a := newApp(t, options{policy: exportsAndRetrain, world: world.Options{Emulator: emulator.Options{TrainTime: 200 * time.Millisecond}}})
+	p := a.connect("Kitchen", world.Compact)
+	a.Eventually("the app knows the project", func() bool { return a.Remembered(p.ID).ConnectionTest != nil })
+	a.Service.FailTrainings(5)
+	first, err := a.Client.Train(t.Context(), p.ID, customvision.TrainOptions{})
 	require.NoError(t, err)
 
-	a.eventually("the retraining has failed too", func() bool {
-		its, err := a.client.Iterations(t.Context(), p.ID)
+	a.Eventually("the retraining has failed too", func() bool {
+		its, err := a.Client.Iterations(t.Context(), p.ID)
 		require.NoError(t, err)
 		failed := 0
 		for _, it := range its {
@@ -50,8 +51,8 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	})
 	a.succeeds(3) // the connection test, and both failures
 	a.sweep()
-	assert.Equal(t, 2, a.service.Counts()["TrainProject"], "the person's training and one answer")
-	trainings := a.project(p.ID).Trainings
+	assert.Equal(t, 2, a.Service.Counts()["TrainProject"], "the person's training and one answer")
+	trainings := a.Remembered(p.ID).Trainings
 	require.Len(t, trainings, 1)
 	assert.Equal(t, first.ID, trainings[0].Cause)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
@@ -33,7 +34,7 @@ func sample(t *testing.T, name, project, iteration, modelURI string) string {
 }
 
 func modelURI(a *app, project, iteration, platform string) string {
-	return a.models + "/" + strings.ReplaceAll(customvision.BlobName(project, iteration, platform), " ", "%20")
+	return a.Containers.Models.URL() + "/" + strings.ReplaceAll(customvision.BlobName(project, iteration, platform), " ", "%20")
 }
 
 // succeeded counts the messages that were dealt with.
@@ -45,7 +46,7 @@ func (a *app) succeeded() int {
 // succeeds waits until n messages were dealt with.
 func (a *app) succeeds(n int) {
 	a.t.Helper()
-	a.eventually(fmt.Sprintf("%d messages are dealt with", n), func() bool { return a.succeeded() >= n })
+	a.Eventually(fmt.Sprintf("%d messages are dealt with", n), func() bool { return a.succeeded() >= n })
 }
 
 func TestTheGuidesSamplesLeadToTheirEffects(t *testing.T) {
@@ -58,23 +59,23 @@ func TestTheGuidesSamplesLeadToTheirEffects(t *testing.T) {
 			t.Parallel()
 			a := newApp(t, options{policy: `{"projects":[{"project":"*","exports":["ONNX"]}]}`})
 			// Without a queue the service itself says nothing: only these messages do.
-			p := a.create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: compact, ExportModelContainerURI: a.models})
+			p := a.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.Compact, ExportModelContainerURI: a.Containers.Models.URL()})
 
 			a.put(encode(sample(t, "connection-test.json", p.ID, "", "")))
 			a.succeeds(1)
-			assert.NotNil(t, a.project(p.ID).ConnectionTest, "the connection test is recorded")
+			assert.NotNil(t, a.Remembered(p.ID).ConnectionTest, "the connection test is recorded")
 
-			it := a.train(p.ID)
-			a.service.StallExports(1)
+			it := a.Train(p.ID)
+			a.Service.StallExports(1)
 			a.put(encode(sample(t, "training-completed.json", p.ID, it.ID, "")))
 			a.succeeds(2)
-			assert.Equal(t, 1, a.service.Counts()["ExportIteration"], "the export is asked for")
-			assert.Empty(t, a.backups(p.ID, it.ID), "the export is not done yet")
+			assert.Equal(t, 1, a.Service.Counts()["ExportIteration"], "the export is asked for")
+			assert.Empty(t, a.Verdicts(p.ID, it.ID), "the export is not done yet")
 
-			require.Equal(t, 1, a.service.FinishNow(emulator.Scope{}), "the export is done now")
+			require.Equal(t, 1, a.Service.FinishNow(emulator.Scope{}), "the export is done now")
 			a.put(encode(sample(t, "export-completed.json", p.ID, it.ID, modelURI(a, p.ID, it.ID, "ONNX"))))
 			a.succeeds(3)
-			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, a.backups(p.ID, it.ID))
+			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, a.Verdicts(p.ID, it.ID))
 			_, failed := a.ended("notifications")
 			assert.Zero(t, failed, "every message succeeds at its first delivery")
 		})
@@ -87,19 +88,18 @@ func TestTheUnfilledSampleBecomesADeadLetter(t *testing.T) {
 	text := sample(t, "export-unfilled.txt", "64b822c5-8082-4b36-a426-27225f4aa18c", "e31a14ab-5d78-4f7b-a267-3a1e4fd8a758", "")
 	a.put(text)
 	a.settles()
-	letters, err := a.state.DeadLetters(t.Context())
-	require.NoError(t, err)
+	letters := a.Letters()
 	require.Len(t, letters, 1)
 	assert.Equal(t, text, string(letters[0].Raw))
 	assert.Contains(t, letters[0].Reason, "malformed")
-	assert.Empty(t, a.service.Counts(), "the service is asked nothing")
+	assert.Empty(t, a.Service.Counts(), "the service is asked nothing")
 }
 
 func TestTheSameMessagesTwiceInAnyOrderAtOnceHaveOneEffect(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, options{policy: exportsAndRetrain, emulator: emulator.Options{ExportTime: 300 * time.Millisecond}})
-	p := a.create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: compact, ExportModelContainerURI: a.models})
-	it := a.train(p.ID)
+	a := newApp(t, options{policy: exportsAndRetrain, world: world.Options{Emulator: emulator.Options{ExportTime: 300 * time.Millisecond}}})
+	p := a.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.Compact, ExportModelContainerURI: a.Containers.Models.URL()})
+	it := a.Train(p.ID)
 	training := sample(t, "training-completed.json", p.ID, it.ID, "")
 	export := sample(t, "export-completed.json", p.ID, it.ID, modelURI(a, p.ID, it.ID, "ONNX"))
 
@@ -109,15 +109,15 @@ func TestTheSameMessagesTwiceInAnyOrderAtOnceHaveOneEffect(t *testing.T) {
 	}
 	senders.Wait()
 	want := map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven, "TensorFlow": archive.Proven}
-	a.eventually("all exports are archived", func() bool {
-		if len(a.backups(p.ID, it.ID)) < len(want) {
+	a.Eventually("all exports are archived", func() bool {
+		if len(a.Verdicts(p.ID, it.ID)) < len(want) {
 			a.put(export) // the service's own later messages
 		}
-		return assert.ObjectsAreEqual(want, a.backups(p.ID, it.ID))
+		return assert.ObjectsAreEqual(want, a.Verdicts(p.ID, it.ID))
 	})
 	a.settles()
-	assert.Equal(t, 3, a.service.Counts()["ExportIteration"])
-	assert.Equal(t, 1, a.service.Counts()["TrainProject"])
+	assert.Equal(t, 3, a.Service.Counts()["ExportIteration"])
+	assert.Equal(t, 1, a.Service.Counts()["TrainProject"])
 }
 
 // TestForgedMessagesLeadNowhere puts messages on the queue that an intruder might
@@ -131,8 +131,8 @@ func TestForgedMessagesLeadNowhere(t *testing.T) {
 		"AzureFunctionsJobHost__extensions__queues__maxDequeueCount":   "2",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00.1",
 	}})
-	p := a.create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: compact})
-	it := a.train(p.ID)
+	p := a.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.Compact})
+	it := a.Train(p.ID)
 	const nobody = "11111111-2222-3333-4444-555555555555"
 	export := func(project, iteration, uri string) string {
 		text, err := json.Marshal(customvision.Notification{Kind: customvision.KindExport, ProjectID: project, IterationID: iteration,
@@ -142,8 +142,8 @@ func TestForgedMessagesLeadNowhere(t *testing.T) {
 	}
 	messages := []string{
 		export(p.ID, it.ID, trap.URL+"/models/"+customvision.BlobName(p.ID, it.ID, "ONNX")),
-		export(p.ID, it.ID, strings.Replace(a.models, "/models-", "/other-", 1)+"/x.ONNX"),
-		export(p.ID, it.ID, a.models+"/../other/x.ONNX"),
+		export(p.ID, it.ID, strings.Replace(a.Containers.Models.URL(), "/models-", "/other-", 1)+"/x.ONNX"),
+		export(p.ID, it.ID, a.Containers.Models.URL()+"/../other/x.ONNX"),
 		export(p.ID, nobody, trap.URL),
 		export(nobody, nobody, trap.URL),
 		`{"version":"1.0","type":"ConnectionTest","Content":{"projectId":"` + nobody + `"}}`,
@@ -157,11 +157,10 @@ func TestForgedMessagesLeadNowhere(t *testing.T) {
 	}
 	a.settles()
 	assert.Zero(t, trapped.Load(), "nobody follows a message's link")
-	assert.Empty(t, a.backups("", ""), "nothing is archived")
-	letters, err := a.state.DeadLetters(t.Context())
-	require.NoError(t, err)
+	assert.Empty(t, a.Verdicts("", ""), "nothing is archived")
+	letters := a.Letters()
 	assert.Len(t, letters, len(messages)-4, "all but those about the real project are dead letters")
-	assert.Empty(t, a.project(nobody).Name, "nothing is remembered of a project that isn't")
+	assert.Empty(t, a.Remembered(nobody).Name, "nothing is remembered of a project that isn't")
 	poison := a.poisoned()
 	assert.Zero(t, poison, "what can't be confirmed is left to the sweep, not to the poison queue")
 }

@@ -3,93 +3,57 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
-	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/funchost"
 	"visionkeeper/dev/leak"
-	"visionkeeper/internal/archive"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
-	"visionkeeper/internal/state"
-	"visionkeeper/internal/storage"
 )
 
-// key is the emulated service's Training-Key: a secret that must never be printed.
-const key = "0123456789abcdef-the-training-key"
+// executable is the app's program for this machine, which `make build` makes.
+var executable string
 
-// compact is the domain General (compact), whose models can be exported.
-const compact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
-
-// laidOut is what `make dist` made for this machine.
-var laidOut string
-
-// TestMain runs the tests in the repository's root, with the app as `make dist`
-// lays it out.
+// TestMain runs the tests in the repository's root, which is the function app,
+// after `make dist`, which builds it.
 func TestMain(m *testing.M) {
 	if err := os.Chdir(".."); err != nil {
 		panic(err)
 	}
-	dir, err := os.MkdirTemp("", "visionkeeper")
-	if err != nil {
-		panic(err)
-	}
-	laidOut = filepath.Join(dir, "app")
-	build := exec.Command("make", "-s", "dist", "DIST="+laidOut, "GOOS="+goEnv("GOHOSTOS"), "GOARCH="+goEnv("GOHOSTARCH"))
-	if out, err := build.CombinedOutput(); err != nil {
+	if out, err := exec.Command("make", "-s", "dist").CombinedOutput(); err != nil {
 		panic("make dist: " + string(out))
 	}
-	code := leak.Run(func() int { return azuritetest.Run(m) })
-	os.RemoveAll(dir)
-	os.Exit(code)
-}
-
-func goEnv(name string) string {
-	out, err := exec.Command("go", "env", name).Output()
-	if err != nil {
+	var err error
+	if executable, err = filepath.Abs("build/visionkeeper"); err != nil {
 		panic(err)
 	}
-	return strings.TrimSpace(string(out))
+	os.Exit(leak.Run(func() int { return azuritetest.Run(m) }))
 }
 
-// app is the real binary under the stand-in for the host, with a real queue and
-// real containers of its own, and the emulated service beside it.
+// override is the setting by which a host starts the program for this machine, in
+// the place of the one that is published.
+const override = "AzureFunctionsJobHost__customHandler__description__defaultExecutablePath"
+
+// app is the real binary under the stand-in for the host, in a world.
 type app struct {
+	*world.World
 	t       *testing.T
-	service *emulator.Server
-	client  *customvision.Client
 	host    *funchost.Host
 	printed *buffer
-
-	queue    *azqueue.QueueClient
-	poison   *azqueue.QueueClient
-	queueURL string
-	models   string // the model container's URL
-	archive  *archive.Archive
-	state    *state.Store
-	blobs    *service.Client // of the archive's account
-	// archiveName is the container's.
-	archiveName string
-	hosting     funchost.Options
+	hosting funchost.Options
 
 	mu          sync.Mutex
 	invocations []funchost.Invocation
@@ -99,107 +63,43 @@ type app struct {
 type options struct {
 	policy   string            // policy.json; "" keeps the one that ships
 	settings map[string]string // further settings; "" removes one
-	emulator emulator.Options
-	// Connection strings of the three accounts; "" takes the shared Azurite's.
-	customer, archive, service string
-	front                      *front // everything is reached through it; nil for none
+	world    world.Options
 }
-
-// named makes a client of storage that can be told from the app's.
-var named = &azcore.ClientOptions{Telemetry: policy.TelemetryOptions{ApplicationID: "test"}}
 
 func newApp(t *testing.T, o options) *app {
 	t.Helper()
-	if o.customer == "" {
-		server := azuritetest.Start(t)
-		o.customer, o.archive, o.service = server.ConnectionString(azurite.Customer), server.ConnectionString(azurite.Archive), server.ConnectionString(azurite.Service)
+	if o.world.Emulator.ModelSize == 0 {
+		o.world.Emulator.ModelSize = 100_000
 	}
-	if o.front != nil {
-		o.customer, o.archive, o.service = o.front.replace.Replace(o.customer), o.front.replace.Replace(o.archive), o.front.replace.Replace(o.service)
-	}
-	customer, archives := open(t, o.customer), open(t, o.archive)
-	a := &app{t: t, printed: &buffer{}}
-
-	o.emulator.Key = key
-	o.emulator.Storage, o.emulator.ServiceStorage = customer, open(t, o.service)
-	o.emulator.NoValidation = true
-	if o.emulator.ModelSize == 0 {
-		o.emulator.ModelSize = 100_000
-	}
-	var err error
-	a.service, err = emulator.New(o.emulator)
-	require.NoError(t, err)
-	t.Cleanup(a.service.Close)
-	api := httptest.NewServer(a.service)
-	t.Cleanup(api.Close)
-	endpoint := api.URL
-	if o.front != nil {
-		endpoint = o.front.before(api.URL)
-	}
-	a.client, err = customvision.NewClientWithKey(api.URL, key, &customvision.ClientOptions{RatePerSecond: -1})
-	require.NoError(t, err)
-
-	settings := map[string]string{
+	a := &app{World: world.New(t, o.world), t: t, printed: &buffer{}}
+	settings := a.Settings()
+	maps.Copy(settings, map[string]string{
 		"FUNCTIONS_WORKER_RUNTIME": "custom",
-		"AzureWebJobsStorage":      o.archive,
-		"CustomVisionStorage":      o.customer,
-		"ArchiveStorage":           o.archive,
-		"CUSTOMVISION_ENDPOINT":    endpoint,
-		"CUSTOMVISION_KEY":         key,
-		"NOTIFICATION_QUEUE":       azuritetest.Name("notifications"),
-		"MODEL_CONTAINER":          azuritetest.Name("models"),
-		"ARCHIVE_CONTAINER":        azuritetest.Name("archive"),
-		"STATE_CONTAINER":          azuritetest.Name("state"),
 		"SWEEP_SCHEDULE":           "0 0 0 1 1 *", // by hand in tests
-
-		"VISIONKEEPER_LOOK_INTERVAL":                                    "100ms",
+		override:                   executable,
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:01",
-	}
-	queues, err := customer.Queue(named)
-	require.NoError(t, err)
-	a.queue = queues.NewQueueClient(settings["NOTIFICATION_QUEUE"])
-	a.poison = queues.NewQueueClient(settings["NOTIFICATION_QUEUE"] + "-poison")
-	_, err = a.queue.Create(t.Context(), nil)
-	require.NoError(t, err)
-	modelBlobs, err := customer.Blob(named)
-	require.NoError(t, err)
-	a.blobs, err = archives.Blob(named)
-	require.NoError(t, err)
-	create := func(c *service.Client, name string) {
-		_, err := c.CreateContainer(t.Context(), name, nil)
-		require.NoError(t, err)
-	}
-	create(modelBlobs, settings["MODEL_CONTAINER"])
-	create(a.blobs, settings["ARCHIVE_CONTAINER"])
-	create(a.blobs, settings["STATE_CONTAINER"])
-	a.queueURL, a.models = a.queue.URL(), modelBlobs.NewContainerClient(settings["MODEL_CONTAINER"]).URL()
-	a.archiveName = settings["ARCHIVE_CONTAINER"]
-	a.archive = archive.Open(a.blobs, a.archiveName, archive.Options{})
-	a.state = state.Open(a.blobs, settings["STATE_CONTAINER"])
-
-	for name, value := range o.settings {
-		settings[name] = value
-	}
-	for name, value := range settings {
-		if value == "" {
-			delete(settings, name)
-		}
-	}
-	root := filepath.Join(t.TempDir(), "app")
-	withoutForks(func() { err = os.CopyFS(root, os.DirFS(laidOut)) })
-	require.NoError(t, err)
-	if o.policy != "" {
-		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(o.policy), 0o644))
-	}
+	})
+	maps.Copy(settings, o.settings)
 	var env []string
 	for name, value := range settings {
-		env = append(env, name+"="+value)
+		if value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	root := t.TempDir()
+	for _, name := range published {
+		if name != "visionkeeper" {
+			copyFile(t, name, filepath.Join(root, name))
+		}
+	}
+	if o.policy != "" {
+		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(o.policy), 0o644))
 	}
 	a.hosting = funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked}
 	a.host = a.another()
 	t.Cleanup(func() {
-		for _, secret := range slices.Concat([]string{key, "AccountKey=", "sig="}, customer.Secrets(), archives.Secrets()) {
+		for _, secret := range slices.Concat([]string{world.Key, "AccountKey=", "sig="}, a.Customer.Secrets(), a.Archives.Secrets()) {
 			assert.NotContains(t, a.printed.String(), secret, "no secret is ever printed")
 		}
 		if t.Failed() {
@@ -209,19 +109,12 @@ func newApp(t *testing.T, o options) *app {
 	return a
 }
 
-// withoutForks writes programs: a process forked meanwhile would inherit them open
-// for writing, and for as long nobody could start them ("text file busy").
-func withoutForks(write func()) {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	write()
-}
-
-func open(t *testing.T, connection string) storage.Account {
+func copyFile(t *testing.T, from, to string) {
 	t.Helper()
-	account, err := storage.ParseConnectionString(connection)
+	data, err := os.ReadFile(from)
 	require.NoError(t, err)
-	return account
+	require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
+	require.NoError(t, os.WriteFile(to, data, 0o644))
 }
 
 // another starts a host of the same app, as the platform does on another machine.
@@ -254,47 +147,25 @@ func (a *app) ended(function string) (all, failed int) {
 	return all, failed
 }
 
-// create creates a project.
-func (a *app) create(o customvision.CreateProjectOptions) customvision.Project {
-	a.t.Helper()
-	p, err := a.client.CreateProject(a.t.Context(), o)
-	require.NoError(a.t, err)
-	require.Equal(a.t, o.NotificationQueueURI, p.Settings.NotificationQueueURI, "the service keeps the queue")
-	return p
-}
-
 // connect creates a project with queue and container.
 func (a *app) connect(name, domain string) customvision.Project {
 	a.t.Helper()
-	return a.create(customvision.CreateProjectOptions{
-		Name: name, DomainID: domain, ExportModelContainerURI: a.models, NotificationQueueURI: a.queueURL,
+	return a.Create(customvision.CreateProjectOptions{
+		Name: name, DomainID: domain, ExportModelContainerURI: a.Containers.Models.URL(), NotificationQueueURI: a.Queue.URL(),
 	})
-}
-
-// train trains a project as a person would, changed or not, and waits for the end.
-func (a *app) train(project string) customvision.Iteration {
-	a.t.Helper()
-	it, err := a.client.Train(a.t.Context(), project, customvision.TrainOptions{Force: true})
-	require.NoError(a.t, err)
-	a.eventually("the training ends", func() bool {
-		it, err = a.client.Iteration(a.t.Context(), project, it.ID)
-		require.NoError(a.t, err)
-		return it.Status != customvision.StatusTraining
-	})
-	return it
 }
 
 // put puts a message on the queue as it is.
 func (a *app) put(text string) {
 	a.t.Helper()
-	_, err := a.queue.EnqueueMessage(a.t.Context(), text, nil)
+	_, err := a.Queue.EnqueueMessage(a.t.Context(), text, nil)
 	require.NoError(a.t, err)
 }
 
 // poisoned counts the messages in the poison queue.
 func (a *app) poisoned() int {
 	a.t.Helper()
-	p, err := a.poison.GetProperties(a.t.Context(), nil)
+	p, err := a.Poison.GetProperties(a.t.Context(), nil)
 	if queueerror.HasCode(err, queueerror.QueueNotFound) {
 		return 0
 	}
@@ -302,37 +173,11 @@ func (a *app) poisoned() int {
 	return int(*p.ApproximateMessagesCount)
 }
 
-// backups are the archive's packages of an iteration by name and verdict.
-func (a *app) backups(project, iteration string) map[string]archive.Verdict {
-	a.t.Helper()
-	list, err := a.archive.Backups(a.t.Context(), project, iteration)
-	require.NoError(a.t, err)
-	found := map[string]archive.Verdict{}
-	for _, b := range list {
-		found[b.Key.String()] = b.Verdict
-	}
-	return found
-}
-
-// project is the state of a project.
-func (a *app) project(id string) state.Project {
-	a.t.Helper()
-	r, err := a.state.Load(a.t.Context(), id)
-	require.NoError(a.t, err)
-	return r.Project
-}
-
-// eventually waits for a condition.
-func (a *app) eventually(what string, condition func() bool) {
-	a.t.Helper()
-	require.Eventually(a.t, condition, 60*time.Second, 50*time.Millisecond, what)
-}
-
 // settles waits until the queue is empty and every invocation so far was answered.
 func (a *app) settles() {
 	a.t.Helper()
-	a.eventually("the queue runs empty", func() bool {
-		p, err := a.queue.GetProperties(a.t.Context(), nil)
+	a.Eventually("the queue runs empty", func() bool {
+		p, err := a.Queue.GetProperties(a.t.Context(), nil)
 		require.NoError(a.t, err)
 		return *p.ApproximateMessagesCount == 0
 	})
@@ -364,5 +209,5 @@ func (a *app) sweep() {
 	require.NoError(a.t, err)
 	resp.Body.Close()
 	require.Equal(a.t, http.StatusAccepted, resp.StatusCode)
-	a.eventually("the sweep ends", func() bool { all, _ := a.ended("sweep"); return all > begun })
+	a.Eventually("the sweep ends", func() bool { all, _ := a.ended("sweep"); return all > begun })
 }

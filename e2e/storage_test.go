@@ -1,35 +1,32 @@
 package e2e
 
 import (
-	"net"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
 // TestDevelopmentStorageServesEverywhere runs the app, the host and the emulated
 // service with UseDevelopmentStorage=true, which means Azurite on its own ports.
 func TestDevelopmentStorageServesEverywhere(t *testing.T) {
-	for _, port := range []string{"10000", "10001"} {
-		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err != nil {
-			t.Skipf("port %s is taken: UseDevelopmentStorage=true has no other", port)
-		}
-		listener.Close()
-	}
+	t.Parallel()
 	server, err := azurite.Start(t.Context(), azurite.Options{BlobPort: 10000, QueuePort: 10001})
+	if err != nil && strings.Contains(err.Error(), "EADDRINUSE") {
+		t.Skipf("UseDevelopmentStorage=true has no other ports: %v", err)
+	}
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 
-	const development = "UseDevelopmentStorage=true"
-	a := newApp(t, options{customer: development, archive: development, service: development})
-	p := a.connect("Kitchen", compact)
-	it := a.train(p.ID)
-	a.eventually("the exports are archived", func() bool {
-		return assert.ObjectsAreEqual(map[string]archive.Verdict{"ONNX": archive.Proven, "TensorFlow": archive.Proven}, a.backups(p.ID, it.ID))
+	a := newApp(t, options{world: world.Options{Connections: func(string) string { return "UseDevelopmentStorage=true" }}})
+	p := a.connect("Kitchen", world.Compact)
+	it := a.Train(p.ID)
+	a.Eventually("the exports are archived", func() bool {
+		return assert.ObjectsAreEqual(map[string]archive.Verdict{"ONNX": archive.Proven, "TensorFlow": archive.Proven}, a.Verdicts(p.ID, it.ID))
 	})
 }

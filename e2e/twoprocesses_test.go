@@ -16,11 +16,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/figures"
 	"visionkeeper/dev/funchost"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
@@ -32,7 +32,7 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, options{
 		policy:   `{"projects":[{"project":"*","iterations":["all"],"exports":["ONNX","ONNX.ONNXFloat16","TensorFlow"],"retrain":{"afterFailure":1}}]}`,
-		emulator: emulator.Options{ModelSize: 20_000, ExportTime: 300 * time.Millisecond},
+		world:    world.Options{Emulator: emulator.Options{ModelSize: 20_000, ExportTime: 300 * time.Millisecond}},
 		settings: map[string]string{"AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "1000"},
 	})
 	wanted := map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven, "TensorFlow": archive.Proven}
@@ -46,22 +46,22 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 	}
 	begin := func(name string) string {
 		// Without a queue the service says nothing of its own.
-		p := a.create(customvision.CreateProjectOptions{Name: name, DomainID: compact, ExportModelContainerURI: a.models}).ID
+		p := a.Create(customvision.CreateProjectOptions{Name: name, DomainID: world.Compact, ExportModelContainerURI: a.Containers.Models.URL()}).ID
 		projects = append(projects, p)
 		return p
 	}
 	for i := range 2 {
 		p := begin(fmt.Sprintf("Garden %d", i))
 		a.put(sample(t, "connection-test.json", p, "", ""))
-		a.eventually("the app knows the project", func() bool { return a.project(p).ConnectionTest != nil })
-		a.service.FailTrainings(1)
-		tell(20, sample(t, "training-failed.json", p, a.train(p).ID, ""))
+		a.Eventually("the app knows the project", func() bool { return a.Remembered(p).ConnectionTest != nil })
+		a.Service.FailTrainings(1)
+		tell(20, sample(t, "training-failed.json", p, a.Train(p).ID, ""))
 	}
 	// Three whose trainings, one, two and one, were completed.
 	for i, trainings := range []int{1, 2, 1} {
 		p := begin(fmt.Sprintf("Kitchen %d", i))
 		for range trainings {
-			it := a.train(p)
+			it := a.Train(p)
 			tell(10, sample(t, "training-completed.json", p, it.ID, ""))
 			tell(20, sample(t, "export-completed.json", p, it.ID, modelURI(a, p, it.ID, "ONNX")))
 			tell(10, sample(t, "export-completed.json", p, it.ID, modelURI(a, p, it.ID, "TensorFlow")))
@@ -76,10 +76,9 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 	}
 
 	// The other machine has a queue of its own, and all else in common with the first.
-	queues, err := open(t, azuritetest.Start(t).ConnectionString(azurite.Customer)).Queue(named)
-	require.NoError(t, err)
+	queues := a.Customer.Queues(nil)
 	other := azuritetest.Name("notifications")
-	_, err = queues.CreateQueue(t.Context(), other, nil)
+	_, err := queues.CreateQueue(t.Context(), other, nil)
 	require.NoError(t, err)
 	var there atomic.Int64 // messages dealt with by the other machine
 	invoked := a.hosting.OnInvocation
@@ -98,13 +97,13 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 			require.NoError(t, err)
 			resp.Body.Close()
 		}
-		require.Eventually(t, func() bool { all, _ := a.ended("sweep"); return all == begun+len(hosts) }, 2*time.Minute, 50*time.Millisecond, "both sweeps end")
+		a.Eventually("both sweeps end", func() bool { all, _ := a.ended("sweep"); return all == begun+len(hosts) })
 	}
 	a.settles()
 	knew := a.succeeded()
 
 	var senders sync.WaitGroup
-	for machine, queue := range []*azqueue.QueueClient{a.queue, queues.NewQueueClient(other)} {
+	for machine, queue := range []*azqueue.QueueClient{a.Queue, queues.NewQueueClient(other)} {
 		order := rand.New(rand.NewPCG(seed, uint64(machine))).Perm(len(messages))
 		for n := range 4 {
 			senders.Go(func() {
@@ -118,17 +117,17 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 	senders.Wait()
 	archived := func() (missing int) {
 		for _, p := range projects {
-			its, err := a.client.Iterations(t.Context(), p)
+			its, err := a.Client.Iterations(t.Context(), p)
 			require.NoError(t, err)
 			for _, it := range its {
-				if it.Status == customvision.StatusCompleted && !assert.ObjectsAreEqual(wanted, a.backups(p, it.ID)) {
+				if it.Status == customvision.StatusCompleted && !assert.ObjectsAreEqual(wanted, a.Verdicts(p, it.ID)) {
 					missing++
 				}
 			}
 		}
 		return missing
 	}
-	for began := time.Now(); time.Since(began) < 3*time.Minute; {
+	for began := time.Now(); time.Since(began) < world.Patience; {
 		sweep()
 		if a.succeeded() >= knew+2*len(messages) && archived() == 0 {
 			break
@@ -137,13 +136,12 @@ func TestTwoProcessesHaveEachEffectOnce(t *testing.T) {
 	sweep()
 	here := a.succeeded() - knew - int(there.Load())
 	figures.Print(t, "seed %d: %d messages dealt with by one process, %d by the other; %d trainings, %d exports",
-		seed, here, there.Load(), a.service.Counts()["TrainProject"], a.service.Counts()["ExportIteration"])
+		seed, here, there.Load(), a.Service.Counts()["TrainProject"], a.Service.Counts()["ExportIteration"])
 	assert.Equal(t, len(messages), here, "every message succeeds, once, here")
 	assert.Equal(t, len(messages), int(there.Load()), "and there")
 	assert.Zero(t, archived(), "every iteration has all its backups")
-	assert.Equal(t, 6+2, a.service.Counts()["TrainProject"], "the test's own, and one answer to each failure")
-	assert.Equal(t, 6*len(wanted), a.service.Counts()["ExportIteration"], "each export is asked for once, refused ones counted too")
-	list, err := a.archive.Backups(t.Context(), "", "")
-	require.NoError(t, err)
+	assert.Equal(t, 6+2, a.Service.Counts()["TrainProject"], "the test's own, and one answer to each failure")
+	assert.Equal(t, 6*len(wanted), a.Service.Counts()["ExportIteration"], "each export is asked for once, refused ones counted too")
+	list := a.Backups("", "")
 	assert.Len(t, list, 6*len(wanted), "and archived once")
 }

@@ -2,11 +2,13 @@ package functions_test
 
 import (
 	"encoding/base64"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
@@ -76,19 +78,19 @@ collect: state PUT         ok     ok     ok     ok     ok     ok     ok     ok  
 `
 
 // faults by their name in the table.
-var faults = map[string]fault{
-	"429": answer(429, 0), "wait": answer(429, 1), "500": answer(500, 0), "503": answer(503, 0), "always": answer(500, 0),
-	"401": answer(401, 0), "404": answer(404, 0), "409": answer(409, 0), "412": answer(412, 0),
-	"reset": reset, "lost": lost, "slow": slow, "cut": truncated, "short": short, "flip": flipped, "head": flippedHead,
+var faults = map[string]world.Fault{
+	"429": world.Refuse(429), "wait": world.Throttle(time.Second), "500": world.Refuse(500), "503": world.Refuse(503), "always": world.Refuse(500),
+	"401": world.Refuse(401), "404": world.Refuse(404), "409": world.Refuse(409), "412": world.Refuse(412),
+	"reset": world.Break, "lost": world.Lose, "slow": world.Slow, "cut": world.Cut, "short": world.Short, "flip": world.Flip, "head": flippedHead,
 }
 
 // story leads the app to an operation.
 type story struct {
 	setting setting
-	begin   func(*world) customvision.Notification // before the faults
-	meets   func(*world, string)                   // hears of every operation, before it is done
-	sweeps  bool                                   // its first run is a sweep, not a message
-	open    bool                                   // no completed iteration is there to be settled
+	begin   func(*app) customvision.Notification // before the faults
+	meets   func(*app, string)                   // hears of every operation, before it is done
+	sweeps  bool                                 // its first run is a sweep, not a message
+	open    bool                                 // no completed iteration is there to be settled
 }
 
 const (
@@ -97,22 +99,22 @@ const (
 )
 
 // exported is a project whose export a person has made.
-func exported(w *world) customvision.Notification {
+func exported(w *app) customvision.Notification {
 	it := w.train()
 	w.export(it)
 	return customvision.Notification{Kind: customvision.KindExport, ProjectID: w.project, IterationID: it,
-		ExportStatus: customvision.NotifiedExportCompleted, ModelURI: w.modelURL}
+		ExportStatus: customvision.NotifiedExportCompleted, ModelURI: w.Containers.Models.URL()}
 }
 
 // exportedTwice is one with exports of two platforms.
-func exportedTwice(w *world) customvision.Notification {
+func exportedTwice(w *app) customvision.Notification {
 	n := exported(w)
-	require.NoError(w.t, w.service.Export(w.project, n.IterationID, "TensorFlow", ""))
-	w.service.Advance(exportTime)
+	require.NoError(w.t, w.Service.Export(w.project, n.IterationID, "TensorFlow", ""))
+	w.Service.Advance(world.ExportTime)
 	return n
 }
 
-func trained(w *world) customvision.Notification {
+func trained(w *app) customvision.Notification {
 	return customvision.Notification{Kind: customvision.KindTraining, ProjectID: w.project, IterationID: w.train(), TrainingStatus: customvision.NotifiedTrainingCompleted}
 }
 
@@ -120,22 +122,22 @@ func trained(w *world) customvision.Notification {
 var noNotification = base64.StdEncoding.EncodeToString([]byte("no notification"))
 
 // exportedAndPoisoned leaves a poison message to the sweep, besides the export.
-func exportedAndPoisoned(w *world) customvision.Notification {
-	_, err := w.poison.EnqueueMessage(w.t.Context(), noNotification, nil)
+func exportedAndPoisoned(w *app) customvision.Notification {
+	_, err := w.Poison.EnqueueMessage(w.t.Context(), noNotification, nil)
 	require.NoError(w.t, err)
 	return exported(w)
 }
 
 // proven proves what the archive holds before the app does, as another process
 // may that archives the same.
-func proven(w *world, operation string) {
+func proven(w *app, operation string) {
 	if operation != "proof PUT" {
 		return
 	}
-	list, err := w.archive.Backups(w.t.Context(), "", "")
+	list, err := w.Archive.Backups(w.t.Context(), "", "")
 	assert.NoError(w.t, err)
 	for _, b := range list {
-		_, err := w.archive.Verify(w.t.Context(), b, archive.Facts{})
+		_, err := w.Archive.Verify(w.t.Context(), b, archive.Facts{})
 		assert.NoError(w.t, err)
 	}
 }
@@ -153,19 +155,19 @@ var stories = map[string]story{
 	"blocks":   {setting: setting{policy: onnx, container: true, archive: archive.Options{SyncCopyLimit: 1, BlockSize: 12_000}}, begin: exported},
 	"artifact": {setting: setting{policy: onnx, emulator: relative()}, begin: exported},
 	"export":   {setting: setting{policy: onnx, container: true}, begin: trained},
-	"retrain": {setting: setting{policy: retrained}, open: true, begin: func(w *world) customvision.Notification {
-		w.service.FailTrainings(1)
+	"retrain": {setting: setting{policy: retrained}, open: true, begin: func(w *app) customvision.Notification {
+		w.Service.FailTrainings(1)
 		return trained(w)
 	}},
 	"sweep": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: exportedAndPoisoned},
-	"buried": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: func(w *world) customvision.Notification {
-		_, err := w.state.Bury(w.t.Context(), []byte(noNotification), "it came before", w.service.Now())
+	"buried": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: func(w *app) customvision.Notification {
+		_, err := w.State.Bury(w.t.Context(), []byte(noNotification), "it came before", w.Service.Now())
 		require.NoError(w.t, err)
 		return exportedAndPoisoned(w)
 	}},
-	"collect": {setting: setting{policy: onnx, container: true}, sweeps: true, open: true, begin: func(w *world) customvision.Notification {
+	"collect": {setting: setting{policy: onnx, container: true}, sweeps: true, open: true, begin: func(w *app) customvision.Notification {
 		n := exported(w)
-		require.NoError(w.t, w.client.DeleteIteration(w.t.Context(), w.project, n.IterationID))
+		require.NoError(w.t, w.Client.DeleteIteration(w.t.Context(), w.project, n.IterationID))
 		return n
 	}},
 }

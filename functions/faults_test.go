@@ -1,10 +1,8 @@
 package functions_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"io"
 	"maps"
 	"net/http"
 	"regexp"
@@ -13,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/figures"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/state"
 )
@@ -38,34 +36,12 @@ type cell struct {
 
 // flippedHead has one wrong byte near the beginning: of a package in its first
 // entry's own header, of which the zip format has no checksum.
-var flippedHead = spoilt(func(_ context.Context, resp *http.Response, body []byte) {
+var flippedHead = world.Spoil(func(body []byte) []byte {
 	if len(body) > 35 {
 		body[35] ^= 1
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return body
 })
-
-// from lets requests pass before the n-th.
-func from(n int, f fault) fault {
-	var met atomic.Int64
-	return func(req *http.Request, do func(*http.Request) (*http.Response, error)) (*http.Response, error) {
-		if met.Add(1) < int64(n) {
-			return do(req)
-		}
-		return f(req, do)
-	}
-}
-
-// operation names a request for the table, which tells those that a download link
-// leads to from those to the model container.
-func (w *world) operation(req *http.Request) string {
-	operation := w.names.operation(req)
-	link := cmp.Or(req.Header.Get("x-ms-copy-source"), req.URL.Path)
-	if (operation == "source GET" || operation == "copy") && !strings.Contains(link, "/"+w.names.models+"/") {
-		return "download: " + operation
-	}
-	return operation
-}
 
 // end is what a story comes to.
 type end struct {
@@ -80,43 +56,35 @@ type end struct {
 	swept     bool
 }
 
-func (w *world) end(iteration string) end {
-	e := end{backups: map[string]int{}, exports: w.service.Counts()["ExportIteration"], trainings: w.service.Counts()["TrainProject"]}
-	list, err := w.archive.Backups(w.t.Context(), "", "")
-	require.NoError(w.t, err)
-	for _, b := range list {
+func (w *app) end(iteration string) end {
+	e := end{backups: map[string]int{}, exports: w.Service.Counts()["ExportIteration"], trainings: w.Service.Counts()["TrainProject"]}
+	for _, b := range w.kept() {
 		switch {
 		case b.Verdict.Counts():
 			e.backups[b.Key.String()]++
-			_, err := w.archive.Reverify(w.t.Context(), b)
+			_, err := w.Archive.Reverify(w.t.Context(), b)
 			assert.NoError(w.t, err, "it counts, so it has the bytes that its proof tells of")
 		case b.Verdict == archive.Damaged:
 			e.damaged++
 		}
 	}
-	r, err := w.state.Load(w.t.Context(), w.project)
-	require.NoError(w.t, err)
+	r := w.Remembered(w.project)
 	for id, it := range r.Iterations {
 		e.settled = e.settled || id == iteration && it.Settled != nil
-		for name, x := range it.Exports {
-			if x.Blocked+x.Refused != "" {
-				e.blocked = append(e.blocked, name)
-			}
-		}
 	}
-	for _, t := range r.Trainings {
-		if t.Refused != "" && !slices.ContainsFunc(r.Trainings, func(o *state.Training) bool { return o.Cause == t.Cause && o.Result != "" }) {
+	for _, c := range r.Conditions {
+		switch {
+		case c.Code == state.TrainingRefused:
 			e.blocked = append(e.blocked, "training")
+		case c.Export != "":
+			e.blocked = append(e.blocked, c.Export)
 		}
 	}
-	letters, err := w.state.DeadLetters(w.t.Context())
-	require.NoError(w.t, err)
-	e.buried = len(letters)
-	queue, err := w.poison.GetProperties(w.t.Context(), nil)
+	e.buried = len(w.Letters())
+	queue, err := w.Poison.GetProperties(w.t.Context(), nil)
 	require.NoError(w.t, err)
 	e.poison = int(*queue.ApproximateMessagesCount)
-	health, err := w.state.Health(w.t.Context())
-	require.NoError(w.t, err)
+	health := w.Health()
 	e.swept = !health.Round.IsZero() && len(health.Errors) == 0
 	return e
 }
@@ -125,40 +93,28 @@ func (w *world) end(iteration string) end {
 // and what it all came to once the fault was gone.
 func (c cell) play(t *testing.T) (end, error) {
 	if c.fault == "slow" {
-		c.story.setting.tryTimeout = time.Second
+		c.story.setting.tryTimeout = 3 * time.Second
 	}
 	c.story.setting.emulator.Logf = t.Logf
 	w := newWorld(t, c.story.setting)
 	n := c.story.begin(w)
-	w.line.asked(func(req *http.Request) {
-		c.meets(w.operation(req))
-		if c.story.meets != nil {
-			c.story.meets(w, w.operation(req))
-		}
-	})
-	times := c.nth
-	if c.fault == "always" {
-		times = -1
-	}
-	if c.operation != "" {
-		w.line.spoil(c.operation, from(c.nth, faults[c.fault]), times)
-	}
+	w.line.Use(c.watching(w, c.spoiling(w)))
 	ctx := t.Context()
 	if c.fault == "slow" && c.expected == "again" { // nothing but the end of the invocation ends it
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 3*time.Second)
+		ctx, cancel = context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 	}
 	var err error
-	if c.story.sweeps {
-		err = w.sweep(ctx)
-	} else {
-		err = w.tell(ctx, n)
-	}
-	met, waited := w.line.mend()
-	if c.operation != "" && assert.GreaterOrEqual(t, met, c.nth, "the operation was never called so often") && c.fault == "wait" && c.nth == 1 {
-		assert.GreaterOrEqual(t, waited, time.Second, "as long as Retry-After says")
-	}
+	sent := w.line.During(func() {
+		if c.story.sweeps {
+			err = w.sweep(ctx)
+		} else {
+			err = w.tell(ctx, n)
+		}
+	})
+	w.line.Use(c.watching(w, world.Pass))
+	c.wasMet(t, w, sent)
 
 	w.options.Times.IntentGrace = -time.Hour // as if the first run's process were long gone
 	w.restart()
@@ -166,10 +122,51 @@ func (c cell) play(t *testing.T) (end, error) {
 		assert.NoError(t, w.tell(t.Context(), n), "delivered again")
 	}
 	for range 2 {
-		w.service.Advance(trainTime)
+		w.Service.Advance(world.TrainTime)
 		assert.NoError(t, w.sweep(t.Context()), "the sweep after it")
 	}
 	return w.end(n.IterationID), err
+}
+
+// watching hears of every operation before a Fault deals with it.
+func (c cell) watching(w *app, f world.Fault) world.Fault {
+	return func(req *http.Request, send world.Send) (*http.Response, error) {
+		operation := w.operation(req)
+		c.meets(operation)
+		if c.story.meets != nil {
+			c.story.meets(w, operation)
+		}
+		return f(req, send)
+	}
+}
+
+// spoiling is the cell's fault at the operation's n-th request.
+func (c cell) spoiling(w *app) world.Fault {
+	if c.operation == "" {
+		return world.Pass
+	}
+	nth := world.Nth
+	if c.fault == "always" {
+		nth = world.From
+	}
+	return world.On(w.is(c.operation), nth(c.nth, faults[c.fault]))
+}
+
+// wasMet checks that the operation was called so often, and that it was repeated
+// when Retry-After says.
+func (c cell) wasMet(t *testing.T, w *app, sent []world.Request) {
+	if c.operation == "" {
+		return
+	}
+	met := slices.DeleteFunc(sent, func(r world.Request) bool { return !w.is(c.operation)(r.Request) })
+	if !assert.GreaterOrEqual(t, len(met), c.nth, "the operation was never called so often") || c.fault != "wait" || c.nth > 1 {
+		return
+	}
+	waited := time.Duration(0)
+	if again := slices.IndexFunc(met[1:], func(r world.Request) bool { return r.URL.String() == met[0].URL.String() }); again >= 0 {
+		waited = met[1:][again].At.Sub(met[0].At)
+	}
+	assert.GreaterOrEqual(t, waited, time.Second, "as long as Retry-After says")
 }
 
 // judge names an outcome, and checks that it is as good an end as without fault.
@@ -215,10 +212,15 @@ func TestEveryFaultOfEveryOperation(t *testing.T) {
 		defer mu.Unlock()
 		met[operation] = true
 	}
-	// Cells wait most of their time: for the next try, for a deadline.
-	places := make(chan struct{}, 3*runtime.GOMAXPROCS(0))
+	// Those that wait for a deadline hold nobody up. The deadlines are longer than
+	// what comes before the fault takes on a busy machine.
+	places, waiting := make(chan struct{}, 3*runtime.GOMAXPROCS(0)), make(chan struct{}, 8*runtime.GOMAXPROCS(0))
 	var cells sync.WaitGroup
 	play := func(name string, run func(t *testing.T)) {
+		places := places
+		if strings.HasSuffix(name, " slow") {
+			places = waiting
+		}
 		cells.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()

@@ -2,13 +2,11 @@ package functions_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +17,11 @@ import (
 
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/figures"
+	"visionkeeper/dev/world"
 	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/state"
 )
 
@@ -81,32 +81,32 @@ const (
 
 // endAs delivers each message twice, the second time for the last time, and
 // checks what it comes to.
-func (w *world) endAs(end ending, messages map[string][]byte) {
+func (w *app) endAs(end ending, texts map[string][]byte) {
 	w.t.Helper()
-	for name, text := range messages {
+	for name, text := range texts {
 		var printed bytes.Buffer
 		log := handler.NewLog(&printed, &printed)
 		ctx := log.WithContext(w.t.Context())
-		first := w.messages.Deal(ctx, text, false)
-		assert.NoError(w.t, w.messages.Deal(ctx, text, true), name)
+		first := w.messages.Deal(ctx, messages.Message{Raw: text})
+		assert.NoError(w.t, w.messages.Deal(ctx, messages.Message{Raw: text, Last: true}), name)
 		if end == swept {
 			assert.ErrorContains(w.t, first, "the service does not show yet what the message claims", name)
-			assert.Regexp(w.t, `"level":"warn","error":"the service does not show yet what the message claims: .*"message":"left to the sweep"`, printed.String(), name)
+			assert.Regexp(w.t, `"level":"warn","error":"the service does not show yet what the message claims: .*"message":"message left to the sweep"`, printed.String(), name)
 		} else {
 			assert.NoError(w.t, first, name)
 			assert.NotContains(w.t, printed.String(), "left to the sweep", name)
 		}
 	}
 	letters := map[string]state.DeadLetter{}
-	for _, l := range w.letters() {
+	for _, l := range w.Letters() {
 		letters[string(l.Raw)] = l
 	}
 	if end != buried {
 		assert.Empty(w.t, letters)
 		return
 	}
-	assert.Len(w.t, letters, len(messages))
-	for name, text := range messages {
+	assert.Len(w.t, letters, len(texts))
+	for name, text := range texts {
 		l, ok := letters[string(text)]
 		assert.True(w.t, ok, "%s is kept byte for byte", name)
 		assert.Equal(w.t, 2, l.Count, name)
@@ -134,20 +134,20 @@ func TestForgedNotificationsLeadNowhere(t *testing.T) {
 			w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
 			it := w.train()
 			w.watched()
-			messages := map[string][]byte{}
+			texts := map[string][]byte{}
 			for name, address := range hostileAddresses {
 				n := customvision.Notification{Kind: customvision.KindExport, ProjectID: w.project, IterationID: it,
 					ExportStatus: customvision.NotifiedExportCompleted, ModelURI: address}
 				row.forge(&n)
 				var err error
-				messages[name], err = json.Marshal(n)
+				texts[name], err = json.Marshal(n)
 				require.NoError(t, err)
 			}
-			w.endAs(row.end, messages)
+			w.endAs(row.end, texts)
 			require.NoError(t, w.sweep(t.Context()))
 			assert.Empty(t, w.kept(), "there is nothing to archive")
-			assert.Equal(t, 1, w.service.Counts()["TrainProject"], "the test's own")
-			assert.Zero(t, w.service.Counts()["ExportIteration"])
+			assert.Equal(t, 1, w.Service.Counts()["TrainProject"], "the test's own")
+			assert.Zero(t, w.Service.Counts()["ExportIteration"])
 		})
 	}
 	figures.Print(t, "%d rows", len(claims)*len(hostileAddresses))
@@ -179,9 +179,9 @@ func TestATrueExportComesFromTheContainerAlone(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, setting{policy: onnx, container: true})
 			n := exported(w)
-			exports, err := w.client.Exports(t.Context(), n.ProjectID, n.IterationID)
+			exports, err := w.Client.Exports(t.Context(), n.ProjectID, n.IterationID)
 			require.NoError(t, err)
-			n.ModelURI = strings.NewReplacer("MODELS", w.modelURL, "PROJECT", n.ProjectID, "ITERATION", n.IterationID, "LINK", exports[0].DownloadURI).Replace(row.address)
+			n.ModelURI = strings.NewReplacer("MODELS", w.Containers.Models.URL(), "PROJECT", n.ProjectID, "ITERATION", n.IterationID, "LINK", exports[0].DownloadURI).Replace(row.address)
 			w.watched()
 			text, err := json.Marshal(n)
 			require.NoError(t, err)
@@ -193,7 +193,7 @@ func TestATrueExportComesFromTheContainerAlone(t *testing.T) {
 			blob := customvision.BlobName(n.ProjectID, n.IterationID, "ONNX")
 			assert.Equal(t, archive.FromContainer, list[0].Origin.Kind)
 			assert.Equal(t, blob, list[0].Origin.Name)
-			inContainer, err := w.models.NewContainerClient(w.names.models).NewBlobClient(blob).DownloadStream(t.Context(), nil)
+			inContainer, err := w.Containers.Models.NewBlobClient(blob).DownloadStream(t.Context(), nil)
 			require.NoError(t, err)
 			defer inContainer.Body.Close()
 			data, err := io.ReadAll(inContainer.Body)
@@ -251,11 +251,11 @@ func TestHostileMessagesBecomeDeadLetters(t *testing.T) {
 		"a command for an id":         export("$(touch "+here+")", it),
 		"format verbs":                "%s%d%n%x{}",
 	}
-	messages := map[string][]byte{}
+	texts := map[string][]byte{}
 	for name, text := range rows {
-		messages[name] = []byte(text)
+		texts[name] = []byte(text)
 	}
-	w.endAs(buried, messages)
+	w.endAs(buried, texts)
 	assert.NoFileExists(t, here, "nothing is run")
 	assert.Empty(t, w.kept())
 	figures.Print(t, "%d rows", len(rows))
@@ -269,9 +269,9 @@ func TestHostileDownloadAddressesAreNotFollowed(t *testing.T) {
 			w := newWorld(t, setting{policy: onnx})
 			n := exported(w)
 			w.watched()
-			w.line.spoil("GetExports", rewritten(func(e map[string]any) { e["downloadUri"] = address }), -1)
+			w.spoil("GetExports", rewritten(func(e map[string]any) { e["downloadUri"] = address }))
 			require.NoError(t, w.tell(t.Context(), n))
-			assert.Contains(t, w.remembered(n.IterationID).Export("ONNX").Blocked, "download link", "the reason is kept")
+			assert.Contains(t, w.iteration(n.IterationID).Export("ONNX").Blocked, "download link", "the reason is kept")
 			assert.Empty(t, w.kept())
 		})
 	}
@@ -294,9 +294,9 @@ func TestHostileExportNamesAreNeverWritten(t *testing.T) {
 				w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
 				n := exported(w)
 				w.watched()
-				w.line.spoil("GetExports", rewritten(func(e map[string]any) { e[field] = platform }), -1)
+				w.spoil("GetExports", rewritten(func(e map[string]any) { e[field] = platform }))
 				_ = w.tell(t.Context(), n) // unconfirmed, where the platform is another
-				assert.Contains(t, w.remembered(n.IterationID).Blocked, "nothing can be archived under", "the reason is kept: %s", field)
+				assert.Contains(t, w.iteration(n.IterationID).Blocked, "nothing can be archived under", "the reason is kept: %s", field)
 				for _, b := range w.kept() {
 					assert.Regexp(t, `^[0-9a-f-]{36}/[0-9a-f-]{36}/ONNX/[0-9a-f]{32}(-\d)?\.zip$`, b.Blob)
 				}
@@ -351,13 +351,13 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 			it := w.train()
 			w.watched()
 			data := row.data(it)
-			_, err := w.models.NewContainerClient(w.names.models).NewBlockBlobClient(customvision.BlobName(w.project, it, "ONNX")).UploadBuffer(t.Context(), data, nil)
+			_, err := w.Containers.Models.NewBlockBlobClient(customvision.BlobName(w.project, it, "ONNX")).UploadBuffer(t.Context(), data, nil)
 			require.NoError(t, err)
 			require.NoError(t, w.sweep(t.Context()))
 			list := w.kept()
 			require.NotEmpty(t, list, "it is kept")
 			assert.Equal(t, row.verdict, list[0].Verdict)
-			proof, err := w.archive.Proof(t.Context(), list[0])
+			proof, err := w.Archive.Proof(t.Context(), list[0])
 			require.NoError(t, err)
 			assert.NotEmpty(t, proof.Note, "the reason is kept")
 			assert.True(t, bytes.Equal(data, w.restored(list[0])), "byte for byte")
@@ -390,7 +390,7 @@ func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
 			w := newWorld(t, setting{policy: onnx, container: true})
 			n := exported(w)
 			w.watched()
-			w.line.spoil("GetProject", rewritten(func(p map[string]any) { p["name"] = text }), -1)
+			w.spoil("GetProject", rewritten(func(p map[string]any) { p["name"] = text }))
 			var printed bytes.Buffer
 			log := handler.NewLog(&printed, &printed)
 			ctx := log.WithContext(t.Context())
@@ -402,7 +402,7 @@ func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
 			}
 			list := w.kept()
 			require.Len(t, list, 1)
-			proof, err := w.archive.Proof(t.Context(), list[0])
+			proof, err := w.Archive.Proof(t.Context(), list[0])
 			require.NoError(t, err)
 			assert.Equal(t, text, proof.ProjectName)
 			assert.Equal(t, archive.Proven, proof.Verdict)
@@ -412,8 +412,8 @@ func TestHostileProjectNamesStayInTheirLine(t *testing.T) {
 }
 
 // rewritten changes the one object of an answer, or each of a list.
-func rewritten(change func(map[string]any)) fault {
-	return spoilt(func(_ context.Context, resp *http.Response, body []byte) {
+func rewritten(change func(map[string]any)) world.Fault {
+	return world.Spoil(func(body []byte) []byte {
 		var list []map[string]any
 		single := json.Unmarshal(body, &list) != nil
 		if single {
@@ -427,8 +427,7 @@ func rewritten(change func(map[string]any)) fault {
 		if single {
 			body, _ = json.Marshal(list[0])
 		}
-		resp.ContentLength = int64(len(body))
-		resp.Body = io.NopCloser(bytes.NewReader(body))
+		return body
 	})
 }
 

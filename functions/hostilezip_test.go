@@ -6,7 +6,6 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"io/fs"
-	"net/http"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -47,38 +46,16 @@ func sha1Hex(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// asked calls see with every request from now on.
-func (l *line) asked(see func(*http.Request)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.see = see
-}
-
-func (w *world) kept() []archive.Backup {
-	w.t.Helper()
-	list, err := w.archive.Backups(w.t.Context(), "", "")
-	require.NoError(w.t, err)
-	return list
-}
-
-func (w *world) restored(b archive.Backup) []byte {
+func (w *app) restored(b archive.Backup) []byte {
 	w.t.Helper()
 	var data bytes.Buffer
-	_, err := w.archive.Restore(w.t.Context(), b, &data)
+	_, err := w.Archive.Restore(w.t.Context(), b, &data)
 	require.NoError(w.t, err)
 	return data.Bytes()
 }
 
-func (w *world) letters() []state.DeadLetter {
-	w.t.Helper()
-	list, err := w.state.DeadLetters(w.t.Context())
-	require.NoError(w.t, err)
-	return list
-}
-
-func (w *world) remembered(iteration string) *state.Iteration {
-	w.t.Helper()
-	r, err := w.state.Load(w.t.Context(), w.project)
-	require.NoError(w.t, err)
-	return r.Iteration(iteration)
+// iteration is what is remembered of one.
+func (w *app) iteration(id string) *state.Iteration {
+	p := w.Remembered(w.project)
+	return p.Iteration(id)
 }

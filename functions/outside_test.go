@@ -6,8 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"slices"
@@ -20,17 +18,14 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/dev/azurite"
-	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/figures"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
-	"visionkeeper/internal/reconcile"
-	"visionkeeper/internal/storage"
+	"visionkeeper/internal/models"
 )
 
 // outside is where every request of this process arrives that doesn't go to
@@ -95,69 +90,35 @@ func (t *trap) noted() []string {
 	return slices.Clone(t.met)
 }
 
-// watched checks, until the test ends, that the app asks nothing but the API and
-// its own containers and queue, and that nothing outside is asked by anybody.
-func (w *world) watched() {
-	archives := account(w.t, azurite.Archive).BlobURL + "/"
-	own := []string{"http://" + w.names.api + "/", w.poison.URL(), w.modelURL, archives + w.names.archive, archives + w.names.state}
-	w.line.asked(func(req *http.Request) {
-		asked := req.URL.String()
-		assert.True(w.t, slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(asked, prefix) }), "nobody else is asked: %s", asked)
+// watched checks, when the test has ended, that from here on the app asked nothing
+// but the API and its own containers and queue, and nobody anything outside.
+func (w *app) watched() {
+	own := []string{w.API + "/", w.Poison.URL(), w.Containers.Models.URL(), w.Containers.Archive.URL(), w.Containers.State.URL()}
+	before := len(w.line.Sent())
+	w.t.Cleanup(func() {
+		for _, r := range w.line.Sent()[before:] {
+			asked := r.URL.String()
+			assert.True(w.t, slices.ContainsFunc(own, func(prefix string) bool { return strings.HasPrefix(asked, prefix) }), "nobody else is asked: %s", asked)
+		}
 	})
 	w.untroubled()
 }
 
 // untroubled checks, when the test has ended, that nothing outside was asked.
-func (w *world) untroubled() {
+func (w *app) untroubled() {
 	w.t.Cleanup(func() { assert.Empty(w.t, outside.noted(), "nothing outside is asked") })
 }
 
-func account(t *testing.T, name string) storage.Account {
-	a, err := storage.ParseConnectionString(azuritetest.Start(t).ConnectionString(name))
-	require.NoError(t, err)
-	return a
-}
-
-// crossing passes requests on to a server, but for those that turn answers.
-type crossing struct {
-	*httptest.Server
-	turn atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
-}
-
-func newCrossing(t *testing.T, server string) *crossing {
-	to, err := url.Parse(server)
-	require.NoError(t, err)
-	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: to.Scheme, Host: to.Host})
-	c := &crossing{}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if turn := c.turn.Load(); turn == nil || !(*turn)(w, r) {
-			pass.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(c.Close)
-	return c
-}
-
 // leadsOver makes the service's download links lead over a crossing.
-func (w *world) leadsOver(c *crossing) {
-	w.options.Downloads.Loopback = append(w.options.Downloads.Loopback, host(w.t, c.URL))
-	w.line.spoil("GetExports", rewritten(func(e map[string]any) {
+func (w *app) leadsOver(c *world.Interceptor) {
+	crossing := world.Host(w.t, c.Before("http://"+world.Host(w.t, w.Provider.BlobURL)))
+	w.options.Downloads.Loopback = append(w.options.Downloads.Loopback, crossing)
+	w.spoil("GetExports", rewritten(func(e map[string]any) {
 		u, err := url.Parse(e["downloadUri"].(string))
 		require.NoError(w.t, err)
-		u.Host = host(w.t, c.URL)
+		u.Host = crossing
 		e["downloadUri"] = u.String()
-	}), -1)
-}
-
-// over opens an account of Azurite's, which stands at base, over a crossing.
-func over(t *testing.T, c *crossing, name, base string) (storage.Account, *service.Client) {
-	t.Helper()
-	text := strings.ReplaceAll(azuritetest.Start(t).ConnectionString(name), host(t, base), host(t, c.URL))
-	account, err := storage.ParseConnectionString(text)
-	require.NoError(t, err)
-	client, err := account.Blob(nil)
-	require.NoError(t, err)
-	return account, client
+	}))
 }
 
 // TestNoSourceLeadsElsewhere has each source of a package, and the archive that
@@ -168,38 +129,23 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 	always := func(*http.Request) bool { return true }
 	places := map[string]struct {
 		setting setting
-		before  func(*world) *crossing // leads the app over a crossing
+		before  func(*app, *world.Interceptor) // leads the app over a crossing
 		turns   func(*http.Request) bool
 		from    int // the first of these requests that is sent elsewhere
 	}{
-		"the model container": {setting{policy: onnx, container: true}, func(w *world) *crossing {
-			c := newCrossing(t, w.modelURL)
-			models, client := over(t, c, azurite.Customer, w.modelURL)
-			w.options.Models = reconcile.OpenModels(models, client, w.names.models)
-			return c
+		"the model container": {setting{policy: onnx, container: true}, func(w *app, c *world.Interceptor) {
+			customer := w.Customer.Over(c)
+			w.options.Models = models.Open(customer.Account, customer.Blobs(nil), w.Names.Models)
 		}, always, 1},
-		"the archive, asked to copy": {setting{policy: onnx, container: true}, func(w *world) *crossing {
-			c := newCrossing(t, w.modelURL)
-			_, client := over(t, c, azurite.Archive, w.modelURL)
-			w.options.Archive = archive.Open(client, w.names.archive, archive.Options{Sources: quick})
-			return c
+		"the archive, asked to copy": {setting{policy: onnx, container: true}, func(w *app, c *world.Interceptor) {
+			w.options.Archive = archive.Open(w.Archives.Over(c).Blobs(nil), w.Names.Archive, archive.Options{Sources: quick})
 		}, func(r *http.Request) bool { return r.Header.Get("X-Ms-Copy-Source") != "" }, 1},
-		"a download link": {setting{policy: onnx}, func(w *world) *crossing {
-			c := newCrossing(t, w.modelURL)
-			w.leadsOver(c)
-			return c
-		}, always, 1},
-		"a download link that was read already": {setting{policy: onnx}, func(w *world) *crossing {
-			c := newCrossing(t, w.modelURL)
-			w.leadsOver(c)
-			return c
-		}, always, 2},
-		"an artifact": {setting{policy: onnx, emulator: relative()}, func(w *world) *crossing {
-			c := newCrossing(t, "http://"+w.names.api)
-			client, err := customvision.NewClientWithKey(c.URL, trainingKey, &customvision.ClientOptions{ClientOptions: quick, RatePerSecond: -1})
+		"a download link":                       {setting{policy: onnx}, (*app).leadsOver, always, 1},
+		"a download link that was read already": {setting{policy: onnx}, (*app).leadsOver, always, 2},
+		"an artifact": {setting{policy: onnx, emulator: relative()}, func(w *app, c *world.Interceptor) {
+			client, err := customvision.NewClientWithKey(c.Before(w.API), world.Key, &customvision.ClientOptions{ClientOptions: quick, RatePerSecond: -1})
 			require.NoError(t, err)
 			w.options.Service = client
-			return c
 		}, func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/artifacts") }, 1},
 	}
 	addresses := []string{"http://" + outside.v4 + "/x.ONNX", "https://evil.example/x.ONNX", "//evil.example/x.ONNX", "http://169.254.169.254/metadata/identity", "https://10.0.0.1/x.ONNX", "file:///etc/passwd"}
@@ -209,33 +155,29 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, place.setting)
 			n := exported(w)
-			archives, err := account(t, azurite.Archive).Blob(nil)
-			require.NoError(t, err)
-			w.options.Archive = archive.Open(archives, w.names.archive, archive.Options{Sources: quick})
-			c := place.before(w)
+			w.options.Archive = archive.Open(w.Archives.Blobs(nil), w.Names.Archive, archive.Options{Sources: quick})
+			c := world.NewInterceptor(t)
+			c.All = true
+			place.before(w, c)
 			w.restart()
 			w.untroubled()
 			for _, address := range addresses {
 				for _, status := range statuses {
 					var met atomic.Int64
-					turn := func(answer http.ResponseWriter, r *http.Request) bool {
+					c.Use(func(r *http.Request, send world.Send) (*http.Response, error) {
 						switch {
 						case strings.HasPrefix(r.UserAgent(), "axios/"): // the storage service can't read it, and the app must
-							answer.WriteHeader(http.StatusNotFound)
+							return world.Answer(r, http.StatusNotFound, http.Header{}, nil), nil
 						case place.turns(r) && met.Add(1) >= int64(place.from):
-							answer.Header().Set("Location", address)
-							answer.WriteHeader(status)
-						default:
-							return false
+							return world.Answer(r, status, http.Header{"Location": {address}}, nil), nil
 						}
-						return true
-					}
-					c.turn.Store(&turn)
+						return send(r)
+					})
 					assert.ErrorContains(t, w.tell(t.Context(), n), strconv.Itoa(status), "to %s", address)
 				}
 			}
 			assert.Empty(t, w.kept())
-			c.turn.Store(nil)
+			c.Use(nil)
 			require.NoError(t, w.tell(t.Context(), n), "once it answers, it is archived")
 			list := w.kept()
 			require.Len(t, list, 1)

@@ -1,11 +1,9 @@
 package functions_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
@@ -22,7 +21,7 @@ import (
 )
 
 // projects adds as many, and gives all of the world's in the order of a sweep.
-func (w *world) projects(more int) []string {
+func (w *app) projects(more int) []string {
 	all := []string{w.project}
 	for range more {
 		w.create(setting{container: true})
@@ -33,19 +32,18 @@ func (w *world) projects(more int) []string {
 }
 
 // within sweeps once, in an invocation that may take so long.
-func (w *world) within(d time.Duration) error {
+func (w *app) within(d time.Duration) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), d)
 	defer cancel()
 	return w.sweep(ctx)
 }
 
-func (w *world) health() state.Health {
-	h, err := w.state.Health(w.t.Context())
-	require.NoError(w.t, err)
-	return h
-}
+// counts are the numbers that a round of sweeps came to.
+type counts struct{ Projects, Covered, Failed, Unproven int }
 
-func (w *world) verdicts() []archive.Verdict {
+func countsOf(h state.Health) counts { return counts{h.Projects, h.Covered, h.Failed, h.Unproven} }
+
+func (w *app) verdicts() []archive.Verdict {
 	var verdicts []archive.Verdict
 	for _, b := range w.kept() {
 		verdicts = append(verdicts, b.Verdict)
@@ -63,36 +61,36 @@ func TestARoundOfSweepsGoesOnPastAProjectThatHangs(t *testing.T) {
 	for _, w.project = range projects {
 		w.export(w.train())
 	}
-	w.line.spoil("copy", func(req *http.Request, do func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	w.spoil("copy", func(req *http.Request, send world.Send) (*http.Response, error) {
 		switch {
 		case strings.Contains(req.URL.Path, projects[0]):
-			return answer(403, 0)(req, do)
+			return world.Refuse(403)(req, send)
 		case strings.Contains(req.URL.Path, projects[1]):
 			<-req.Context().Done()
 			return nil, req.Context().Err()
 		}
-		return do(req)
-	}, -1)
+		return send(req)
+	})
 
-	require.Error(t, w.within(4*time.Second))
-	cut := w.health()
+	require.Error(t, w.within(12*time.Second))
+	cut := w.Health()
 	assert.Equal(t, projects[1], cut.Resume)
-	assert.Equal(t, []int{3, 0, 2}, []int{cut.Projects, cut.Covered, cut.Failed})
+	assert.Equal(t, counts{Projects: 3, Failed: 2, Unproven: cut.Unproven}, countsOf(cut))
 	assert.Positive(t, cut.Unproven, "of the one that was cut it may not be known any more")
 	assert.False(t, cut.Oldest.IsZero())
 
 	require.NoError(t, w.within(time.Minute), "the third is all that was left")
-	whole := w.health()
-	assert.Equal(t, []int{3, 1, 2, cut.Unproven}, []int{whole.Projects, whole.Covered, whole.Failed, whole.Unproven})
+	whole := w.Health()
+	assert.Equal(t, counts{Projects: 3, Covered: 1, Failed: 2, Unproven: cut.Unproven}, countsOf(whole))
 	assert.Equal(t, cut.Oldest, whole.Oldest)
 	assert.Empty(t, whole.Resume)
 	assert.True(t, whole.Round.IsZero(), "the round wasn't whole")
 	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts(), "of the third project")
 
-	w.line.mend()
+	w.line.Use(nil)
 	require.NoError(t, w.within(time.Minute))
-	mended := w.health()
-	assert.Equal(t, []int{3, 3, 0, 0}, []int{mended.Projects, mended.Covered, mended.Failed, mended.Unproven})
+	mended := w.Health()
+	assert.Equal(t, counts{Projects: 3, Covered: 3}, countsOf(mended))
 	assert.Equal(t, mended.Ended, mended.Round)
 	assert.Len(t, w.verdicts(), 3)
 }
@@ -103,27 +101,27 @@ func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, setting{policy: onnx, container: true})
 	n := trained(w)
-	w.service.StallExports(1)
+	w.Service.StallExports(1)
 	require.NoError(t, w.tell(t.Context(), n))
 	w.create(setting{container: true})
 	w.export(w.train())
 	w.options.Clock = reconcile.SystemClock{}
-	w.options.Times.LookInterval = time.Second
+	w.options.Times.LookInterval = 2 * time.Second
 	w.restart()
 	w.sweeping.Now = time.Now
 	const messages = 20
 	for i := range messages {
 		text := fmt.Sprintf(`{"version":"1.0","type":"Training","Content":{"projectId":"%s","iterationId":"%s","trainingStatus":"TrainingCompleted"}}%*s`, n.ProjectID, n.IterationID, i, "")
-		_, err := w.poison.EnqueueMessage(t.Context(), base64.StdEncoding.EncodeToString([]byte(text)), nil)
+		_, err := w.Poison.EnqueueMessage(t.Context(), base64.StdEncoding.EncodeToString([]byte(text)), nil)
 		require.NoError(t, err)
 	}
 	for range 4 { // more often than a message is tried
-		require.Error(t, w.within(4*time.Second), "most of them are left")
-		assert.Less(t, w.health().Poison, messages)
+		require.Error(t, w.within(8*time.Second), "most of them are left")
+		assert.Less(t, w.Health().Poison, messages)
 	}
 	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts(), "the other project is swept all the same")
-	assert.Equal(t, 2, w.health().Projects)
-	assert.Empty(t, w.letters(), "none is given up that there was no time for")
+	assert.Equal(t, 2, w.Health().Projects)
+	assert.Empty(t, w.Letters(), "none is given up that there was no time for")
 }
 
 // A copy may seem damaged, and copying it again fail: the blob is still good.
@@ -132,23 +130,23 @@ func TestADamagedCopyIsNotTheBlob(t *testing.T) {
 	w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
 	it := w.train()
 	data := zipped("cvexport.manifest", `{"IterationId":"OWN","Platform":"ONNX","Flavor":null,"ModelFileName":"model.onnx","ModelFileSHA1":"`+sha1Hex("model")+`"}`, "model.onnx", "model")(it)
-	_, err := w.models.NewContainerClient(w.names.models).NewBlockBlobClient(customvision.BlobName(w.project, it, "ONNX")).UploadBuffer(t.Context(), data, nil)
+	_, err := w.Containers.Models.NewBlockBlobClient(customvision.BlobName(w.project, it, "ONNX")).UploadBuffer(t.Context(), data, nil)
 	require.NoError(t, err)
 	reads := 0
-	w.line.spoil("archive GET", func(req *http.Request, do func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	w.spoil("archive GET", func(req *http.Request, send world.Send) (*http.Response, error) {
 		if reads++; reads == 2 { // both alike: else it is taken for spoilt on its way
-			w.line.spoil("copy", answer(403, 0), -1)
+			w.spoil("copy", world.Refuse(403))
 		}
-		return spoilt(func(_ context.Context, resp *http.Response, body []byte) {
+		return world.Spoil(func(body []byte) []byte {
 			body[60] ^= 1
-			resp.Body = io.NopCloser(bytes.NewReader(body))
-		})(req, do)
-	}, 2)
+			return body
+		})(req, send)
+	})
 	require.Error(t, w.sweep(t.Context()))
 	require.Equal(t, []archive.Verdict{archive.Damaged}, w.verdicts())
 
-	w.line.mend()
+	w.line.Use(nil)
 	require.NoError(t, w.sweep(t.Context()))
 	assert.Contains(t, w.verdicts(), archive.Proven)
-	assert.Zero(t, w.health().Blocked)
+	assert.Zero(t, w.Health().Blocked)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// attempt reads the request's body and calls f with it, within the deadline, and
-// logs the outcome. Nothing that f still does after attempt has returned touches
-// w or r.
+// attempt reads the request's body, calls f with it, and logs the outcome. It
+// returns at the deadline at the latest. If f is still running then, it no longer
+// has access to w and r.
 func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, name string, f func(ctx context.Context, body []byte) error) error {
 	start := time.Now()
 	log := h.log.With().Str(fieldInvocation, r.Header.Get(headerInvocationID)).Str(fieldFunction, name).Logger()
@@ -32,18 +32,19 @@ func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, name string, f
 	return nil
 }
 
-// withDeadline ends ctx at the handler's deadline, with a cause that says so.
+// withDeadline returns a context that ends at the handler's deadline. Its cause
+// is an error for people.
 func (h *Handler) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, h.deadline,
 		fmt.Errorf("not done after %s, the deadline below functionTimeout: %w", h.deadline, context.DeadlineExceeded))
 }
 
-// readBody reads the whole body, of known length or chunked: the host sends
-// either, so Content-Length is not asked.
+// readBody reads the whole body. The host sends some bodies chunked, so
+// Content-Length is not used.
 func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if deadline, ok := ctx.Deadline(); ok {
-		// net/http takes the read deadline back once the body is read. A
-		// ResponseWriter without a connection has no deadlines and needs none.
+		// net/http resets the read deadline once the body is read. The error is
+		// that of a ResponseWriter without a connection, which needs no deadline.
 		_ = http.NewResponseController(w).SetReadDeadline(deadline)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.maxBody))
@@ -57,7 +58,7 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.R
 	return body, nil
 }
 
-// failureStatus is the HTTP status for a failed attempt.
+// failureStatus returns the HTTP status for a failed attempt.
 func failureStatus(err error) int {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
@@ -66,8 +67,8 @@ func failureStatus(err error) int {
 	return http.StatusInternalServerError
 }
 
-// run calls f in its own goroutine and returns its error, or, as soon as ctx has
-// ended, why it ended. The result of an f that returns after that is logged.
+// run calls f in its own goroutine and returns its error. If ctx ends first, run
+// returns the reason at once, and the result of f is logged when it comes.
 func run(ctx context.Context, log zerolog.Logger, f func(context.Context) error) error {
 	done := make(chan error, 1)
 	go protect(ctx, f, done)
@@ -88,7 +89,7 @@ func logLate(log zerolog.Logger, done <-chan error) {
 	log.Warn().Msg("succeeded after its invocation had been answered as failed")
 }
 
-// endOf says why ctx ended, for people.
+// endOf returns the reason why ctx ended, as an error for people.
 func endOf(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("the connection to the caller was closed: %w", ctx.Err())

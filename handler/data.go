@@ -4,17 +4,24 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+
+	"visionkeeper/internal/remedy"
 )
+
+// setBinary is what to do about a binding whose value is no Base64.
+const setBinary = `set "dataType": "binary" on it in function.json`
 
 // The encodings below are those of
 // ScriptInvocationContextExtensions.GetHttpScriptInvocationContextValue in the
-// host's source. Which one is meant is never guessed: the caller says so by the
-// method, as function.json says it to the host by dataType.
+// host's source. The encoding is not guessed: the caller chooses the method that
+// fits the dataType in function.json.
 
-// Bytes returns the exact bytes of a binding with "dataType": "binary" in its
-// function.json, which arrive as Base64. A binding that lacks it is recognised
-// where that can't be mistaken for Base64, as a JSON object or a string that
-// holds another JSON string, and gives the bytes of its text.
+// Bytes returns the exact bytes of a binding that has "dataType": "binary" in its
+// function.json. The host sends them as Base64.
+//
+// Without that dataType, a JSON object, or a string that holds another JSON
+// string, can't be Base64: Bytes returns the bytes of its text. Any other value
+// is an error.
 func (inv *Invocation) Bytes(binding string) ([]byte, error) {
 	raw, err := inv.value(binding)
 	if err != nil {
@@ -25,21 +32,21 @@ func (inv *Invocation) Bytes(binding string) ([]byte, error) {
 		if raw[0] == '{' {
 			return raw, nil
 		}
-		return nil, fmt.Errorf(`binding %q is neither Base64 nor text: set "dataType": "binary" on it in function.json`, binding)
+		return nil, remedy.New(setBinary, "binding %q is neither Base64 nor text", binding)
 	}
 	if text, ok := unquote([]byte(s)); ok {
 		return []byte(text), nil
 	}
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
-		return nil, fmt.Errorf(`binding %q is not Base64, so set "dataType": "binary" on it in function.json: %w`, binding, err)
+		return nil, remedy.New(setBinary, "binding %q is not Base64: %w", binding, err)
 	}
 	return b, nil
 }
 
-// Text returns a binding without dataType as text: what a string holds that
-// holds a JSON string (the host encodes text twice), any other string as it is,
-// and any other JSON value as its JSON.
+// Text returns the text of a binding without dataType. The host encodes text
+// twice, as a string that holds a JSON string: Text decodes both. Any other
+// string is returned as it is, and any other JSON value as its JSON.
 func (inv *Invocation) Text(binding string) (string, error) {
 	raw, err := inv.value(binding)
 	if err != nil {
@@ -55,8 +62,8 @@ func (inv *Invocation) Text(binding string) (string, error) {
 	return s, nil
 }
 
-// JSON decodes a binding without dataType into v: the value itself, or the JSON
-// that its text is.
+// JSON decodes a binding without dataType into v. The binding's value is JSON, or
+// text that holds JSON.
 func (inv *Invocation) JSON(binding string, v any) error {
 	text, err := inv.Text(binding)
 	if err != nil {
@@ -68,11 +75,12 @@ func (inv *Invocation) JSON(binding string, v any) error {
 	return nil
 }
 
-// value returns a binding's JSON, which is not null.
+// value returns the JSON of a binding. A binding that is missing or null is an
+// error.
 func (inv *Invocation) value(binding string) (json.RawMessage, error) {
 	raw := inv.Data[binding]
 	if len(raw) == 0 || string(raw) == "null" {
-		return nil, fmt.Errorf(`the invocation has no value for binding %q: it must be the "name" of a binding in function.json`, binding)
+		return nil, remedy.New(`use the "name" of a binding in function.json`, "the invocation has no value for binding %q", binding)
 	}
 	return raw, nil
 }

@@ -1,29 +1,31 @@
 package handler
 
 import (
-	"fmt"
 	"time"
 
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/remedy"
 )
 
-// What a function's time is taken to be where the host's own value can't be
-// known: without functionTimeout the smallest of the hosting plans' defaults,
-// and half an hour where it is unlimited.
+// The timeouts assumed where host.json names none. The default differs between
+// hosting plans; this is the smallest. "Unlimited" is taken as half an hour.
 // https://learn.microsoft.com/azure/azure-functions/functions-scale#timeout
 const (
 	defaultTimeout   = 5 * time.Minute
 	unlimitedTimeout = 30 * time.Minute
 )
 
-// margin is how long before the host's timeout an invocation is given up, but
-// never more than a quarter of the timeout.
+// margin is the time between an invocation's deadline and the host's timeout. It
+// is never more than a quarter of the timeout.
 const margin = 30 * time.Second
 
-// Deadline says how long an invocation may take: functionTimeout, less a margin
-// of 30 s or a quarter of it, whichever is shorter. At the timeout itself the host
-// kills the process, and with it every other invocation. Without a functionTimeout
-// 5 minutes are taken, and 30 where it is -1 (unlimited).
+// Deadline returns how long an invocation may take: functionTimeout less 30 s, or
+// less a quarter of it if that is shorter. At the timeout itself the host kills
+// the process, and with it every other invocation that runs.
+//
+// Without a functionTimeout, 5 minutes are assumed; for "-1" (unlimited), 30.
+// getenv reads app settings, which override host.json in the folder root. A
+// host.json that can't be read, and a functionTimeout under a second, are errors.
 func Deadline(getenv func(string) string, root string) (time.Duration, error) {
 	timeout, source, err := hostSetting(getenv, root, "functionTimeout")
 	if err != nil {
@@ -41,7 +43,7 @@ func deadlineFrom(timeout, source string) (time.Duration, error) {
 	}
 	d, err := dotnet.ParseTimeSpan(timeout)
 	if err != nil || d < time.Second {
-		return 0, fmt.Errorf(`functionTimeout in %s is %q: write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, source, timeout)
+		return 0, remedy.New(`write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, "functionTimeout in %s is %q", source, timeout)
 	}
 	return lessMargin(d), nil
 }

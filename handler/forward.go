@@ -8,10 +8,10 @@ import (
 	"net/http"
 )
 
-// forwarded serves an HTTP function in the form the host forwards it in. The
-// host buffers the answer anyway, so nothing is lost by doing the same here, and
-// a panic or a missed deadline never leaves half an answer. Its client is told
-// that it failed; why is in the log.
+// forwarded serves an HTTP function whose requests the host forwards. The answer
+// is kept until hh has returned, so that a panic or a missed deadline can't leave
+// half an answer. (The host buffers answers too.) The client gets the status of a
+// failure alone; the log has the reason.
 func (h *Handler) forwarded(path string, hh http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer := &buffer{header: http.Header{}}
@@ -28,13 +28,13 @@ func (h *Handler) forwarded(path string, hh http.Handler) http.HandlerFunc {
 	}
 }
 
-// withBody gives r a body that has already been read.
+// withBody replaces the body of r by bytes that have already been read.
 func withBody(r *http.Request, body []byte) *http.Request {
 	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	return r
 }
 
-// buffer is an http.ResponseWriter that keeps the answer.
+// buffer is an http.ResponseWriter that keeps the answer in memory.
 type buffer struct {
 	header http.Header
 	status int

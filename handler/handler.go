@@ -1,13 +1,13 @@
 // Package handler speaks the custom-handler protocol of Azure Functions: it
-// answers the readiness probe, decodes invocations, runs the Go function that
-// belongs to each, and answers so that the host neither hangs nor takes a
+// answers the readiness probe, decodes invocations, and runs the Go function
+// registered for each. Its answers never make the host wait in vain or take a
 // failure for a success. It never looks into a message, writes no output
 // bindings, and knows nothing of storage or of what the functions do.
 //
 // Start reading at [Handler], then [Func] and [Invocation]. The protocol is
 // described at
 // https://learn.microsoft.com/azure/azure-functions/functions-custom-handlers;
-// where host and document differ, the host's source is followed
+// where they differ, this package follows the host's source
 // (https://github.com/Azure/azure-functions-host, src/WebJobs.Script/Workers/Http).
 package handler
 
@@ -25,9 +25,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// DefaultMaxBody is the size limit of a request's body in bytes. A queue message
-// holds up to 64 KiB; escaped twice and repeated in Metadata it still fits.
-const DefaultMaxBody = 1 << 20
+// defaultMaxBody is the size limit of a request's body in bytes. A queue message
+// holds up to 64 KiB. Escaped twice, and repeated in Metadata, it still fits.
+const defaultMaxBody = 1 << 20
 
 // Options of a Handler. The zero value is ready to use.
 type Options struct {
@@ -37,10 +37,11 @@ type Options struct {
 	// Level is the lowest level logged. The zero value is zerolog.DebugLevel,
 	// which adds a line for every invocation that succeeded.
 	Level zerolog.Level
-	// Deadline is when an invocation is given up, counted from the request's
-	// arrival; see [Deadline]. Default: what Deadline gives where nothing is set.
+	// Deadline is the time after which an invocation is answered as failed,
+	// counted from the request's arrival. The default is what the function
+	// [Deadline] returns where nothing is set.
 	Deadline time.Duration
-	// MaxBody is the largest request body in bytes; DefaultMaxBody by default.
+	// MaxBody is the size limit of a request body in bytes, 1 MiB by default.
 	MaxBody int64
 }
 
@@ -54,7 +55,8 @@ type Handler struct {
 	routes   map[string]map[string]http.HandlerFunc // path, then method
 }
 
-// New returns a Handler that answers the readiness probe and knows no function yet.
+// New returns a Handler that answers the readiness probe and has no functions
+// yet.
 func New(o Options) *Handler {
 	if o.Out == nil {
 		o.Out = os.Stdout
@@ -66,7 +68,7 @@ func New(o Options) *Handler {
 		o.Deadline = lessMargin(defaultTimeout)
 	}
 	if o.MaxBody <= 0 {
-		o.MaxBody = DefaultMaxBody
+		o.MaxBody = defaultMaxBody
 	}
 	return &Handler{
 		log:      NewLog(o.Out, o.Err).Level(o.Level),
@@ -76,13 +78,13 @@ func New(o Options) *Handler {
 	}
 }
 
-// functionName is what the host accepts as the name of a function's folder:
-// Utility.IsValidFunctionName in the host's source.
+// functionName matches the names that the host accepts for a function's folder
+// (Utility.IsValidFunctionName in the host's source).
 var functionName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,127}$`)
 
 // Handle registers f for the function whose folder has this name, in the same
-// case. It panics where the host would refuse the name, or on a second
-// registration.
+// letter case. It panics if the host would refuse the name, or if the name is
+// registered already.
 func (h *Handler) Handle(function string, f Func) {
 	if !functionName.MatchString(function) {
 		panic(fmt.Sprintf("handler: %q cannot be the name of a function", function))
@@ -90,11 +92,14 @@ func (h *Handler) Handle(function string, f Func) {
 	h.register(http.MethodPost, "/"+function, h.invocation(function, f))
 }
 
-// HandleHTTP registers hh for an HTTP-triggered function as the host forwards it
-// (enableForwardingHttpRequest): path is the whole path, route prefix included,
-// such as /api/health, and matches exactly. The answer is buffered and dropped
-// if hh panics or outlives the deadline; [zerolog.Ctx] finds the invocation's
-// logger in the request's context. It panics on a second registration.
+// HandleHTTP registers hh for a function with an HTTP trigger whose requests the
+// host forwards (enableForwardingHttpRequest in host.json). path is the whole
+// path with its route prefix, such as /api/health, and matches exactly.
+//
+// The answer is buffered. It is dropped if hh panics or outlives the deadline.
+// [zerolog.Ctx] returns the invocation's logger from the request's context.
+// HandleHTTP panics on an impossible path and on a second registration of the
+// same method and path.
 func (h *Handler) HandleHTTP(method, path string, hh http.Handler) {
 	if !strings.HasPrefix(path, "/") || path == readinessPath {
 		panic(fmt.Sprintf("handler: %q cannot be the path of a function", path))
@@ -112,9 +117,10 @@ func (h *Handler) register(method, path string, serve http.HandlerFunc) {
 	h.routes[path][method] = serve
 }
 
-// ServeHTTP answers one request of the host. Paths match exactly: the host
-// follows a redirect with a bodiless GET and takes its 200 for a success, so
-// http.ServeMux, which redirects to cleaned paths, would lose messages.
+// ServeHTTP answers one request of the host. Paths match exactly. An
+// http.ServeMux would not do: it redirects to cleaned paths, the host follows
+// with a GET without a body, and takes the 200 for a success. The message would
+// be lost.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == readinessPath {
 		h.ready(w, r)
@@ -134,8 +140,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve(w, r)
 }
 
-// ready answers the probe that the host sends every 25 ms until it is answered,
-// and later as a health ping (DefaultHttpWorkerService.IsWorkerReady).
+// ready answers the readiness probe. The host sends it every 25 ms until it is
+// answered, and later as a health ping (DefaultHttpWorkerService.IsWorkerReady).
 func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set(headerAllow, http.MethodGet)

@@ -11,39 +11,42 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Func answers one invocation. Nil means success; with an error the host counts
-// the invocation as failed, and the error is logged first. It must return when
-// ctx ends: at the deadline the invocation is answered as failed without it, and
-// what it returns later is only logged. A panic fails this invocation alone, but
-// one in a goroutine that Func started ends the process.
+// Func runs one invocation. Nil means success. An error is logged, and the host
+// counts the invocation as failed.
 //
-// Many Funcs run at once, and the process may be killed at any instant.
+// A Func must return when ctx ends, which it does at the deadline. The invocation
+// is then answered as failed without it, and what it returns later is only
+// logged. A panic fails this invocation alone, but a panic in a goroutine that
+// the Func started ends the process.
+//
+// Many Funcs run at the same time, and the process may be killed at any instant.
 type Func func(ctx context.Context, inv *Invocation) error
 
 // Invocation is one call of a function, as the host sent it.
 type Invocation struct {
 	// ID is the host's invocation id. Empty if the caller wasn't the host.
 	ID string
-	// Function is the name it was registered under.
+	// Function is the name that was given to Handle.
 	Function string
-	// Data holds the trigger's value and other inputs by binding name, in the
-	// host's encoding: read it with Bytes, Text, JSON or Timer.
+	// Data holds the trigger's value and other inputs by the name of their
+	// binding, in the host's encoding. Read it with Bytes, Text, JSON or Timer.
 	Data map[string]json.RawMessage
-	// Metadata is what the host says about the trigger.
+	// Metadata describes the trigger's event.
 	Metadata Metadata
 	// Log carries the invocation id and the function's name.
 	Log zerolog.Logger
 }
 
-// DequeueCount says how many times the queue has handed out this message, this
-// time included. It is 0 for what didn't come from a queue, manual runs
-// included. Without "dataType": "binary" a message can forge it.
+// DequeueCount returns how many times the queue has delivered this message, this
+// time included. It is 0 for an invocation that didn't come from a queue and for
+// a manual run. Without "dataType": "binary" on the binding, a message can forge
+// it.
 func (inv *Invocation) DequeueCount() int {
 	n, _ := inv.Metadata.Int("DequeueCount")
 	return n
 }
 
-// invocation serves the function's envelope form.
+// invocation serves a function whose invocations arrive as an envelope.
 func (h *Handler) invocation(function string, f Func) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := h.attempt(w, r, function, func(ctx context.Context, body []byte) error {
@@ -62,8 +65,8 @@ func (h *Handler) invocation(function string, f Func) http.HandlerFunc {
 	}
 }
 
-// decode reads the envelope: {"Data":{…},"Metadata":{…}}, either of which may be
-// absent. Its errors quote nothing of the body.
+// decode reads the envelope: {"Data":{…},"Metadata":{…}}. Either member may be
+// absent. Errors quote nothing of the body.
 func decode(body []byte) (*Invocation, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		return nil, errors.New(`the request's body is not a JSON object with "Data" and "Metadata": is something else than the Functions host calling?`)

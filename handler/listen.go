@@ -14,17 +14,19 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"visionkeeper/internal/remedy"
 )
 
 // readHeaderTimeout is long because it also ends a connection that has not been
-// used yet: .NET's client pools such connections for up to two minutes
-// (SocketsHttpHandler.PooledConnectionIdleTimeout), and one that we closed under
-// its hands would fail an invocation. Idle connections have no limit for the same
-// reason, and answers none because the deadline is theirs.
+// used yet. .NET's client keeps such connections for up to two minutes
+// (SocketsHttpHandler.PooledConnectionIdleTimeout). If we closed one just as the
+// client used it, an invocation would fail. For the same reason idle connections
+// have no timeout. Answers have none because invocations have their deadline.
 const readHeaderTimeout = 3 * time.Minute
 
-// Server listens for the host. It answers the readiness probe from the moment it
-// exists; invocations wait for Serve.
+// Server listens for the host. It answers the readiness probe as soon as it
+// exists. Invocations wait until Serve is called.
 type Server struct {
 	listener net.Listener
 	server   *http.Server
@@ -32,8 +34,8 @@ type Server struct {
 	ended    chan error    // gets the reason if accepting connections ends
 }
 
-// ListenAndServe is Listen and Serve in one, for a program with nothing slow to do
-// between them. Its error is never nil.
+// ListenAndServe calls Listen and Serve, for a program that has nothing slow to
+// do between them. It always returns an error.
 func (h *Handler) ListenAndServe(ctx context.Context, getenv func(string) string) error {
 	s, err := h.Listen(getenv)
 	if err != nil {
@@ -42,9 +44,11 @@ func (h *Handler) ListenAndServe(ctx context.Context, getenv func(string) string
 	return s.Serve(ctx)
 }
 
-// Listen opens the port that the host chose, on 127.0.0.1, which is all the host
-// ever dials. Call it before anything slow: the host gives the program 30 seconds
-// (customHandler.initializationTimeout) to answer its probe.
+// Listen opens the port that the host chose (FUNCTIONS_CUSTOMHANDLER_PORT) on
+// 127.0.0.1, the only address the host dials. Call it before anything slow: the
+// program must answer the host's probe within 30 seconds
+// (customHandler.initializationTimeout). It fails if the port is not set, is not
+// a number, or is taken.
 func (h *Handler) Listen(getenv func(string) string) (*Server, error) {
 	port, err := portFrom(getenv)
 	if err != nil {
@@ -52,7 +56,7 @@ func (h *Handler) Listen(getenv func(string) string) (*Server, error) {
 	}
 	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on the port that %s gives: %w: end whatever holds it, or give another", envPort, err)
+		return nil, remedy.New("end whatever holds it, or give another", "cannot listen on the port that %s gives: %w", envPort, err)
 	}
 	s := &Server{listener: listener, open: make(chan struct{}), ended: make(chan error, 1)}
 	s.server = &http.Server{
@@ -66,15 +70,16 @@ func (h *Handler) Listen(getenv func(string) string) (*Server, error) {
 	return s, nil
 }
 
-// Addr is where the server listens.
+// Addr returns the address that the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Serve lets invocations through, and returns when ctx ends, on SIGINT or SIGTERM,
-// or when the port is lost. Invocations that run are cut off, as the host's own
-// SIGKILL would. The error is never nil and says which it was. A program must then
-// exit with a code that isn't zero: the host doesn't restart one that ended well,
-// and lets every later message fail (WorkerProcess.OnProcessExited).
-// Call it once.
+// Serve lets invocations through until ctx ends, SIGINT or SIGTERM arrives, or
+// the port is lost. Running invocations are cut off, as they would be by the
+// host's SIGKILL. Call it once.
+//
+// It always returns an error, which names the cause. The program must then exit
+// with a code other than zero: the host doesn't restart a program that ended with
+// zero, and every later message fails (WorkerProcess.OnProcessExited).
 func (s *Server) Serve(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -88,8 +93,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 }
 
-// gate holds back all but the readiness probe until Serve is called, at most for
-// as long as an invocation may take, which includes this wait.
+// gate holds back all requests but the readiness probe until Serve is called. A
+// request waits no longer than an invocation may take, and the wait counts
+// towards its deadline.
 func (s *Server) gate(h *Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == readinessPath {
@@ -108,14 +114,14 @@ func (s *Server) gate(h *Handler) http.Handler {
 	})
 }
 
-// portFrom reads the port, which may be 0 for any free one.
+// portFrom reads the port. Port 0 stands for any free port.
 func portFrom(getenv func(string) string) (string, error) {
 	port := getenv(envPort)
 	if port == "" {
-		return "", fmt.Errorf("%s is not set: the Functions host sets it when it starts this program, so run it with `func start`, or set it to a free port", envPort)
+		return "", remedy.New("run the program with `func start`, whose host sets it, or set it to a free port", "%s is not set", envPort)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", fmt.Errorf("%s is %q: it must be a port number", envPort, port)
+		return "", remedy.New("set it to a port number", "%s is %q", envPort, port)
 	}
 	return port, nil
 }

@@ -31,7 +31,7 @@ func listen(t *testing.T, o Options) (*host, *Server) {
 	return h, s
 }
 
-// serve runs Serve and gives the error it returns.
+// serve runs Serve and returns its error.
 func serve(ctx context.Context, s *Server) <-chan error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()

@@ -9,19 +9,20 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// NewLog returns a logger that writes lines the host files under the right
-// level: up to info to out, from warn on to err, one JSON object a line and one
-// Write a line. The host takes a line on stdout for Information, one on stderr
-// that holds "warn" for Warning, any other for Error
-// (Workers/ProcessManagement/WorkerProcess.cs), so a line of level error or
-// above never holds that word: where its text does, the word is escaped, which
-// any JSON reader undoes.
+// NewLog returns a logger whose lines the host files under the right level. Lines
+// up to info go to out, from warn on to err, each one JSON object in one Write.
+//
+// The host takes a line on stdout as Information, a line on stderr that contains
+// "warn" as Warning, and any other line on stderr as Error
+// (Workers/ProcessManagement/WorkerProcess.cs). So a line of level error or above
+// must not contain that word: its second letter is escaped, which any JSON reader
+// undoes.
 func NewLog(out, err io.Writer) zerolog.Logger {
 	return zerolog.New(&hostLines{out: out, err: err}).With().Timestamp().Logger()
 }
 
-// hostLines sends each line where its level belongs. One lock serves both
-// writers, which may be the same.
+// hostLines writes each line to out or err by its level. One lock serves both,
+// because they may be the same writer.
 type hostLines struct {
 	mu       sync.Mutex
 	out, err io.Writer
@@ -47,8 +48,8 @@ func (l *hostLines) WriteLevel(level zerolog.Level, p []byte) (int, error) {
 
 var warnWord = regexp.MustCompile(`(?i)warn`)
 
-// escapeSecond writes the second letter as JSON's \u escape. Letters stand only
-// inside JSON strings, or in true, false and null, so it is always allowed.
+// escapeSecond writes the second letter of word as JSON's \u escape. That is
+// always allowed: in a log line such a word stands only inside JSON strings.
 func escapeSecond(word []byte) []byte {
 	return fmt.Appendf(nil, `%c\u%04x%s`, word[0], word[1], word[2:])
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// asHost gives the level under which the host files a line
+// asHost returns the level under which the host files a line
 // (WorkerProcess.cs with useStdErrorStreamForErrorsOnly, the default).
 func asHost(stderr bool, line string) string {
 	switch {

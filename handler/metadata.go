@@ -6,16 +6,18 @@ import (
 	"time"
 )
 
-// Metadata is what the host says about a trigger, by key, such as DequeueCount
-// or InsertionTime. Any key may be missing: a manual run has few. Without
-// "dataType": "binary" a queue message that is a JSON object overwrites
-// keys with its own properties (Utility.ApplyBindingData in the host's source),
-// so nothing here can be trusted then.
+// Metadata is what the host reports about the trigger's event, by key, such as
+// DequeueCount or InsertionTime. Any key may be missing, and a manual run has
+// few.
+//
+// Without "dataType": "binary" on the binding, the properties of a queue message
+// that is a JSON object overwrite keys of the same name (Utility.ApplyBindingData
+// in the host's source). Nothing here can be trusted then.
 type Metadata map[string]json.RawMessage
 
-// String returns a scalar as text. The host sends most as a string that holds
-// the scalar's JSON, some as a plain string or number: all read the same. It is
-// not ok for a missing key, null, an object or an array.
+// String returns a scalar as text. The host sends most scalars as a string that
+// holds JSON, some as a plain string or number; all forms give the same text. ok
+// is false for a missing key, null, an object or an array.
 func (m Metadata) String(key string) (value string, ok bool) {
 	raw := m[key]
 	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
@@ -31,7 +33,8 @@ func (m Metadata) String(key string) (value string, ok bool) {
 	return s, true
 }
 
-// Int returns a whole number.
+// Int returns a whole number. ok is false for a missing key and for any other
+// value.
 func (m Metadata) Int(key string) (value int, ok bool) {
 	s, ok := m.String(key)
 	if !ok {
@@ -41,9 +44,9 @@ func (m Metadata) Int(key string) (value int, ok bool) {
 	return n, err == nil
 }
 
-// Time returns a date, in UTC where the host names no zone. The host cuts dates
-// to whole seconds, and sends the year 9999 for a queue message's date that is
-// not known.
+// Time returns a date. A date without a zone is in UTC. The host cuts dates to
+// whole seconds, and sends the year 9999 for a date of a queue message that it
+// doesn't know. ok is false for a missing key and for a value that is no date.
 func (m Metadata) Time(key string) (value time.Time, ok bool) {
 	s, ok := m.String(key)
 	if !ok {
@@ -52,9 +55,8 @@ func (m Metadata) Time(key string) (value time.Time, ok bool) {
 	return parseTime(s)
 }
 
-// parseTime reads a date as .NET's JSON writers print it: with an offset or Z, or
-// without any zone, or (properties of a message in Metadata) in the invariant
-// culture's order.
+// parseTime reads a date in the forms .NET writes: with an offset or Z, without a
+// zone, or in the invariant culture's order (message properties in Metadata).
 func parseTime(s string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "01/02/2006 15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -8,22 +8,22 @@ const (
 	headerAllow        = "Allow"
 )
 
-// Environment variables that the host sets when it starts the handler, and what
-// the names of app settings that override host.json begin with.
+// Environment variables that the host sets when it starts the handler, and the
+// prefix of app settings that override host.json.
 const (
 	envPort    = "FUNCTIONS_CUSTOMHANDLER_PORT"
 	envRoot    = "FUNCTIONS_APP_ROOT_PATH"
 	envJobHost = "AzureFunctionsJobHost__"
 )
 
-// readinessPath is where the host asks whether the handler is up.
+// readinessPath is the path of the host's readiness probe.
 const readinessPath = "/"
 
-// contentJSON is the only content type the host reads an answer from.
+// contentJSON is the only content type of answers that the host reads.
 const contentJSON = "application/json"
 
-// Fields of a log line that belongs to an invocation. The host doesn't relate
-// lines to invocations itself.
+// Fields of an invocation's log lines. The host itself doesn't relate log lines
+// to invocations.
 const (
 	fieldInvocation = "invocation"
 	fieldFunction   = "function"

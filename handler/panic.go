@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// panicError is what a function panicked with, and where.
+// panicError is a recovered panic of a function, with its stack.
 type panicError struct {
 	value any
 	stack []byte
@@ -17,12 +17,13 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// errGone is the outcome of a function that ended its goroutine (runtime.Goexit).
+// errGone is the error of a function that called runtime.Goexit.
 var errGone = errors.New("the function ended its goroutine instead of returning")
 
-// protect calls f and sends its outcome, a panic included: three crashes within
-// half an hour of each other, and the host stops the whole app. It runs in a
-// goroutine of its own, because f may end that.
+// protect calls f and sends its error to done. A panic is sent as an error,
+// because after three crashes, each within half an hour of the last, the host
+// stops the whole app. protect must run in a goroutine of its own, because f may
+// end it.
 func protect(ctx context.Context, f func(context.Context) error, done chan<- error) {
 	err := errGone
 	defer func() {
@@ -34,7 +35,7 @@ func protect(ctx context.Context, f func(context.Context) error, done chan<- err
 	err = f(ctx)
 }
 
-// logFailure adds err to a log line, with the stack where it was a panic.
+// logFailure adds err to a log line. For a panic it adds the stack.
 func logFailure(e *zerolog.Event, err error) *zerolog.Event {
 	var p *panicError
 	if errors.As(err, &p) {

@@ -6,22 +6,22 @@ import (
 )
 
 // Timer is the value of a timer trigger (TimerInfo in the timer extension:
-// https://github.com/Azure/azure-webjobs-sdk-extensions). Its Schedule is left
-// out: what it holds depends on the kind of schedule.
+// https://github.com/Azure/azure-webjobs-sdk-extensions). TimerInfo's Schedule is
+// not decoded: its form depends on the kind of schedule.
 type Timer struct {
-	// IsPastDue says that the run is late.
+	// IsPastDue reports whether the run is late.
 	IsPastDue bool
-	// ScheduleStatus is nil where the host doesn't monitor the schedule:
+	// ScheduleStatus is nil if the host doesn't monitor the schedule:
 	// useMonitor false, or runs closer than a minute.
 	ScheduleStatus *ScheduleStatus
 }
 
 // ScheduleStatus holds the dates of a monitored schedule. A date that isn't
-// known, as Last before the first run, is the zero time.
+// known, such as Last before the first run, is the zero time.
 type ScheduleStatus struct{ Last, Next, LastUpdated time.Time }
 
-// UnmarshalJSON accepts dates without a zone too: .NET's default date, sent
-// before the first run, has none, and encoding/json would refuse it.
+// UnmarshalJSON also accepts dates without a zone, which encoding/json refuses
+// and some versions of the host send.
 func (s *ScheduleStatus) UnmarshalJSON(data []byte) error {
 	var m Metadata
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -33,7 +33,8 @@ func (s *ScheduleStatus) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Timer decodes the value of a timer trigger.
+// Timer decodes the value of a timer trigger. A binding that is missing or isn't
+// a JSON object is an error.
 func (inv *Invocation) Timer(binding string) (Timer, error) {
 	var t Timer
 	if err := inv.JSON(binding, &t); err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestATimerTellsNoMoreThanItWasSent(t *testing.T) {
+func TestATimerHoldsWhatTheHostSent(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{`{}`, `{"IsPastDue":false,"ScheduleStatus":null}`, `{"Schedule":"unknown"}`} {
 		timer, err := with(value).Timer("msg")

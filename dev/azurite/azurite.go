@@ -1,6 +1,6 @@
-// Package azurite starts the real Azurite, the storage emulator that
-// dev/tools/package-lock.json pins, on free or given ports. It is for tests and
-// local runs and never linked into the deployed program. Start reading at Start.
+// Package azurite starts Azurite, Microsoft's storage emulator, in the version
+// that dev/tools/package-lock.json pins. It is for tests and local runs and is
+// never linked into the deployed program. Start reading at Start.
 package azurite
 
 import (
@@ -21,15 +21,15 @@ import (
 	"time"
 )
 
-// The accounts of every instance. One Azurite with several accounts stands for
-// several storage accounts: copies between accounts need a signed source, as in
-// Azure, while copies within one account, or between two instances, tell nothing.
+// The accounts of every instance. Copies between two accounts of one Azurite need
+// a signed source, as in Azure. Copies within one account, or between two
+// instances, would not test that.
 const (
 	// Customer holds the notification queue and the model container.
 	Customer = "devstoreaccount1"
 	// Archive holds the archive and the state.
 	Archive = "archiveaccount"
-	// Service is where the emulated Custom Vision keeps its own packages.
+	// Service holds the emulated Custom Vision's own packages.
 	Service = "serviceaccount"
 )
 
@@ -37,11 +37,12 @@ const (
 // UseDevelopmentStorage=true stands for.
 const developmentKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
-// startTimeout bounds the wait for Azurite to listen; it takes about a second.
-const startTimeout = 60 * time.Second
+// startTimeout bounds the wait for Azurite to listen; it takes about a second, and
+// half a minute on a busy machine.
+const startTimeout = 5 * time.Minute
 
-// Options says how to start an instance. The zero value keeps everything in
-// memory on free ports.
+// Options are the options of an instance. The zero value keeps everything in
+// memory and listens on free ports.
 type Options struct {
 	BlobPort, QueuePort int       // 0 takes a free port
 	Output              io.Writer // what Azurite prints; nil discards it
@@ -58,8 +59,9 @@ type Server struct {
 	once  sync.Once
 }
 
-// Start runs Azurite and returns when it listens. It lives until Close, until
-// ctx ends, or until this process ends in whatever way.
+// Start runs Azurite and returns when it listens. Azurite runs until Close, until
+// ctx ends, or until this process ends, by whatever cause. Without
+// dev/tools/node_modules, Start returns an error that says how to install it.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	tools, err := toolsDir()
 	if err != nil {
@@ -128,26 +130,27 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close ends Azurite and waits until it is gone. What it stored goes with it.
+// Close ends Azurite and waits until it has ended. What it stored is lost.
 func (s *Server) Close() {
 	s.once.Do(func() { s.stdin.Close() })
 	<-s.done
 }
 
-// ConnectionString is that of one account of this instance: Customer, Archive or Service.
+// ConnectionString returns the connection string of one account: Customer, Archive
+// or Service.
 func (s *Server) ConnectionString(account string) string {
 	protocol, _, _ := strings.Cut(s.blobURL, ":")
 	return fmt.Sprintf("DefaultEndpointsProtocol=%s;AccountName=%s;AccountKey=%s;BlobEndpoint=%s/%s;QueueEndpoint=%s/%s;",
 		protocol, account, key(account), s.blobURL, account, s.queueURL, account)
 }
 
-// BlobURL is the blob endpoint of one account, without a trailing slash.
+// BlobURL returns the blob endpoint of one account, without a trailing slash.
 func (s *Server) BlobURL(account string) string { return s.blobURL + "/" + account }
 
-// QueueURL is the queue endpoint of one account, without a trailing slash.
+// QueueURL returns the queue endpoint of one account, without a trailing slash.
 func (s *Server) QueueURL(account string) string { return s.queueURL + "/" + account }
 
-// listening matches the line by which Azurite tells its real address.
+// listening matches the line in which Azurite prints its address.
 var listening = regexp.MustCompile(`^Azurite (Blob|Queue) service is successfully listening at (https?://\S+)$`)
 
 func key(account string) string {
@@ -166,7 +169,7 @@ func accounts() string {
 	return strings.Join(list, ";")
 }
 
-// toolsDir finds dev/tools beside the go.mod above the working directory.
+// toolsDir returns dev/tools below the nearest folder upward that has a go.mod.
 func toolsDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// ownProcessGroup keeps a Ctrl-C on the terminal from ending Azurite before the
-// programs that still use it; they end it by Close.
+// ownProcessGroup keeps a Ctrl-C on the terminal from ending Azurite while other
+// programs still use it. Close ends it.
 func ownProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }

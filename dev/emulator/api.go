@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// reply is what an operation answers when it isn't 200 with JSON.
+// reply is the answer of an operation that isn't a 200 with JSON.
 type reply struct {
 	status int
 	kind   string // content type
@@ -18,7 +18,7 @@ type reply struct {
 
 var noContent = reply{status: http.StatusNoContent}
 
-// maxBody bounds a request: 64 pictures of 6 MB in Base64.
+// maxBody is the size limit of a request in bytes: 64 pictures of 6 MB in Base64.
 const maxBody = 64 * 6 << 20 / 3 * 4
 
 // serveAPI answers one request to the Training API.
@@ -76,7 +76,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	out.write(answer)
 }
 
-// perform does what an operation asks for.
+// perform runs an operation and returns its answer.
 func (s *Server) perform(op *apiOperation, c *call) reply {
 	result, err := s.handle(op, c)
 	var refused *refusal
@@ -89,7 +89,7 @@ func (s *Server) perform(op *apiOperation, c *call) reply {
 	return result
 }
 
-// handle runs the operation and writes its answer down while nothing changes.
+// handle runs the operation and encodes its answer while s.mu is held.
 func (s *Server) handle(op *apiOperation, c *call) (reply, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +107,7 @@ func (s *Server) handle(op *apiOperation, c *call) (reply, error) {
 	return jsonReply(http.StatusOK, result)
 }
 
-// jsonReply is an answer with JSON.
+// jsonReply returns an answer with JSON.
 func jsonReply(status int, body any) (reply, error) {
 	text, err := plainJSON(body)
 	return reply{status: status, body: text}, err
@@ -125,7 +125,8 @@ func (out reply) write(w http.ResponseWriter) {
 	w.Write(out.body)
 }
 
-// authorised checks the key, or the token where tokens are accepted.
+// authorised reports whether the request has the key, or a token if tokens are
+// accepted.
 func (s *Server) authorised(h http.Header) bool {
 	if token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer "); ok && s.options.Bearer {
 		return strings.TrimSpace(token) != ""
@@ -141,7 +142,7 @@ func (s *Server) authorised(h http.Header) bool {
 	return subtle.ConstantTimeCompare([]byte(key), []byte(s.options.Key)) == 1
 }
 
-// baseURL is where the caller reaches this server.
+// baseURL returns the address at which the caller reached this server.
 func baseURL(r *http.Request) string {
 	if r.TLS != nil {
 		return "https://" + r.Host
@@ -149,8 +150,8 @@ func baseURL(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// lengthRequired answers a POST without a Content-Length in HTML, as the
-// service's front does.
+// lengthRequired answers a POST without Content-Length with HTML, as the
+// service's front end does.
 func lengthRequired(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/html; charset=us-ascii")
 	w.WriteHeader(http.StatusLengthRequired)

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// part is one member of a multipart body, or the whole of an octet-stream.
+// part is one member of a multipart body, or the whole of an octet-stream body.
 type part struct {
 	name    string // its file name, if it has one
 	content []byte
 }
 
-// parts reads the pictures of a body: each member called field of a
-// multipart/form-data body, with a file name or without, or the body itself.
+// parts reads the pictures of a body. In multipart/form-data they are the members
+// called field, with or without a file name. Any other body is one picture.
 func (c *call) parts(field string) ([]part, error) {
 	kind, parameters, err := mime.ParseMediaType(c.header.Get("Content-Type"))
 	if err != nil || (kind != "multipart/form-data" && kind != "application/octet-stream") {
@@ -51,9 +51,9 @@ func (c *call) parts(field string) ([]part, error) {
 	}
 }
 
-// loopback is a client that reaches nothing but this machine: what a caller
-// names must never lead the emulator elsewhere. It looks at the address that a
-// name or a redirect led to.
+// loopback is a client that connects to this machine only, so that a URL from a
+// caller can't make the emulator reach another host. It checks the resolved
+// address, also after a redirect.
 var loopback = &http.Client{
 	Timeout:   10 * time.Second,
 	Transport: &http.Transport{DialContext: (&net.Dialer{Control: loopbackOnly}).DialContext},
@@ -67,7 +67,7 @@ func loopbackOnly(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// fetch reads a URL on this machine, up to a limit in bytes.
+// fetch reads a URL on this machine. limit is in bytes.
 func (s *Server) fetch(uri string, limit int64) ([]byte, error) {
 	r, err := http.NewRequestWithContext(s.ctx, http.MethodGet, uri, nil)
 	if err != nil {

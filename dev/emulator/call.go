@@ -31,7 +31,7 @@ func (c *call) decode(v any) error {
 	return nil
 }
 
-// required is a query parameter that must be there.
+// required returns a query parameter that must be there.
 func (c *call) required(name string) (string, error) {
 	value := c.query.Get(strings.ToLower(name))
 	if value == "" {
@@ -40,7 +40,8 @@ func (c *call) required(name string) (string, error) {
 	return value, nil
 }
 
-// list is a comma-separated query parameter, which may also be repeated.
+// list returns the values of a comma-separated query parameter, which may also be
+// repeated.
 func (c *call) list(name string) []string {
 	var all []string
 	for _, value := range c.query[strings.ToLower(name)] {
@@ -53,7 +54,7 @@ func (c *call) list(name string) []string {
 	return all
 }
 
-// flag is a boolean query parameter, false when absent.
+// flag returns a boolean query parameter, false if it is absent.
 func (c *call) flag(name string) (bool, error) {
 	text := c.query.Get(strings.ToLower(name))
 	if text == "" {
@@ -66,7 +67,7 @@ func (c *call) flag(name string) (bool, error) {
 	return value, nil
 }
 
-// number is a query parameter with a fraction.
+// number returns a query parameter that may have a fraction.
 func (c *call) number(name string, fallback float64) (float64, error) {
 	text := c.query.Get(strings.ToLower(name))
 	if text == "" {
@@ -79,7 +80,7 @@ func (c *call) number(name string, fallback float64) (float64, error) {
 	return value, nil
 }
 
-// integer is a whole query parameter of 32 bits.
+// integer returns a query parameter that is a 32-bit integer.
 func (c *call) integer(name string, fallback int) (int, error) {
 	text := c.query.Get(strings.ToLower(name))
 	if text == "" {

@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-// CallFault is what goes wrong with a call. Delay goes with everything; of the
-// others one is taken: LoseAnswer, Reset, then Status. The zero CallFault does nothing.
+// CallFault is a fault of an API call. Delay can go with any other. Of the others
+// only the first that is set counts, in the order LoseAnswer, Reset, Status. The
+// zero CallFault does nothing.
 type CallFault struct {
-	Delay      time.Duration // the answer comes so much later, by the real clock
+	Delay      time.Duration // how much later the answer comes, by the real clock
 	Status     int           // answer this status, 400 to 599, and do nothing
 	Code       string        // with Status: the error's code; "" is ErrorUnknown. 429 has its own form
 	RetryAfter int           // with Status: this Retry-After in seconds; 0 leaves it out
 	Reset      bool          // cut the connection and do nothing
-	LoseAnswer bool          // do what is asked for, then cut the connection
+	LoseAnswer bool          // carry the call out, then cut the connection
 }
 
 type pendingCallFault struct {
@@ -27,8 +28,9 @@ type pendingCallFault struct {
 	fault     CallFault
 }
 
-// FaultCalls lets the next n calls of an operation, by its operationId, go
-// wrong; "" means calls of any operation. Faults of one operation follow one another.
+// FaultCalls orders a fault for the next n calls of an operation, named by its
+// operationId; "" means any operation. Faults of one operation happen one after
+// the other.
 func (s *Server) FaultCalls(operation string, n int, f CallFault) error {
 	if operation != "" && !slices.ContainsFunc(operations, func(o apiOperation) bool { return o.name == operation }) {
 		return fmt.Errorf("there is no operation %q: take an operationId of the API, such as TrainProject", operation)
@@ -61,7 +63,8 @@ func (s *Server) nextCallFault(operation string) CallFault {
 	return CallFault{}
 }
 
-// suffer answers a call that goes wrong; it is false when the call goes on.
+// suffer applies a fault to a call. It reports whether the call has been
+// answered.
 func (s *Server) suffer(w *recorder, r *http.Request, f CallFault, operation, version string) bool {
 	if f.Delay > 0 {
 		select {
@@ -71,7 +74,7 @@ func (s *Server) suffer(w *recorder, r *http.Request, f CallFault, operation, ve
 		}
 	}
 	switch {
-	case f.LoseAnswer: // after it was done
+	case f.LoseAnswer: // the call was carried out before
 		return false
 	case f.Reset:
 		w.cut()
@@ -94,7 +97,7 @@ func (s *Server) suffer(w *recorder, r *http.Request, f CallFault, operation, ve
 	return true
 }
 
-// reset cuts the connection so that the caller sees no answer at all.
+// reset cuts the connection. The caller sees no answer.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if errors.Is(err, http.ErrNotSupported) { // HTTP/2: this ends the stream
@@ -104,7 +107,7 @@ func reset(w http.ResponseWriter) {
 		return
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0) // RST in place of FIN
+		tcp.SetLinger(0) // sends RST instead of FIN
 	}
 	conn.Close()
 }

@@ -24,7 +24,7 @@ func node(t *testing.T, script string, env ...string) string {
 	return string(output)
 }
 
-// TestOfficialJavaScriptClient lets a client that isn't ours judge the emulator.
+// TestOfficialJavaScriptClient runs Microsoft's client against the emulator.
 func TestOfficialJavaScriptClient(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)

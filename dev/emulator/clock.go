@@ -2,9 +2,9 @@ package emulator
 
 import "time"
 
-// clock is the emulated service's time: the real one shifted by Offset, or
-// standing still at Frozen. Signatures of the storage service's links always
-// follow the real time, which that service checks them by.
+// clock is the emulated service's time: the real time plus Offset, or the instant
+// Frozen. Signatures of links to the storage service follow the real time, by
+// which that service checks them.
 type clock struct {
 	Offset time.Duration
 	Frozen *time.Time
@@ -25,14 +25,14 @@ func (c *clock) set(t time.Time) {
 	c.Offset = time.Until(t)
 }
 
-// Now is the emulated service's time.
+// Now returns the emulated service's time.
 func (s *Server) Now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state.Clock.now()
 }
 
-// SetTime sets the clock and performs everything that has become due.
+// SetTime sets the clock and performs every job that has become due.
 func (s *Server) SetTime(t time.Time) {
 	s.mu.Lock()
 	s.state.Clock.set(t)
@@ -42,7 +42,8 @@ func (s *Server) SetTime(t time.Time) {
 	s.look()
 }
 
-// Advance moves the clock on by d and performs everything that has become due.
+// Advance moves the clock forward by d and performs every job that has become
+// due.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	s.state.Clock.set(s.state.Clock.now().Add(d))
@@ -52,7 +53,7 @@ func (s *Server) Advance(d time.Duration) {
 	s.look()
 }
 
-// Freeze makes the clock stand still.
+// Freeze stops the clock.
 func (s *Server) Freeze() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +62,7 @@ func (s *Server) Freeze() {
 	s.save()
 }
 
-// Unfreeze lets the clock run on from where it stands.
+// Unfreeze starts the clock again from where it stands.
 func (s *Server) Unfreeze() {
 	s.mu.Lock()
 	if at := s.state.Clock.Frozen; at != nil {

@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// controlPrefix is where the emulator itself is steered, apart from the API.
+// controlPrefix is the path of the endpoints that control the emulator itself.
+// The API has none of them.
 const controlPrefix = "/_control/"
 
-// control is one control endpoint. Arguments come in the query; those named
-// here are all it takes.
+// control is one control endpoint. It takes the query arguments that are named
+// here and no others.
 type control struct {
 	method, name string
 	arguments    []string
@@ -23,7 +24,7 @@ type control struct {
 
 var controls []control
 
-func init() { // not an initialiser: the list of endpoints is itself one
+func init() { // a variable initialiser would be a cycle: one endpoint returns this list
 	controls = []control{
 		{http.MethodGet, "", nil, listControls},
 		{http.MethodGet, "view", nil, func(s *Server, _ url.Values) (any, error) { return s.View(), nil }},
@@ -73,7 +74,7 @@ func listControls(*Server, url.Values) (any, error) {
 	return list, nil
 }
 
-// counted is an endpoint for a method that takes how often.
+// counted returns an endpoint whose argument is a number of times.
 func counted(name string, f func(*Server, int)) control {
 	return control{http.MethodPost, name, []string{"count"}, func(s *Server, q url.Values) (any, error) {
 		n, err := number(q, "count", 1)
@@ -196,9 +197,9 @@ func yes(q url.Values, name string) (bool, error) {
 
 var sameOrigin = http.NewCrossOriginProtection()
 
-// serveControl answers with JSON, or with a line of text that says what is wrong.
+// serveControl answers with JSON, or with one line of text if something is wrong.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
-	if err := sameOrigin.Check(r); err != nil { // a web page elsewhere has no business here
+	if err := sameOrigin.Check(r); err != nil { // keeps other web sites out
 		http.Error(w, err.Error(), http.StatusForbidden)
 		return
 	}
@@ -225,7 +226,8 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "no such control endpoint: GET "+controlPrefix+" lists them", http.StatusNotFound)
 }
 
-// answer refuses arguments that it doesn't know: a typo must not pass for success.
+// answer refuses arguments that it doesn't know, so that a typo can't pass for
+// success.
 func (c control) answer(s *Server, q url.Values) (any, error) {
 	for name := range q {
 		known := false

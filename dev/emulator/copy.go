@@ -18,22 +18,23 @@ type projectExportWire struct {
 	Token                 string `json:"token"`
 }
 
-// tokenLife was measured: an import token serves 24 hours.
+// tokenLife is how long an import token is valid, as measured: 24 hours.
 const tokenLife = 24 * time.Hour
 
-// maxImport bounds a project that is imported, in bytes.
+// maxImport is the size limit of an imported project in bytes.
 const maxImport = 1 << 30
 
-// projectCopy is what an import token leads to. The service's own form isn't known.
+// projectCopy is the document that an import token leads to. The service's own
+// form isn't known.
 type projectCopy struct {
 	Project  *project
 	Pictures map[string][]byte // by hash
 }
 
-// exportPath is where a project's copy lies in the service's storage.
+// exportPath returns the path of a project's copy in the service's storage.
 func exportPath(p *project) string { return "prjexp-" + compact(p.ID) + "/project-export-info" }
 
-// exportProject gives a token that is a signed link, as recorded.
+// exportProject answers with a token, which is a signed link, as recorded.
 func (s *Server) exportProject(c *call) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {
@@ -50,7 +51,7 @@ func (s *Server) exportProject(c *call) (any, error) {
 	return w, nil
 }
 
-// projectCopy is the copy as it is fetched.
+// projectCopy returns the encoded copy of a project.
 func (s *Server) projectCopy(p *project) ([]byte, error) {
 	copied := projectCopy{Project: p, Pictures: map[string][]byte{}}
 	for _, i := range p.allPictures() {
@@ -63,7 +64,7 @@ func (s *Server) projectCopy(p *project) ([]byte, error) {
 	return json.Marshal(copied)
 }
 
-// importProject takes the token of an emulator on this machine.
+// importProject imports a project by a token from an emulator on this machine.
 func (s *Server) importProject(c *call) (any, error) {
 	token, err := c.required("token")
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Server) importProject(c *call) (any, error) {
 	}
 	p := s.adopt(copied.Project, c.now)
 	for _, i := range p.allPictures() {
-		if !hashes[i.Hash] { // a name of a file, once it is believed
+		if !hashes[i.Hash] { // the hash becomes a file name, so it must be one
 			i.Hash = ""
 		}
 	}
@@ -104,8 +105,8 @@ func (s *Server) importProject(c *call) (any, error) {
 	return s.projectWire(p, c.version), nil
 }
 
-// adopt makes a copied project this resource's own: new ids for it and its
-// iterations, nothing published, exported or running.
+// adopt makes a copied project belong to this resource. The project and its
+// iterations get new ids. Nothing of it is published, exported or running.
 func (s *Server) adopt(p *project, now time.Time) *project {
 	p.ID, p.Created, p.LastModified, p.Status = newID(), now, now, "Importing"
 	if s.answer(ImportedURIs) == "dropped" {
@@ -125,12 +126,13 @@ func (s *Server) finishImport(j job) {
 		return
 	}
 	p.Status, p.LastModified = "Succeeded", j.Due
-	if j.Fail { // no reason is given, as users found
+	if j.Fail { // the service gives no reason, as users report
 		p.Status = "Failed"
 	}
 }
 
-// getArtifact gives a blob of the service's storage by its relative path.
+// getArtifact answers with a blob of the service's storage, named by its relative
+// path.
 func (s *Server) getArtifact(c *call) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {

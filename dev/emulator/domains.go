@@ -7,7 +7,7 @@ import "slices"
 // domain for a Custom Vision project".
 type domain struct {
 	id, name, kind string
-	platforms      []string // empty where the model can't be exported
+	platforms      []string // empty if the model can't be exported
 	megabytes      int      // estimated size of the exported model
 }
 
@@ -17,7 +17,8 @@ const (
 	objectDetection = "ObjectDetection"
 )
 
-// defaultDomain is General, taken when a project names none. It can't be exported.
+// defaultDomain is General, the domain of a project that names none. Its models
+// can't be exported.
 const defaultDomain = "ee85a74c-405e-4adc-bb47-ffa8ca0c9f31"
 
 var (
@@ -57,7 +58,7 @@ func findDomain(id string) (domain, bool) {
 	return domains[i], true
 }
 
-// domain is the project's, which is always a known one.
+// domain returns the project's domain, which is always a known one.
 func (p *project) domain() domain {
 	d, _ := findDomain(p.DomainID)
 	return d
@@ -72,7 +73,7 @@ type domainWire struct {
 	*previewDomainWire
 }
 
-// previewDomainWire is what only v3.4-preview tells.
+// previewDomainWire holds the fields that only v3.4-preview has.
 type previewDomainWire struct {
 	ExportablePlatforms []string             `json:"exportablePlatforms"`
 	ModelInformation    modelInformationWire `json:"modelInformation"`

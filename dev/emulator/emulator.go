@@ -1,9 +1,10 @@
 // Package emulator is a local Azure Custom Vision: its Training API (v3.3 and
 // v3.4-preview) with projects, tags, images, trainings, exports and the storage
-// integration that puts notifications on a queue and models into a container.
-// It is for development and tests, never linked into the deployed program; it
-// learns nothing from pictures and adds no field or kindness that the real
-// service lacks. Where the real service's behaviour isn't known, a Question
+// integration, which puts notifications on a queue and models into a container.
+//
+// It is for development and tests and is never linked into the deployed program.
+// It learns nothing from pictures. It has no field and no convenience that the
+// real service lacks. Where the real service's behaviour isn't known, a Question
 // chooses the answer. Start reading at Options and New, then at operations.
 package emulator
 
@@ -23,8 +24,8 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// Server is one emulated Custom Vision training resource. It is an
-// http.Handler without a listener of its own, safe for parallel use.
+// Server is one emulated Custom Vision training resource. It is an http.Handler
+// and doesn't listen itself. It is safe for concurrent use.
 type Server struct {
 	options Options
 	stop    context.CancelFunc
@@ -46,10 +47,11 @@ type Server struct {
 	throttle throttle
 	held     []Message // to be sent last first
 	pictures pictureStore
-	base     string // where the last request found this server
+	base     string // the server's address in the last request
 }
 
-// New starts an emulator. Close ends it.
+// New starts an emulator. Close ends it. The error names a wrong option, a state
+// file that can't be read, or an account that can't be opened.
 func New(o Options) (*Server, error) {
 	if o.Key == "" {
 		return nil, errors.New("start the emulator: no key given: choose any text for the Training-Key")
@@ -91,8 +93,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// transport keeps no connection idle for as long as Azurite does, which closes it
-// after 5 s: a request that is on its way then is lost.
+// transport closes idle connections earlier than Azurite does. Azurite closes them
+// after 5 s, and a request that it receives at that moment is lost.
 var transport = func() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.IdleConnTimeout = 2 * time.Second
@@ -101,7 +103,7 @@ var transport = func() *http.Client {
 
 func (s *Server) openStorage() error {
 	options := &azcore.ClientOptions{Transport: transport}
-	options.Retry.MaxRetries = -1 // nothing says that the service tries again
+	options.Retry.MaxRetries = -1 // it isn't documented that the service tries again
 	options.Telemetry.ApplicationID = "emulator"
 	var err error
 	if !s.options.Storage.IsZero() {
@@ -121,7 +123,7 @@ func (s *Server) openStorage() error {
 	return nil
 }
 
-// Close ends the emulator: what runs is abandoned.
+// Close ends the emulator. Trainings and exports that still run are abandoned.
 func (s *Server) Close() {
 	s.stop()
 	s.loop.Wait()

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// refusal is an error answer of the service: CustomVisionError in the contract.
+// refusal is an error answer of the service (CustomVisionError in the contract).
 type refusal struct {
 	status  int
 	Code    string `json:"code"`
@@ -22,7 +22,7 @@ func notFound(code, format string, args ...any) error {
 	return &refusal{http.StatusNotFound, code, fmt.Sprintf(format, args...)}
 }
 
-// gatewayError answers as the API Management gateway in front of the service does.
+// gatewayError answers as the API Management gateway in front of the service.
 func gatewayError(w http.ResponseWriter, status int, message string) {
 	type inner struct {
 		Code    string `json:"code"`

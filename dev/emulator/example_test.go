@@ -37,3 +37,22 @@ func Example() {
 	// 200 OK Training
 	// Failed 1
 }
+
+// Links that have expired are a fault to order; a frozen clock makes a run
+// repeatable.
+func ExampleServer_ExpireLinks() {
+	service, err := emulator.New(emulator.Options{Key: "local", NoValidation: true})
+	if err != nil {
+		panic(err)
+	}
+	defer service.Close()
+
+	service.Freeze()
+	before := service.Now()
+	service.ExpireLinks(1)
+	service.FailImports(2)
+	pending := service.View().Pending
+	fmt.Println(pending.ExpiredLinks, pending.FailImports, service.Now().Equal(before))
+	service.Unfreeze()
+	// Output: 1 2 true
+}

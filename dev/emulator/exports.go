@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// platforms are the export platforms of both API versions and of live domains.
+// platforms are the export platforms of both API versions and of the live service.
 var platforms = []string{"CoreML", "TensorFlow", "DockerFile", "ONNX", "VAIDK", "OpenVino", "IVS"}
 
-// flavors are those that the contract lists, by platform.
+// flavors are the flavors that the contract lists, by platform.
 var flavors = map[string][]string{
 	"DockerFile": {"Linux", "Windows", "ARM"},
 	"TensorFlow": {"TensorFlowNormal", "TensorFlowLite"},
 	"ONNX":       {"ONNX10", "ONNX12"},
 }
 
-// unlistedFlavors are accepted by the live service though the contract lacks
-// them: https://github.com/shonohs/cvsutils.
+// unlistedFlavors are flavors that the live service accepts and the contract
+// doesn't list: https://github.com/shonohs/cvsutils.
 var unlistedFlavors = []string{"CoreMLFloat16", "TensorFlowSavedModel", "TensorFlowLiteFloat16", "TensorFlowJs", "ONNXFloat16", "NoPostProcess"}
 
 func canonicalPlatform(name string) (string, bool) { return fold(platforms, name) }
@@ -50,7 +50,7 @@ func (s *Server) exportWire(p *project, i *iteration, e *export) (exportWire, er
 	return w, nil
 }
 
-// outdated tells whether a newer version of the package is available.
+// outdated reports whether a newer version of the package is available.
 func (s *Server) outdated(e *export) bool {
 	return e.Status == exportDone && e.Packages == 1 && s.answer(NewerVersion) == "once"
 }
@@ -87,7 +87,7 @@ func (s *Server) exportIteration(c *call) (any, error) {
 	return s.exportWire(p, i, e)
 }
 
-// find is the export of a platform and flavor, compared without regard to case.
+// find returns the export of a platform and flavor, in any letter case.
 func (i *iteration) find(platform, flavor string) *export {
 	for _, e := range i.Exports {
 		if e.Platform == platform && strings.EqualFold(e.flavor(), flavor) {
@@ -97,7 +97,7 @@ func (i *iteration) find(platform, flavor string) *export {
 	return nil
 }
 
-// flavor is "" where none was asked for.
+// flavor returns the export's flavor, or "" if none was asked for.
 func (e *export) flavor() string {
 	if e.Flavor == nil {
 		return ""
@@ -105,7 +105,7 @@ func (e *export) flavor() string {
 	return *e.Flavor
 }
 
-// export begins an export. s.mu must be held.
+// export starts an export. s.mu must be held.
 func (s *Server) export(p *project, i *iteration, name, flavor string, now time.Time) (*export, error) {
 	platform, ok := canonicalPlatform(name)
 	if !ok {
@@ -151,7 +151,7 @@ func (s *Server) export(p *project, i *iteration, name, flavor string, now time.
 	return e, nil
 }
 
-// finishExport makes the package, puts it where it belongs and tells of it.
+// finishExport makes the package, stores it, and sends the message.
 func (s *Server) finishExport(j job) {
 	find := func() (*project, *iteration, *export) {
 		p, err := s.project(j.Project)

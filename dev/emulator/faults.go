@@ -1,6 +1,6 @@
 package emulator
 
-// faults counts what is to go wrong next.
+// faults counts the faults that were ordered and haven't happened yet.
 type faults struct {
 	failTrainings, failExports, failImports int
 	stallTrainings, stallExports            int
@@ -9,7 +9,7 @@ type faults struct {
 	calls                                   []pendingCallFault
 }
 
-// take uses up one of a kind of fault; false when none is left.
+// take takes one of a kind of fault. It reports whether there was one.
 func (*faults) take(n *int) bool {
 	if *n == 0 {
 		return false
@@ -27,13 +27,13 @@ func (s *Server) FailExports(n int) { s.set(&s.faults.failExports, n) }
 // FailImports makes the next n imports of a project fail.
 func (s *Server) FailImports(n int) { s.set(&s.faults.failImports, n) }
 
-// StallTrainings makes the next n trainings never finish, but by FinishNow.
+// StallTrainings makes the next n trainings run until FinishNow ends them.
 func (s *Server) StallTrainings(n int) { s.set(&s.faults.stallTrainings, n) }
 
-// StallExports makes the next n exports never finish, but by FinishNow.
+// StallExports makes the next n exports run until FinishNow ends them.
 func (s *Server) StallExports(n int) { s.set(&s.faults.stallExports, n) }
 
-// ExpireLinks makes the next n signed links expired ones.
+// ExpireLinks makes the next n signed links expired from the start.
 func (s *Server) ExpireLinks(n int) { s.set(&s.faults.expiredLinks, n) }
 
 func (s *Server) set(counter *int, n int) {
@@ -42,16 +42,16 @@ func (s *Server) set(counter *int, n int) {
 	*counter = max(0, n)
 }
 
-// Scope names what FinishNow ends. Empty fields match everything.
+// Scope selects what FinishNow ends. An empty field matches everything.
 type Scope struct {
 	Project, Iteration string // ids
-	Platform           string // an export's; "" takes trainings and imports too
-	Fail               bool   // end in failure
+	Platform           string // of an export; "" matches trainings and imports too
+	Fail               bool   // end as failed
 }
 
 // FinishNow ends running trainings, exports and imports at once, stalled ones
-// too, and says how many. Where messages come before the state, the state
-// follows by the clock.
+// included, and returns how many. If messages come before the state, the state
+// still changes a second later.
 func (s *Server) FinishNow(scope Scope) int {
 	s.mu.Lock()
 	n := 0

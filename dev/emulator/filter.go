@@ -5,17 +5,19 @@ import (
 	"strings"
 )
 
-// comparison is one part of a metadata filter: key eq 'value' or key ne 'value'.
+// comparison matches one comparison of a metadata filter: key eq 'value' or key
+// ne 'value'.
 var comparison = regexp.MustCompile(`(?i)^\s*([\w.-]+)\s+(eq|ne)\s+'([^']*)'\s*$`)
 
-// The words that join comparisons; and binds stronger.
+// The words that join comparisons. "and" binds more tightly than "or".
 var (
 	orWord  = regexp.MustCompile(`(?i)\s+or\s+`)
 	andWord = regexp.MustCompile(`(?i)\s+and\s+`)
 )
 
-// parseFilter reads the $filter of GetImages, which the contract shows as
-// metadata=key1 eq 'value1' and key2 ne 'value2'. An empty one lets all through.
+// parseFilter reads the $filter of GetImages. The contract shows it as
+// metadata=key1 eq 'value1' and key2 ne 'value2'. An empty filter matches
+// everything.
 func parseFilter(text string) (func(map[string]string) bool, error) {
 	text = strings.TrimPrefix(strings.TrimSpace(text), "metadata=")
 	if text == "" {

@@ -29,11 +29,11 @@ const (
 	maxRegionsPerImage = 300
 )
 
-// upload is one image of a batch, however it came.
+// upload is one image of a batch, from any of the three operations.
 type upload struct {
 	source   string
 	content  []byte
-	failed   string // the status, when its bytes couldn't be had
+	failed   string // the status if its bytes couldn't be fetched
 	tags     []string
 	regions  []regionInput
 	metadata map[string]string
@@ -50,7 +50,8 @@ type imageResultWire struct {
 	Image     *imageWire `json:"image"`
 }
 
-// addImages adds a batch: each image on its own, the answer 207 unless all are new.
+// addImages adds a batch, each image independently. The answer is 207 unless all
+// are new.
 func (s *Server) addImages(c *call, batch []upload) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {
@@ -87,7 +88,8 @@ func (s *Server) addImages(c *call, batch []upload) (any, error) {
 	return jsonReply(http.StatusMultiStatus, summary)
 }
 
-// knownTags are ids of the project's tags in canonical form, each once.
+// knownTags returns the ids of the project's tags in canonical form, each once.
+// An unknown id is an error.
 func (s *Server) knownTags(p *project, texts []string) ([]string, error) {
 	ids, err := canonicalIDs(texts)
 	if err != nil {
@@ -106,7 +108,7 @@ func (s *Server) knownTags(p *project, texts []string) ([]string, error) {
 	return ids, nil
 }
 
-// addImage adds one image, or finds the one that has the same bytes.
+// addImage adds one image, or returns the existing one with the same bytes.
 func (s *Server) addImage(p *project, u upload, now time.Time) (*picture, string) {
 	if u.failed != "" {
 		return nil, u.failed
@@ -155,7 +157,7 @@ func (s *Server) addImage(p *project, u upload, now time.Time) (*picture, string
 	return i, status
 }
 
-// addTag is true if the picture didn't carry the tag yet.
+// addTag reports whether the tag is new to the picture.
 func (i *picture) addTag(id string, now time.Time) bool {
 	if i.tagged(id) {
 		return false
@@ -164,7 +166,7 @@ func (i *picture) addTag(id string, now time.Time) bool {
 	return true
 }
 
-// mixesNegative tells a picture with the negative tag and another one.
+// mixesNegative reports whether a picture has the negative tag and another one.
 func (p *project) mixesNegative(i *picture) bool {
 	negative := slices.ContainsFunc(i.Tags, func(t pictureTag) bool {
 		known, err := p.tag(t.ID)
@@ -182,7 +184,8 @@ type entry struct {
 	Regions   []regionInput
 }
 
-// entries reads a JSON batch; batch-wide tags and metadata go to each image.
+// entries reads a JSON batch. Tags and metadata of the whole batch are added to
+// each image.
 func (c *call) entries() ([]entry, map[string]string, error) {
 	var batch struct {
 		Images   []entry
@@ -218,13 +221,13 @@ func (s *Server) createImagesFromFiles(c *call) (any, error) {
 	return s.addImages(c, batch)
 }
 
-// createImagesFromUrls fetches from loopback addresses only.
+// createImagesFromURLs fetches from loopback addresses only.
 func (s *Server) createImagesFromURLs(c *call) (any, error) {
 	entries, metadata, err := c.entries()
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) > maxBatch { // before anything is fetched
+	if len(entries) > maxBatch { // checked before anything is fetched
 		return nil, badRequest("BadRequestExceededBatchSize", "A batch holds at most %d images", maxBatch)
 	}
 	var batch []upload

@@ -29,8 +29,8 @@ type boxWire struct {
 	Height float64 `json:"height"`
 }
 
-// judged are the pictures with which a trained iteration was measured.
-func (s *Server) judged(c *call) (*project, *iteration, []*picture, error) {
+// performancePictures returns the pictures by which a trained iteration was measured.
+func (s *Server) performancePictures(c *call) (*project, *iteration, []*picture, error) {
 	p, i, err := s.lookup(c)
 	if err != nil {
 		return nil, nil, nil, err
@@ -43,7 +43,7 @@ func (s *Server) judged(c *call) (*project, *iteration, []*picture, error) {
 }
 
 func (s *Server) getImagePerformances(c *call) (any, error) {
-	p, i, pictures, err := s.judged(c)
+	p, i, pictures, err := s.performancePictures(c)
 	if err != nil {
 		return nil, err
 	}
@@ -63,12 +63,12 @@ func (s *Server) getImagePerformances(c *call) (any, error) {
 }
 
 func (s *Server) getImagePerformanceCount(c *call) (any, error) {
-	_, _, pictures, err := s.judged(c)
+	_, _, pictures, err := s.performancePictures(c)
 	return len(pictures), err
 }
 
-// predictions invents what an iteration sees in a picture: mostly what it is
-// tagged with, always the same for the same picture.
+// predictions invents an iteration's predictions for a picture: mostly its own
+// tags, and always the same for the same picture.
 func predictions(i *iteration, shown *picture) []predictionWire {
 	list := []predictionWire{}
 	d, _ := findDomain(i.DomainID)

@@ -11,7 +11,7 @@ const (
 	maxTags    = 20  // tags in one request
 	maxIDs     = 256 // images asked for or deleted by id
 	maxTake    = 256 // images of one page
-	takeUnless = 50  // images of a page when the caller doesn't say
+	takeUnless = 50  // images of a page by default
 )
 
 type imageWire struct {
@@ -58,8 +58,9 @@ func tagName(tags []*tag, id string) string {
 	return ""
 }
 
-// imageURI is where a picture is read: o the original, r resized, t the
-// thumbnail. The emulator gives the original's bytes for all three.
+// imageURI returns the link to a picture. kind is o for the original, r for
+// resized, t for the thumbnail. The emulator serves the original's bytes for all
+// three.
 func (s *Server) imageURI(p *project, i *picture, kind string) string {
 	path := "i-" + compact(p.ID) + "/" + kind + "-" + compact(i.ID)
 	if s.answer(DownloadURI) == "relative" {
@@ -72,7 +73,7 @@ func (i *picture) tagged(id string) bool {
 	return slices.ContainsFunc(i.Tags, func(t pictureTag) bool { return t.ID == id })
 }
 
-// untag takes a tag and its regions off a picture.
+// untag removes a tag and its regions from a picture.
 func (i *picture) untag(id string) {
 	i.Tags = slices.DeleteFunc(i.Tags, func(t pictureTag) bool { return t.ID == id })
 	i.Regions = slices.DeleteFunc(i.Regions, func(r region) bool { return r.TagID == id })
@@ -88,7 +89,7 @@ func clonePictures(list []*picture) []*picture {
 	return clones
 }
 
-// want says which pictures an operation is about.
+// want selects the pictures of an operation by whether they have tags.
 type want int
 
 const (
@@ -97,7 +98,7 @@ const (
 	wantUntagged
 )
 
-// chosen are the pictures that a query asks for, oldest first.
+// chosen returns the pictures that a query selects, oldest first.
 func chosen(c *call, pictures []*picture, which want) ([]*picture, error) {
 	ids, err := c.guids("tagIds", maxTags)
 	if err != nil {
@@ -119,7 +120,8 @@ func chosen(c *call, pictures []*picture, which want) ([]*picture, error) {
 	return list, nil
 }
 
-// taggingStatus is the parameter of GetImages and GetImageCount.
+// taggingStatus returns the parameter of that name of GetImages and
+// GetImageCount.
 func (c *call) taggingStatus() (want, error) {
 	switch text := c.query.Get("taggingstatus"); strings.ToLower(text) {
 	case "", "all":
@@ -133,7 +135,7 @@ func (c *call) taggingStatus() (want, error) {
 	}
 }
 
-// page cuts what orderBy, take and skip ask for from a list that is oldest first.
+// page applies orderBy, take and skip to a list that is oldest first.
 func page[T any](c *call, list []T) ([]T, error) {
 	take, err := c.integer("take", takeUnless)
 	if err != nil {
@@ -210,7 +212,7 @@ func (s *Server) getUntaggedImages(c *call) (any, error)     { return s.listImag
 func (s *Server) getTaggedImageCount(c *call) (any, error)   { return s.countImages(c, wantTagged) }
 func (s *Server) getUntaggedImageCount(c *call) (any, error) { return s.countImages(c, wantUntagged) }
 
-// getImagesByIDs leaves out ids that don't exist.
+// getImagesByIDs ignores ids that don't exist.
 func (s *Server) getImagesByIDs(c *call) (any, error) {
 	p, tags, pictures, err := s.seen(c)
 	if err != nil {
@@ -260,7 +262,8 @@ func (s *Server) deleteImages(c *call) (any, error) {
 	return noContent, nil
 }
 
-// guids is a list of GUIDs in the query, of a limited length.
+// guids returns a list of GUIDs from the query. More than most of them are an
+// error.
 func (c *call) guids(name string, most int) ([]string, error) {
 	texts := c.list(name)
 	if len(texts) > most {

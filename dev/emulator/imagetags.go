@@ -11,7 +11,7 @@ type imageTagEntry struct {
 	TagID   string `json:"tagId"`
 }
 
-// tagSummaryWire lists are null when empty, as the official example has them.
+// tagSummaryWire has null for empty lists, as in the official example.
 type tagSummaryWire struct {
 	Created    []imageTagEntry `json:"created"`
 	Duplicated []imageTagEntry `json:"duplicated"`
@@ -40,7 +40,7 @@ func (s *Server) createImageTags(c *call) (any, error) {
 	case len(batch.Tags) > maxBatch*maxTags:
 		return nil, badRequest("BadRequestExceededBatchSize", "At most %d images and %d tags can be given at once", maxBatch, maxTags)
 	}
-	for n := range batch.Tags { // all or nothing
+	for n := range batch.Tags { // in full or not at all
 		e := &batch.Tags[n]
 		e.ImageID, _ = canonicalID(e.ImageID)
 		e.TagID, _ = canonicalID(e.TagID)
@@ -110,7 +110,7 @@ type metadataEntryWire struct {
 	Metadata map[string]string `json:"metadata"`
 }
 
-// updateImageMetadata adds to what images carry; an empty value takes a key away.
+// updateImageMetadata adds metadata to images. An empty value deletes its key.
 func (s *Server) updateImageMetadata(c *call) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {
@@ -155,7 +155,8 @@ func (s *Server) updateImageMetadata(c *call) (any, error) {
 	return summary, nil
 }
 
-// regionInput is a Region of the contract; ImageID is set where it stands alone.
+// regionInput is a Region of the contract. ImageID is set only where the region
+// isn't part of an image.
 type regionInput struct {
 	ImageID string  `json:"imageId,omitempty"`
 	TagID   string  `json:"tagId"`
@@ -165,7 +166,7 @@ type regionInput struct {
 	Height  float64 `json:"height"`
 }
 
-// addRegion gives nil if the picture has the same region already.
+// addRegion returns nil if the picture has the same region already.
 func (i *picture) addRegion(r regionInput, now time.Time) *region {
 	added := region{ID: newID(), TagID: r.TagID, Created: now, Left: r.Left, Top: r.Top, Width: r.Width, Height: r.Height}
 	for _, old := range i.Regions {

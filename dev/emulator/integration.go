@@ -14,17 +14,18 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// testFolder is where the connection test puts a blob for a while.
+// testFolder is the folder in which the connection test writes a temporary blob.
 const testFolder = "CustomVision-TestPermission"
 
-// testBlobLife is how long that blob stays. The service's own time isn't known.
+// testBlobLife is how long that blob stays. The real service's time isn't known.
 const testBlobLife = 2 * time.Second
 
-// storageTimeout bounds one request to storage.
+// storageTimeout is the time limit of one request to storage.
 const storageTimeout = 30 * time.Second
 
-// connect tests storage URIs that a project is given: a blob in the container, a
-// message in the queue. Empty ones aren't tested. s.mu is held but for the requests.
+// connect tests new storage URIs of a project: it writes a blob into the
+// container and a message into the queue. Empty URIs aren't tested. s.mu must be
+// held; it is released during the requests.
 func (s *Server) connect(projectID, container, queue string) error {
 	if container == "" && queue == "" {
 		return nil
@@ -61,7 +62,8 @@ func (s *Server) connect(projectID, container, queue string) error {
 	return nil
 }
 
-// childOf is the name of a container or queue below an account's endpoint.
+// childOf returns the name of a container or queue from its URI below an
+// account's endpoint.
 func childOf(endpoint, uri string) (string, bool) {
 	if len(uri) <= len(endpoint) || !strings.EqualFold(uri[:len(endpoint)], endpoint) {
 		return "", false
@@ -79,7 +81,7 @@ func (s *Server) putBlob(container, name string, content []byte) error {
 }
 
 func (s *Server) deleteTestBlob(path string) {
-	if s.models == nil { // started again without storage
+	if s.models == nil { // restarted without storage
 		return
 	}
 	container, name, _ := strings.Cut(path, "/")
@@ -92,15 +94,15 @@ func (s *Server) deleteTestBlob(path string) {
 	})
 }
 
-// storePackage puts an export into the service's own account and, where the
-// project has a container, a copy under the service's odd name there.
+// storePackage writes an export into the service's own account. If the project
+// has a container, it writes a copy there under the service's odd name.
 func (s *Server) storePackage(p *project, i *iteration, e *export) error {
 	container, backup := "", s.backupName(p, i, e)
 	if p.Container != "" && s.models != nil {
 		container, _ = childOf(s.options.Storage.BlobURL, p.Container)
 	}
 	if container == "" && s.blobs == nil {
-		return nil // built again whenever it is asked for
+		return nil // built again for each download
 	}
 	var err error
 	spec, own, name := s.packageSpec(i, e), containerName(p), packageName(i, e)
@@ -130,7 +132,8 @@ func (s *Server) putOwn(container, name string, content []byte) error {
 	return storage.Explain("write a package into the service's account", err)
 }
 
-// backupName is the blob's documented name: space, hyphen, space, no .zip, no flavor.
+// backupName returns the blob's documented name, with a space, a hyphen and a
+// space, without .zip and without a flavor.
 func (s *Server) backupName(p *project, i *iteration, e *export) string {
 	project, iteration := p.ID, i.ID
 	if s.answer(BlobNames) == "compact" {
@@ -139,7 +142,7 @@ func (s *Server) backupName(p *project, i *iteration, e *export) string {
 	return project + " - " + iteration + "." + e.Platform
 }
 
-// backupURL is the URL of that blob, without a signature.
+// backupURL returns the URL of that blob without a signature.
 func (s *Server) backupURL(p *project, i *iteration, e *export) string {
 	name := s.backupName(p, i, e)
 	if s.answer(ModelURI) == "escaped" {
@@ -148,8 +151,8 @@ func (s *Server) backupURL(p *project, i *iteration, e *export) string {
 	return strings.TrimRight(p.Container, "/") + "/" + name
 }
 
-// modelURI is what an Export message gives: the blob in the customer's
-// container, or without one a signed link to the service's own.
+// modelURI returns the URI in an Export message: the blob in the customer's
+// container, or, without a container, a signed link to the service's own blob.
 func (s *Server) modelURI(p *project, i *iteration, e *export) string {
 	if p.Container != "" {
 		return s.backupURL(p, i, e)
@@ -161,7 +164,7 @@ func (s *Server) modelURI(p *project, i *iteration, e *export) string {
 	return uri
 }
 
-// nopCloser makes a reader the io.ReadSeekCloser that the SDK wants.
+// nopCloser makes a reader an io.ReadSeekCloser, which the SDK requires.
 type nopCloser struct{ *bytes.Reader }
 
 func (nopCloser) Close() error { return nil }

@@ -26,7 +26,7 @@ type iterationWire struct {
 	*previewIterationWire
 }
 
-// previewIterationWire is what only v3.4-preview tells.
+// previewIterationWire holds the fields that only v3.4-preview has.
 type previewIterationWire struct {
 	CustomBaseModelInfo  *baseModelWire `json:"customBaseModelInfo"`
 	TrainingErrorDetails *string        `json:"trainingErrorDetails"`
@@ -63,7 +63,7 @@ func (i *iteration) exportable() bool {
 	return i.Status == statusCompleted && d.exportable()
 }
 
-// lookup finds the project and the iteration of the path.
+// lookup returns the project and the iteration that the path names.
 func (s *Server) lookup(c *call) (*project, *iteration, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {

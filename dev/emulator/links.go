@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// blobPrefix is where the emulator serves what the service keeps in its own
-// storage, when it has no account for that.
+// blobPrefix is the path below which the emulator serves the service's own blobs
+// if it has no storage account for them.
 const blobPrefix = "/_blob/"
 
-// containerName and packageName are how the service names an export in its own
-// storage: m-<project>/<iteration>.<Platform>[.<Flavor>].zip, GUIDs without hyphens.
+// containerName and packageName are the service's own names for an export:
+// m-<project>/<iteration>.<Platform>[.<Flavor>].zip, with GUIDs without hyphens.
 func containerName(p *project) string { return "m-" + compact(p.ID) }
 
 func packageName(i *iteration, e *export) string {
@@ -31,7 +31,7 @@ func packageName(i *iteration, e *export) string {
 
 func compact(id string) string { return strings.ReplaceAll(id, "-", "") }
 
-// downloadURI mints the link that GetExports hands out.
+// downloadURI returns the link that GetExports shows for an export.
 func (s *Server) downloadURI(p *project, i *iteration, e *export) (string, error) {
 	switch {
 	case s.answer(DownloadURI) == "relative":
@@ -42,7 +42,7 @@ func (s *Server) downloadURI(p *project, i *iteration, e *export) (string, error
 	return s.ownURI(containerName(p), packageName(i, e))
 }
 
-// ownURI is a link, valid for a while, to a blob of the service's own storage.
+// ownURI returns a temporary link to a blob of the service's own storage.
 func (s *Server) ownURI(container, name string) (string, error) {
 	life := s.options.DownloadLife
 	if s.faults.take(&s.faults.expiredLinks) {
@@ -54,7 +54,7 @@ func (s *Server) ownURI(container, name string) (string, error) {
 	return s.selfLink(container+"/"+name, life), nil
 }
 
-// selfLink is a link to the emulator itself, in the form of a SAS.
+// selfLink returns a link to the emulator itself in the form of a SAS.
 func (s *Server) selfLink(path string, life time.Duration) string {
 	expiry := s.state.Clock.now().Add(life).Format(time.RFC3339)
 	query := url.Values{"sv": {"2017-04-17"}, "sr": {"b"}, "sig": {s.signature(path, expiry)}, "se": {expiry}, "sp": {"r"}}
@@ -67,7 +67,7 @@ func (s *Server) signature(path, expiry string) string {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// serveBlob serves the emulator's own links as Azure Storage would.
+// serveBlob serves the emulator's own links as Azure Storage does.
 func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		blobError(w, http.StatusMethodNotAllowed, "UnsupportedHttpVerb", "The resource doesn't support the specified HTTP verb.")
@@ -100,8 +100,9 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ownBlob finds a blob of the service's storage by its path. What it gives reads
-// the blob, nil if there is none. s.mu must be held for finding, not for reading.
+// ownBlob finds a blob of the service's storage by its path. The function that it
+// returns reads the blob; its result is nil if there is none. s.mu must be held
+// during ownBlob, and is not needed for reading.
 func (s *Server) ownBlob(path string) (read func() ([]byte, error)) {
 	container, name, _ := strings.Cut(path, "/")
 	for _, p := range s.state.Projects {
@@ -128,7 +129,7 @@ func (s *Server) ownBlob(path string) (read func() ([]byte, error)) {
 
 func noBlob() ([]byte, error) { return nil, nil }
 
-// pictureHash finds a picture of the project by its compact id.
+// pictureHash returns the hash of the project's picture with this compact id.
 func (p *project) pictureHash(id string) string {
 	for _, i := range p.allPictures() {
 		if compact(i.ID) == id {
@@ -138,7 +139,8 @@ func (p *project) pictureHash(id string) string {
 	return ""
 }
 
-// allPictures are the pictures of now, of the iterations and of quick tests.
+// allPictures returns the current pictures and those of iterations and quick
+// tests.
 func (p *project) allPictures() []*picture {
 	all := slices.Clone(p.Images)
 	for _, i := range p.Iterations {

@@ -9,17 +9,17 @@ import (
 // NotificationFault is something that can go wrong with a notification.
 type NotificationFault string
 
-// What can be done to the next notifications.
+// The faults of a notification.
 const (
 	Drop           NotificationFault = "drop"            // it never reaches the queue
-	Double         NotificationFault = "double"          // it is put there twice
+	Double         NotificationFault = "double"          // it reaches the queue twice
 	Delay          NotificationFault = "delay"           // it comes later
 	Reorder        NotificationFault = "reorder"         // n messages are held and sent last first
 	Garble         NotificationFault = "garble"          // its text is cut in half
-	UnknownType    NotificationFault = "unknown-type"    // its type is Publish, which nothing documents
+	UnknownType    NotificationFault = "unknown-type"    // its type is Publish, which is not documented
 	UnknownVersion NotificationFault = "unknown-version" // its version is 2.0
 	NoModelURI     NotificationFault = "no-model-uri"    // modelUri is missing
-	Unreachable    NotificationFault = "unreachable"     // the queue can't be reached; the state goes on
+	Unreachable    NotificationFault = "unreachable"     // the queue can't be reached; the state changes all the same
 )
 
 var notificationFaults = []NotificationFault{Drop, Double, Delay, Reorder, Garble, UnknownType, UnknownVersion, NoModelURI, Unreachable}
@@ -30,8 +30,9 @@ type messageFault struct {
 	delay time.Duration
 }
 
-// FaultNotifications does something to the next n notifications, connection
-// tests too. Several calls follow one another. delay is for Delay alone.
+// FaultNotifications orders a fault for the next n notifications, connection
+// tests included. The faults of several calls happen one after the other. Only
+// Delay uses delay.
 func (s *Server) FaultNotifications(n int, kind NotificationFault, delay time.Duration) error {
 	if !slices.Contains(notificationFaults, kind) {
 		return fmt.Errorf("there is no notification fault %q: choose one of %v", kind, notificationFaults)
@@ -47,8 +48,8 @@ func (s *Server) FaultNotifications(n int, kind NotificationFault, delay time.Du
 	return nil
 }
 
-// nextMessageFault uses up one fault; its left is how many of the same remain.
-// The zero fault is none.
+// nextMessageFault takes the next fault. left is the number of faults of that
+// kind that remain. The zero fault means none.
 func (s *Server) nextMessageFault() messageFault {
 	if len(s.faults.messages) == 0 {
 		return messageFault{}

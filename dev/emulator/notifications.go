@@ -11,22 +11,24 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// Message is a notification that the service sent, or would have sent.
+// Message is a notification that was sent, or would have been sent without a
+// fault.
 type Message struct {
 	Time  time.Time         `json:"time"` // by the emulator's clock
 	Queue string            `json:"queue"`
 	Type  string            `json:"type"`
 	Text  string            `json:"text"`            // before Base64
-	Sent  bool              `json:"sent"`            // it is on the queue
-	Fault NotificationFault `json:"fault,omitempty"` // what was done to it on demand
-	Error string            `json:"error,omitempty"` // why the queue didn't take it
+	Sent  bool              `json:"sent"`            // whether it is on the queue
+	Fault NotificationFault `json:"fault,omitempty"` // the fault that was ordered for it
+	Error string            `json:"error,omitempty"` // why the queue refused it
 }
 
-// keptMessages bounds the list of messages.
+// keptMessages is the length limit of the list of messages.
 const keptMessages = 1_000
 
-// envelope is a notification as the storage-integration guide shows it: names in
-// lower case but for Content, the version a string, members in this order.
+// envelope is a notification in the form of the storage-integration guide: names
+// begin with a lower-case letter except Content, the version is a string, and the
+// members have this order.
 type envelope struct {
 	Version string      `json:"version"`
 	Type    string      `json:"type"`
@@ -38,17 +40,17 @@ type contentWire struct {
 	IterationID    string          `json:"iterationId,omitempty"`
 	TrainingStatus string          `json:"trainingStatus,omitempty"`
 	ExportStatus   string          `json:"exportStatus,omitempty"`
-	ModelURI       json.RawMessage `json:"modelUri,omitempty"` // missing, null or a text
+	ModelURI       json.RawMessage `json:"modelUri,omitempty"` // missing, null or a string
 }
 
-// notify sends a message to the project's queue, if it has one.
+// notify sends a message to the project's queue, if the project has one.
 func (s *Server) notify(p *project, kind string, c contentWire) {
 	if p.Queue != "" {
 		s.send(p.Queue, envelope{"1.0", kind, c})
 	}
 }
 
-// send sends a message, or does to it what was asked for.
+// send sends a message, or applies the fault that was ordered for it.
 func (s *Server) send(queue string, e envelope) error {
 	fault := s.nextMessageFault()
 	m := Message{Queue: queue, Fault: fault.kind}
@@ -87,8 +89,8 @@ func (s *Server) send(queue string, e envelope) error {
 	return s.deliver(m)
 }
 
-// deliver puts a message on its queue and remembers it. What fails is not tried
-// again, and the state goes on. s.mu is held but for the request.
+// deliver puts a message on its queue and lists it. A message that fails is not
+// sent again. s.mu must be held; it is released during the request.
 func (s *Server) deliver(m Message) error {
 	name, known := childOf(s.options.Storage.QueueURL, m.Queue)
 	text := m.Text
@@ -107,7 +109,7 @@ func (s *Server) deliver(m Message) error {
 		s.unlocked(func() {
 			ctx, cancel := context.WithTimeout(s.ctx, storageTimeout)
 			defer cancel()
-			_, err = s.queues.NewQueueClient(name).EnqueueMessage(ctx, text, nil) // escapes it for XML
+			_, err = s.queues.NewQueueClient(name).EnqueueMessage(ctx, text, nil) // the SDK escapes it for XML
 			err = storage.Explain("put a notification on the queue", err)
 		})
 		m.Sent = err == nil
@@ -128,8 +130,8 @@ func (s *Server) remember(m Message) {
 	}
 }
 
-// announceFirst sends a job's message before its state changes, if the service
-// is assumed to do so. It is true when the state has to wait.
+// announceFirst sends a job's message before the job changes the state, if the
+// service is assumed to do so. It reports whether the state has to wait.
 func (s *Server) announceFirst(j *job, announce func()) bool {
 	if j.Announced || s.answer(MessageTiming) != "before-state" {
 		return false
@@ -141,12 +143,13 @@ func (s *Server) announceFirst(j *job, announce func()) bool {
 	return true
 }
 
-// messageLead is how far a message runs ahead of its state, if it does.
+// messageLead is the time between a message and its state, if the message comes
+// first.
 const messageLead = time.Second
 
-// Messages are the last notifications, at most 1,000, in the order in which
-// they were sent or would have been. The text of one without a container holds
-// a signed link.
+// Messages returns the last notifications, at most 1,000, in the order in which
+// they were sent or would have been. The message of a project without a container
+// holds a signed link.
 func (s *Server) Messages() []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()

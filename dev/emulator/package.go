@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// manifest is cvexport.manifest, which every exported package carries. Its
-// fields and their order are those of about 75 public files of 2019 to 2026.
+// manifest is cvexport.manifest, a file in every exported package. Its fields and
+// their order are those of about 75 public files from 2019 to 2026.
 type manifest struct {
 	DomainType            string
 	Platform              string
@@ -37,8 +37,8 @@ type member struct {
 	content []byte
 }
 
-// packageSpec is all that a package is made of. The same spec always makes the
-// same bytes, so that nothing large must be kept.
+// packageSpec is everything that a package depends on. The same spec always makes
+// the same bytes, so packages needn't be kept.
 type packageSpec struct {
 	iterationID    string
 	domain         domain
@@ -50,10 +50,10 @@ type packageSpec struct {
 	number         int // of the packages made of this export
 	exported       time.Time
 	size           int  // of the model file
-	bare           bool // the model file alone
+	bare           bool // whether the package is the model file alone
 }
 
-// packageSpec is the spec of an export. s.mu must be held.
+// packageSpec returns the spec of an export. s.mu must be held.
 func (s *Server) packageSpec(i *iteration, e *export) packageSpec {
 	spec := packageSpec{
 		iterationID: i.ID, classification: i.Classification, platform: e.Platform, flavor: e.flavor(),
@@ -71,7 +71,7 @@ func (s *Server) packageSpec(i *iteration, e *export) packageSpec {
 	return spec
 }
 
-// build makes the file behind an export.
+// build returns the bytes of an exported package.
 func (p packageSpec) build() ([]byte, error) {
 	model, content := p.modelName(), p.modelBytes()
 	if p.bare {
@@ -101,8 +101,8 @@ func (p packageSpec) build() ([]byte, error) {
 	return writeZip(packaged(p.platform, members), p.exported)
 }
 
-// packaged adds what else a platform's package holds, and puts the parts under
-// app/ for a DockerFile.
+// packaged adds the other files of a platform's package. For a DockerFile it puts
+// the model's files under app/.
 func packaged(platform string, members []member) []member {
 	const license = "This package was made by an emulator. The model in it is random and recognises nothing."
 	switch platform {
@@ -129,7 +129,7 @@ func packaged(platform string, members []member) []member {
 	return members
 }
 
-// modelName is the model file's name as the manifest gives it.
+// modelName returns the model file's name as the manifest has it.
 func (p packageSpec) modelName() string {
 	switch p.platform {
 	case "ONNX":
@@ -149,7 +149,7 @@ func (p packageSpec) modelName() string {
 		case "TensorFlowSavedModel":
 			return "saved_model.pb"
 		case "TensorFlowJs":
-			return "model.zip" // named so by the manifest, though only its parts are packed
+			return "model.zip" // the manifest names it, although only its parts are packed
 		}
 		return "model.pb"
 	}
@@ -166,7 +166,7 @@ func (p packageSpec) modelMembers(name string, content []byte) []member {
 	return []member{{name, content}}
 }
 
-// modelBytes is noise that depends on nothing but the package.
+// modelBytes returns noise that depends only on the spec.
 func (p packageSpec) modelBytes() []byte {
 	seed := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", p.iterationID, p.platform, p.flavor, p.number))
 	content := make([]byte, p.size)
@@ -174,7 +174,7 @@ func (p packageSpec) modelBytes() []byte {
 	return content
 }
 
-// defaultFlavors are the names of what is exported where no flavor is asked for.
+// defaultFlavors are the manifest's flavors of exports without a flavor.
 var defaultFlavors = map[string]string{"TensorFlow": "TensorFlowNormal", "ONNX": "ONNX12", "DockerFile": "Linux"}
 
 func (s *Server) manifestFlavor(e *export) *string {
@@ -189,7 +189,7 @@ func (s *Server) manifestFlavor(e *export) *string {
 	return e.Flavor
 }
 
-// metadata is metadata_properties.json: a flat map of strings.
+// metadata returns metadata_properties.json: a flat map of strings.
 func (p packageSpec) metadata() map[string]string {
 	method := "ClassificationMultiLabel"
 	switch {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// pageHTML shows and steers the emulator through its control endpoints.
+// pageHTML shows the emulator and controls it through its control endpoints.
 //
 //go:embed page.html
 var pageHTML []byte

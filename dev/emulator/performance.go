@@ -25,15 +25,15 @@ type tagPerformanceWire struct {
 	AveragePrecision      float64 `json:"averagePrecision"`
 }
 
-// The thresholds taken when a caller gives none; the service's own aren't documented.
+// The default thresholds. The service's own aren't documented.
 const (
 	defaultThreshold = 0.5
 	defaultOverlap   = 0.3
 )
 
-// getIterationPerformance invents numbers that behave like real ones: the same
-// for the same iteration and threshold, better with more pictures, precision
-// rising and recall falling with the threshold.
+// getIterationPerformance invents plausible numbers. They are the same for the
+// same iteration and threshold, better with more pictures, and with a higher
+// threshold precision rises and recall falls.
 func (s *Server) getIterationPerformance(c *call) (any, error) {
 	_, i, err := s.lookup(c)
 	if err != nil {
@@ -83,7 +83,7 @@ func tagPerformance(iterationID string, t *tag, threshold, overlap float64) tagP
 	}
 }
 
-// unit is a number in [0,1) that depends on nothing but its arguments.
+// unit returns a number in [0,1) that depends only on its arguments.
 func unit(parts ...string) float64 {
 	h := sha256.New()
 	for _, part := range parts {

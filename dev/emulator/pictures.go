@@ -18,8 +18,8 @@ import (
 // maxPicture is the largest training image: 6 MB.
 const maxPicture = 6 << 20
 
-// pictureStore keeps the bytes of pictures by their SHA-256: in memory, or in a
-// folder, so that a restart keeps them.
+// pictureStore keeps the bytes of pictures by their SHA-256. They are kept in
+// memory, or in a folder, where they survive a restart.
 type pictureStore struct {
 	dir    string
 	memory map[string][]byte
@@ -41,7 +41,7 @@ func (s *pictureStore) put(content []byte) (hash string, err error) {
 	return hash, os.WriteFile(filepath.Join(s.dir, hash), content, 0o644)
 }
 
-// get gives nil for a hash that isn't kept.
+// get returns nil for a hash that isn't stored.
 func (s *pictureStore) get(hash string) ([]byte, error) {
 	if s.dir == "" || hash == "" {
 		return s.memory[hash], nil
@@ -53,7 +53,7 @@ func (s *pictureStore) get(hash string) ([]byte, error) {
 	return content, err
 }
 
-// measure gives the size in pixels of a JPEG, PNG, GIF or BMP; ok is false for
+// measure returns the size in pixels of a JPEG, PNG, GIF or BMP. ok is false for
 // anything else.
 func measure(content []byte) (width, height int, ok bool) {
 	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil {

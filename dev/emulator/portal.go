@@ -5,8 +5,8 @@ import (
 	"net/url"
 )
 
-// Train starts a forced training as a person does in the service's portal: no
-// request of the API is made for it. It gives the iteration's id.
+// Train starts a forced training as a person does in the service's portal,
+// without an API request. It returns the iteration's id.
 func (s *Server) Train(projectID string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -22,8 +22,8 @@ func (s *Server) Train(projectID string) (string, error) {
 	return i.ID, nil
 }
 
-// Export starts an export as a person does in the service's portal. flavor may
-// be empty.
+// Export starts an export as a person does in the service's portal, without an
+// API request. flavor may be empty.
 func (s *Server) Export(projectID, iterationID, platform, flavor string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *Server) Export(projectID, iterationID, platform, flavor string) error {
 }
 
 // CreateProject creates a project as a person does in the service's portal, and
-// gives its id. domainID and the storage URIs may be empty.
+// returns its id. domainID and the storage URIs may be empty.
 func (s *Server) CreateProject(name, domainID, containerURI, queueURI string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

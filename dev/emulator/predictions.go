@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// stored is a picture that was sent for a quick test and kept.
+// stored is a picture that was sent to a quick test and kept.
 type stored struct {
 	ID, Iteration string
 	Created       time.Time
@@ -41,7 +41,8 @@ func (s *Server) quickTestImage(c *call) (any, error) {
 	return s.quickTest(c, parts[0].content)
 }
 
-// quickTestImageURL fetches from loopback addresses only.
+// quickTestImageURL tests the picture at a URL. It fetches from loopback
+// addresses only.
 func (s *Server) quickTestImageURL(c *call) (any, error) {
 	var body struct{ URL string }
 	if err := c.decode(&body); err != nil {
@@ -56,14 +57,14 @@ func (s *Server) quickTestImageURL(c *call) (any, error) {
 	return s.quickTest(c, content)
 }
 
-// quickTest lets an iteration, or the one trained last, judge a picture, and
-// keeps it unless store=false.
+// quickTest returns an iteration's predictions for a picture, and keeps the
+// picture unless store=false.
 func (s *Server) quickTest(c *call, content []byte) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {
 		return nil, err
 	}
-	i, err := p.judge(c.query.Get("iterationid"))
+	i, err := p.predictor(c.query.Get("iterationid"))
 	if err != nil {
 		return nil, err
 	}
@@ -85,8 +86,8 @@ func (s *Server) quickTest(c *call, content []byte) (any, error) {
 	return kept.wire(p, i), nil
 }
 
-// judge is the iteration asked for, or the one trained last.
-func (p *project) judge(text string) (*iteration, error) {
+// predictor returns the iteration with this id. For "" it is the one trained last.
+func (p *project) predictor(text string) (*iteration, error) {
 	if text != "" {
 		id, _ := canonicalID(text)
 		i, err := p.iteration(id)

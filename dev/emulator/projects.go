@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// defaultAugmentation is what a new project was recorded with.
+// defaultAugmentation is the augmentation of a new project, as recorded from the
+// service.
 var defaultAugmentation = map[string]bool{
 	"rotation": true, "scaling": true, "translation": true, "horizontal flip": true,
 	"equalize": true, "solarize": true, "padtosquare": true,
@@ -57,7 +58,7 @@ func (s *Server) projectWire(p *project, version string) projectWire {
 	return w
 }
 
-// keepsURIs tells whether this version of the API knows the storage URIs.
+// keepsURIs reports whether this version of the API has the storage URIs.
 func (s *Server) keepsURIs(version string) bool {
 	switch s.answer(StorageURIs) {
 	case "dropped":
@@ -84,8 +85,9 @@ func (s *Server) getProject(c *call) (any, error) {
 	return s.projectWire(p, c.version), nil
 }
 
-// createProject takes the storage URIs in the query, as the storage-integration
-// guide has it, and in the body, as v3.4-preview's CreateProjectOptions has it.
+// createProject reads the storage URIs from the query, as the storage-integration
+// guide shows them, and from the body, as CreateProjectOptions of v3.4-preview
+// has them.
 func (s *Server) createProject(c *call) (any, error) {
 	name, err := c.required("name")
 	if err != nil {
@@ -140,7 +142,8 @@ func (s *Server) createProject(c *call) (any, error) {
 	return s.projectWire(p, c.version), nil
 }
 
-// projectPatch is the body of UpdateProject: what isn't there stays as it is.
+// projectPatch is the body of UpdateProject. A member that is missing changes
+// nothing.
 type projectPatch struct {
 	Name        *string        `json:"name"`
 	Description maybe[*string] `json:"description"`
@@ -165,7 +168,7 @@ func (s *Server) updateProject(c *call) (any, error) {
 	if err := c.decode(&patch); err != nil {
 		return nil, err
 	}
-	next := *p // nothing changes unless all of it can
+	next := *p // a change is made in full or not at all
 	if patch.Name != nil {
 		if err := s.checkName(p, *patch.Name); err != nil {
 			return nil, err
@@ -233,7 +236,7 @@ func (s *Server) patchSettings(p, next *project, patch *settingsPatch, version s
 		if queue == p.Queue {
 			queue = ""
 		}
-	} else { // what the body doesn't mention is not tested again
+	} else { // a URI that the body doesn't have is not tested again
 		if !patch.ExportModelContainerURI.Set {
 			container = ""
 		}
@@ -244,7 +247,7 @@ func (s *Server) patchSettings(p, next *project, patch *settingsPatch, version s
 	return s.connect(p.ID, container, queue)
 }
 
-// patchedURI is a storage URI after a PATCH.
+// patchedURI returns a storage URI after a PATCH.
 func (s *Server) patchedURI(old string, patch maybe[*string]) string {
 	switch {
 	case !patch.Set:

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// armID is the form of predictionId: the full ARM id of a prediction resource.
+// armID matches a predictionId: the full ARM id of a prediction resource.
 var armID = regexp.MustCompile(`(?i)^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+$`)
 
 func (s *Server) publishIteration(c *call) (any, error) {
@@ -28,7 +28,7 @@ func (s *Server) publishIteration(c *call) (any, error) {
 	switch {
 	case i.Status != statusCompleted:
 		return nil, badRequest("BadRequestIterationIsNotTrained", "The iteration is not trained")
-	case i.PublishName != "": // overwrite=true doesn't help, as users found
+	case i.PublishName != "": // overwrite=true doesn't help, as users report
 		return nil, badRequest("BadRequestIterationIsPublished", "Iteration is already published as: %s", i.PublishName)
 	case strings.TrimSpace(name) == "":
 		return nil, badRequest("BadRequestInvalidPublishName", "The publish name is empty")

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// A Question is something that is not publicly known of the real service. The
-// emulator can give either answer, so that a client can be tested against both.
+// A Question is a behaviour of the real service that isn't publicly known. The
+// emulator can behave in each possible way, so that a client can be tested against
+// all of them.
 type Question string
 
 // The questions. Questions lists their answers.
@@ -41,14 +42,14 @@ const (
 	ArtifactsOnV33     Question = "artifacts-on-v3.3"
 )
 
-// Known is what there is to know about a question.
+// Known describes a question.
 type Known struct {
 	Question Question
-	Ask      string   // the question in words
+	Ask      string   // the question as a sentence
 	Answers  []string // the possible answers; the first is what the emulator assumes
 }
 
-// Questions lists every question with its answers.
+// Questions returns every question with its answers.
 func Questions() []Known { return slices.Clone(questions) }
 
 var questions = []Known{
@@ -68,7 +69,7 @@ var questions = []Known{
 	{BlobNames, "Are the GUIDs in the container's blob names hyphenated?", []string{"hyphenated", "compact"}},
 	{ModelURI, "Are the spaces of the blob name escaped in modelUri?", []string{"escaped", "raw"}},
 	{FailedModelURI, "What is modelUri in the message about a failed export?", []string{"missing", "null", "empty"}},
-	{MessageTiming, "Does the message come after or before the state that it tells of?", []string{"after-state", "before-state"}},
+	{MessageTiming, "Does the message come after or before the state that it reports?", []string{"after-state", "before-state"}},
 	{MessageEncoding, "Is the text on the queue Base64 or raw?", []string{"base64", "raw"}},
 	{PublishOverwrite, "Does overwrite=true move a publish name from another iteration?", []string{"works", "fails"}},
 	{TrainAfterFailure, "Is training unneeded when the last one failed and nothing changed?", []string{"allowed", "not-needed"}},
@@ -81,7 +82,8 @@ var questions = []Known{
 	{ArtifactsOnV33, "Does GetArtifact give exports on v3.3? (One user: on v3.4-preview only.)", []string{"given", "refused"}},
 }
 
-// Answer chooses the answer to a question from now on.
+// Answer chooses the answer to a question from now on. An unknown question or
+// answer is an error.
 func (s *Server) Answer(q Question, value string) error {
 	for _, known := range questions {
 		if known.Question != q {
@@ -98,7 +100,7 @@ func (s *Server) Answer(q Question, value string) error {
 	return fmt.Errorf("there is no question %q", q)
 }
 
-// answer is the chosen answer, or the assumed one. s.mu must be held.
+// answer returns the chosen answer, or else the assumed one. s.mu must be held.
 func (s *Server) answer(q Question) string {
 	if value, ok := s.answers[q]; ok {
 		return value

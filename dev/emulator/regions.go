@@ -33,7 +33,7 @@ func (p *project) checkRegions(regions []regionInput) error {
 	if len(regions) > 0 && p.domain().kind != objectDetection {
 		return badRequest("BadRequestImageRegions", "Only object detection knows regions")
 	}
-	const most = 1 + 1e-6 // of the image, with room for rounding
+	const most = 1 + 1e-6 // the whole image, with room for rounding
 	for n := range regions {
 		r := &regions[n]
 		r.TagID, _ = canonicalID(r.TagID)
@@ -103,7 +103,8 @@ func (s *Server) createImageRegions(c *call) (any, error) {
 	return summary, nil
 }
 
-// deleteImageRegions takes a picture's tag with its last region.
+// deleteImageRegions deletes regions. The last region of a tag takes the tag with
+// it.
 func (s *Server) deleteImageRegions(c *call) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {

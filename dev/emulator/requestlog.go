@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Request is one request that the API received, refused ones too.
+// Request is one request that the API received. Refused requests are included.
 type Request struct {
 	Time      time.Time `json:"time"` // by the emulator's clock, when it was answered
 	Method    string    `json:"method"`
@@ -20,7 +20,7 @@ type Request struct {
 	Status    int       `json:"status"`    // 0 when the connection was cut without an answer
 }
 
-// keptRequests bounds the log; counts have no bound.
+// keptRequests is the length limit of the log. Counts have no limit.
 const keptRequests = 10_000
 
 type requestLog struct {
@@ -36,14 +36,14 @@ func (s *Server) record(r Request) {
 		s.log.counts = map[string]int{}
 	}
 	s.log.counts[r.Operation]++
-	if len(s.log.last) >= 2*keptRequests { // cut seldom, so that it costs little
+	if len(s.log.last) >= 2*keptRequests { // cut rarely, because it copies the list
 		s.log.last = slices.Clone(s.log.last[keptRequests:])
 	}
 	s.log.last = append(s.log.last, r)
 }
 
-// recorder logs a request before its answer goes out, so that whoever has the
-// answer finds the request logged.
+// recorder logs a request before its answer is sent. A caller that has the answer
+// finds the request in the log.
 type recorder struct {
 	http.ResponseWriter
 	server *Server
@@ -62,16 +62,16 @@ func (r *recorder) cut() {
 	reset(r.ResponseWriter)
 }
 
-// Requests are the API requests received so far in the order of their answers:
-// the last 10,000 at least.
+// Requests returns the API requests received so far in the order of their
+// answers. Only the last 10,000 are certain to be there.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.log.last)
 }
 
-// Counts tells how often each operation was called. Requests to no operation
-// are counted under "".
+// Counts returns how often each operation was called. Requests that match no
+// operation are counted under "".
 func (s *Server) Counts() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +83,7 @@ func (s *Server) Counts() map[string]int {
 }
 
 // redactQuery hides import tokens, which are signed links, and signatures that a
-// caller put into another value by mistake.
+// caller put into another parameter by mistake.
 func redactQuery(query string) string {
 	values, err := url.ParseQuery(query)
 	if err != nil {

@@ -17,8 +17,8 @@ type apiOperation struct {
 	handle             func(*Server, *call) (any, error)
 }
 
-// route finds the operation for a path below …/training/. Fixed segments match
-// without regard to case, empty ones don't count.
+// route finds the operation for a path below …/training/. Fixed segments match in
+// any letter case. Empty segments are ignored.
 func route(method, path string) (op *apiOperation, ids map[string]string, pathKnown bool) {
 	segments := splitPath(path)
 	for i := range operations {
@@ -34,7 +34,7 @@ func route(method, path string) (op *apiOperation, ids map[string]string, pathKn
 	return nil, nil, pathKnown
 }
 
-// match compares a path with a template, whose {names} match GUIDs only: so
+// match compares a path with a template. A {name} matches GUIDs only, so
 // projects/import is never taken for a project.
 func match(template, segments []string) (ids map[string]string, ok bool) {
 	if len(template) != len(segments) {
@@ -61,7 +61,7 @@ func splitPath(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
-// apiPath cuts /customvision/{version}/training/ from a path.
+// apiPath removes /customvision/{version}/training/ from a path.
 func apiPath(path string) (version, rest string, ok bool) {
 	segments := splitPath(path)
 	if len(segments) < 3 || !strings.EqualFold(segments[0], "customvision") || !strings.EqualFold(segments[2], "training") {
@@ -77,7 +77,7 @@ func apiPath(path string) (version, rest string, ok bool) {
 
 var operations []apiOperation
 
-func init() { // not an initialiser: the handlers refer back to the table
+func init() { // a variable initialiser would be a cycle: the handlers use the table
 	operations = []apiOperation{
 		{"GetDomains", http.MethodGet, "domains", (*Server).getDomains},
 		{"GetDomain", http.MethodGet, "domains/{domainId}", (*Server).getDomain},

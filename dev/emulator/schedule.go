@@ -14,16 +14,16 @@ const (
 	jobTestBlob = "delete test blob"
 )
 
-// job is something that will happen by itself. It is data, so that it can be
-// kept in a file.
+// job is a change that will happen at a set time. It is data, so that the state
+// file can hold it.
 type job struct {
 	ID, Kind           string
-	Due                time.Time // zero is never: only "finish now" ends it
+	Due                time.Time // zero means never: only FinishNow ends it
 	Project, Iteration string
 	Platform           string
 	Flavor             *string
 	Fail               bool
-	Announced          bool    // its message was sent before its state
+	Announced          bool    // its message was sent before the state changed
 	Message            Message // what a send job sends
 	Blob               string  // container and name of the test blob to delete
 }
@@ -35,7 +35,7 @@ func (s *Server) schedule(j job) {
 	s.look()
 }
 
-// look makes run look at the clock and the jobs again.
+// look makes run check the clock and the jobs.
 func (s *Server) look() {
 	select {
 	case s.wake <- struct{}{}:
@@ -63,8 +63,7 @@ func (s *Server) run() {
 	}
 }
 
-// untilNext is how long to wait for the next job; any is false when none will
-// come by itself.
+// untilNext returns the wait for the next job. any is false if no job has a time.
 func (s *Server) untilNext() (wait time.Duration, any bool) {
 	i := s.nextJob()
 	if i < 0 || s.state.Clock.Frozen != nil {
@@ -73,7 +72,8 @@ func (s *Server) untilNext() (wait time.Duration, any bool) {
 	return s.state.Jobs[i].Due.Sub(s.state.Clock.now()), true
 }
 
-// nextJob is the index of the job due first, of equals the oldest; -1 without one.
+// nextJob returns the index of the job that is due first, of two equal ones the
+// older, or -1.
 func (s *Server) nextJob() int {
 	next := -1
 	for i, j := range s.state.Jobs {
@@ -84,7 +84,7 @@ func (s *Server) nextJob() int {
 	return next
 }
 
-// runDue performs all jobs that are due, one after the other in their order.
+// runDue performs all due jobs, one after the other in their order.
 func (s *Server) runDue() {
 	s.work.Lock()
 	defer s.work.Unlock()
@@ -97,7 +97,7 @@ func (s *Server) runDue() {
 		}
 		done := s.state.Jobs[i]
 		s.performJob(done)
-		if s.ctx.Err() != nil { // cut short: a restart does it again
+		if s.ctx.Err() != nil { // cut short; a restart does it again
 			return
 		}
 		s.state.Jobs = slices.DeleteFunc(s.state.Jobs, func(j job) bool { return j.ID == done.ID })
@@ -105,7 +105,8 @@ func (s *Server) runDue() {
 	}
 }
 
-// performJob does one job. It holds s.mu but for the time of requests to storage.
+// performJob performs one job. s.mu must be held; it is released during requests
+// to storage.
 func (s *Server) performJob(j job) {
 	switch j.Kind {
 	case jobTrain:
@@ -121,8 +122,8 @@ func (s *Server) performJob(j job) {
 	}
 }
 
-// unlocked lets f make requests without holding s.mu. What was looked up before
-// must be looked up again after.
+// unlocked releases s.mu while f makes requests. The caller must look everything
+// up again afterwards.
 func (s *Server) unlocked(f func()) {
 	s.mu.Unlock()
 	defer s.mu.Lock()

@@ -24,7 +24,7 @@ const (
 	testModelBytes = 4096
 )
 
-// noon is where the tests' clocks stand.
+// noon is the time of the tests' clocks.
 var noon = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
 // fixture is an emulator under test, with a client of one API version.
@@ -65,7 +65,7 @@ func answering(q Question, value string) func(*Options) {
 	}
 }
 
-// answer is what came back.
+// answer is the answer to an API request.
 type answer struct {
 	t      *testing.T
 	status int
@@ -226,7 +226,7 @@ func (s *fixture) images(project, tagID string, n int) []string {
 	return ids
 }
 
-// post steers the emulator over its control endpoints.
+// post sends a request to a control endpoint.
 func (s *fixture) post(path string) []byte {
 	s.t.Helper()
 	response, err := http.Post(s.url+controlPrefix+path, "", nil)

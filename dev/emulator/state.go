@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// state is all that the emulated service remembers.
+// state is all data of the emulated service.
 type state struct {
 	Clock    clock
 	Secret   []byte // signs the links that the emulator serves itself
@@ -18,7 +18,7 @@ type state struct {
 	Messages []Message
 }
 
-// Statuses of an iteration. The contract leaves them open; these were seen.
+// Statuses of an iteration. The contract doesn't list them; these were recorded.
 const (
 	statusNew       = "New"
 	statusTraining  = "Training"
@@ -40,15 +40,15 @@ type project struct {
 	Classification        string // "" for object detection
 	TargetExportPlatforms []string
 	Augmentation          map[string]bool
-	Container, Queue      string // the storage URIs; "" when unset
+	Container, Queue      string // the storage URIs; "" if not set
 	Created, LastModified time.Time
 	Status                string
-	Revision              int // grows with every change that makes a training useful
-	Named                 int // how many iterations were given a default name
+	Revision              int // increases with every change that a training could learn from
+	Named                 int // number of iterations with a default name
 	Tags                  []*tag
 	Images                []*picture
 	Predictions           []stored
-	Iterations            []*iteration // as opened; the last is the open workspace
+	Iterations            []*iteration // oldest first; the last is the open workspace
 }
 
 type tag struct {
@@ -98,20 +98,20 @@ type iteration struct {
 
 type export struct {
 	Platform string
-	Flavor   *string // nil when none was asked for
+	Flavor   *string // nil if none was asked for
 	Status   string
 	Exported time.Time // when the package was made
-	Packages int       // how many packages were made of it
+	Packages int       // number of packages made of it
 }
 
-// workspace is the open iteration that the next training takes.
+// workspace returns the open iteration, which the next training uses.
 func (p *project) workspace() *iteration { return p.Iterations[len(p.Iterations)-1] }
 
 func (p *project) openWorkspace(now time.Time) {
 	p.Iterations = append(p.Iterations, &iteration{ID: newID(), Status: statusNew, Created: now, LastModified: now, TrainingType: "Regular"})
 }
 
-// changed notes a change that makes a training useful.
+// changed records a change that a training could learn from.
 func (p *project) changed(now time.Time) {
 	p.Revision++
 	p.LastModified = now
@@ -142,7 +142,7 @@ func (p *project) tag(id string) (*tag, error) {
 	return nil, notFound("NotFoundTag", "No tag found with id %s", id)
 }
 
-// newID is a random GUID, lower-case and hyphenated as the service's are.
+// newID returns a random GUID, lower case with hyphens like the service's.
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:])
@@ -156,10 +156,11 @@ func newSecret() []byte {
 	return secret
 }
 
-// guid is a GUID with or without hyphens, in any letter case.
+// guid matches a GUID with or without hyphens, in any letter case.
 var guid = regexp.MustCompile(`(?i)^([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})$`)
 
-// canonicalID makes a GUID lower-case and hyphenated; ok is false for other text.
+// canonicalID returns a GUID in lower case with hyphens. ok is false for other
+// text.
 func canonicalID(text string) (id string, ok bool) {
 	m := guid.FindStringSubmatch(text)
 	if m == nil {

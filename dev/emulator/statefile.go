@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// load reads the state file, or begins anew.
+// load reads the state file. Without one it starts with an empty state.
 func (s *Server) load() error {
 	s.state = state{Secret: newSecret()}
 	if s.options.State == "" {
@@ -28,7 +28,8 @@ func (s *Server) load() error {
 	return nil
 }
 
-// save writes the state file, whole or not at all. s.mu must be held.
+// save replaces the state file in one step, so that a crash can't cut it. s.mu
+// must be held.
 func (s *Server) save() {
 	if s.options.State == "" {
 		return
@@ -36,7 +37,7 @@ func (s *Server) save() {
 	text, err := json.Marshal(s.state)
 	next := s.options.State + ".new"
 	if err == nil {
-		err = os.WriteFile(next, text, 0o600) // the secret of the links stands in it
+		err = os.WriteFile(next, text, 0o600) // it holds the secret that signs links
 	}
 	if err == nil {
 		err = os.Rename(next, s.options.State)

@@ -98,12 +98,12 @@ func TestWhatACloseCutShortIsDoneAfterARestart(t *testing.T) {
 	id, err := s.Train(project[9:])
 	require.NoError(t, err)
 	iteration := project + "/iterations/" + id
-	require.Eventually(t, func() bool { return s.call("GET", iteration, nil, nil).ok()["status"] == "Completed" }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return s.call("GET", iteration, nil, nil).ok()["status"] == "Completed" }, time.Minute, time.Millisecond)
 	s.call("POST", iteration+"/export", q("platform", "ONNX"), nil).ok()
 	<-writing
 	s.Close()
 
 	hang.Store(false)
 	again := start(t, keep, noValidation)
-	require.Eventually(t, func() bool { return again.call("GET", iteration+"/export", nil, nil).list()[0]["status"] == "Done" }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return again.call("GET", iteration+"/export", nil, nil).list()[0]["status"] == "Done" }, time.Minute, time.Millisecond)
 }

@@ -22,7 +22,7 @@ type tagWire struct {
 
 func (t *tag) wire() tagWire { return tagWire{t.ID, t.Name, t.Description, t.Type, t.ImageCount} }
 
-// counted are the project's tags with their pictures counted.
+// counted returns the project's tags with their numbers of pictures.
 func (p *project) counted() []*tag {
 	list := make([]*tag, len(p.Tags))
 	for n, old := range p.Tags {
@@ -33,7 +33,7 @@ func (p *project) counted() []*tag {
 	return list
 }
 
-// count is how many pictures carry the tag.
+// count returns how many pictures have the tag.
 func (p *project) count(tagID string) int {
 	n := 0
 	for _, i := range p.Images {
@@ -44,7 +44,7 @@ func (p *project) count(tagID string) int {
 	return n
 }
 
-// snapshot keeps with the iteration what it is trained on.
+// snapshot copies the tags and pictures that an iteration is trained on into it.
 func (p *project) snapshot(i *iteration) {
 	for _, t := range p.counted() {
 		if len(i.SelectedTags) == 0 || slices.Contains(i.SelectedTags, t.ID) {
@@ -54,8 +54,8 @@ func (p *project) snapshot(i *iteration) {
 	i.Images = clonePictures(p.Images)
 }
 
-// seen is the project as the caller asks for it: as it is now, or as an
-// iteration was trained on it.
+// seen returns the project as the caller asks for it: its current state, or the
+// state that an iteration was trained on.
 func (s *Server) seen(c *call) (p *project, tags []*tag, pictures []*picture, err error) {
 	if p, err = s.project(c.ids["projectId"]); err != nil {
 		return nil, nil, nil, err
@@ -124,7 +124,7 @@ func (s *Server) createTag(c *call) (any, error) {
 	return t.wire(), nil
 }
 
-// checkTag checks and canonicalises a new or changed tag.
+// checkTag checks a new or changed tag and makes its fields canonical.
 func (s *Server) checkTag(p *project, t *tag) error {
 	var ok bool
 	if t.Type, ok = fold([]string{regularTag, negativeTag, productTag}, t.Type); !ok {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// tier is what a pricing tier limits; zero is no limit. Source: Microsoft's
+// tier is the limits of a pricing tier. Zero means no limit. Source: Microsoft's
 // "Limits and quotas for Custom Vision".
 type tier struct {
 	projects, images, tags int
@@ -21,13 +21,13 @@ var tiers = map[string]tier{
 
 func (s *Server) tier() tier { return tiers[s.options.Tier] }
 
-// throttle counts calls by the real clock's seconds.
+// throttle counts calls in each second of the real clock.
 type throttle struct {
 	second            int64
 	trainings, others int
 }
 
-// throttled counts a call and tells whether it is one too many.
+// throttled counts a call and reports whether it exceeds the limit.
 func (s *Server) throttled(operation string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,8 +43,8 @@ func (s *Server) throttled(operation string) bool {
 	return most > 0 && *n > most
 }
 
-// tooManyRequests answers 429 in the gateway's words, with a Retry-After in
-// seconds if it is above zero.
+// tooManyRequests answers 429 in the gateway's form. A retryAfter above zero is
+// sent as Retry-After in seconds.
 func (s *Server) tooManyRequests(w http.ResponseWriter, operation, version string, retryAfter int) {
 	name := s.options.Tier
 	if name == "" {

@@ -11,8 +11,8 @@ import (
 // Limits of the service: https://learn.microsoft.com/azure/ai-services/custom-vision-service/limits-and-quotas
 const (
 	maxIterations      = 20
-	minTags            = 2  // with pictures, for a classification
-	minImagesPerTag    = 5  // for a classification
+	minTags            = 2  // tags with pictures, for classification
+	minImagesPerTag    = 5  // for classification
 	minDetectionImages = 15 // per tag, for object detection
 )
 
@@ -64,16 +64,17 @@ func (s *Server) trainProject(c *call) (any, error) {
 	return i.wire(p, c.version), nil
 }
 
-// trainRequest is what TrainProject can be asked for.
+// trainRequest holds the parameters of TrainProject.
 type trainRequest struct {
 	Type                       string
 	Budget                     int
 	Force                      bool
-	Tags                       []string // none: all
+	Tags                       []string // empty means all
 	BaseProject, BaseIteration string
 }
 
-// train turns the open workspace into a training. s.mu must be held.
+// train turns the open workspace into a training and opens a new one. s.mu must
+// be held.
 func (s *Server) train(p *project, r trainRequest, now time.Time) (*iteration, error) {
 	if err := s.checkTraining(p, r); err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func (s *Server) checkTraining(p *project, r trainRequest) error {
 	return nil
 }
 
-// unchanged tells whether the last training had the same to learn from.
+// unchanged reports whether the last training had the same tags and pictures.
 func (s *Server) unchanged(p *project, closed []*iteration, r trainRequest) bool {
 	for _, i := range slices.Backward(closed) {
 		if i.Status == statusFailed && s.answer(TrainAfterFailure) == "allowed" {
@@ -137,7 +138,7 @@ func (s *Server) unchanged(p *project, closed []*iteration, r trainRequest) bool
 	return false
 }
 
-// checkPictures applies the documented minimum of tags and pictures.
+// checkPictures applies the documented minimum numbers of tags and pictures.
 func (s *Server) checkPictures(p *project, selected []string) error {
 	code, least := "BadRequestMultiLabelClassificationTrainingValidationFailed", minImagesPerTag
 	switch {
@@ -174,7 +175,7 @@ func (s *Server) checkPictures(p *project, selected []string) error {
 	return nil
 }
 
-// baseModel checks v3.4-preview's customBaseModelInfo.
+// baseModel checks customBaseModelInfo of v3.4-preview.
 func (s *Server) baseModel(p *project, projectID, iterationID string) (string, string, error) {
 	projectID, _ = canonicalID(projectID)
 	iterationID, _ = canonicalID(iterationID)
@@ -195,7 +196,7 @@ func (s *Server) baseModel(p *project, projectID, iterationID string) (string, s
 	return projectID, iterationID, nil
 }
 
-// finishTraining ends a training and tells of it.
+// finishTraining ends a training and sends the message.
 func (s *Server) finishTraining(j job) {
 	p, err := s.project(j.Project)
 	if err != nil {

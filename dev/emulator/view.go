@@ -11,14 +11,14 @@ type View struct {
 	Now       time.Time      `json:"now"`
 	Frozen    bool           `json:"frozen"`
 	Projects  []ProjectView  `json:"projects"`
-	Messages  []Message      `json:"messages"` // the last 50, newest first, signatures cut out
+	Messages  []Message      `json:"messages"` // the last 50, newest first, without signatures
 	Requests  []Request      `json:"requests"` // the last 50, newest first
 	Pending   Pending        `json:"pending"`
 	Domains   []DomainView   `json:"domains"`
 	Questions []QuestionView `json:"questions"`
 }
 
-// Pending is what was told to go wrong next and hasn't yet.
+// Pending is the faults that were ordered and haven't happened yet.
 type Pending struct {
 	FailTrainings  int `json:"failTrainings"`
 	FailExports    int `json:"failExports"`
@@ -30,7 +30,7 @@ type Pending struct {
 	Calls          int `json:"calls"`
 }
 
-// DomainView is a domain to choose for a new project.
+// DomainView is a domain that a new project can use.
 type DomainView struct {
 	ID        string   `json:"id"`
 	Name      string   `json:"name"`
@@ -38,7 +38,7 @@ type DomainView struct {
 	Platforms []string `json:"platforms"`
 }
 
-// QuestionView is a question with the answer in force.
+// QuestionView is a question and the answer in force.
 type QuestionView struct {
 	Question Question `json:"question"`
 	Ask      string   `json:"ask"`
@@ -46,7 +46,7 @@ type QuestionView struct {
 	Answer   string   `json:"answer"`
 }
 
-// ProjectView is one project with what a person may want to know of it.
+// ProjectView is one project as the page shows it.
 type ProjectView struct {
 	ID         string          `json:"id"`
 	Name       string          `json:"name"`
@@ -60,7 +60,7 @@ type ProjectView struct {
 	Iterations []IterationView `json:"iterations"` // newest first, without the workspace
 }
 
-// IterationView is one iteration with its exports.
+// IterationView is one iteration and its exports.
 type IterationView struct {
 	ID          string       `json:"id"`
 	Name        string       `json:"name"`
@@ -78,13 +78,13 @@ type ExportView struct {
 	Status   string `json:"status"`
 }
 
-// signature finds what a person looking over a shoulder must not read.
+// signature matches a link's signature, which the page must not show.
 var signature = regexp.MustCompile(`([?&]sig=)[^&"]*`)
 
 // shown is how many messages and requests the page lists.
 const shown = 50
 
-// View gives what the page shows.
+// View returns what the page shows.
 func (s *Server) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// wireTime is a time as the service writes it: ISO 8601, UTC, milliseconds.
+// wireTime is a time in the service's form: ISO 8601, UTC, milliseconds.
 type wireTime time.Time
 
 func (t wireTime) MarshalJSON() ([]byte, error) {
 	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
 }
 
-// optional is nil for "", which the service sends as null.
+// optional returns nil for "", which the service sends as null.
 func optional(text string) *string {
 	if text == "" {
 		return nil
@@ -21,7 +21,7 @@ func optional(text string) *string {
 	return &text
 }
 
-// maybe tells a JSON member that is null from one that is missing.
+// maybe distinguishes a JSON member that is null from one that is missing.
 type maybe[T any] struct {
 	Set   bool
 	Value T
@@ -32,7 +32,7 @@ func (m *maybe[T]) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &m.Value)
 }
 
-// plainJSON writes compact JSON with & as &, as a .NET service would.
+// plainJSON writes compact JSON without escaping &, as a .NET service does.
 func plainJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -41,7 +41,7 @@ func plainJSON(v any) ([]byte, error) {
 	return bytes.TrimSpace(b.Bytes()), err
 }
 
-// mustJSON is for values that can always be written.
+// mustJSON encodes a value whose encoding can't fail.
 func mustJSON(v any) []byte {
 	text, err := plainJSON(v)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package figures tells what a test counted. go test keeps quiet about tests that
-// pass, so `make test` names a file in FIGURES and prints it at the end. For tests
-// only.
+// Package figures prints what tests counted. go test prints nothing for tests that
+// pass, so `make test` names a file in FIGURES and prints that file at the end. It
+// is for tests only.
 package figures
 
 import (
@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Print logs a line, and adds it with the test's name to the file that FIGURES
-// names, if it does.
+// Print logs a line. If FIGURES names a file, Print also appends the line to it,
+// with the test's name.
 func Print(t testing.TB, format string, args ...any) {
 	t.Helper()
 	line := fmt.Sprintf(format, args...)

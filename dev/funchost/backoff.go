@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// minPollingInterval is the shortest pause between two looks at an empty queue.
+// minPollingInterval is the shortest pause between two polls of an empty queue.
 const minPollingInterval = 100 * time.Millisecond
 
-// backoff is the randomised exponential pause of a listener that finds nothing
-// (RandomizedExponentialBackoffStrategy.cs): from 100 ms, doubling, ±20 %, to most.
+// backoff is the pause of a listener that finds nothing
+// (RandomizedExponentialBackoffStrategy.cs). It starts at 100 ms and doubles up
+// to most, each time with a random ±20 %.
 type backoff struct {
 	most     time.Duration
 	exponent int
@@ -20,8 +21,8 @@ type backoff struct {
 
 func newBackoff(most time.Duration) *backoff { return &backoff{most: most, random: rand.Float64} }
 
-// next is the pause before the next look. found says whether anything was found
-// since the last pause; then it's the shortest, and grows anew.
+// next returns the pause before the next poll. If the last poll found anything,
+// the pause starts again at the shortest.
 func (b *backoff) next(found bool) time.Duration {
 	if found {
 		b.exponent, b.current = 1, minPollingInterval

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// applyBindingData writes the top-level properties of a text that is a JSON object
-// over the invocation's metadata, whoever wrote them, arrays and nulls left out
-// (Utility.ApplyBindingData).
+// applyBindingData adds the top-level properties of a text that is a JSON object
+// to the invocation's metadata, replacing what is there. Arrays and nulls are
+// left out (Utility.ApplyBindingData).
 func applyBindingData(text string, metadata *object) {
 	trimmed := strings.TrimSpace(text)
 	if !strings.HasPrefix(trimmed, "{") || !strings.HasSuffix(trimmed, "}") {
@@ -34,7 +34,8 @@ func applyBindingData(text string, metadata *object) {
 	}
 }
 
-// topLevel reads an object's properties in order; of equal names the last value counts.
+// topLevel returns an object's properties in order. Of two with the same name,
+// the last value counts.
 func topLevel(text string) ([]property, error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	if _, err := decoder.Token(); err != nil {
@@ -68,7 +69,7 @@ func topLevel(text string) ([]property, error) {
 	return list, nil
 }
 
-// scalarText is .NET's invariant text of a string, number or boolean.
+// scalarText returns .NET's invariant text of a string, number or boolean.
 func scalarText(raw []byte) string {
 	switch raw[0] {
 	case 't':
@@ -97,8 +98,8 @@ func scalarText(raw []byte) string {
 	return strconv.FormatFloat(f, 'f', -1, 64)
 }
 
-// isoDate reads what Newtonsoft.Json takes for a date inside a string: a time with
-// an offset becomes local time, one in UTC or without a zone stays as it is.
+// isoDate reads a string that Newtonsoft.Json takes for a date. A time with an
+// offset becomes local time. A time in UTC or without a zone is kept.
 func isoDate(s string) (time.Time, bool) {
 	for _, layout := range []string{"2006-01-02T15:04:05.9999999Z", "2006-01-02T15:04:05.9999999"} {
 		if t, err := time.Parse(layout, s); err == nil {

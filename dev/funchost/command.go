@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// command is how to start the handler: customHandler.description.
+// command is the command that starts the handler (customHandler.description).
 type command struct {
 	path string
 	args []string
 	dir  string
 }
 
-// readCommand resolves the executable as WorkerDescription.cs does: joined to the
-// worker directory if the file is there, else as written, for PATH to find.
+// readCommand finds the executable as WorkerDescription.cs does. If the file is
+// in the worker directory, its path is joined to that. Otherwise the name is
+// looked up in PATH.
 func readCommand(root string, c configuration, app *settings) (command, error) {
 	const section = "customHandler:description:"
 	executable := app.expand(c.text(section + "defaultExecutablePath"))
@@ -56,9 +57,9 @@ func isFile(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// splitArguments takes one command line apart as .NET's Process does: the host
-// joins the arguments with spaces and quotes none, so one with a space falls
-// apart unless it was quoted in host.json.
+// splitArguments splits a command line as .NET's Process does. The host joins the
+// arguments with spaces and without quotes, so an argument with a space is split
+// unless host.json quotes it.
 func splitArguments(line string) []string {
 	var args []string
 	var current strings.Builder

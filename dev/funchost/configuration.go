@@ -14,14 +14,15 @@ import (
 	"visionkeeper/internal/dotnet"
 )
 
-// overridePrefix marks the settings that override host.json.
+// overridePrefix is the prefix of settings that override host.json.
 const overridePrefix = "azurefunctionsjobhost:"
 
-// configuration is host.json as .NET's configuration holds it: flat, keys joined
-// by colons, no regard to case, every value text.
+// configuration is host.json as .NET's configuration holds it: flat, with keys
+// joined by colons in any letter case, and with every value as text.
 type configuration map[string]string
 
-// readHostJSON reads root/host.json and lays the AzureFunctionsJobHost__ settings over it.
+// readHostJSON reads root/host.json and applies the AzureFunctionsJobHost__
+// settings.
 func readHostJSON(root string, app *settings) (configuration, error) {
 	path := filepath.Join(root, "host.json")
 	text, err := os.ReadFile(path)
@@ -72,7 +73,7 @@ func (c configuration) flatten(path string, value any) {
 
 func (c configuration) text(key string) string { return c[strings.ToLower(key)] }
 
-// list is a JSON array, or one setting that holds a JSON array as text.
+// list reads a JSON array, or a setting that holds a JSON array as text.
 func (c configuration) list(key string) []string {
 	var items []string
 	if text := c.text(key); strings.HasPrefix(strings.TrimSpace(text), "[") && json.Unmarshal([]byte(text), &items) == nil {
@@ -128,8 +129,8 @@ func (c configuration) duration(key string, otherwise, low time.Duration) (time.
 	return d, nil
 }
 
-// functionTimeout bounds one invocation; 0 stands for "-1", no bound. Where
-// nothing is set the host outside the old Consumption plan takes 30 minutes
+// functionTimeout returns the time limit of one invocation; 0 means no limit
+// ("-1"). The default is 30 minutes, as on all plans but the old Consumption plan
 // (ScriptJobHostOptionsSetup.cs).
 func (c configuration) functionTimeout() (time.Duration, error) {
 	if c.text("functionTimeout") == "-1" {
@@ -138,7 +139,7 @@ func (c configuration) functionTimeout() (time.Duration, error) {
 	return c.duration("functionTimeout", 30*time.Minute, time.Second)
 }
 
-// queueOptions is extensions.queues (QueuesOptions.cs).
+// queueOptions are the options under extensions.queues (QueuesOptions.cs).
 type queueOptions struct {
 	batchSize, newBatchThreshold, maxDequeueCount int
 	visibilityTimeout, maxPollingInterval         time.Duration

@@ -7,20 +7,20 @@ import (
 	"sync"
 )
 
-// console logs what the handler prints, line by line, at the levels of
-// WorkerProcess.cs: stdout is Information; stderr is Warning where it says
-// "warn", else Error.
+// console logs the handler's output line by line with the levels of
+// WorkerProcess.cs. A line on stdout is Information. A line on stderr is Warning
+// if it contains "warn", and Error otherwise.
 type console struct {
 	log *logger
-	// errorsOnly is useStdErrorStreamForErrorsOnly: if false, stderr is Error only
-	// where it speaks of an error.
+	// errorsOnly is useStdErrorStreamForErrorsOnly. If it is false, a line on
+	// stderr is Error only if it contains "error".
 	errorsOnly bool
 
 	mu   sync.Mutex
 	last []string // the last Error lines, at most lastErrors
 }
 
-// lastErrors is how many stderr lines the host quotes when the handler has died.
+// lastErrors is the number of stderr lines that the host quotes after a crash.
 const lastErrors = 3
 
 // systemPrefix marks lines for the host's own log.
@@ -58,7 +58,8 @@ func (c *console) complaints() string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(c.last), func(s string) bool { return s == "" }), ",")
 }
 
-// lineWriter calls emit for each line; Close emits what is left.
+// lineWriter calls emit for each line. Close calls it for an unfinished last
+// line.
 type lineWriter struct {
 	emit func(string)
 	rest []byte

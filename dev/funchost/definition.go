@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// definition is what host.json, with the settings over it, and the function.json
-// files say.
+// definition is the app's definition: host.json with the settings that override
+// it, and the function.json files.
 type definition struct {
 	functions       []*function
 	handler         command
 	queues          queueOptions
-	functionTimeout time.Duration // 0: none
+	functionTimeout time.Duration // 0 means none
 	initialise      time.Duration // customHandler.initializationTimeout
 	forwarding      bool          // customHandler.enableForwardingHttpRequest
 	errorsOnly      bool          // customHandler.description.useStdErrorStreamForErrorsOnly
-	routePrefix     string        // without slashes around it
+	routePrefix     string        // without slashes at its ends
 }
 
 func readDefinition(root string, app *settings, log *logger) (definition, error) {
@@ -44,7 +44,8 @@ func readDefinition(root string, app *settings, log *logger) (definition, error)
 	return d, err
 }
 
-// processors is what newBatchThreshold counts with (SkuUtility.cs).
+// processors returns the number of processors that newBatchThreshold depends on
+// (SkuUtility.cs).
 func processors(s *settings) int {
 	if s.get("WEBSITE_SKU") == "Dynamic" {
 		return 1

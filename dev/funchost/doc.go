@@ -1,11 +1,12 @@
 // Package funchost is a stand-in for the Azure Functions host v4 (and for Core
 // Tools' `func start`), for tests and local runs of a custom handler. It reads
 // host.json, function.json and local.settings.json, starts and restarts the
-// handler, feeds it queue messages, timer ticks, HTTP requests and manual runs
-// with the host's own wire forms, and judges the answers as the host does: where
-// the host hangs or kills, so does this. The model is the source of
-// Azure/azure-functions-host, azure-webjobs-sdk, azure-webjobs-sdk-extensions
-// and the Storage queues extension of azure-sdk-for-net.
+// handler, and sends it queue messages, timer ticks, HTTP requests and manual runs
+// in the host's wire forms. It treats the answers as the host does: it hangs where
+// the host hangs, and kills the handler where the host kills it. It is written
+// after the source of Azure/azure-functions-host, azure-webjobs-sdk,
+// azure-webjobs-sdk-extensions and the Storage queues extension of
+// azure-sdk-for-net.
 //
 // It is never part of what is deployed, and it is not the host. What it does not do:
 //
@@ -30,6 +31,6 @@
 //   - traceparent; the interrupt that Ctrl-C sends to every process of a terminal
 //     reaches only this program, never the handler: in the cloud there is none either
 //
-// Start reading at Start; supervisor.go has the life of the handler's process,
-// invoke.go that of an invocation, queue.go that of a message.
+// Start reading at Start. supervisor.go runs the handler's process, invoke.go an
+// invocation, queue.go the messages.
 package funchost

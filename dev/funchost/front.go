@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// maxRequestBody is the host's limit for a request's body.
+// maxRequestBody is the host's size limit of a request in bytes.
 const maxRequestBody = 104857600
 
-// routes is the host's HTTP front: admin endpoints, then the HTTP functions.
-// Authorization levels are ignored, as func start does.
+// routes returns the host's HTTP front: the admin endpoints and the HTTP
+// functions. Like func start, it ignores authorization levels.
 func (h *Host) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
@@ -35,11 +35,11 @@ func (h *Host) routes() http.Handler {
 
 func (h *Host) serveStatus(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, map[string]any{
-		"state": "Running", "version": Version, "processUptime": time.Since(h.started).Milliseconds(),
+		"state": "Running", "version": hostVersion, "processUptime": time.Since(h.started).Milliseconds(),
 	})
 }
 
-// listed is a function as GET /admin/functions shows it.
+// listed is a function in the answer to GET /admin/functions.
 type listed struct {
 	Name       string          `json:"name"`
 	Config     json.RawMessage `json:"config"`
@@ -54,8 +54,8 @@ func (h *Host) serveFunctions(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, list)
 }
 
-// serveManualRun runs any function but an HTTP one, disabled or not, and answers
-// before it ends (FunctionsController.cs).
+// serveManualRun starts any function but an HTTP function, even a disabled one.
+// It answers before the function ends (FunctionsController.cs).
 func (h *Host) serveManualRun(w http.ResponseWriter, r *http.Request, name string) {
 	f := h.find(name)
 	if f == nil {

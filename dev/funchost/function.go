@@ -21,7 +21,7 @@ type function struct {
 	config   json.RawMessage // function.json, for the list of functions
 }
 
-// binding holds what of function.json matters here.
+// binding holds the members of a binding in function.json that funchost uses.
 type binding struct {
 	Type, Direction, Name, DataType string
 	QueueName, Connection           string
@@ -35,7 +35,7 @@ type binding struct {
 func (b binding) is(kind string) bool { return strings.EqualFold(b.Type, kind) }
 func (b binding) binary() bool        { return strings.EqualFold(b.DataType, "binary") }
 
-// The kinds of trigger that are known here.
+// The kinds of trigger that funchost knows.
 const (
 	queueTrigger = "queueTrigger"
 	timerTrigger = "timerTrigger"
@@ -121,8 +121,9 @@ func readFunction(name string, text []byte) (*function, error) {
 	return nil, fmt.Errorf("the binding type '%s' is not known to this stand-in: it knows queueTrigger, timerTrigger and httpTrigger", f.trigger.Type)
 }
 
-// httpInAndOut tells a function with one input, the HTTP trigger, and one output,
-// the HTTP response: only such are forwarded (FunctionMetadataExtensions.cs).
+// httpInAndOut reports whether a function has one input, the HTTP trigger, and one
+// output, the HTTP response. Only such functions get forwarded requests
+// (FunctionMetadataExtensions.cs).
 func (f *function) httpInAndOut() bool {
 	in, out := 0, 0
 	for _, b := range f.bindings {

@@ -18,25 +18,27 @@ import (
 // drainTime is how long a stopping host waits for invocations (WebJobsScriptHostService.cs).
 const drainTime = 10 * time.Second
 
-// Options says what to host.
+// Options are the options of a Host. Only Root is required.
 type Options struct {
-	// Root is the script root: the folder of host.json, with a folder per function.
+	// Root is the script root: the folder of host.json, with a folder for each
+	// function.
 	Root string
-	// Port is that of the host's own HTTP front on 127.0.0.1; 0 takes a free one.
+	// Port is the port of the host's HTTP front on 127.0.0.1; 0 means a free one.
 	Port int
 	// Settings is the path of a local.settings.json; "" for none.
 	Settings string
-	// Env is further environment of host and handler, as KEY=value. It wins over
-	// the process's own, and both over Settings.
+	// Env is more environment of host and handler, as KEY=value. It wins over this
+	// process's environment, and both win over Settings.
 	Env []string
-	// Output gets the log, one line per event, the handler's own lines among them;
-	// nil discards it.
+	// Output receives the log, one line for each event, with the handler's lines.
+	// Nil discards it.
 	Output io.Writer
-	// OnInvocation, if set, is called at the end of every invocation, from several
-	// goroutines at once, before the message is deleted or released.
+	// OnInvocation, if set, is called at the end of every invocation, before the
+	// message is deleted or released. Several goroutines may call it at once.
 	OnInvocation func(Invocation)
-	// MessageLock replaces the 10 minutes for which a received message is hidden
-	// and after which a killed host's messages come back; whole seconds, at least 2.
+	// MessageLock is how long a received message is hidden. After that time the
+	// messages of a killed host appear again. It is in whole seconds, at least 2; 0
+	// means the host's 10 minutes.
 	MessageLock time.Duration
 
 	timing timing
@@ -45,7 +47,7 @@ type Options struct {
 // timing holds the host's fixed times, for tests to shorten.
 type timing struct {
 	drain, grace, startup time.Duration
-	now                   func() time.Time // counts the handler's failures
+	now                   func() time.Time // the clock that the count of failures uses
 }
 
 // Host is a running stand-in for the Functions host.
@@ -60,7 +62,7 @@ type Host struct {
 
 	client     *http.Client
 	handlerURL string
-	supervisor *supervisor // nil where there are no functions
+	supervisor *supervisor // nil without functions
 	front      *http.Server
 	url        string
 	started    time.Time
@@ -79,10 +81,11 @@ type Host struct {
 	done      chan struct{}
 }
 
-// Start reads the app, starts the handler and the listeners, and returns; the
-// handler need not be ready yet, nor have started at all: like the host, this one
-// then logs it and waits for an invocation to time out. It lives until Close,
-// until ctx ends, or until the handler has failed too often: see Wait.
+// Start reads the app, starts the handler and the listeners, and returns. The
+// handler may not be ready yet. If it can't be started at all, Start logs that
+// and returns no error, as the host does; invocations then time out. The host
+// runs until Close, until ctx ends, or until the handler has failed too often:
+// see Wait.
 func Start(ctx context.Context, o Options) (*Host, error) {
 	if o.MessageLock != 0 && o.MessageLock < 2*time.Second {
 		return nil, fmt.Errorf("a message lock of %s is too short: the least is 2s", o.MessageLock)
@@ -150,13 +153,14 @@ func (t timing) withDefaults() timing {
 	return timing{cmp.Or(t.drain, drainTime), cmp.Or(t.grace, timeoutGrace), cmp.Or(t.startup, startupLimit), t.now}
 }
 
-// handedOut are the ports that this process has given to handlers.
+// handedOut holds the ports that this process has assigned to handlers.
 var handedOut sync.Map
 
-// freePort is a loopback port for a handler. Like the host's it is free but not
-// reserved; unlike the host's it lies above Azurite's own ports and below the range
-// from which systems take the ports of outgoing connections (32768 on Linux), so
-// that none of those sits on it when the handler is started again.
+// freePort returns a loopback port for a handler. As in the host, the port is
+// free but not reserved. Unlike the host's it is above Azurite's own ports and
+// below the ports that systems use for outgoing connections (from 32768 on
+// Linux), so that no such connection has taken it when the handler is started
+// again.
 func freePort() (int, error) {
 	for range 100 {
 		port := 11_000 + rand.IntN(21_000)
@@ -185,11 +189,11 @@ func (h *Host) supervise(ctx context.Context, start func() (*process, error)) {
 	go s.run(ctx, first)
 }
 
-// URL is that of the host's own HTTP front, without a trailing slash.
+// URL returns the URL of the host's HTTP front, without a trailing slash.
 func (h *Host) URL() string { return h.url }
 
-// Pid is the handler's process id, 0 if none was started. Between a death and the
-// restart it is still the old one.
+// Pid returns the handler's process id, or 0 if none was started. Between a crash
+// and the restart it is the old one.
 func (h *Host) Pid() int {
 	if h.supervisor == nil {
 		return 0
@@ -201,9 +205,9 @@ func (h *Host) Pid() int {
 	return p.pid()
 }
 
-// Kill ends the handler by SIGKILL, as a crash: the host counts it and starts
-// the handler again, but stops itself at the third within 30 minutes.
-func (h *Host) Kill() {
+// kill ends the handler by SIGKILL, like a crash. The host counts it and starts
+// the handler again. At the third crash within 30 minutes it stops itself.
+func (h *Host) kill() {
 	if h.supervisor == nil {
 		return
 	}

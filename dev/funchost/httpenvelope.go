@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// httpEnvelope is the body of an HTTP function's invocation where requests are not
-// forwarded (HttpRequestExtensions.GetRequestAsJObject).
+// httpEnvelope returns the body of an HTTP function's invocation if requests are
+// not forwarded (HttpRequestExtensions.GetRequestAsJObject).
 func httpEnvelope(f *function, r *http.Request, parameters object, body []byte) []byte {
 	var query, headers, joinedHeaders object
 	for _, q := range joinedQuery(r.URL.RawQuery) {
@@ -63,7 +63,7 @@ func httpEnvelope(f *function, r *http.Request, parameters object, body []byte) 
 	return envelope(object{{f.trigger.Name, value.json()}}, metadata)
 }
 
-// binaryMedia tells the content types whose body the host sends as base64.
+// binaryMedia reports whether the host sends a body of this content type as Base64.
 func binaryMedia(contentType string) bool {
 	contentType = strings.ToLower(contentType)
 	return strings.HasPrefix(contentType, "application/octet-stream") || strings.HasPrefix(contentType, "multipart/")

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// serveFunction calls the HTTP function that a request's path and method name.
+// serveFunction calls the HTTP function that matches a request's path and method.
 func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request) {
 	f, parameters := h.match(r)
 	if f == nil || f.disabled {
@@ -18,7 +18,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var body []byte
-	if r.ContentLength > 0 { // a chunked body vanishes in the host as well
+	if r.ContentLength > 0 { // the host loses a chunked body too
 		var err error
 		if body, err = io.ReadAll(r.Body); err != nil {
 			http.Error(w, "the request's body could not be read", http.StatusBadRequest)
@@ -51,7 +51,8 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// match finds the function whose route is the closest, and its route's parameters.
+// match returns the function with the closest route and the parameters of that
+// route.
 func (h *Host) match(r *http.Request) (*function, object) {
 	var found *function
 	var parameters object
@@ -72,9 +73,9 @@ func (f *function) takes(method string) bool {
 		slices.ContainsFunc(f.trigger.Methods, func(m string) bool { return strings.EqualFold(m, method) })
 }
 
-// forwardRequest is the client's request sent on as it is: same path, headers and
-// body, the query rebuilt with values of one name joined by commas
-// (HttpRequestExtensions.cs).
+// forwardRequest returns the client's request for the handler, with the same
+// path, headers and body. In the query, values with the same name are joined by
+// commas (HttpRequestExtensions.cs).
 func (h *Host) forwardRequest(r *http.Request, id string, body []byte) (*http.Request, error) {
 	target := h.handlerURL + r.URL.EscapedPath()
 	if query := joinedQuery(r.URL.RawQuery); len(query) > 0 {
@@ -96,8 +97,8 @@ func (h *Host) forwardRequest(r *http.Request, id string, body []byte) (*http.Re
 
 type parameter struct{ name, value string }
 
-// joinedQuery lists a query's names in order of first appearance, the values of
-// one name joined by commas.
+// joinedQuery returns a query's parameters in the order of their first
+// appearance. Values with the same name are joined by commas.
 func joinedQuery(raw string) []parameter {
 	var list []parameter
 	for pair := range strings.SplitSeq(raw, "&") {

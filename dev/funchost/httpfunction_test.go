@@ -60,7 +60,7 @@ func TestForwardedRequestKeepsPathHeadersAndBody(t *testing.T) {
 	assert.Equal(t, "x=1%2C3%264&y=2", got.Query)
 	assert.Equal(t, "hello", got.Body)
 	assert.Equal(t, "v", got.Header.Get("X-Own"))
-	assert.Equal(t, "me/1 Azure-Functions-Host/"+Version, got.Header.Get("User-Agent"))
+	assert.Equal(t, "me/1 Azure-Functions-Host/"+hostVersion, got.Header.Get("User-Agent"))
 	assert.NotEmpty(t, got.Header.Get("X-Azure-Functions-InvocationId"))
 
 	response, _ = do(t, "GET", h.URL()+"/api/items/1", "", nil)

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// httpResponse is what an http output's value says.
+// httpResponse is the value of an http output.
 type httpResponse struct {
 	status  int
 	headers map[string]string
@@ -18,9 +18,9 @@ type httpResponse struct {
 	json    bool
 }
 
-// writeOutput answers the client with the http output of an envelope's result;
-// other outputs are dropped. A value that is no response is an error of the
-// function, 500.
+// writeOutput answers the client with the http output of an envelope's result.
+// Other outputs are dropped. A value that isn't a response is an error of the
+// function: 500.
 func (h *Host) writeOutput(w http.ResponseWriter, f *function, r *result) {
 	response, err := r.httpOutput(f)
 	if err != nil {
@@ -40,9 +40,9 @@ func (h *Host) writeOutput(w http.ResponseWriter, f *function, r *result) {
 	w.Write(response.body)
 }
 
-// httpOutput finds the value of the function's http output: by its name, from
-// ReturnValue where it is called $return, or spread from an object ReturnValue
-// (FunctionBinding.cs, HttpBinding.cs).
+// httpOutput finds the value of the function's http output: under its name, in
+// ReturnValue if it is called $return, or as the members of an object in
+// ReturnValue (FunctionBinding.cs, HttpBinding.cs).
 func (r *result) httpOutput(f *function) (httpResponse, error) {
 	name := ""
 	for _, b := range f.bindings {
@@ -65,8 +65,8 @@ func (r *result) httpOutput(f *function) (httpResponse, error) {
 	return httpResponse{status: http.StatusOK}, nil
 }
 
-// readResponse reads {"statusCode", "headers", "body"}, or such an object as text.
-// "status" counts only in a $return value.
+// readResponse reads {"statusCode", "headers", "body"}, or text that holds such
+// an object. "status" is read only from a $return value.
 func readResponse(raw json.RawMessage, isReturn bool) (httpResponse, error) {
 	response := httpResponse{status: http.StatusOK}
 	var text string

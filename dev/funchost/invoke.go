@@ -12,31 +12,32 @@ import (
 	"time"
 )
 
-// Version is what the stand-in calls itself to the handler.
-const Version = "4.1052.200.0"
+// hostVersion is the host version that funchost reports to the handler.
+const hostVersion = "4.1052.200.0"
 
 const (
 	// startupLimit is how long an invocation waits for a handler that is not
-	// ready; then the host stops: (3+1) × 30 s (WorkerFunctionInvoker.cs).
+	// ready. After that the host stops. It is (3+1) × 30 s
+	// (WorkerFunctionInvoker.cs).
 	startupLimit = 120 * time.Second
-	// timeoutGrace is what an invocation has after its timeout until the handler is killed.
+	// timeoutGrace is the time between an invocation's timeout and the kill.
 	timeoutGrace = 2 * time.Second
 	// maxRedirects is .NET's HttpClientHandler.MaxAutomaticRedirections.
 	maxRedirects = 50
 )
 
-// Invocation is one finished run of a function, as Options.OnInvocation gets it.
+// Invocation is one finished run of a function. Options.OnInvocation receives it.
 type Invocation struct {
 	Function     string
 	ID           string // X-Azure-Functions-InvocationId
-	DequeueCount int64  // of a queue message; 0 for every other cause
-	Status       int    // of the handler's answer; 0 if none was judged
+	DequeueCount int64  // of a queue message; 0 otherwise
+	Status       int    // HTTP status of the handler's answer; 0 without an answer
 	Err          error  // nil if the host counts it as a success
 }
 
-// newClient is the one HttpClient the host has for the handler. It follows
-// redirects unless HTTP requests are forwarded, and outlives the function timeout
-// by a minute.
+// newClient returns the host's one HttpClient for the handler. It follows
+// redirects unless HTTP requests are forwarded. Its timeout is a minute longer
+// than the function timeout.
 func newClient(forwarding bool, functionTimeout time.Duration) *http.Client {
 	client := &http.Client{
 		Transport: &http.Transport{
@@ -57,8 +58,9 @@ func newClient(forwarding bool, functionTimeout time.Duration) *http.Client {
 	return client
 }
 
-// envelopeRequest is the POST of an envelope to /<function>. The body is chunked;
-// under Core Tools, whose request tracing reads it first, it has a length.
+// envelopeRequest returns the POST of an envelope to /<function>. The body is
+// chunked. (Under Core Tools, whose request tracing reads it first, it has a
+// length.)
 func (h *Host) envelopeRequest(f *function, id string, body []byte) (*http.Request, error) {
 	request, err := http.NewRequest(http.MethodPost, h.handlerURL+"/"+f.name, bytes.NewReader(body))
 	if err != nil {
@@ -73,9 +75,9 @@ func (h *Host) envelopeRequest(f *function, id string, body []byte) (*http.Reque
 }
 
 func hostHeaders(request *http.Request, id string) {
-	request.Header.Set("X-Azure-Functions-HostVersion", Version)
+	request.Header.Set("X-Azure-Functions-HostVersion", hostVersion)
 	request.Header.Set("X-Azure-Functions-InvocationId", id)
-	agent := "Azure-Functions-Host/" + Version
+	agent := "Azure-Functions-Host/" + hostVersion
 	if given := request.Header.Get("User-Agent"); given != "" {
 		agent = given + " " + agent
 	}
@@ -95,18 +97,18 @@ type call struct {
 // outcome is how a call ended.
 type outcome struct {
 	answer answer
-	result *result // nil where the answer was not judged
+	result *result // nil without an answer that could be read
 	err    error
 }
 
-// execute runs one invocation to its end. The caller holds a begin. errAbandoned
-// in the outcome says that the host stopped before there was an end.
+// execute runs one invocation to its end. The caller must have called begin. If
+// the host stopped first, the outcome's error is errAbandoned.
 func (h *Host) execute(c call) outcome {
 	h.log.infof("Executing 'Functions.%s' (Reason='%s', Id=%s)", c.function.name, c.reason, c.id)
 	began := time.Now()
 	sent := make(chan *process, 1)
 	finished := make(chan outcome, 1)
-	completed := make(chan struct{}) // closed with finished; an answer without result closes neither
+	completed := make(chan struct{}) // closed with finished, unless the answer has no result
 	go func() {
 		o := h.send(c, sent)
 		if errors.Is(o.err, errNoResult) {
@@ -139,8 +141,9 @@ func (h *Host) execute(c call) outcome {
 	return o
 }
 
-// killAfterGrace kills the handler that a timed-out invocation is still in, with
-// all others in it, and has it started again (WebScriptHostExceptionHandler.cs).
+// killAfterGrace kills the handler in which an invocation timed out, with all
+// other invocations in it. The handler is then started again
+// (WebScriptHostExceptionHandler.cs).
 func (h *Host) killAfterGrace(c call, sent <-chan *process, completed <-chan struct{}) {
 	grace := time.NewTimer(h.timing.grace)
 	defer grace.Stop()
@@ -152,19 +155,19 @@ func (h *Host) killAfterGrace(c call, sent <-chan *process, completed <-chan str
 		case p := <-sent:
 			h.log.errorf("Restarting the handler: 'Functions.%s' (Id=%s) did not end", c.function.name, c.id)
 			p.condemn()
-		default: // it waits for a handler that isn't ready
+		default: // still waiting for a handler that isn't ready
 		}
 	}
 }
 
-// send waits for the handler, sends the request and judges the answer.
+// send waits for the handler, sends the request and reads the answer.
 func (h *Host) send(c call, sent chan<- *process) outcome {
 	p, err := h.supervisor.await(h.running, h.timing.startup)
 	if err != nil {
 		return outcome{err: err}
 	}
 	sent <- p
-	// The host gives its request no cancellation; only its own end cuts it.
+	// Only the host's end cuts a request: the host never cancels one.
 	ctx, cancel := context.WithCancel(h.running)
 	defer cancel()
 	response, err := h.client.Do(c.request.WithContext(ctx))
@@ -186,7 +189,7 @@ func (h *Host) send(c call, sent chan<- *process) outcome {
 	return outcome{answer: a, result: r, err: err}
 }
 
-// report logs the end of an invocation and tells Options.OnInvocation.
+// report logs the end of an invocation and calls Options.OnInvocation.
 func (h *Host) report(c call, o outcome, took time.Duration) {
 	if o.result != nil {
 		for _, text := range o.result.Logs {

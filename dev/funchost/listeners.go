@@ -2,7 +2,7 @@ package funchost
 
 import "context"
 
-// startListeners starts what triggers the functions that aren't disabled. A
+// startListeners starts the triggers of the functions that aren't disabled. A
 // listener that can't start is logged and left out.
 func (h *Host) startListeners() {
 	for _, f := range h.functions {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// logger writes one line per event: when, who speaks (host or handler), and the
-// level where it is above Information.
+// logger writes one line for each event: time, source (host or handler), and the
+// level if it is above Information.
 type logger struct {
 	mu  sync.Mutex
 	out io.Writer

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// manualPayload is the envelope of a manual run. A queue function gets input as
-// its message's text, never decoded, without an id and counted as delivery 0
-// (StringToStorageQueueMessageConverter.cs); a timer gets its status.
+// manualPayload returns the envelope of a manual run. For a queue function, input
+// is the message's text; it is not decoded, and the message has no id and
+// delivery count 0 (StringToStorageQueueMessageConverter.cs). A timer function
+// gets its schedule's status.
 func (h *Host) manualPayload(f *function, input string) ([]byte, error) {
 	now := time.Now()
 	switch {

@@ -16,7 +16,7 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// handle takes one received message to its end (QueueProcessor.cs).
+// handle handles one received message to its end (QueueProcessor.cs).
 func (l *queueListener) handle(m *azqueue.DequeuedMessage) {
 	text, count := value(m.MessageText), value(m.DequeueCount)
 	receipt := value(m.PopReceipt)
@@ -37,7 +37,7 @@ func (l *queueListener) handle(m *azqueue.DequeuedMessage) {
 	o, receipt := l.invoke(m, body, receipt)
 	switch {
 	case errors.Is(o.err, errAbandoned):
-		// As after a host's death the message comes back when its lock runs out.
+		// The message appears again when its lock ends, as after a host's crash.
 	case o.err == nil:
 		_, err := l.queue.DeleteMessage(l.host.running, value(m.MessageID), receipt, nil)
 		l.complain("delete a message", err)
@@ -48,12 +48,11 @@ func (l *queueListener) handle(m *azqueue.DequeuedMessage) {
 			&azqueue.UpdateMessageOptions{VisibilityTimeout: to.Ptr(seconds(l.options.visibilityTimeout))})
 		l.complain("release a message", err)
 	}
-	// The host releases a failed message of a queue without a poison queue no more
-	// than it deletes it.
+	// Without a poison queue, the host neither releases nor deletes a failed message.
 }
 
-// invoke runs the function under a lock that is kept alive, and returns the
-// receipt that is valid then. A message that cannot be bound has failed.
+// invoke runs the function while the message's lock is renewed. It returns the
+// receipt that is valid afterwards. A message that can't be bound has failed.
 func (l *queueListener) invoke(m *azqueue.DequeuedMessage, body []byte, receipt string) (outcome, string) {
 	f, id := l.function, newGUID()
 	c := call{function: f, id: id, dequeueCount: value(m.DequeueCount),
@@ -75,21 +74,21 @@ func (l *queueListener) invoke(m *azqueue.DequeuedMessage, body []byte, receipt 
 	return o, lock.release()
 }
 
-// heldLock is a message whose invisibility is prolonged in the background.
+// heldLock is the lock of a message. It is renewed in the background.
 type heldLock struct {
 	stop    context.CancelFunc
 	stopped sync.WaitGroup
 	receipt string
 }
 
-// keepLock renews the message's lock at half-time until release; after a failed
-// renewal it tries again after a tenth of the lock.
+// keepLock renews the message's lock at half of its time, until release. After a
+// failed renewal it tries again after a tenth of the lock's time.
 func (l *queueListener) keepLock(m *azqueue.DequeuedMessage, receipt string) *heldLock {
 	ctx, stop := context.WithCancel(l.host.running)
 	held := &heldLock{stop: stop, receipt: receipt}
 	held.stopped.Go(func() {
 		for wait := l.lock / 2; sleep(ctx, wait); {
-			// Not under ctx: a renewal cut short leaves its new receipt unknown.
+			// Not ctx: the new receipt of a renewal that is cut short would be unknown.
 			updated, err := l.queue.UpdateMessage(l.host.running, value(m.MessageID), held.receipt, value(m.MessageText),
 				&azqueue.UpdateMessageOptions{VisibilityTimeout: to.Ptr(seconds(l.lock))})
 			if err != nil {
@@ -113,8 +112,9 @@ func (held *heldLock) release() string {
 	return held.receipt
 }
 
-// toPoison copies the message, as it is, to <queue>-poison and deletes it. Where
-// there is no poison queue nothing happens: the message comes back after its lock.
+// toPoison copies the message unchanged to <queue>-poison and deletes it. Without
+// a poison queue it does nothing, and the message appears again when its lock
+// ends.
 func (l *queueListener) toPoison(m *azqueue.DequeuedMessage, receipt, why string) {
 	if l.poison == nil {
 		l.host.log.warnf("Message %s of queue '%s' stays there, for the queue has no poison queue: %s", value(m.MessageID), l.name, why)
@@ -140,15 +140,15 @@ func (l *queueListener) complain(op string, err error) {
 	}
 }
 
-// decodeBase64 reads as .NET's Convert.FromBase64String: white space is ignored,
-// padding is required.
+// decodeBase64 decodes as Convert.FromBase64String of .NET: white space is
+// ignored, and padding is required.
 func decodeBase64(text string) ([]byte, error) {
 	return base64.StdEncoding.Strict().DecodeString(strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return r == ' ' || r == '\t' || r == '\r' || r == '\n'
 	}), ""))
 }
 
-// value is what p points to, or the zero value.
+// value returns what p points to, or the zero value.
 func value[T any](p *T) T {
 	if p == nil {
 		var zero T

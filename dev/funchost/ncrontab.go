@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// ncrontab is a schedule as NCrontab reads it: second, minute, hour, day, month,
-// day of week. A moment matches when every field does, the day and the day of
-// week both; ordinary cron takes either.
+// ncrontab is a schedule of the NCrontab library: second, minute, hour, day,
+// month, day of week. A time matches if every field matches. That includes both
+// the day and the day of week; ordinary cron requires only one of them.
 type ncrontab struct{ second, minute, hour, day, month, weekday uint64 } // one bit per value
 
 type cronField struct {
@@ -27,9 +27,9 @@ var cronFields = [6]cronField{
 	{"day of week", 0, 6, []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}},
 }
 
-// parseNCrontab reads six fields, or five without the second, which is then 0.
-// Rules and tolerance are those of NCrontab (CrontabFieldImpl.cs): lists, ranges
-// in either order, steps, and names by any beginning of them.
+// parseNCrontab reads six fields, or five without the second, which is then 0. As
+// in NCrontab (CrontabFieldImpl.cs), a field has lists, ranges in either
+// direction, steps, and names that may be shortened.
 func parseNCrontab(expression string) (ncrontab, error) {
 	fields := strings.Fields(expression)
 	if len(fields) == 5 {
@@ -106,11 +106,12 @@ func (f cronField) value(text string) (int, error) {
 	return 0, fmt.Errorf("%q is not a value from %d to %d", text, f.low, f.top)
 }
 
-// searchDays bounds the search: the 29th of February comes back on the same day
-// of the week within 40 years.
+// searchDays is the length limit of the search. Within 40 years the 29th of
+// February falls on every day of the week.
 const searchDays = 41 * 366
 
-// next is the first match after t, in t's time zone; the zero Time if none comes.
+// next returns the first match after t in t's time zone, or the zero Time if
+// there is none.
 func (c ncrontab) next(t time.Time) time.Time {
 	year, month, day := t.Date()
 	for n := range searchDays {

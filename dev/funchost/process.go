@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// killWait is how long the host waits for a killed process to be gone.
+// killWait is how long the host waits for the end of a process that it killed.
 const killWait = time.Second
 
-// process is one run of the handler.
+// process is one process of the handler.
 type process struct {
 	cmd     *exec.Cmd
 	console *console
-	exited  chan struct{} // closed when it is gone; code is valid then
-	code    int           // 128 + the signal's number where one ended it, as .NET has it
+	exited  chan struct{} // closed when it has ended; code is valid then
+	code    int           // exit code; 128 + the signal's number after a signal, as in .NET
 
 	condemned chan struct{} // receives when the host wants it replaced
 }
 
-// startProcess runs the handler with the settings' environment and the variables
-// that tell it its port (HttpWorkerProcess.cs).
+// startProcess starts the handler with the settings' environment and the
+// variables that name its port (HttpWorkerProcess.cs).
 func startProcess(c command, root string, port int, app *settings, out *console) (*process, error) {
 	id, number := newGUID(), strconv.Itoa(port)
 	cmd := exec.Command(c.path, c.args...)
@@ -34,7 +34,7 @@ func startProcess(c command, root string, port int, app *settings, out *console)
 		"FUNCTIONS_HTTPWORKER_ID="+id,
 		"FUNCTIONS_APP_ROOT_PATH="+root,
 	)
-	// A grandchild may hold the pipes open; the handler itself is gone then.
+	// After the handler's end a child of it may still hold the pipes open.
 	cmd.WaitDelay = killWait
 	dieWithParent(cmd)
 	stdout, stderr := &lineWriter{emit: out.stdout}, &lineWriter{emit: out.stderr}
@@ -43,8 +43,8 @@ func startProcess(c command, root string, port int, app *settings, out *console)
 	p := &process{cmd: cmd, console: out, exited: make(chan struct{}), condemned: make(chan struct{}, 1)}
 	started := make(chan error)
 	go func() {
-		// The kernel's parent-death signal comes when the thread that forked ends,
-		// so this one waits for the child.
+		// The kernel sends the parent-death signal when the thread that forked ends,
+		// so that thread waits for the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -66,7 +66,7 @@ func startProcess(c command, root string, port int, app *settings, out *console)
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// kill ends it by SIGKILL: the host never sends anything gentler.
+// kill ends the process by SIGKILL. The host never sends another signal.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
 	select {

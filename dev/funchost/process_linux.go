@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// dieWithParent gives the handler a process group of its own, which keeps a
-// terminal's Ctrl-C from it, and has the kernel kill it when this program ends in
-// whatever way.
+// dieWithParent gives the handler a process group of its own, so that a
+// terminal's Ctrl-C doesn't reach it. The kernel kills the handler when this
+// program ends, by whatever cause.
 func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -7,7 +7,8 @@ import (
 	"os/exec"
 )
 
-// dieWithParent does nothing here: if this program is killed, the handler stays.
+// dieWithParent does nothing here. If this program is killed, the handler keeps
+// running.
 func dieWithParent(*exec.Cmd) {}
 
 func exitCode(state *os.ProcessState) int { return state.ExitCode() }

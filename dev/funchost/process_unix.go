@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// dieWithParent gives the handler a process group of its own, which keeps a
-// terminal's Ctrl-C from it. There is no parent-death signal here: if this program
-// is killed by SIGKILL, the handler stays.
+// dieWithParent gives the handler a process group of its own, so that a
+// terminal's Ctrl-C doesn't reach it. If this program is killed by SIGKILL, the
+// handler keeps running, because there is no parent-death signal on this system.
 func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }

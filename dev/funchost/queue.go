@@ -18,13 +18,13 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// messageLock is for how long a received message is hidden; it is renewed at
-// half-time while the function runs (QueueListener.cs).
+// messageLock is how long a received message is hidden. It is renewed at half of
+// that time while the function runs (QueueListener.cs).
 const messageLock = 10 * time.Minute
 
 var queueName = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9])*$`)
 
-// queueListener feeds one function from its queue.
+// queueListener runs one function for the messages of its queue.
 type queueListener struct {
 	host     *Host
 	function *function
@@ -33,13 +33,13 @@ type queueListener struct {
 
 	name   string
 	queue  *azqueue.QueueClient
-	poison *azqueue.QueueClient // nil: the queue has none
+	poison *azqueue.QueueClient // nil if the queue has none
 
 	busy atomic.Int64
-	done chan struct{} // receives when a message is through
+	done chan struct{} // receives when a message is finished
 }
 
-// newQueueListener resolves the queue's name and connection. It sends nothing.
+// newQueueListener resolves the queue's name and connection. It sends no request.
 func (h *Host) newQueueListener(f *function) (*queueListener, error) {
 	name, err := h.settings.resolve(f.trigger.QueueName)
 	if err != nil {
@@ -81,8 +81,8 @@ func validQueueName(name string) bool {
 	return len(name) >= 3 && len(name) <= 63 && queueName.MatchString(name)
 }
 
-// run polls until ctx ends. What was received by then is still handled, so the
-// requests themselves go under the host's own life.
+// run polls until ctx ends. Messages received by then are still handled, so the
+// requests use the host's own context.
 func (l *queueListener) run(ctx context.Context) {
 	pause := newBackoff(l.options.maxPollingInterval)
 	foundSincePause, trouble := false, ""
@@ -111,7 +111,8 @@ func (l *queueListener) run(ctx context.Context) {
 	}
 }
 
-// room waits until no more than newBatchThreshold messages are in work.
+// room waits until at most newBatchThreshold messages are being handled. It
+// reports whether that happened before ctx ended.
 func (l *queueListener) room(ctx context.Context) bool {
 	for l.busy.Load() > int64(l.options.newBatchThreshold) {
 		select {
@@ -123,8 +124,8 @@ func (l *queueListener) room(ctx context.Context) bool {
 	return true
 }
 
-// fetch receives a batch and starts its messages. A queue that doesn't exist is an
-// empty one, but says so.
+// fetch receives a batch and starts handling its messages. A queue that doesn't
+// exist is treated as empty and logged.
 func (l *queueListener) fetch() (found bool, err error) {
 	batch, err := l.queue.DequeueMessages(l.host.running, &azqueue.DequeueMessagesOptions{
 		NumberOfMessages:  to.Ptr(int32(l.options.batchSize)),
@@ -152,5 +153,6 @@ func (l *queueListener) fetch() (found bool, err error) {
 	return len(batch.Messages) > 0, nil
 }
 
-// seconds is a duration as the service takes it; parts of a second are dropped.
+// seconds returns a duration in whole seconds, rounded down, as the service takes
+// it.
 func seconds(d time.Duration) int32 { return int32(d / time.Second) }

@@ -8,20 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// queueMessage is a message as the trigger binds it, body decoded.
+// queueMessage is a message as the trigger binds it, with its body decoded.
 type queueMessage struct {
 	body            []byte
-	id, popReceipt  string // empty in a manual run
+	id, popReceipt  string // empty for a manual run
 	dequeueCount    int64
-	inserted        time.Time // zero: now
-	expires, appear time.Time // zero: the end of time
+	inserted        time.Time // zero means now
+	expires, appear time.Time // zero means endOfTime
 }
 
 // endOfTime stands for an absent date (DateTimeOffset.MaxValue).
 var endOfTime = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
-// queueEnvelope is the body of a queue function's invocation
-// (QueueTriggerBinding.cs). A text that is not UTF-8 cannot be bound.
+// queueEnvelope returns the body of a queue function's invocation
+// (QueueTriggerBinding.cs). Text that is not UTF-8 is an error.
 func queueEnvelope(f *function, m queueMessage, now time.Time) ([]byte, error) {
 	var metadata object
 	or := func(t, otherwise time.Time) time.Time {

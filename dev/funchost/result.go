@@ -9,27 +9,27 @@ import (
 	"strings"
 )
 
-// errNoResult is an answer that completes nothing: the host's invocation hangs
-// until the function timeout.
+// errNoResult is the error for an answer that doesn't end the invocation: the host
+// waits until the function timeout.
 var errNoResult = errors.New("the handler's answer was empty or null: the host waits for its function timeout")
 
-// answer is the handler's HTTP response, read whole.
+// answer is the handler's HTTP response with its whole body.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// result is what the handler says of a successful invocation
-// (HttpScriptInvocationResult.cs). Names are matched without regard to case.
+// result is the body of a successful answer (HttpScriptInvocationResult.cs).
+// Names may have any letter case.
 type result struct {
 	Outputs     map[string]json.RawMessage
 	Logs        []logLine
 	ReturnValue json.RawMessage
 }
 
-// logLine is a text, or a number or boolean taken for its text; an object or a
-// list cannot be one.
+// logLine is one log line of a result: a string, or a number or boolean as text.
+// An object or a list is an error.
 type logLine string
 
 func (l *logLine) UnmarshalJSON(raw []byte) error {
@@ -49,8 +49,8 @@ func (l *logLine) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// judge decides what an answer to an envelope means (DefaultHttpWorkerService.cs,
-// and the ReadAsAsync of AspNetWebStack).
+// judge decides whether the host counts an answer to an envelope as success
+// (DefaultHttpWorkerService.cs, and ReadAsAsync of AspNetWebStack).
 func judge(a answer) (*result, error) {
 	if a.status < 200 || a.status > 299 {
 		return nil, fmt.Errorf("response status code does not indicate success: %d (%s)", a.status, http.StatusText(a.status))

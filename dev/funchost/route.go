@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// route is an HTTP function's address below the host: text, {name}, {name?} and
-// {*name}. Constraints ({id:int}) are taken off, not checked.
+// route is the address of an HTTP function below the host: text, {name}, {name?}
+// and {*name}. Constraints ({id:int}) are removed and not checked.
 type route []routePart
 
 type routePart struct {
@@ -16,8 +16,8 @@ type routePart struct {
 	optional, rest bool
 }
 
-// parseRoute joins the route prefix and a function's route, which is its name
-// where function.json gives none.
+// parseRoute joins the route prefix and a function's route. A function without a
+// route in function.json has its name as route.
 func parseRoute(prefix string, f *function) route {
 	template := f.name
 	if f.trigger.Route != nil && *f.trigger.Route != "" {
@@ -40,8 +40,8 @@ func parseRoute(prefix string, f *function) route {
 	return parts
 }
 
-// match returns the parameters of an escaped path, and how many literal parts it
-// took, by which the closest route wins.
+// match returns the parameters in an escaped path and the number of literal parts
+// that matched. The route with most literal parts wins.
 func (r route) match(escapedPath string) (parameters object, literals int, ok bool) {
 	given := strings.Split(strings.Trim(escapedPath, "/"), "/")
 	for i, part := range r {

@@ -7,9 +7,9 @@ import (
 	"visionkeeper/internal/dotnet"
 )
 
-// schedule says when a timer is due.
+// schedule computes when a timer is due.
 type schedule interface {
-	// next is the first time after t; the zero Time if there is none.
+	// next returns the first time after t, or the zero Time if there is none.
 	next(t time.Time) time.Time
 }
 
@@ -18,7 +18,8 @@ type interval time.Duration
 
 func (i interval) next(t time.Time) time.Time { return t.Add(time.Duration(i)) }
 
-// parseSchedule reads a timer's schedule: NCRONTAB, else a TimeSpan (TimerSchedule.cs).
+// parseSchedule reads a timer's schedule: NCRONTAB, or otherwise a TimeSpan
+// (TimerSchedule.cs).
 func parseSchedule(text string) (schedule, error) {
 	cron, cronErr := parseNCrontab(text)
 	if cronErr == nil {
@@ -33,7 +34,8 @@ func parseSchedule(text string) (schedule, error) {
 	return nil, fmt.Errorf("the schedule expression was not recognized as a valid cron expression or timespan string: %w", cronErr)
 }
 
-// subMinute tells a schedule due twice within a minute; its timer has no status.
+// subMinute reports whether a schedule is due twice within a minute. Its timer has
+// no status.
 func subMinute(s schedule, now time.Time) bool {
 	if i, ok := s.(interval); ok {
 		return time.Duration(i) < time.Minute

@@ -11,16 +11,17 @@ import (
 	"visionkeeper/internal/dotnet"
 )
 
-// settings are the app settings. They are the environment of the host, which its
-// child inherits whole.
+// settings are the app settings. They are the host's environment, which the
+// handler inherits.
 type settings struct {
 	environ map[string]string // as given
-	values  map[string]string // keys lower-case and with colons, as .NET's configuration has them
+	values  map[string]string // keys in lower case with colons, as in .NET's configuration
 }
 
-// readSettings joins the process environment, env (KEY=value, which wins) and the
-// Values and ConnectionStrings of a local.settings.json, of which a name already
-// set is left out, with a warning, as func start does. An empty path names no file.
+// readSettings joins three sources: env (KEY=value), the environment of this
+// process, and Values and ConnectionStrings of a local.settings.json. Earlier
+// sources win. As func start does, it warns about a name in the file that is
+// already set. An empty path means no file.
 func readSettings(path string, env []string, log *logger) (*settings, error) {
 	s := &settings{environ: map[string]string{}, values: map[string]string{}}
 	for _, pair := range append(os.Environ(), env...) {
@@ -82,7 +83,7 @@ func (s *settings) get(name string) string { return s.values[settingKey(name)] }
 
 func settingKey(name string) string { return strings.ToLower(strings.ReplaceAll(name, "__", ":")) }
 
-// environment is the whole environment as a child wants it.
+// environment returns the whole environment of a child process.
 func (s *settings) environment() []string {
 	list := make([]string, 0, len(s.environ))
 	for name, value := range s.environ {
@@ -94,8 +95,8 @@ func (s *settings) environment() []string {
 
 var percentName = regexp.MustCompile(`%([^%]*)%`)
 
-// resolve replaces every %NAME% by the setting of that name, which must exist
-// (NameResolverExtensions.cs).
+// resolve replaces every %NAME% by the setting of that name. A setting that
+// doesn't exist is an error (NameResolverExtensions.cs).
 func (s *settings) resolve(text string) (string, error) {
 	var missing error
 	resolved := percentName.ReplaceAllStringFunc(text, func(name string) string {
@@ -108,13 +109,14 @@ func (s *settings) resolve(text string) (string, error) {
 	return resolved, missing
 }
 
-// expand is resolve for the command line, where a name that is not set vanishes.
+// expand is resolve for the command line, where %NAME% is removed if it is not
+// set.
 func (s *settings) expand(text string) string {
 	resolved, _ := s.resolve(text)
 	return resolved
 }
 
-// setDefault sets what isn't set.
+// setDefault sets a setting that isn't set.
 func (s *settings) setDefault(name, value string) {
 	if _, taken := s.environ[name]; !taken {
 		s.set(name, value)

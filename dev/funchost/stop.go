@@ -2,23 +2,23 @@ package funchost
 
 import "time"
 
-// Close stops the host: it takes no more work, waits up to 10 s for what runs,
-// and kills the handler. Messages of invocations that didn't end stay hidden until
-// their lock runs out. It returns nil if Close, or the end of Start's context, was
-// what stopped the host.
+// Close stops the host. It accepts no more work, waits up to 10 s for running
+// invocations, and kills the handler. Messages of unfinished invocations stay
+// hidden until their lock ends. It returns nil if Close or the end of Start's
+// context stopped the host, and otherwise the reason why the host stopped itself.
 func (h *Host) Close() error {
 	h.shutdown(nil)
 	return h.Wait()
 }
 
-// Wait returns when the host has stopped and the handler is gone; the error says
-// why it stopped itself.
+// Wait returns when the host has stopped and the handler has ended. The error is
+// the reason why the host stopped itself.
 func (h *Host) Wait() error {
 	<-h.done
 	return h.err
 }
 
-// shutdown begins the end; only the first call counts.
+// shutdown starts the stop. Only the first call counts.
 func (h *Host) shutdown(cause error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,8 +55,8 @@ func (h *Host) stop() {
 	h.log.infof("Host stopped")
 }
 
-// begin reserves the right to work; false once the host is stopping. Each true
-// needs an end.
+// begin reports whether work may start; it is false once the host is stopping.
+// After true the caller must call end.
 func (h *Host) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -67,7 +67,7 @@ func (h *Host) begin() bool {
 	return true
 }
 
-// mustBegin is begin for one who already holds a begin.
+// mustBegin is begin for a caller that has already called begin.
 func (h *Host) mustBegin() { h.work.Add(1) }
 
 func (h *Host) end() { h.work.Done() }

@@ -10,18 +10,19 @@ import (
 	"time"
 )
 
-// Rules for a handler that dies (HttpFunctionInvocationDispatcher.cs, WorkerConstants.cs).
+// The host's rules for a handler that ends (HttpFunctionInvocationDispatcher.cs,
+// WorkerConstants.cs).
 const (
 	intentionalRestart = 200              // exit code: start again, don't count
 	maxFailures        = 3                // the third counted failure stops the host
-	failuresForgotten  = 30 * time.Minute // after such a quiet time counting starts anew
+	failuresForgotten  = 30 * time.Minute // after this time without a failure the count starts again
 	probeInterval      = 25 * time.Millisecond
 )
 
-// errAbandoned ends an invocation whose host has stopped: nobody judges it.
+// errAbandoned is the error of an invocation whose host has stopped.
 var errAbandoned = errors.New("the host has stopped")
 
-// supervisor keeps the handler's process running, by the host's rules.
+// supervisor keeps the handler's process running by the host's rules.
 type supervisor struct {
 	log        *logger
 	start      func() (*process, error)
@@ -36,12 +37,13 @@ type supervisor struct {
 
 	mu      sync.Mutex
 	current *process
-	ready   chan struct{} // closed while invocations may go
-	gone    chan struct{} // closed when no process will come any more
+	ready   chan struct{} // closed while the handler is ready
+	gone    chan struct{} // closed when no further process will be started
 }
 
-// run lives until ctx ends or the handler is given up. first is already running;
-// nil says that it could not be started, which the host never tries again.
+// run runs until ctx ends or the handler has failed too often. first is a process
+// that already runs. Nil means that it could not be started, which the host never
+// tries again.
 func (s *supervisor) run(ctx context.Context, first *process) {
 	defer close(s.gone)
 	for p := first; p != nil; {
@@ -62,7 +64,8 @@ func (s *supervisor) run(ctx context.Context, first *process) {
 	<-ctx.Done()
 }
 
-// watch follows one process and returns whether another must follow it.
+// watch waits for the end of one process. It reports whether another must be
+// started.
 func (s *supervisor) watch(ctx context.Context, p *process) bool {
 	probing, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -114,7 +117,7 @@ func (s *supervisor) hold() {
 	}
 }
 
-// failed counts a failure and returns whether the handler may start again.
+// failed counts a failure. It reports whether the handler may be started again.
 func (s *supervisor) failed(cause error) bool {
 	now := s.now()
 	if s.failures > 0 && now.Sub(s.lastFailure) > failuresForgotten {
@@ -132,8 +135,9 @@ func (s *supervisor) failed(cause error) bool {
 	return false
 }
 
-// probe asks GET / until anything answers (DefaultHttpWorkerService.cs). Only a
-// connection that cannot be made means waiting; any other failure counts as ready.
+// probe sends GET / until there is an answer (DefaultHttpWorkerService.cs). It
+// repeats the request only if no connection can be made. Any other failure counts
+// as ready.
 func (s *supervisor) probe(ctx context.Context) error {
 	deadline := time.Now().Add(s.initialise)
 	for {
@@ -167,7 +171,7 @@ func (s *supervisor) probe(ctx context.Context) error {
 	}
 }
 
-// await returns the process to send to, once it is ready.
+// await returns the process once it is ready.
 func (s *supervisor) await(ctx context.Context, limit time.Duration) (*process, error) {
 	s.mu.Lock()
 	ready := s.ready
@@ -196,7 +200,7 @@ func (s *supervisor) process() *process {
 	return s.current
 }
 
-// sleep waits; false when ctx ended first.
+// sleep waits for d. It reports whether d passed before ctx ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -60,7 +60,7 @@ func TestQuietHalfHourForgetsDeaths(t *testing.T) {
 	for n := range 4 {
 		waitReady(t, a, n+1)
 		pid := h.Pid()
-		h.Kill()
+		h.kill()
 		eventually(t, func() bool { return h.Pid() != pid }, "not started again")
 	}
 	waitReady(t, a, 5)

@@ -14,17 +14,18 @@ type timer struct {
 	host     *Host
 	function *function
 	schedule schedule
-	monitor  bool // whether the function is told its status
+	monitor  bool // whether the function gets its schedule's status
 
 	mu     sync.Mutex
 	status scheduleStatus
 }
 
-// scheduleStatus is when a timer ran and will run (ScheduleStatus.cs).
+// scheduleStatus is the dates of a timer's last and next runs
+// (ScheduleStatus.cs).
 type scheduleStatus struct{ last, next, updated time.Time }
 
-// newTimer reads the schedule. Like the host's, it needs AzureWebJobsStorage,
-// though here nothing is kept there.
+// newTimer reads the schedule. Like the host's, it requires AzureWebJobsStorage,
+// although nothing is stored there.
 func (h *Host) newTimer(f *function) (*timer, error) {
 	expression, err := h.settings.resolve(f.trigger.Schedule)
 	if err != nil {
@@ -50,7 +51,7 @@ func (h *Host) newTimer(f *function) (*timer, error) {
 	return t, nil
 }
 
-// run invokes the function when it is due, until ctx ends.
+// run invokes the function whenever it is due, until ctx ends.
 func (t *timer) run(ctx context.Context) {
 	if t.function.trigger.RunOnStartup {
 		t.host.log.infof("Function '%s' is configured to run on startup. Executing now.", t.function.name)
@@ -69,7 +70,8 @@ func (t *timer) run(ctx context.Context) {
 	}
 }
 
-// tick is one run. A run before its time, as clocks drift, counts as on time.
+// tick runs the function once. A run that is early, because clocks drift, counts
+// as on time.
 func (t *timer) tick(now time.Time, scheduled bool) {
 	if !t.host.begin() {
 		return
@@ -81,8 +83,8 @@ func (t *timer) tick(now time.Time, scheduled bool) {
 	if scheduled && t.status.next.After(now) {
 		now = t.status.next
 	}
-	// Where that is past already, because the function ran long, the next run comes
-	// at once; what else was due meanwhile is skipped.
+	// If the next run is already due, because the function ran long, it starts at
+	// once. All other runs that were due are skipped.
 	t.status = scheduleStatus{last: now, next: t.schedule.next(now), updated: now}
 }
 
@@ -92,7 +94,7 @@ func (t *timer) current() scheduleStatus {
 	return t.status
 }
 
-// payload is the timer's TimerInfo in an envelope.
+// payload returns the timer's TimerInfo in an envelope.
 func (t *timer) payload(now time.Time) []byte {
 	status := []byte("null")
 	if t.monitor {
@@ -112,8 +114,8 @@ func (t *timer) payload(now time.Time) []byte {
 	return envelope(object{{t.function.trigger.Name, info.json()}}, object{{"sys", system(t.function, now)}})
 }
 
-// moment is a DateTime as Newtonsoft.Json writes it, local time with its offset;
-// the zero Time is .NET's default DateTime, which has no zone.
+// moment writes a DateTime as Newtonsoft.Json does: local time with its offset.
+// The zero Time is .NET's default DateTime, which has no zone.
 func moment(t time.Time) []byte {
 	if t.IsZero() {
 		return quote("0001-01-01T00:00:00")

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// object is a JSON object with its properties in order; names are matched
-// without regard to case, as the host's binding data are.
+// object is a JSON object whose properties have an order. Names are compared in
+// any letter case, as in the host's binding data.
 type object []property
 
 type property struct {
@@ -44,13 +44,13 @@ func (o object) json() []byte {
 	return b.Bytes()
 }
 
-// envelope is the body of an invocation.
+// envelope returns the body of an invocation.
 func envelope(data, metadata object) []byte {
 	return object{{"Data", data.json()}, {"Metadata", metadata.json()}}.json()
 }
 
-// quote writes a JSON string as Newtonsoft.Json does: no HTML escapes, lower-case
-// \u escapes for control characters, U+0085, U+2028 and U+2029.
+// quote writes a JSON string as Newtonsoft.Json does: without HTML escapes, with
+// lower-case \u escapes for control characters, U+0085, U+2028 and U+2029.
 func quote(s string) []byte {
 	out := make([]byte, 0, len(s)+2)
 	out = append(out, '"')
@@ -77,16 +77,16 @@ func quote(s string) []byte {
 	return append(out, '"')
 }
 
-// doubled is the wire form of a string, number or Guid: a JSON string that holds
-// the value's JSON (ScriptInvocationContextExtensions.cs).
+// doubled returns the wire form of a string, number or Guid: a JSON string that
+// holds the value's JSON (ScriptInvocationContextExtensions.cs).
 func doubled(json []byte) []byte { return quote(string(json)) }
 
 func doubledText(s string) []byte { return doubled(quote(s)) }
 
-// date is the wire form of a DateTime: whole seconds.
+// date returns the wire form of a DateTime, in whole seconds.
 func date(t time.Time) []byte { return quote(t.UTC().Format("2006-01-02T15:04:05-07:00")) }
 
-// system is the Metadata every invocation has (SystemBindingData.cs).
+// system returns the Metadata that every invocation has (SystemBindingData.cs).
 func system(f *function, now time.Time) []byte {
 	return object{
 		{"MethodName", quote(f.name)},
@@ -95,7 +95,7 @@ func system(f *function, now time.Time) []byte {
 	}.json()
 }
 
-// newGUID is a random GUID in its usual form.
+// newGUID returns a random GUID, lower case with hyphens.
 func newGUID() string {
 	var b [16]byte
 	rand.Read(b[:])
@@ -103,7 +103,7 @@ func newGUID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// compact is raw JSON without white space between its tokens.
+// compact removes the white space between the tokens of raw JSON.
 func compact(raw json.RawMessage) []byte {
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {

@@ -1,5 +1,5 @@
-// Package leak tells tests what they leave behind: goroutines that still run
-// once all tests of a package have ended. For tests only. Start reading at Run.
+// Package leak finds goroutines that still run after all tests of a package have
+// ended. It is for tests only. Start reading at Run.
 package leak
 
 import (
@@ -13,12 +13,12 @@ import (
 )
 
 // patience is how long what ends by itself may take to end.
-const patience = 20 * time.Second
+const patience = time.Minute
 
-// Run runs tests (as m.Run, or azuritetest.Run with m) and gives the code for
-// os.Exit: theirs, or 1 where they passed and left goroutines running. Idle
-// connections of the standard library don't count: nothing waits for them. Where
-// each goroutine was started is printed.
+// Run runs tests (m.Run, or azuritetest.Run with m) and returns the exit code for
+// os.Exit. The code is 1 if the tests passed but left goroutines running, and it
+// prints where each was started. Idle connections of the standard library don't
+// count, because nothing waits for them.
 func Run(run func() int) int {
 	before := goroutines()
 	if code := run(); code != 0 {
@@ -39,7 +39,7 @@ func Run(run func() int) int {
 
 var header = regexp.MustCompile(`^goroutine (\d+) `)
 
-// goroutines are the stacks of all goroutines, by their number.
+// goroutines returns the stacks of all goroutines by their number.
 func goroutines() map[string]string {
 	var b bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&b, 2)
@@ -52,7 +52,8 @@ func goroutines() map[string]string {
 	return found
 }
 
-// beyond are the goroutines that weren't there before and aren't somebody else's.
+// beyond returns the stacks of goroutines that started since before and aren't
+// idle.
 func beyond(before, now map[string]string) []string {
 	var left []string
 	for number, stack := range now {
@@ -63,8 +64,8 @@ func beyond(before, now map[string]string) []string {
 	return left
 }
 
-// idle tells a goroutine that keeps a connection open for the next request of
-// net/http, or that the runtime or the testing package has for itself.
+// idle reports whether a goroutine keeps a connection of net/http open for the
+// next request, or belongs to the runtime or the testing package.
 func idle(stack string) bool {
 	for _, owner := range []string{
 		"net/http.(*persistConn).readLoop", "net/http.(*persistConn).writeLoop",

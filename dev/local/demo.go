@@ -20,9 +20,9 @@ import (
 // wanted are the exports that the demo's policy asks for.
 var wanted = []string{"ONNX", "ONNX.ONNXFloat16", "TensorFlow"}
 
-// demo tells the whole story once: connected, trained, exported, archived and
-// proven; a failed training retrained once; a model restored and checked by
-// other programs. Its error says which part isn't true.
+// demo runs the whole story once: a project is connected, trained, exported,
+// archived and proven; a failed training is repeated once; one model is restored
+// and checked by other programs. The error names the step that failed.
 func (s *stack) demo(ctx context.Context) error {
 	began := time.Now()
 	tell("\n1. A project is connected to queue and container.")
@@ -69,8 +69,8 @@ func (s *stack) allProven(ctx context.Context, project, iteration string) (bool,
 	return slices.Equal(proven, wanted), nil
 }
 
-// failTwice has a person's training and its answer fail, and checks that no third
-// one is started, by the messages or by a sweep.
+// failTwice makes a training by a person and the app's answer to it fail. It
+// checks that neither the messages nor a sweep start a third one.
 func (s *stack) failTwice(ctx context.Context, project string) error {
 	s.service.FailTrainings(2)
 	before := s.service.Counts()["TrainProject"]
@@ -103,7 +103,7 @@ func (s *stack) failTwice(ctx context.Context, project string) error {
 	return nil
 }
 
-// sweep runs the sweep and waits for its end.
+// sweep runs a sweep and waits for its end.
 func (s *stack) sweep(ctx context.Context) error {
 	before := s.narrator.heard("swept")
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.host.url()+"/admin/functions/sweep", strings.NewReader("{}"))
@@ -139,7 +139,7 @@ func (s *stack) table(ctx context.Context, project string) error {
 	return out.Flush()
 }
 
-// restore writes one model to disk and has unzip and sha1sum check it.
+// restore writes one model to disk and checks it with unzip and sha1sum.
 func (s *stack) restore(ctx context.Context, project, iteration string) error {
 	list, err := s.archive.Backups(ctx, project, iteration)
 	if err != nil {
@@ -175,7 +175,8 @@ func (s *stack) restore(ctx context.Context, project, iteration string) error {
 	return nil
 }
 
-// shell runs a line in dir, shows it with what it prints, and returns that.
+// shell runs a command line in dir. It prints the line and its output, and returns
+// the output.
 func shell(ctx context.Context, line, dir string) (string, error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
 	cmd.Dir = dir

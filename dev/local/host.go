@@ -13,14 +13,14 @@ import (
 	"visionkeeper/dev/funchost"
 )
 
-// host is whoever plays the Functions host.
+// host is what runs the app: funchost or Core Tools.
 type host interface {
 	url() string
-	ended() <-chan error // tells once if it ended by itself
+	ended() <-chan error // receives the error if the host ends by itself
 	close()
 }
 
-// startHost starts the app in root, with its local.settings.json, under kind.
+// startHost starts the app in root with its local.settings.json. kind is the host.
 func startHost(ctx context.Context, kind, root string, port int, out io.Writer) (host, error) {
 	switch kind {
 	case "funchost":
@@ -49,8 +49,8 @@ func (s *standIn) url() string         { return s.URL() }
 func (s *standIn) ended() <-chan error { return s.end }
 func (s *standIn) close()              { s.Close() }
 
-// coreTools is Azure Functions Core Tools, in a process group of its own, so that
-// a Ctrl-C reaches it only through close.
+// coreTools is Azure Functions Core Tools. It has a process group of its own, so
+// that a Ctrl-C reaches it only through close.
 type coreTools struct {
 	cmd  *exec.Cmd
 	port int
@@ -87,7 +87,7 @@ func startCoreTools(root string, port int, out io.Writer) (host, error) {
 func (t *coreTools) url() string         { return fmt.Sprintf("http://127.0.0.1:%d", t.port) }
 func (t *coreTools) ended() <-chan error { return t.end }
 
-// close asks it to end as Ctrl-C would, and kills what hasn't ended in 10 s.
+// close interrupts it as Ctrl-C would, and kills it after 10 s.
 func (t *coreTools) close() {
 	interruptGroup(t.cmd)
 	select {

@@ -1,7 +1,7 @@
-// Command local runs the app on one machine as it would run in Azure: a real
-// Azurite for the storage accounts, the emulated Custom Vision, and the app under
-// funchost or Core Tools. It is what `make run` and `make demo` start, for
-// development only. Start reading at run.
+// Command local runs the whole app on one machine: Azurite for the storage
+// accounts, the emulated Custom Vision, and the app under funchost or Core Tools.
+// `make run` and `make demo` start it. It is for development only. Start reading
+// at run.
 package main
 
 import (
@@ -14,7 +14,8 @@ import (
 )
 
 func main() {
-	app := flag.String("app", "build/app", "`folder` with the app, laid out by make dist")
+	app := flag.String("app", "dist", "`folder` with the app, laid out by make dist")
+	program := flag.String("program", "build/visionkeeper", "the app's `executable` for this machine, made by make build")
 	host := flag.String("host", "funchost", "who plays the Functions host: funchost, or func (Core Tools)")
 	demo := flag.Bool("demo", false, "tell the whole story once, check it, and end")
 	verbose := flag.Bool("verbose", false, "print every line of host and app as it is")
@@ -22,14 +23,14 @@ func main() {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := run(ctx, *app, *host, *demo, *verbose); err != nil {
+	if err := run(ctx, *app, *program, *host, *demo, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "\nNot done:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, app, host string, demo, verbose bool) error {
-	s, err := start(ctx, app, host, demo, verbose)
+func run(ctx context.Context, app, program, host string, demo, verbose bool) error {
+	s, err := start(ctx, app, program, host, verbose)
 	if err != nil {
 		return err
 	}
@@ -43,10 +44,10 @@ func run(ctx context.Context, app, host string, demo, verbose bool) error {
 	}
 	tell("\nEverything runs. The project %q is connected.\n", p.Name)
 	tell("  look and click    %s/", s.service.url)
-	tell("  Training API      %s/customvision/v3.3/training/  (header Training-Key: %s)", s.service.url, key)
-	tell("  train it          curl -X POST -H 'Training-Key: %s' -d '' %s/customvision/v3.3/training/projects/%s/train", key, s.service.url, p.ID)
+	tell("  Training API      %s/customvision/v3.3/training/  (header Training-Key: %s)", s.service.url, s.key())
+	tell("  train it          curl -X POST -H 'Training-Key: %s' -d '' %s/customvision/v3.3/training/projects/%s/train", s.key(), s.service.url, p.ID)
 	tell("  sweep now         curl -X POST -H 'Content-Type: application/json' -d '{}' %s/admin/functions/sweep", s.host.url())
-	tell("  ask the app       %s status   (or check, plan, verify, restore, …)", s.path("visionkeeper"))
+	tell("  ask the app       %s --settings %s status   (or check, plan, verify, restore, …)", program, s.path("local.settings.json"))
 	tell("  policy            %s", s.path("policy.json"))
 	tell("  storage           %s", s.azurite.ConnectionString("devstoreaccount1"))
 	tell("\nCtrl-C ends everything. What happens:")
@@ -59,5 +60,5 @@ func run(ctx context.Context, app, host string, demo, verbose bool) error {
 	}
 }
 
-// tell prints a line for the person who watches.
+// tell prints a line for the person at the terminal.
 func tell(format string, a ...any) { fmt.Printf(format+"\n", a...) }

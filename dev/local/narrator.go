@@ -9,17 +9,17 @@ import (
 	"sync"
 )
 
-// narrator turns the lines of host and app into plain ones. Of the host's it
-// shows only trouble.
+// narrator turns the log lines of the app into lines for people. Of the host's
+// lines it shows only warnings and errors.
 type narrator struct {
 	verbose bool
 
 	mu   sync.Mutex
 	rest []byte         // a line that isn't complete yet
-	said map[string]int // how often the app said a message
+	said map[string]int // how often the app logged each message
 }
 
-// heard tells how often the app has said a message.
+// heard returns how often the app has logged a message.
 func (n *narrator) heard(message string) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -46,7 +46,7 @@ func (n *narrator) Write(p []byte) (int, error) {
 	}
 }
 
-// plain is the line for a person, "" for one that isn't worth showing.
+// plain returns the line for people, or "" for a line that isn't shown.
 func (n *narrator) plain(line string) string {
 	var event struct{ Level, Message, Status, Export, Because, Error, Iteration, Blob, DeadLetter string }
 	if i := strings.IndexByte(line, '{'); i < 0 || json.Unmarshal([]byte(line[i:]), &event) != nil || event.Message == "" {

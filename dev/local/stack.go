@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -23,20 +24,14 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// key is the emulated service's Training-Key: no secret, it opens nothing else.
-const key = "local-training-key"
-
 // generalCompact is the domain General (compact), whose models can be exported.
 const generalCompact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
 
-// The names of queue and containers are the app's defaults.
-const (
-	queueName, modelContainer = "customvision-notifications", "models"
-	archiveContainer          = "archive"
-	stateContainer            = "state"
-)
+// exampleFile has the settings that people start with: the names of queue and
+// containers, and the emulated service's Training-Key, which is no secret.
+const exampleFile = "local.settings.json.example"
 
-// The ports that people expect; where one is taken, a free one serves.
+// The usual ports. If one is taken, a free one is used.
 const (
 	blobPort, queuePort = 10000, 10001
 	servicePort         = 5599
@@ -46,9 +41,10 @@ const (
 //go:embed policy.json
 var demoPolicy []byte
 
-// stack is everything that runs.
+// stack is all parts of a local run.
 type stack struct {
 	dir      string // holds the app and its settings, removed at the end
+	settings map[string]string
 	azurite  *azurite.Server
 	service  *customVision
 	host     host
@@ -63,15 +59,15 @@ type stack struct {
 	closers []func()
 }
 
-// customVision is the emulated Custom Vision and where it listens.
+// customVision is the emulated Custom Vision and its address.
 type customVision struct {
 	*emulator.Server
 	url string
 }
 
-// start starts everything and returns when the app is being started. On an error
-// nothing is left running.
-func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *stack, err error) {
+// start starts everything and returns while the app is still starting. On an
+// error nothing is left running.
+func start(ctx context.Context, app, program, hostKind string, verbose bool) (s *stack, err error) {
 	s = &stack{narrator: &narrator{verbose: verbose}}
 	defer func() {
 		if err != nil {
@@ -86,6 +82,9 @@ func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *st
 		return nil, fmt.Errorf("take the app from %s: %w (run it by make run or make demo)", app, err)
 	}
 
+	if err := s.readExample(); err != nil {
+		return nil, err
+	}
 	tell("Starting Azurite …")
 	ports := azurite.Options{BlobPort: free(blobPort), QueuePort: free(queuePort)}
 	if s.azurite, err = azurite.Start(context.WithoutCancel(ctx), ports); err != nil {
@@ -100,7 +99,7 @@ func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *st
 		return nil, err
 	}
 	tell("Starting the app under %s …", hostKind)
-	if err := s.writeSettings(); err != nil {
+	if err := s.writeSettings(program); err != nil {
 		return nil, err
 	}
 	if s.host, err = startHost(ctx, hostKind, s.path(""), free(hostPort), s.narrator); err != nil {
@@ -112,7 +111,7 @@ func start(ctx context.Context, app, hostKind string, demo, verbose bool) (s *st
 
 func (s *stack) onClose(f func()) { s.closers = append(s.closers, f) }
 
-// close ends everything, what was started last first.
+// close ends everything in the reverse order of its start.
 func (s *stack) close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		s.closers[i]()
@@ -137,7 +136,7 @@ func (s *stack) openStorage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.queue = queues.NewQueueClient(queueName)
+	s.queue = queues.NewQueueClient(s.settings["NOTIFICATION_QUEUE"])
 	if _, err := s.queue.Create(ctx, nil); err != nil {
 		return storage.Explain("create the queue", err)
 	}
@@ -152,14 +151,14 @@ func (s *stack) openStorage(ctx context.Context) error {
 	for _, c := range []struct {
 		in   *service.Client
 		name string
-	}{{models, modelContainer}, {archiveBlobs, archiveContainer}, {archiveBlobs, stateContainer}} {
+	}{{models, s.settings["MODEL_CONTAINER"]}, {archiveBlobs, s.settings["ARCHIVE_CONTAINER"]}, {archiveBlobs, s.settings["STATE_CONTAINER"]}} {
 		if _, err := c.in.CreateContainer(ctx, c.name, nil); err != nil {
 			return storage.Explain("create the container "+c.name, err)
 		}
 	}
-	s.models = models.NewContainerClient(modelContainer).URL()
-	s.archive = archive.Open(archiveBlobs, archiveContainer, archive.Options{})
-	s.state = state.Open(archiveBlobs, stateContainer)
+	s.models = models.NewContainerClient(s.settings["MODEL_CONTAINER"]).URL()
+	s.archive = archive.Open(archiveBlobs, s.settings["ARCHIVE_CONTAINER"], archive.Options{})
+	s.state = state.Open(archiveBlobs, s.settings["STATE_CONTAINER"])
 	return nil
 }
 
@@ -173,7 +172,7 @@ func (s *stack) startService() error {
 		return err
 	}
 	server, err := emulator.New(emulator.Options{
-		Key: key, TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
+		Key: s.key(), TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
 		Storage: customer, ServiceStorage: own,
 	})
 	if err != nil {
@@ -188,28 +187,46 @@ func (s *stack) startService() error {
 	go web.Serve(listener)
 	s.onClose(func() { web.Close() })
 	s.service = &customVision{Server: server, url: "http://" + listener.Addr().String()}
-	s.client, err = customvision.NewClientWithKey(s.service.url, key, nil)
+	s.client, err = customvision.NewClientWithKey(s.service.url, s.key(), nil)
 	return err
 }
 
-// writeSettings writes what a person would write for func start.
-func (s *stack) writeSettings() error {
-	settings, err := json.MarshalIndent(map[string]any{"IsEncrypted": false, "Values": map[string]string{
-		"FUNCTIONS_WORKER_RUNTIME": "custom",
-		"AzureWebJobsStorage":      s.azurite.ConnectionString(azurite.Archive),
-		"SWEEP_SCHEDULE":           "0 */5 * * * *",
-		"CUSTOMVISION_ENDPOINT":    s.service.url,
-		"CUSTOMVISION_KEY":         key,
-		"CustomVisionStorage":      s.azurite.ConnectionString(azurite.Customer),
-		"ArchiveStorage":           s.azurite.ConnectionString(azurite.Archive),
-		"NOTIFICATION_QUEUE":       queueName,
-		"MODEL_CONTAINER":          modelContainer,
-		"ARCHIVE_CONTAINER":        archiveContainer,
-		"STATE_CONTAINER":          stateContainer,
-		// Notifications are looked for more often than a deployed app would.
+// readExample reads the settings that people start with.
+func (s *stack) readExample() error {
+	text, err := os.ReadFile(exampleFile)
+	if err != nil {
+		return fmt.Errorf("%w (run it by make run or make demo)", err)
+	}
+	var file struct{ Values map[string]string }
+	if err := json.Unmarshal(text, &file); err != nil {
+		return fmt.Errorf("%s: %w", exampleFile, err)
+	}
+	s.settings = file.Values
+	return nil
+}
+
+func (s *stack) key() string { return s.settings["CUSTOMVISION_KEY"] }
+
+// writeSettings writes the local.settings.json that a person would write, with
+// the archive in an account of its own.
+func (s *stack) writeSettings(program string) error {
+	program, err := filepath.Abs(program)
+	if err != nil {
+		return err
+	}
+	maps.Copy(s.settings, map[string]string{
+		"AzureWebJobsStorage":   s.azurite.ConnectionString(azurite.Archive),
+		"SWEEP_SCHEDULE":        "0 */5 * * * *",
+		"CUSTOMVISION_ENDPOINT": s.service.url,
+		"CustomVisionStorage":   s.azurite.ConnectionString(azurite.Customer),
+		"ArchiveStorage":        s.azurite.ConnectionString(azurite.Archive),
+
+		"AzureFunctionsJobHost__customHandler__description__defaultExecutablePath": program,
+		// The queue is polled more often than in a deployed app.
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:01",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:05",
-	}}, "", "  ")
+	})
+	settings, err := json.MarshalIndent(map[string]any{"IsEncrypted": false, "Values": s.settings}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -219,9 +236,9 @@ func (s *stack) writeSettings() error {
 	)
 }
 
-// connect creates a project with queue and container, as a person would by the
-// portal or the connect call of the storage-integration guide, and waits until
-// the app has seen Custom Vision's test message.
+// connect creates a project with queue and container by the call that the
+// storage-integration guide shows. It waits until the app has seen Custom
+// Vision's test message.
 func (s *stack) connect(ctx context.Context, name string) (customvision.Project, error) {
 	p, err := s.client.CreateProject(ctx, customvision.CreateProjectOptions{
 		Name: name, DomainID: generalCompact, ExportModelContainerURI: s.models, NotificationQueueURI: s.queue.URL(),
@@ -238,10 +255,10 @@ func (s *stack) connect(ctx context.Context, name string) (customvision.Project,
 	})
 }
 
-// patience is how long the next thing in the story may take.
+// patience is the longest wait for one step.
 const patience = time.Minute
 
-// until waits for a condition.
+// until waits for a condition, at most for patience.
 func (s *stack) until(ctx context.Context, what string, condition func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("after %s this had not come about: %s", patience, what))
 	defer cancel()
@@ -261,7 +278,8 @@ func (s *stack) until(ctx context.Context, what string, condition func() (bool, 
 	}
 }
 
-// free is the port if nobody listens there, else 0, which takes a free one.
+// free returns the port if nothing listens there, and otherwise 0, which stands
+// for any free port.
 func free(port int) int {
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

@@ -20,14 +20,23 @@ type Account struct {
 
 func (w *World) account(o Options, name string) Account {
 	w.t.Helper()
-	text := o.Connections(name)
+	a := Account{w.t, parse(w.t, o.Connections(name)), o.Connections(name)}
 	if o.Front != nil {
-		for _, address := range []string{parse(w.t, text).BlobURL, parse(w.t, text).QueueURL} {
-			server := "http://" + Host(w.t, address)
-			text = strings.ReplaceAll(text, server+"/", o.Front.Before(server)+"/")
-		}
+		a = a.Over(o.Front)
 	}
-	return Account{w.t, parse(w.t, text), text}
+	return a
+}
+
+// Over is the account reached over an Interceptor's servers. No signature covers
+// their ports.
+func (a Account) Over(i *Interceptor) Account {
+	a.t.Helper()
+	text := a.Connection
+	for _, address := range []string{a.BlobURL, a.QueueURL} {
+		server := "http://" + Host(a.t, address)
+		text = strings.ReplaceAll(text, server+"/", i.Before(server)+"/")
+	}
+	return Account{a.t, parse(a.t, text), text}
 }
 
 func parse(t T, connection string) storage.Account {
@@ -51,13 +60,4 @@ func (a Account) Queues(o *azcore.ClientOptions) *azqueue.ServiceClient {
 	c, err := a.Queue(o)
 	require.NoError(a.t, err)
 	return c
-}
-
-// Over is the account reached over an Interceptor's server before its blobs. No
-// signature covers the port.
-func (a Account) Over(i *Interceptor) Account {
-	a.t.Helper()
-	server := "http://" + Host(a.t, a.BlobURL)
-	text := strings.ReplaceAll(a.Connection, server+"/", i.Before(server)+"/")
-	return Account{a.t, parse(a.t, text), text}
 }

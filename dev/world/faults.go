@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,7 +35,7 @@ func On(match func(*http.Request) bool, f Fault) Fault {
 // Begins matches requests that begin so, written as Request.String writes them.
 func Begins(prefix string) func(*http.Request) bool {
 	return func(req *http.Request) bool {
-		return strings.HasPrefix(Request{Method: req.Method, URL: req.URL}.String(), prefix)
+		return strings.HasPrefix(Request{Request: req}.String(), prefix)
 	}
 }
 
@@ -116,7 +117,11 @@ func Answer(req *http.Request, status int, h http.Header, body []byte) *http.Res
 // Spoil lets the true answer come with another body.
 func Spoil(change func(body []byte) []byte) Fault {
 	return rewrite(func(_ *http.Request, resp *http.Response, body []byte) {
-		resp.Body = io.NopCloser(bytes.NewReader(change(body)))
+		changed := change(slices.Clone(body))
+		if len(changed) != len(body) {
+			resp.ContentLength = int64(len(changed))
+		}
+		resp.Body = io.NopCloser(bytes.NewReader(changed))
 	})
 }
 

@@ -2,7 +2,6 @@ package world
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,8 @@ type Interceptor struct {
 	Send Send
 	// OneAtATime holds every request back until the one before it is answered.
 	OneAtATime bool
+	// All lets a server count everybody's requests, not the app's alone.
+	All bool
 	// End ends the app's process, and returns once its successor runs. Without it
 	// the app is a part of this process, and a killed one stays dead.
 	End func()
@@ -50,12 +51,10 @@ type Send func(*http.Request) (*http.Response, error)
 // Do implements policy.Transporter.
 func (s Send) Do(req *http.Request) (*http.Response, error) { return s(req) }
 
-// Request is what is recorded of one.
+// Request is one that was recorded. Its body is spent.
 type Request struct {
-	Method string
-	URL    *url.URL
-	Copies bool // names a source to copy from
-	At     time.Time
+	*http.Request
+	At time.Time
 }
 
 // String is the method, the path, and what the query asks for.
@@ -100,7 +99,7 @@ func (i *Interceptor) carry(req *http.Request, life int64, send Send) (*http.Res
 		return nil, Killed{}
 	}
 	i.mu.Lock()
-	i.sent = append(i.sent, Request{Method: req.Method, URL: req.URL, Copies: Copies(req), At: time.Now()})
+	i.sent = append(i.sent, Request{req, time.Now()})
 	fault := i.fault
 	i.mu.Unlock()
 	if fault == nil {

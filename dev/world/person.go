@@ -24,6 +24,7 @@ func (w *World) Create(o customvision.CreateProjectOptions) customvision.Project
 	}
 	p, err := w.Client.CreateProject(w.t.Context(), o)
 	require.NoError(w.t, err)
+	require.Equal(w.t, o.NotificationQueueURI, p.Settings.NotificationQueueURI, "the service keeps the queue")
 	return p
 }
 
@@ -110,8 +111,17 @@ func (w *World) Health() state.Health {
 	return h
 }
 
-// Eventually waits for a condition, longer than a busy machine takes.
+// Patience bounds every wait; it is only ever reached by a failure.
+const Patience = 5 * time.Minute
+
+// Eventually waits for a condition.
 func (w *World) Eventually(what string, condition func() bool) {
 	w.t.Helper()
-	require.Eventually(w.t, condition, 2*time.Minute, 20*time.Millisecond, what)
+	Eventually(w.t, what, condition)
+}
+
+// Eventually waits for a condition.
+func Eventually(t T, what string, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, Patience, 50*time.Millisecond, what)
 }

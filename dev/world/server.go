@@ -44,7 +44,7 @@ func (i *Interceptor) serve(w http.ResponseWriter, r *http.Request, target strin
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	send := func(r *http.Request) (*http.Response, error) { return i.forward(r, target) }
-	if slices.ContainsFunc(strangers, func(prefix string) bool { return strings.HasPrefix(r.UserAgent(), prefix) }) {
+	if !i.All && slices.ContainsFunc(strangers, func(prefix string) bool { return strings.HasPrefix(r.UserAgent(), prefix) }) {
 		answer(w)(send(r))
 		return
 	}

@@ -83,6 +83,7 @@ type World struct {
 	Archive    *archive.Archive
 	State      *state.Store
 
+	server   *httptest.Server
 	settings map[string]string
 	still    bool
 }
@@ -129,7 +130,7 @@ func New(t T, o Options) *World {
 // serve starts the emulated service.
 func (w *World) serve(o emulator.Options) {
 	o.Key, o.Storage, o.NoValidation = Key, w.Customer.Account, true
-	if o.URL == "" {
+	if o.URL == "" { // else it hands out its packages itself, from there
 		o.ServiceStorage = w.Provider.Account
 	}
 	if o.ModelSize == 0 {
@@ -142,11 +143,14 @@ func (w *World) serve(o emulator.Options) {
 	w.Service, err = emulator.New(o)
 	require.NoError(w.t, err)
 	w.t.Cleanup(w.Service.Close)
-	server := httptest.NewServer(w.Service)
-	w.t.Cleanup(server.Close)
-	w.API = server.URL
+	w.server = httptest.NewServer(w.Service)
+	w.t.Cleanup(w.server.Close)
+	w.API = w.server.URL
 	w.Client = w.Open(azcore.ClientOptions{})
 }
+
+// Retire lets the service be gone, as it will be.
+func (w *World) Retire() { w.server.Close() }
 
 // create creates queue and containers, and the clients of both.
 func (w *World) create() {

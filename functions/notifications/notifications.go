@@ -10,13 +10,14 @@ import (
 	"visionkeeper/internal/messages"
 )
 
-// Name is the function's, and its folder's; binding is its trigger's in function.json.
+// Name is the name of the function and of its folder. binding is the name of its
+// trigger in function.json.
 const (
 	Name    = "notifications"
 	binding = "message"
 )
 
-// Function answers notifications.
+// Function handles notifications.
 type Function struct {
 	Messages messages.Handler
 	// LastDelivery is the host's maxDequeueCount: the message that comes for the

@@ -14,21 +14,22 @@ import (
 )
 
 const (
-	// poisonBatch is how many messages one request takes: few, since what there is
-	// no time for counts as tried all the same. The service allows 32.
+	// poisonBatch is the number of messages that one request receives. It is
+	// small because every message received counts as tried, even if there is no
+	// time for it. The service allows 32.
 	poisonBatch = 8
-	// poisonHidden is how long a message that is being dealt with is hidden where
-	// the invocation has no deadline.
+	// poisonHidden is how long a message is hidden while it is handled, if the
+	// invocation has no deadline.
 	poisonHidden = 45 * time.Minute
-	// poisonTries is how often a poison message is dealt with before it becomes a
-	// dead letter, whatever the reason but for lack of time.
+	// poisonTries is how many times a poison message is handled before it becomes
+	// a dead letter. Tries that failed for lack of time don't count.
 	poisonTries = 3
 )
 
-// drain takes the messages that the host gave up from the poison queue: each
-// distinct one is dealt with once more, and what still fails becomes a dead
-// letter. It takes a quarter of the time at most, so that the sweep isn't kept
-// waiting. It says how many are gone from the queue.
+// drain receives messages from the poison queue and handles each distinct one
+// once more. A message that still fails becomes a dead letter. drain takes at
+// most a quarter of the time, so that the sweep isn't delayed. It returns the
+// number of messages removed from the queue.
 func (f Function) drain(ctx context.Context) (int, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -37,13 +38,13 @@ func (f Function) drain(ctx context.Context) (int, error) {
 	}
 	gone := 0
 	var errs []error
-	outcome := map[string]error{} // by text: the same message often comes many times
+	outcome := map[string]error{} // by the message's text: there are often many copies
 	for ctx.Err() == nil {
 		batch, err := f.Poison.DequeueMessages(ctx, &azqueue.DequeueMessagesOptions{
 			NumberOfMessages: new(int32(poisonBatch)), VisibilityTimeout: new(f.hidden(ctx)),
 		})
 		if queueerror.HasCode(err, queueerror.QueueNotFound) {
-			break // the host makes it when it first needs it
+			break // the host creates it when it first needs it
 		}
 		if err != nil {
 			return gone, errors.Join(append(errs, storage.Explain("read the poison queue", err))...)
@@ -65,7 +66,7 @@ func (f Function) drain(ctx context.Context) (int, error) {
 			if err == nil {
 				_, err = f.Poison.DeleteMessage(ctx, *m.MessageID, *m.PopReceipt, nil)
 				if queueerror.HasCode(err, queueerror.MessageNotFound) {
-					err = nil // an answer was lost, and the repeat found it gone
+					err = nil // the answer was lost, and the message is gone already
 				}
 				err = storage.Explain("delete a message from the poison queue", err)
 			}
@@ -79,8 +80,8 @@ func (f Function) drain(ctx context.Context) (int, error) {
 	return gone, errors.Join(errs...)
 }
 
-// hidden is how long, in seconds, a message is hidden while it is dealt with:
-// until this invocation has ended. After a crash it is soon seen again.
+// hidden returns how long, in seconds, a message is hidden while it is handled:
+// until this invocation has ended. After a crash the message soon appears again.
 func (f Function) hidden(ctx context.Context) int32 {
 	left := poisonHidden
 	if deadline, ok := ctx.Deadline(); ok {

@@ -1,6 +1,6 @@
-// Package sweep answers the timer trigger: it reconciles every project, so that
-// nothing depends on a message that was lost, deals with what the host gave up,
-// and writes health.json. Start reading at Function.
+// Package sweep is the function behind the timer trigger. It reconciles every
+// project, so that a lost message does no harm; it handles the messages in the
+// poison queue; and it writes health.json. Start reading at Function.
 package sweep
 
 import (
@@ -17,10 +17,10 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// Name is the function's, and its folder's.
+// Name is the name of the function and of its folder.
 const Name = "sweep"
 
-// Function answers the timer.
+// Function handles the timer's invocations.
 type Function struct {
 	Reconciler *reconcile.Reconciler
 	Messages   messages.Handler
@@ -32,8 +32,8 @@ type Function struct {
 	Warnings []string
 }
 
-// Invoke sweeps once. The timer isn't retried; the next sweep goes on where this
-// one's deadline cuts it.
+// Invoke runs one sweep. The host doesn't retry a timer. If the deadline cuts
+// this sweep, the next one continues where it ended.
 func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	for _, w := range f.Warnings {
 		inv.Log.Error().Msg(w)

@@ -24,6 +24,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -34,7 +35,7 @@ var (
 	ErrChanged = errors.New("the source changed meanwhile")
 	// ErrTooLarge says that the bytes exceed Options.MaxSize.
 	ErrTooLarge = errors.New("it is larger than the archive takes")
-	// ErrDamaged says that the bytes are not those that the proof tells of, or
+	// ErrDamaged says that the bytes are not those that the proof names, or
 	// that an export came damaged so often that its source must be.
 	ErrDamaged = errors.New("the bytes are damaged")
 	// ErrUnproven says that a backup has no proof yet.
@@ -57,7 +58,7 @@ type Options struct {
 	TempDir       string           // default os.TempDir()
 	SyncCopyLimit int64            // largest package copied in one request, default and at most 256 MiB
 	BlockSize     int64            // of larger packages, default 8 MiB
-	// Sources are the options of requests to where packages come from. A Transport
+	// Sources are the options of the requests that fetch packages. A Transport
 	// must not follow redirects and must leave the bytes as they are stored.
 	Sources azcore.ClientOptions
 }
@@ -71,8 +72,7 @@ type Archive struct {
 	sources   runtime.Pipeline
 }
 
-// Open uses the container of the account that client talks to. It asks nothing;
-// see Check.
+// Open opens the container. It sends no request; see Check.
 func Open(client *service.Client, containerName string, o Options) *Archive {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -98,20 +98,18 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 	}
 }
 
-// Check tells whether the container exists and may be reached. It never creates
-// it: an archive that appears by itself, empty, would hide that the true one is
-// elsewhere. (Get Container Properties)
+// Check is nil if the container exists and may be reached. It never creates
+// the container: a new, empty one would hide that the settings name the wrong one. (Get Container Properties)
 func (a *Archive) Check(ctx context.Context) error {
 	_, err := a.container.GetProperties(ctx, nil)
 	if storage.Status(err) == http.StatusNotFound {
-		return fmt.Errorf("the archive container %q does not exist: create it, it is never created by itself: az storage container create --name %s --account-name ACCOUNT", a.name, a.name)
+		return remedy.New("create it, it is never created by itself: az storage container create --name "+a.name+" --account-name ACCOUNT", "the archive container %q does not exist", a.name)
 	}
 	return storage.Explain(fmt.Sprintf("reach the archive container %q", a.name), err)
 }
 
-// sourcePipeline sends requests to where packages come from: without any
-// credential but what the URL holds, and without following a redirect, so that
-// nobody can send it elsewhere.
+// sourcePipeline sends the requests that fetch packages. They have no credential
+// but the URL's own, and follow no redirect, so that nobody can send them elsewhere.
 func sourcePipeline(version string, o azcore.ClientOptions) runtime.Pipeline {
 	if o.Transport == nil {
 		o.Transport = storage.Transport

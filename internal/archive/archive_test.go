@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -15,9 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/leak"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/storage"
 )
@@ -36,9 +35,9 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // Azurite, so that a copy needs a signature.
 type house struct {
 	*archive.Archive
+	world   *world.World
 	blobs   *container.Client // of the archive
 	service *service.Client   // of the archive's account
-	name    string            // of the archive's container
 	models  *container.Client // of the customer
 	signer  *storage.Signer
 	opts    archive.Options
@@ -46,19 +45,11 @@ type house struct {
 
 func newHouse(t testing.TB, o archive.Options) *house {
 	t.Helper()
-	server := azuritetest.Start(t)
-	h := &house{name: azuritetest.Name("archive"), opts: o}
-	h.service, _ = open(t, server, azurite.Archive, nil)
-	h.blobs = h.service.NewContainerClient(h.name)
-	_, err := h.blobs.Create(t.Context(), nil)
-	require.NoError(t, err)
-
-	customer, account := open(t, server, azurite.Customer, nil)
-	h.models = customer.NewContainerClient(azuritetest.Name("models"))
-	_, err = h.models.Create(t.Context(), nil)
-	require.NoError(t, err)
-	h.signer = storage.NewSigner(account, customer)
-
+	w := world.New(t, world.Options{})
+	h := &house{
+		world: w, service: w.Archives.Blobs(nil), blobs: w.Containers.Archive, models: w.Containers.Models, opts: o,
+		signer: storage.NewSigner(w.Customer.Account, w.Customer.Blobs(nil)),
+	}
 	h.Archive = h.open(h.service)
 	return h
 }
@@ -70,16 +61,7 @@ func (h *house) open(client *service.Client) *archive.Archive {
 	if o.Now == nil {
 		o.Now = func() time.Time { return noon }
 	}
-	return archive.Open(client, h.name, o)
-}
-
-func open(t testing.TB, server *azurite.Server, name string, o *azcore.ClientOptions) (*service.Client, storage.Account) {
-	t.Helper()
-	account, err := storage.ParseConnectionString(server.ConnectionString(name))
-	require.NoError(t, err)
-	client, err := account.Blob(o)
-	require.NoError(t, err)
-	return client, account
+	return archive.Open(client, h.world.Names.Archive, o)
 }
 
 // model puts a package where Custom Vision puts it, and is the way to it.
@@ -87,7 +69,7 @@ func (h *house) model(t testing.TB, platform string, data []byte) archive.Source
 	t.Helper()
 	name := project + " - " + iteration + "." + platform
 	write(t, h.models, name, data)
-	url, err := h.signer.ReadURL(t.Context(), containerName(h.models), name, time.Hour)
+	url, err := h.signer.ReadURL(t.Context(), h.world.Names.Models, name, time.Hour)
 	require.NoError(t, err)
 	return archive.Source{Kind: archive.FromContainer, Name: name, URL: url}
 }
@@ -107,8 +89,7 @@ func (h *house) backup(t testing.TB, k archive.Key, s archive.Source) (archive.B
 // only is the one backup that the archive holds.
 func (h *house) only(t testing.TB) archive.Backup {
 	t.Helper()
-	list, err := h.Backups(t.Context(), "", "")
-	require.NoError(t, err)
+	list := h.world.Backups("", "")
 	require.Len(t, list, 1)
 	return list[0]
 }
@@ -138,14 +119,6 @@ func download(t testing.TB, c *container.Client, name string) []byte {
 	_, err = b.ReadFrom(resp.Body)
 	require.NoError(t, err)
 	return b.Bytes()
-}
-
-func containerName(c *container.Client) string {
-	parts, err := blob.ParseURL(c.URL())
-	if err != nil {
-		panic(err)
-	}
-	return parts.ContainerName
 }
 
 func TestABackupFromContainerToProof(t *testing.T) {

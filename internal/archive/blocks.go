@@ -51,9 +51,8 @@ func fromFile(file io.ReaderAt) stageBlock {
 	}
 }
 
-// inBlocks goes on from what an earlier try has left uncommitted, in whichever
-// way that one staged it, and commits all at once, with the MD5 of the whole where
-// it is known. (Get Block List, Put Block or Put Block From URL, Put Block List)
+// inBlocks stages the blocks that no earlier try has staged, and commits all at
+// once, with the MD5 of the whole where it is known. (Get Block List, Put Block or Put Block From URL, Put Block List)
 func (a *Archive) inBlocks(ctx context.Context, name string, id Identity, origin Origin, sum []byte, stage stageBlock) (Backup, error) {
 	client := a.container.NewBlockBlobClient(name)
 	there, err := uncommitted(ctx, client)
@@ -85,8 +84,8 @@ func (a *Archive) inBlocks(ctx context.Context, name string, id Identity, origin
 	return newBackup(resp.ETag, resp.LastModified, origin), nil
 }
 
-// blockIDs name the blocks of one version of a source, so that those of another
-// are never taken for them. Without an ETag to pin by no two tries share any.
+// blockIDs name the blocks of one version of a source, so that blocks of another
+// version are never used. Without an ETag, no two tries share a block.
 func blockIDs(id Identity, blockSize int64) []string {
 	version := id.ETag
 	if ifMatch(version) == nil {
@@ -100,7 +99,7 @@ func blockIDs(id Identity, blockSize int64) []string {
 	return ids
 }
 
-// uncommitted are the blocks that wait to be committed, with their sizes.
+// uncommitted are the blocks that were staged and not yet committed, with their sizes.
 func uncommitted(ctx context.Context, client *blockblob.Client) (map[string]int64, error) {
 	list, err := client.GetBlockList(ctx, blockblob.BlockListTypeUncommitted, nil)
 	if storage.Status(err) == http.StatusNotFound {

@@ -1,16 +1,13 @@
 package archive_test
 
 import (
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"sync/atomic"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
@@ -22,14 +19,15 @@ func TestWhatABackupCosts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, archive.Options{})
-			w := &watch{}
-			a := h.open(watched(t, w))
+			w := world.NewInterceptor(t)
+			a := h.over(w)
 			s := h.model(t, "ONNX", pack(export{platform: "ONNX", size: 1 << 20, place: place}))
-			front, reads := countingFront(t, s.URL)
+			reads, server := world.NewInterceptor(t), "http://"+world.Host(t, s.URL)
+			link := strings.Replace(s.URL, server, reads.Before(server), 1)
 
 			_, err := a.Backups(t.Context(), project, iteration)
 			require.NoError(t, err)
-			id, err := a.Identify(t.Context(), archive.Source{Kind: s.Kind, Name: s.Name, URL: front})
+			id, err := a.Identify(t.Context(), archive.Source{Kind: s.Kind, Name: s.Name, URL: link})
 			require.NoError(t, err)
 			b, err := a.Copy(t.Context(), key(t, "ONNX", ""), s, id)
 			require.NoError(t, err)
@@ -37,37 +35,8 @@ func TestWhatABackupCosts(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, archive.Proven, p.Verdict)
 
-			assert.EqualValues(t, 2, reads.Load(), "to identify")
-			assert.Equal(t, []string{"GET list container", "PUT from URL", "GET", "PUT"}, w.requests)
+			assert.Len(t, reads.Sent(), 2, "to identify")
+			assert.Equal(t, []string{"GET list container", "PUT from URL", "GET", "PUT"}, kinds(w))
 		})
 	}
-}
-
-// countingFront passes reads on to where the URL leads. It stands on another
-// port, which no signature covers.
-func countingFront(t testing.TB, to string) (string, *atomic.Int32) {
-	t.Helper()
-	u, err := url.Parse(to)
-	require.NoError(t, err)
-	behind := u.Host
-	var n atomic.Int32
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n.Add(1)
-		req, _ := http.NewRequestWithContext(r.Context(), r.Method, "http://"+behind+r.RequestURI, nil)
-		req.Header = r.Header
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			http.Error(w, "front", http.StatusBadGateway)
-			return
-		}
-		defer resp.Body.Close()
-		for k, v := range resp.Header {
-			w.Header()[k] = v
-		}
-		w.WriteHeader(resp.StatusCode)
-		io.Copy(w, resp.Body)
-	}))
-	t.Cleanup(server.Close)
-	u.Host = server.Listener.Addr().String()
-	return u.String(), &n
 }

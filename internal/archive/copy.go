@@ -8,15 +8,15 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// maxCopies is how often one content is copied: again after a copy was judged
-// damaged, but not for ever, since then its source must be damaged too.
+// maxCopies is how often one content is copied. If so many copies are damaged, so
+// is the source.
 const maxCopies = 3
 
-// Copy brings an identified source into the archive: by the storage service in
-// one request where it can, in blocks above Options.SyncCopyLimit, else through
-// this process. It takes no claim: who copies the same content meanwhile comes to
-// the same name, and the first one stays. Where the content is there already,
-// that backup is returned, with its verdict; else the new one, still unproven.
+// Copy copies an identified source into the archive. The storage service copies it,
+// in one request or, above Options.SyncCopyLimit, in blocks; what the service can't
+// fetch goes through this process. There is no lock: two copies of the same content
+// have the same name, and the first one stays. If the archive already has the
+// content, that backup is returned, with its verdict; else the new one, unproven.
 // The error is ErrChanged where the source is no longer what was identified, and
 // ErrDamaged where three copies of it were no good. (Copy Blob From URL; Get Block
 // List, Put Block From URL, Put Block, Put Block List; Put Blob)
@@ -25,7 +25,7 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 		return Backup{}, a.tooLarge(s.Name, id.Size)
 	}
 	var spent []string
-	if s.URL == "" || id.Size > a.options.SyncCopyLimit { // costly: worth a request to see whether it is needed
+	if s.URL == "" || id.Size > a.options.SyncCopyLimit { // costly, so first see whether it is needed
 		var held Backup
 		var err error
 		if held, spent, err = a.existing(ctx, k, s, id); err != nil || held.Blob != "" {
@@ -46,7 +46,7 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 			return Backup{}, storage.Explain("copy "+s.Name+" into the archive", err)
 		}
 		// Either the name is taken or the source has changed: a service that
-		// finds both may tell of either.
+		// finds both may return either.
 		var held Backup
 		if held, spent, err = a.existing(ctx, k, s, id); err != nil || held.Blob != "" {
 			return held, err
@@ -58,9 +58,9 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 	return Backup{}, fmt.Errorf("copy %s: %w: the archive has %d copies of it, none of them good, so neither is the source", s.Name, ErrDamaged, maxCopies)
 }
 
-// existing finds a copy of the content that stays, and the stems that no further
-// copy may have: those of damaged copies, of lost ones, and, where the source is
-// sure, of those that nobody could identify because theirs wasn't.
+// existing finds a copy of the content that can be used, and the stems that no new
+// copy may have: those of damaged and lost copies, and, if the source is an export's
+// own address, those of unidentified copies from elsewhere.
 func (a *Archive) existing(ctx context.Context, k Key, s Source, id Identity) (held Backup, spent []string, err error) {
 	list, err := a.list(ctx, k.dir()+id.ContentID)
 	if err != nil {

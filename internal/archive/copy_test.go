@@ -5,15 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 	"sync"
-	"sync/atomic"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
@@ -242,20 +240,14 @@ func TestBlocksOfAnEarlierTryAreNotFetchedAgain(t *testing.T) {
 	require.NoError(t, err)
 	blocks := int((id.Size + 599) / 600)
 
-	var staged atomic.Int32
-	crash := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().URL.Query().Get("comp") == "block" && staged.Add(1) > 6 { // four at a time, so three are there by then
-			return nil, errors.New("killed")
-		}
-		return nil, nil
-	}}
-	_, err = h.open(watchedOnce(t, crash)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	crash := spoiling(t, world.On(stages, world.From(7, killed))) // four at a time, so three are there by then
+	_, err = h.once(crash).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.Error(t, err)
 
-	w := &watch{}
-	b, err := h.open(watched(t, w)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	w := world.NewInterceptor(t)
+	b, err := h.over(w).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.NoError(t, err)
-	assert.Less(t, w.count("PUT block from URL"), blocks)
+	assert.Less(t, count(w, "PUT block from URL"), blocks)
 	p, err := h.Verify(t.Context(), b, archive.Facts{})
 	require.NoError(t, err)
 	assert.Equal(t, archive.Proven, p.Verdict, p.Note)
@@ -268,19 +260,14 @@ func TestBlocksOfAVersionThatNothingPinsAreNotTaken(t *testing.T) {
 	id, err := h.Identify(t.Context(), s)
 	require.NoError(t, err)
 	id.ETag = `W/"weak"`
-	uncommitted := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().URL.Query().Get("comp") == "blocklist" && req.Raw().Method == http.MethodPut {
-			return nil, errors.New("killed")
-		}
-		return nil, nil
-	}}
-	_, err = h.open(watchedOnce(t, uncommitted)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	uncommitted := spoiling(t, world.On(commits, killed))
+	_, err = h.once(uncommitted).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.Error(t, err)
 
-	w := &watch{}
-	_, err = h.open(watched(t, w)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	w := world.NewInterceptor(t)
+	_, err = h.over(w).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.NoError(t, err)
-	assert.Equal(t, int((id.Size+599)/600), w.count("PUT block from URL"))
+	assert.Equal(t, int((id.Size+599)/600), count(w, "PUT block from URL"))
 }
 
 func TestBlocksOfAnotherVersionAreNotTaken(t *testing.T) {
@@ -290,13 +277,8 @@ func TestBlocksOfAnotherVersionAreNotTaken(t *testing.T) {
 	s := h.model(t, "ONNX", flip(good, 500)) // of the same content id
 	id, err := h.Identify(t.Context(), s)
 	require.NoError(t, err)
-	crash := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().URL.Query().Get("comp") == "blocklist" && req.Raw().Method == http.MethodPut {
-			return nil, errors.New("killed")
-		}
-		return nil, nil
-	}}
-	_, err = h.open(watchedOnce(t, crash)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	crash := spoiling(t, world.On(commits, killed))
+	_, err = h.once(crash).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.Error(t, err)
 
 	_, p := h.backup(t, key(t, "ONNX", ""), h.model(t, "ONNX", good))
@@ -309,17 +291,8 @@ func TestAnAnswerThatIsLostIsNoFailure(t *testing.T) {
 	s := h.model(t, "ONNX", pack(export{platform: "ONNX"}))
 	id, err := h.Identify(t.Context(), s)
 	require.NoError(t, err)
-	var lost atomic.Bool
-	w := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method != http.MethodPut || !lost.CompareAndSwap(false, true) {
-			return nil, nil
-		}
-		if _, err := req.Next(); err != nil {
-			return nil, err
-		}
-		return nil, errors.New("connection reset")
-	}}
-	b, err := h.open(watched(t, w)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	w := spoiling(t, world.On(isPut, world.Times(1, world.Lose)))
+	b, err := h.over(w).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.NoError(t, err)
 	assert.Equal(t, b, h.only(t))
 }

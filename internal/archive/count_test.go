@@ -3,71 +3,75 @@ package archive_test
 import (
 	"net/http"
 	"strings"
-	"sync"
-	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
-	"visionkeeper/dev/azurite"
-	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/archive"
 )
 
-// watch sees every request to the archive's account, and may answer it instead.
-type watch struct {
-	mu       sync.Mutex
-	requests []string // method, and what the query asks for
-	instead  func(*policy.Request) (*http.Response, error)
+// over is this house's archive, asked over an Interceptor.
+func (h *house) over(i *world.Interceptor) *archive.Archive {
+	return h.open(h.world.Archives.Blobs(&azcore.ClientOptions{Transport: i}))
 }
 
-// Do implements policy.Policy.
-func (w *watch) Do(req *policy.Request) (*http.Response, error) {
-	name := req.Raw().Method
-	for _, of := range []string{"comp", "restype"} {
-		if v := req.Raw().URL.Query().Get(of); v != "" {
-			name += " " + v
-		}
-	}
-	for header := range req.Raw().Header { // the SDK sets it in lower case
-		if strings.EqualFold(header, "x-ms-copy-source") {
-			name += " from URL"
-		}
-	}
-	w.mu.Lock()
-	w.requests = append(w.requests, name)
-	w.mu.Unlock()
-	if w.instead != nil {
-		if resp, err := w.instead(req); resp != nil || err != nil {
-			return resp, err
-		}
-	}
-	return req.Next()
+// once is one that doesn't try again.
+func (h *house) once(i *world.Interceptor) *archive.Archive {
+	return h.open(h.world.Archives.Blobs(&azcore.ClientOptions{Transport: i, Retry: policy.RetryOptions{MaxRetries: -1}}))
 }
 
-func (w *watch) count(name string) (n int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range w.requests {
-		if strings.HasPrefix(r, name) {
+// spoiling is an Interceptor with a Fault.
+func spoiling(t world.T, f world.Fault) *world.Interceptor {
+	i := world.NewInterceptor(t)
+	i.Use(f)
+	return i
+}
+
+// kinds are the requests so far: the method, and what the query asks for.
+func kinds(i *world.Interceptor) []string {
+	var list []string
+	for _, r := range i.Sent() {
+		kind := r.Method
+		for _, of := range []string{"comp", "restype"} {
+			if v := r.URL.Query().Get(of); v != "" {
+				kind += " " + v
+			}
+		}
+		if world.Copies(r.Request) {
+			kind += " from URL"
+		}
+		list = append(list, kind)
+	}
+	return list
+}
+
+// tally counts the requests of each kind.
+func tally(i *world.Interceptor) map[string]int {
+	n := map[string]int{}
+	for _, kind := range kinds(i) {
+		n[kind]++
+	}
+	return n
+}
+
+// count counts the requests whose kind begins so.
+func count(i *world.Interceptor, kind string) (n int) {
+	for _, k := range kinds(i) {
+		if strings.HasPrefix(k, kind) {
 			n++
 		}
 	}
 	return n
 }
 
-// watched is a client of the archive's account, under a watch.
-func watched(t testing.TB, w *watch) *service.Client {
-	t.Helper()
-	client, _ := open(t, azuritetest.Start(t), azurite.Archive, &azcore.ClientOptions{PerRetryPolicies: []policy.Policy{w}})
-	return client
+// commits reports whether a request makes a blob of its blocks.
+func commits(req *http.Request) bool {
+	return req.Method == http.MethodPut && req.URL.Query().Get("comp") == "blocklist"
 }
 
-// watchedOnce is one that doesn't try again.
-func watchedOnce(t testing.TB, w *watch) *service.Client {
-	t.Helper()
-	client, _ := open(t, azuritetest.Start(t), azurite.Archive, &azcore.ClientOptions{
-		PerRetryPolicies: []policy.Policy{w}, Retry: policy.RetryOptions{MaxRetries: -1},
-	})
-	return client
-}
+func isGet(req *http.Request) bool { return req.Method == http.MethodGet }
+func isPut(req *http.Request) bool { return req.Method == http.MethodPut }
+
+// killed is how a process ends that no one hears of.
+func killed(*http.Request, world.Send) (*http.Response, error) { return nil, world.Killed{} }

@@ -33,9 +33,9 @@ var errNoDirectory = errors.New("it has no zip directory")
 var zipMagic = []byte("PK\x03\x04")
 
 // findDirectory reads a zip's end record, of zip64 too (APPNOTE.TXT 4.3.14 to
-// 4.3.16). The directory must end where that record begins, at the offset the
-// record tells, and be of a bounded size, so that archive/zip, which believes
-// more, can't be led to read anything else.
+// 4.3.16). The directory must begin at the offset that the record names, end
+// where the record begins, and have a bounded size: archive/zip is less strict, and
+// could be led to read something else.
 func findDirectory(r io.ReaderAt, size int64) (directory, error) {
 	tail := make([]byte, min(size, tailSize))
 	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && err != io.EOF {

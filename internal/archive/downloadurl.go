@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// CheckDownloadURL tells whether an export's downloadUri may be fetched: an https
+// CheckDownloadURL is nil if an export's downloadUri may be fetched: it is an https
 // URL on port 443 of a host below suffix, such as blob.core.windows.net. The
 // addresses in loopback, as host:port, are taken too, by http as well; pass them
 // only where the endpoints that were configured are on this machine. The error

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Identity tells which content a source has, before it is copied.
+// Identity is what is known of a source before it is copied.
 type Identity struct {
 	ContentID string
 	Size      int64     // bytes
@@ -20,7 +20,7 @@ type Identity struct {
 	Manifest  *Manifest // nil where there is none that can be read
 }
 
-// Identify reads as little of a source as tells which export it is: the first 64
+// Identify reads as little of a source as shows which export it is: the first 64
 // KiB, then the end, pinned to the same ETag. That is one request for a small
 // package and two for most; a third where the manifest lies in the middle. Only
 // what has no zip directory is read whole. The error is ErrNotFound, ErrChanged
@@ -37,15 +37,15 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 	if head.size > a.options.MaxSize {
 		return Identity{}, a.tooLarge(s.Name, head.size)
 	}
-	if !head.part && (head.size < 0 || head.size > headSize) {
+	if !head.ranged && (head.size < 0 || head.size > headSize) {
 		return a.identifyWhole(ctx, s, head.etag)
 	}
 	r := &remote{size: head.size, fetch: func(offset, count int64) ([]byte, error) {
-		return a.part(ctx, s, offset, count, head.etag)
+		return a.readRange(ctx, s, offset, count, head.etag)
 	}}
 	first := make([]byte, min(head.size, headSize))
 	if _, err := io.ReadFull(head.body, first); err != nil {
-		if first, err = a.part(ctx, s, 0, int64(len(first)), head.etag); err != nil {
+		if first, err = a.readRange(ctx, s, 0, int64(len(first)), head.etag); err != nil {
 			return Identity{}, err
 		}
 	}
@@ -65,7 +65,7 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 }
 
 func (a *Archive) identifyWhole(ctx context.Context, s Source, etag string) (Identity, error) {
-	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) { return a.whole(ctx, s, etag, w) })
+	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) { return a.readWhole(ctx, s, etag, w) })
 	if err != nil {
 		return Identity{}, err
 	}
@@ -75,7 +75,7 @@ func (a *Archive) identifyWhole(ctx context.Context, s Source, etag string) (Ide
 	return id, err
 }
 
-// identifyBytes identifies what can be read in any place for nothing.
+// identifyBytes identifies what is on this machine.
 func identifyBytes(r io.ReaderAt, size int64) (Identity, error) {
 	id, err := identify(r, size)
 	if !errors.Is(err, errNoDirectory) {
@@ -86,7 +86,7 @@ func identifyBytes(r io.ReaderAt, size int64) (Identity, error) {
 	return id, err
 }
 
-// identify needs a zip directory and says errNoDirectory without one. All other
+// identify needs a zip directory; without one the error is errNoDirectory. All other
 // errors are the reader's own.
 func identify(r io.ReaderAt, size int64) (Identity, error) {
 	d, err := findDirectory(r, size)
@@ -121,11 +121,14 @@ func beginsAsZip(r io.ReaderAt) bool {
 
 var errNoManifest = errors.New("there is no cvexport.manifest in it")
 
-// readManifest reads a package's manifest and tells its folder, with a slash at
-// its end, or empty for the root.
+// readManifest reads a package's manifest. Its folder has a slash at its end, or is
+// empty for the root.
 func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
 	for _, name := range manifestNames {
-		i := slices.IndexFunc(z.File, func(f *zip.File) bool { return entryName(f) == name })
+		i := slices.IndexFunc(z.File, func(f *zip.File) bool {
+			to, err := entryPath(f.Name)
+			return err == nil && to == name
+		})
 		if i < 0 {
 			continue
 		}
@@ -138,12 +141,8 @@ func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
 		if err != nil {
 			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
 		}
-		m, err := ParseManifest(data)
+		m, err := parseManifest(data)
 		return m, name[:strings.LastIndexByte(name, '/')+1], err
 	}
 	return Manifest{}, "", errNoManifest
 }
-
-// entryName is an entry's name with the separators that the zip format asks for;
-// old .NET programs wrote others.
-func entryName(f *zip.File) string { return strings.ReplaceAll(f.Name, `\`, "/") }

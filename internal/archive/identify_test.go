@@ -147,7 +147,7 @@ func TestDifferentContentsHaveDifferentIDs(t *testing.T) {
 func TestASourceInTheModelContainer(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, archive.Options{})
-	gone, err := h.signer.ReadURL(t.Context(), containerName(h.models), "gone", time.Hour)
+	gone, err := h.signer.ReadURL(t.Context(), h.world.Names.Models, "gone", time.Hour)
 	require.NoError(t, err)
 	_, err = h.Identify(t.Context(), archive.Source{Kind: archive.FromContainer, Name: "gone", URL: gone})
 	assert.ErrorIs(t, err, archive.ErrNotFound)
@@ -156,7 +156,7 @@ func TestASourceInTheModelContainer(t *testing.T) {
 	require.NoError(t, err, "empty")
 	assert.Zero(t, id.Size)
 
-	late, err := h.signer.ReadURL(t.Context(), containerName(h.models), "gone", -time.Minute)
+	late, err := h.signer.ReadURL(t.Context(), h.world.Names.Models, "gone", -time.Minute)
 	require.NoError(t, err)
 	_, err = h.Identify(t.Context(), archive.Source{Name: "late", URL: late})
 	assert.ErrorContains(t, err, "403")

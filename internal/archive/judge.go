@@ -8,14 +8,13 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"net/http"
 	"path"
 	"strings"
 )
 
-// finding is what reading a package showed.
-type finding struct {
+// judgement is what reading a package showed.
+type judgement struct {
 	verdict      Verdict
 	note         string // why this verdict
 	contentID    string
@@ -25,20 +24,20 @@ type finding struct {
 	uncompressed int64
 }
 
-// damaged and unidentified give the verdict with its reason.
-func (f *finding) damaged(format string, args ...any) {
+// damaged and unidentified set the verdict and its reason.
+func (f *judgement) damaged(format string, args ...any) {
 	f.verdict, f.note = Damaged, fmt.Sprintf(format, args...)
 }
-func (f *finding) unidentified(format string, args ...any) {
+func (f *judgement) unidentified(format string, args ...any) {
 	f.verdict, f.note = Unidentified, fmt.Sprintf(format, args...)
 }
 
 // judge reads a whole package and says what it is worth as a backup of k. It
 // writes nothing out and never expands more than maxExpanded bytes. An error
 // means that it could not be read, not that it is bad.
-func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (finding, error) {
+func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (judgement, error) {
 	id, err := identifyBytes(r, size)
-	f := finding{contentID: id.ContentID}
+	f := judgement{contentID: id.ContentID}
 	switch {
 	case err != nil:
 		return f, err
@@ -49,7 +48,7 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (findi
 	case k.Platform == "CoreML" && isText(r):
 		f.damaged("it is text, neither a zip nor a Core ML model")
 	case k.Platform == "CoreML" && !o.certain():
-		f.unidentified("a bare Core ML model, in which nothing tells whose it is")
+		f.unidentified("a bare Core ML model, in which nothing says whose it is")
 	case k.Platform == "CoreML":
 		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
 	default:
@@ -58,15 +57,15 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (findi
 	return f, nil
 }
 
-// isText finds an error page or message that was stored in place of a model,
-// which is binary.
+// isText reports whether r is text: an error page or message that was stored in
+// place of a model.
 func isText(r io.ReaderAt) bool {
 	var first [512]byte
 	n, _ := r.ReadAt(first[:], 0)
 	return strings.HasPrefix(http.DetectContentType(first[:n]), "text/")
 }
 
-func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
+func (f *judgement) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
 	if _, err := findDirectory(r, size); err != nil {
 		f.damaged("it is a zip without a directory: it is cut or overwritten")
 		return
@@ -87,15 +86,15 @@ func (f *finding) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpand
 		f.damaged("%s", err)
 		return
 	}
-	if name, odd := oddName(z); odd {
-		f.unidentified("its entry %q is one that no export has: twice there, no plain file, or leading out of its folder", shorten(name))
+	if _, err := entries(z); err != nil {
+		f.unidentified("%s", err)
 		return
 	}
 	f.compare(manifestErr, k, o)
 }
 
 // readEntries checks each entry's length and CRC-32, and hashes the one called model.
-func (f *finding) readEntries(z *zip.Reader, model string, maxExpanded int64) error {
+func (f *judgement) readEntries(z *zip.Reader, model string, maxExpanded int64) error {
 	var total uint64
 	for _, e := range z.File {
 		total += e.UncompressedSize64
@@ -108,7 +107,7 @@ func (f *finding) readEntries(z *zip.Reader, model string, maxExpanded int64) er
 		sum := crc32.NewIEEE()
 		var w io.Writer = sum
 		var digest hash.Hash
-		if model != "" && entryName(e) == model {
+		if to, err := entryPath(e.Name); err == nil && to == model {
 			digest = sha1.New()
 			w = io.MultiWriter(sum, digest)
 		}
@@ -135,26 +134,11 @@ func readEntry(e *zip.File, w io.Writer) error {
 	return err
 }
 
-// oddName finds an entry that would be written outside of the folder in which the
-// zip is unpacked, or over another entry, or as a link to anywhere.
-func oddName(z *zip.Reader) (string, bool) {
-	seen := map[string]bool{}
-	for _, e := range z.File {
-		name := path.Clean(entryName(e))
-		leaves := name == ".." || strings.HasPrefix(name, "../") || strings.HasPrefix(name, "/") || strings.Contains(name, ":")
-		if leaves || seen[name] || e.Mode().Type()&^fs.ModeDir != 0 {
-			return e.Name, true
-		}
-		seen[name] = true
-	}
-	return "", false
-}
-
-// compare holds what was read against the manifest, and the manifest against k.
+// compare compares what was read with the manifest, and the manifest with k.
 // Bytes that came from an export's own address are that export, whatever the
 // manifest calls the flavor or lacks; but another iteration or platform is a
 // contradiction.
-func (f *finding) compare(manifestErr error, k Key, o Origin) {
+func (f *judgement) compare(manifestErr error, k Key, o Origin) {
 	m := f.manifest
 	switch {
 	case m == nil && !o.certain():
@@ -172,7 +156,7 @@ func (f *finding) compare(manifestErr error, k Key, o Origin) {
 	case f.model == nil:
 		f.damaged("the model file %q that its manifest names is not in it", shorten(m.ModelFileName))
 	case !strings.EqualFold(f.model.SHA1, m.ModelFileSHA1):
-		f.damaged("the model file's SHA-1 is %s, its manifest tells %q", f.model.SHA1, shorten(m.ModelFileSHA1))
+		f.damaged("the model file's SHA-1 is %s, its manifest says %q", f.model.SHA1, shorten(m.ModelFileSHA1))
 	case !m.flavorIs(k):
 		f.verdict, f.note = Proven, fmt.Sprintf("it is this export by where it came from; its manifest names flavor %q", shorten(m.Flavor))
 	default:
@@ -180,8 +164,8 @@ func (f *finding) compare(manifestErr error, k Key, o Origin) {
 	}
 }
 
-// inParts tells a package that lacks its model file by design: TensorFlowJs
-// names model.zip and holds what would be in that.
+// inParts reports whether a package lacks its model file by design: a TensorFlowJs
+// manifest names model.zip, and the package has what would be in that.
 func inParts(m Manifest, k Key) bool {
 	return k.Flavor == tensorFlowJs || strings.EqualFold(m.Flavor, tensorFlowJs) || strings.HasSuffix(m.ModelFileName, ".zip")
 }

@@ -33,8 +33,8 @@ const (
 const maxNameLength = 64
 
 // NewKey is the canonical form of an export's name: ids with or without hyphens
-// in any letter case, platform and flavor in any letter case. What a name of a
-// folder could not hold safely is refused: letters, digits, - and _ are taken.
+// in any letter case, platform and flavor in any letter case. Platform and
+// flavor are names of folders, so they may have letters, digits, - and _ only.
 func NewKey(project, iteration, platform, flavor string) (Key, error) {
 	var k Key
 	var err error

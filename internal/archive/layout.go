@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// LayoutVersion is that of the blob names and of the proofs. A program that
+// layoutVersion is that of the blob names and of the proofs. A program that
 // reads one layout reads all earlier ones.
-const LayoutVersion = 1
+const layoutVersion = 1
 
 // Verdict is what reading a backup showed. It stands in its proof's name.
 type Verdict string
@@ -33,13 +33,13 @@ const (
 // written are the verdicts that proofs have, the one that counts most first.
 var written = []Verdict{Proven, Intact, Unidentified, Damaged}
 
-// Counts tells whether a package with this verdict is a backup.
+// Counts reports whether a package with this verdict is a backup.
 func (v Verdict) Counts() bool { return v == Proven || v == Intact }
 
 // Backup is one package in the archive.
 type Backup struct {
 	Key
-	ContentID string  // tells its content; two copies of it have the same
+	ContentID string  // of its content; two copies of it have the same
 	Verdict   Verdict // empty while it has no proof
 	Blob      string  // the package's name in the container
 	Proof     string  // the proof's name; empty while there is none

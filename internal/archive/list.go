@@ -114,8 +114,8 @@ func (o Origin) metadata() map[string]*string {
 	return m
 }
 
-// originOf reads metadata, whose keys come capitalised with a download and as
-// they were given with a listing.
+// originOf reads metadata, whose keys are capitalised in a download and as they
+// were written in a listing.
 func originOf(metadata map[string]*string) Origin {
 	value := func(key string) string {
 		for k, v := range metadata {

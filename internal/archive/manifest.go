@@ -27,12 +27,12 @@ type Manifest struct {
 	ModelFileName string // beside the manifest; TensorFlowJs names an archive of parts instead
 	ModelFileSHA1 string // hexadecimal
 
-	Raw json.RawMessage `json:"-"` // the whole of it, in its own words
+	Raw json.RawMessage `json:"-"` // the whole manifest as it was read
 }
 
-// ParseManifest reads a cvexport.manifest of at most 64 KiB. Unknown keys are
+// parseManifest reads a cvexport.manifest of at most 64 KiB. Unknown keys are
 // kept in Raw.
-func ParseManifest(data []byte) (Manifest, error) {
+func parseManifest(data []byte) (Manifest, error) {
 	if len(data) > maxManifestSize {
 		return Manifest{}, fmt.Errorf("the manifest is larger than %d bytes", maxManifestSize)
 	}
@@ -58,8 +58,8 @@ func ParseManifest(data []byte) (Manifest, error) {
 	return m, nil
 }
 
-// Is tells whether the manifest names exactly this export: its iteration, its
-// platform, and its flavor, where null is the default. The project it doesn't know.
+// Is reports whether the manifest names exactly this export: its iteration, its
+// platform, and its flavor, where null is the default. A manifest has no project.
 func (m Manifest) Is(k Key) bool { return m.IsOf(k) && m.flavorIs(k) }
 
 // IsOf reports whether the manifest names the export's iteration and platform,

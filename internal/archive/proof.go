@@ -8,14 +8,15 @@ import (
 	"net/http"
 	"time"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
 )
 
-// Proof tells what a package was when it was read back, and what it is. It is
+// Proof says what a package was when it was read back, and what it is. It is
 // sealed JSON beside the package, written once.
 type Proof struct {
-	Layout  int     `json:"layout"` // LayoutVersion when it was written
+	Layout  int     `json:"layout"` // layoutVersion when it was written
 	Verdict Verdict `json:"verdict"`
 	Note    string  `json:"note"` // why this verdict
 
@@ -37,15 +38,15 @@ type Proof struct {
 	Version    string    `json:"version"` // of the program
 }
 
-// ModelFile is the file whose hash the manifest tells.
+// ModelFile is the file whose hash is in the manifest.
 type ModelFile struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"` // bytes
 	SHA1 string `json:"sha1"`
 }
 
-// Facts are what a proof tells besides the bytes, as the Training API had it:
-// after its end nothing else will. All of it may be missing.
+// Facts are what the Training API had of the model. After that service has ended,
+// only the proof has them. Each may be missing.
 type Facts struct {
 	ProjectName        string          `json:"projectName"`
 	IterationName      string          `json:"iterationName"`
@@ -101,7 +102,7 @@ func (a *Archive) Proof(ctx context.Context, b Backup) (Proof, error) {
 		return Proof{}, fmt.Errorf("%s: %w", what, err)
 	}
 	if p.Key != b.Key || proofPath(p.Blob, p.Verdict) != b.Proof || (b.Blob != "" && p.Blob != b.Blob) {
-		return Proof{}, fmt.Errorf("%s: %w: it tells of %s", what, seal.ErrBroken, p.Blob)
+		return Proof{}, fmt.Errorf("%s: %w: it is of %s", what, seal.ErrBroken, p.Blob)
 	}
 	return p, nil
 }
@@ -114,8 +115,8 @@ func parseProof(data []byte) (Proof, error) {
 	if err := seal.Unmarshal(data, &p); err != nil {
 		return Proof{}, err
 	}
-	if p.Layout > LayoutVersion {
-		return Proof{}, fmt.Errorf("it is of layout %d, this program knows up to %d: use a newer one", p.Layout, LayoutVersion)
+	if p.Layout > layoutVersion {
+		return Proof{}, remedy.New("use a newer program", "it is of layout %d, this program knows up to %d", p.Layout, layoutVersion)
 	}
 	return p, nil
 }

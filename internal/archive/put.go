@@ -38,7 +38,7 @@ func (a *Archive) put(ctx context.Context, name string, s Source, id Identity) (
 	return b, err
 }
 
-// serviceCannotRead tells that the storage service couldn't fetch from the URL:
+// serviceCannotRead reports whether the storage service couldn't fetch from the URL:
 // it is behind a firewall, no blob, or not there. Reading it in this process
 // works, or says why not.
 func serviceCannotRead(err error) bool {
@@ -61,14 +61,14 @@ func (a *Archive) putInOne(ctx context.Context, name string, s Source, id Identi
 	return newBackup(resp.ETag, resp.LastModified, origin), nil
 }
 
-// putThrough reads the source into a temporary file, so that nothing but what
-// was identified is sent on, and once more, so that no byte that was spoilt on
-// its way is. Above Options.SyncCopyLimit it is sent in blocks, but for those that
-// the service could fetch. What arrives there is checked by its MD5.
+// putThrough reads the source twice: into a temporary file, to compare it with what
+// was identified, and once more, to find bytes that were spoilt on their way. Above
+// Options.SyncCopyLimit it sends the file in blocks, but for those that the service
+// could fetch. The service checks what arrives by its MD5.
 func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
 	first, second := md5.New(), md5.New()
 	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) {
-		return a.whole(ctx, s, id.ETag, io.MultiWriter(w, first))
+		return a.readWhole(ctx, s, id.ETag, io.MultiWriter(w, first))
 	})
 	if err != nil {
 		return Backup{}, err
@@ -77,7 +77,7 @@ func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Iden
 	if now, err := identifyBytes(file, size); err != nil || now.ContentID != id.ContentID {
 		return Backup{}, fmt.Errorf("read %s: %w", s.Name, errors.Join(ErrChanged, err))
 	}
-	if _, err := a.whole(ctx, s, id.ETag, second); err != nil {
+	if _, err := a.readWhole(ctx, s, id.ETag, second); err != nil {
 		return Backup{}, err
 	}
 	sum := first.Sum(nil)

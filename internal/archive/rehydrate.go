@@ -9,7 +9,7 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// Resting tells an error that says: the blob lies in the Archive tier, where it
+// Resting reports whether err is that a blob lies in the Archive tier, where it
 // can't be read until it is rehydrated.
 func Resting(err error) bool {
 	return bloberror.HasCode(err, bloberror.BlobArchived, bloberror.BlobBeingRehydrated)

@@ -18,7 +18,7 @@ func TestARestingBackupIsToldApartAndBroughtBack(t *testing.T) {
 	list, err := h.Backups(t.Context(), "", "")
 	require.NoError(t, err)
 	for _, name := range []string{list[0].Blob, list[0].Proof} {
-		_, err = h.service.NewContainerClient(h.name).NewBlobClient(name).SetTier(t.Context(), blob.AccessTierArchive, nil)
+		_, err = h.service.NewContainerClient(h.world.Names.Archive).NewBlobClient(name).SetTier(t.Context(), blob.AccessTierArchive, nil)
 		require.NoError(t, err)
 	}
 

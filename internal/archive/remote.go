@@ -7,31 +7,31 @@ const (
 	readAhead = 64 << 10
 )
 
-// remote reads a blob in any place by few requests: it keeps every part it was
-// given or fetched, and fetches ahead.
+// remote reads a blob at any offset with few requests: it keeps every chunk that it
+// has, and fetches ahead.
 type remote struct {
-	size  int64
-	fetch func(offset, count int64) ([]byte, error)
-	parts []part
-	err   error // the first of fetch; readers of zips hide it
+	size   int64
+	fetch  func(offset, count int64) ([]byte, error)
+	chunks []chunk
+	err    error // the first of fetch; readers of zips hide it
 }
 
-type part struct {
+type chunk struct {
 	offset int64
 	data   []byte
 }
 
-func (p part) end() int64 { return p.offset + int64(len(p.data)) }
+func (c chunk) end() int64 { return c.offset + int64(len(c.data)) }
 
-// add keeps data. It is joined to a part that it continues.
+// add keeps data. It is joined to a chunk that it continues.
 func (r *remote) add(offset int64, data []byte) {
-	for i := range r.parts {
-		if r.parts[i].end() == offset {
-			r.parts[i].data = append(r.parts[i].data, data...)
+	for i := range r.chunks {
+		if r.chunks[i].end() == offset {
+			r.chunks[i].data = append(r.chunks[i].data, data...)
 			return
 		}
 	}
-	r.parts = append(r.parts, part{offset, data})
+	r.chunks = append(r.chunks, chunk{offset, data})
 }
 
 // prefetch gets all from offset to the end that isn't there yet.
@@ -43,9 +43,9 @@ func (r *remote) prefetch(offset int64) error {
 }
 
 func (r *remote) held(offset, count int64) []byte {
-	for _, p := range r.parts {
-		if p.offset <= offset && offset+count <= p.end() {
-			return p.data[offset-p.offset : offset-p.offset+count]
+	for _, c := range r.chunks {
+		if c.offset <= offset && offset+count <= c.end() {
+			return c.data[offset-c.offset : offset-c.offset+count]
 		}
 	}
 	return nil

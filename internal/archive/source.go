@@ -29,22 +29,22 @@ type Source struct {
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
-// read is what a source answered to one request.
-type read struct {
-	body io.ReadCloser
-	size int64  // of the whole package; -1 where the source doesn't tell
-	etag string // without quotes
-	part bool   // body is the part asked for, not the whole
+// answer is what a source sent to one request.
+type answer struct {
+	body   io.ReadCloser
+	size   int64  // of the whole package; -1 where the source doesn't say
+	etag   string // without quotes
+	ranged bool   // body is the range asked for, not the whole
 }
 
 // get asks the URL for count bytes from offset on, or for all that follow where
 // count is 0. A source may answer with the whole instead. Where etag is given and
 // the source has another by now, the error is ErrChanged.
-func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag string) (read, error) {
+func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag string) (answer, error) {
 	what := fmt.Sprintf("read %s", s.Name)
 	req, err := runtime.NewRequest(ctx, http.MethodGet, s.URL)
 	if err != nil {
-		return read{}, fmt.Errorf("%s: its address is not a URL", what)
+		return answer{}, fmt.Errorf("%s: its address is not a URL", what)
 	}
 	runtime.SkipBodyDownload(req)
 	switch {
@@ -58,49 +58,49 @@ func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag s
 	}
 	resp, err := a.sources.Do(req)
 	if err != nil {
-		return read{}, storage.Explain(what, err)
+		return answer{}, storage.Explain(what, err)
 	}
-	got := read{body: resp.Body, etag: unquote(resp.Header.Get("ETag"))}
+	got := answer{body: resp.Body, etag: unquote(resp.Header.Get("ETag"))}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		got.size = resp.ContentLength
 		return got, nil
 	case http.StatusPartialContent:
 		_, total, _ := strings.Cut(resp.Header.Get("Content-Range"), "/")
-		got.part = true
+		got.ranged = true
 		if got.size, err = strconv.ParseInt(total, 10, 64); err == nil && got.size >= 0 {
 			return got, nil
 		}
 		resp.Body.Close()
-		return read{}, fmt.Errorf("%s: the answer does not tell the whole length", what)
+		return answer{}, fmt.Errorf("%s: the answer does not have the whole length", what)
 	}
 	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusRequestedRangeNotSatisfiable:
 		if offset == 0 { // only an empty blob has no first byte
-			return read{body: http.NoBody, etag: got.etag}, nil
+			return answer{body: http.NoBody, etag: got.etag}, nil
 		}
-		return read{}, fmt.Errorf("%s: %w: it became shorter", what, ErrChanged)
+		return answer{}, fmt.Errorf("%s: %w: it became shorter", what, ErrChanged)
 	case http.StatusNotFound:
-		return read{}, fmt.Errorf("%s: %w", what, ErrNotFound)
+		return answer{}, fmt.Errorf("%s: %w", what, ErrNotFound)
 	case http.StatusPreconditionFailed:
-		return read{}, fmt.Errorf("%s: %w", what, ErrChanged)
+		return answer{}, fmt.Errorf("%s: %w", what, ErrChanged)
 	}
-	return read{}, storage.Explain(what, runtime.NewResponseError(resp))
+	return answer{}, storage.Explain(what, runtime.NewResponseError(resp))
 }
 
 // readAttempts is how often a body that breaks off is asked for again.
 const readAttempts = 3
 
-// part reads count bytes from offset on, which must all be there.
-func (a *Archive) part(ctx context.Context, s Source, offset, count int64, etag string) ([]byte, error) {
+// readRange reads count bytes from offset on, which must all be there.
+func (a *Archive) readRange(ctx context.Context, s Source, offset, count int64, etag string) ([]byte, error) {
 	buf := make([]byte, count)
 	for attempt := 1; ; attempt++ {
 		got, err := a.get(ctx, s, offset, count, etag)
 		if err != nil {
 			return nil, err
 		}
-		if !got.part {
+		if !got.ranged {
 			got.body.Close()
 			return nil, fmt.Errorf("read %s: %w: it no longer gives parts", s.Name, ErrChanged)
 		}
@@ -115,9 +115,9 @@ func (a *Archive) part(ctx context.Context, s Source, offset, count int64, etag 
 	}
 }
 
-// whole writes all of a source to w, and tells how much that was. With an ETag,
+// readWhole writes all of a source to w, and returns how much that was. With an ETag,
 // an answer that breaks off is continued.
-func (a *Archive) whole(ctx context.Context, s Source, etag string, w io.Writer) (int64, error) {
+func (a *Archive) readWhole(ctx context.Context, s Source, etag string, w io.Writer) (int64, error) {
 	if s.URL == "" {
 		return a.stream(ctx, s, w)
 	}
@@ -127,7 +127,7 @@ func (a *Archive) whole(ctx context.Context, s Source, etag string, w io.Writer)
 		if err != nil {
 			return done, err
 		}
-		if done > 0 && !got.part {
+		if done > 0 && !got.ranged {
 			got.body.Close()
 			return done, fmt.Errorf("read %s: it broke off after %d bytes and gives no parts", s.Name, done)
 		}

@@ -12,33 +12,27 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/figures"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
 // answering is an archive whose requests are all answered in memory.
 func answering(t testing.TB, answer func(*http.Request) (http.Header, []byte)) *archive.Archive {
 	t.Helper()
-	w := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		raw := req.Raw()
-		header, body := answer(raw)
+	o := &service.ClientOptions{}
+	o.Transport = world.Send(func(req *http.Request) (*http.Response, error) {
+		header, body := answer(req)
 		status := http.StatusOK
-		if raw.Method == http.MethodPut {
+		if req.Method == http.MethodPut {
 			status = http.StatusCreated
 		}
-		return &http.Response{
-			StatusCode: status, Header: header, ContentLength: int64(len(body)),
-			Body: io.NopCloser(bytes.NewReader(body)), Request: raw,
-		}, nil
-	}}
-	o := &service.ClientOptions{}
-	o.PerRetryPolicies = []policy.Policy{w}
+		return world.Answer(req, status, header, body), nil
+	})
 	client, err := service.NewClientWithNoCredential("http://127.0.0.1:1/nowhere", o)
 	require.NoError(t, err)
 	return archive.Open(client, "archive", archive.Options{TempDir: t.TempDir()})
@@ -142,25 +136,26 @@ func TestNoByteThatIsSpoiltOnItsWayThroughIsArchived(t *testing.T) {
 }
 
 // spoilsUploads flips a byte of every body that is put.
-func spoilsUploads(req *policy.Request) (*http.Response, error) {
-	if req.Raw().Method != http.MethodPut || req.Raw().ContentLength == 0 {
-		return nil, nil
+func spoilsUploads(req *http.Request, send world.Send) (*http.Response, error) {
+	if req.Method != http.MethodPut || req.ContentLength == 0 {
+		return send(req)
 	}
-	body, err := io.ReadAll(req.Body())
+	body, err := io.ReadAll(req.Body)
 	if err != nil {
 		return nil, err
 	}
-	return nil, req.SetBody(streaming.NopCloser(bytes.NewReader(flip(body, len(body)/2))), req.Raw().Header.Get("Content-Type"))
+	req.Body = io.NopCloser(bytes.NewReader(flip(body, len(body)/2)))
+	return send(req)
 }
 
 func TestWhatArrivesSpoiltIsNotArchived(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, archive.Options{})
-	spoiling := h.open(watchedOnce(t, &watch{instead: spoilsUploads}))
+	spoilt := h.once(spoiling(t, spoilsUploads))
 	k, s := key(t, "ONNX", ""), stream(pack(export{platform: "ONNX"}))
 	id, err := h.Identify(t.Context(), s)
 	require.NoError(t, err)
-	_, err = spoiling.Copy(t.Context(), k, s, id)
+	_, err = spoilt.Copy(t.Context(), k, s, id)
 	require.ErrorContains(t, err, "Md5Mismatch")
 	list, err := h.Backups(t.Context(), "", "")
 	require.NoError(t, err)
@@ -168,7 +163,7 @@ func TestWhatArrivesSpoiltIsNotArchived(t *testing.T) {
 
 	b, err := h.Copy(t.Context(), k, s, id)
 	require.NoError(t, err)
-	_, err = spoiling.Verify(t.Context(), b, archive.Facts{})
+	_, err = spoilt.Verify(t.Context(), b, archive.Facts{})
 	require.ErrorContains(t, err, "Crc64Mismatch")
 	p, err := h.Verify(t.Context(), b, archive.Facts{})
 	require.NoError(t, err, "the name is still free")

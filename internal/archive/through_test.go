@@ -7,10 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
@@ -19,20 +19,12 @@ func inFive(data []byte) archive.Options {
 	return archive.Options{SyncCopyLimit: 1, BlockSize: int64(len(data)+4) / 5}
 }
 
-// tally counts the requests of each kind.
-func (w *watch) tally() map[string]int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := map[string]int{}
-	for _, r := range w.requests {
-		n[r]++
-	}
-	return n
-}
+// stages reports whether a request stages a block.
+func stages(req *http.Request) bool { return req.URL.Query().Get("comp") == "block" }
 
-// isBlock tells requests that stage a block: with its bytes or from a URL.
-func isBlock(req *policy.Request, fromURL bool) bool {
-	return req.Raw().URL.Query().Get("comp") == "block" && (req.Raw().ContentLength <= 0) == fromURL
+// isBlock matches requests that stage a block: with its bytes or from a URL.
+func isBlock(fromURL bool) func(*http.Request) bool {
+	return func(req *http.Request) bool { return stages(req) && (req.ContentLength <= 0) == fromURL }
 }
 
 func TestBlocksThatTheServiceCouldFetchAreKeptWhereItCannotFetchTheRest(t *testing.T) {
@@ -45,23 +37,17 @@ func TestBlocksThatTheServiceCouldFetchAreKeptWhereItCannotFetchTheRest(t *testi
 
 	var met atomic.Int32
 	fetched := make(chan struct{}) // the first block
-	w := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if !isBlock(req, true) {
-			return nil, nil
-		}
+	w := spoiling(t, world.On(isBlock(true), func(req *http.Request, send world.Send) (*http.Response, error) {
 		if met.Add(1) == 1 {
 			defer close(fetched)
-			return req.Next()
+			return send(req)
 		}
 		<-fetched
-		return &http.Response{
-			StatusCode: http.StatusNotFound, Header: http.Header{"X-Ms-Error-Code": {"CannotVerifyCopySource"}},
-			Body: http.NoBody, Request: req.Raw(),
-		}, nil
-	}}
-	b, err := h.open(watched(t, w)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+		return world.Answer(req, http.StatusNotFound, http.Header{"X-Ms-Error-Code": {"CannotVerifyCopySource"}}, nil), nil
+	}))
+	b, err := h.over(w).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.NoError(t, err)
-	assert.Equal(t, 4, w.tally()["PUT block"], "all but the one that was fetched")
+	assert.Equal(t, 4, tally(w)["PUT block"], "all but the one that was fetched")
 	assert.True(t, bytes.Equal(data, download(t, h.blobs, b.Blob)))
 	p, err := h.Verify(t.Context(), b, archive.Facts{})
 	require.NoError(t, err)
@@ -75,10 +61,10 @@ func TestALargeStreamIsWrittenInBlocks(t *testing.T) {
 	s := stream(data)
 	id, err := h.Identify(t.Context(), s)
 	require.NoError(t, err)
-	w := &watch{}
-	b, err := h.open(watched(t, w)).Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	w := world.NewInterceptor(t)
+	b, err := h.over(w).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.NoError(t, err)
-	assert.Equal(t, map[string]int{"GET list container": 1, "GET blocklist": 1, "PUT block": 5, "PUT blocklist": 1}, w.tally())
+	assert.Equal(t, map[string]int{"GET list container": 1, "GET blocklist": 1, "PUT block": 5, "PUT blocklist": 1}, tally(w))
 	props, err := h.blobs.NewBlobClient(b.Blob).GetProperties(t.Context(), nil)
 	require.NoError(t, err)
 	sum := md5.Sum(data)
@@ -93,14 +79,7 @@ func TestABlockThatArrivesSpoiltIsNotKept(t *testing.T) {
 	id, err := h.Identify(t.Context(), s)
 	require.NoError(t, err)
 
-	var met atomic.Int32
-	spoiling := h.open(watchedOnce(t, &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if isBlock(req, false) && met.Add(1) == 3 {
-			return spoilsUploads(req)
-		}
-		return nil, nil
-	}}))
-	_, err = spoiling.Copy(t.Context(), key(t, "ONNX", ""), s, id)
+	_, err = h.once(spoiling(t, world.On(isBlock(false), world.Nth(3, spoilsUploads)))).Copy(t.Context(), key(t, "ONNX", ""), s, id)
 	require.ErrorContains(t, err, "Md5Mismatch")
 	list, err := h.Backups(t.Context(), "", "")
 	require.NoError(t, err)
@@ -125,12 +104,12 @@ func TestBlocksAreNotCommittedOverAnother(t *testing.T) {
 			id, err := h.Identify(t.Context(), s)
 			require.NoError(t, err)
 			var first archive.Backup
-			late := h.open(watched(t, &watch{instead: func(req *policy.Request) (*http.Response, error) {
-				if req.Raw().Method == http.MethodPut && req.Raw().URL.Query().Get("comp") == "blocklist" && first.Blob == "" {
+			late := h.over(spoiling(t, world.On(commits, func(req *http.Request, send world.Send) (*http.Response, error) {
+				if first.Blob == "" {
 					first, _ = h.backup(t, key(t, "ONNX", ""), s)
 				}
-				return nil, nil
-			}}))
+				return send(req)
+			})))
 			second, err := late.Copy(t.Context(), key(t, "ONNX", ""), s, id)
 			require.NoError(t, err)
 			assert.Equal(t, first.ETag, second.ETag)

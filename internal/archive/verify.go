@@ -37,14 +37,14 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 	}
 	var got content
 	file, size, err := fill(a.options.TempDir, func(w io.Writer) (n int64, err error) {
-		got, err = a.read(ctx, b, w)
+		got, err = a.readBack(ctx, b, w)
 		return got.size, err
 	})
 	if err != nil {
 		return Proof{}, err
 	}
 	defer file.Close()
-	if b.Size > 0 && size != b.Size { // nothing is judged by an answer that lacks something
+	if b.Size > 0 && size != b.Size { // an incomplete answer proves nothing about the package
 		return Proof{}, fmt.Errorf("verify %s: %w: %d bytes came, it has %d", b.Blob, io.ErrUnexpectedEOF, size, b.Size)
 	}
 	f, err := judge(file, size, b.Key, got.origin, maxExpansion*a.options.MaxSize)
@@ -57,7 +57,7 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 	// Not every byte of a zip has a checksum in it. One spoilt on its way here
 	// would stand in the proof's hash for ever, against a package that is good.
 	if !got.confirmed {
-		again, err := a.read(ctx, Backup{Blob: b.Blob, ETag: got.etag}, io.Discard)
+		again, err := a.readBack(ctx, Backup{Blob: b.Blob, ETag: got.etag}, io.Discard)
 		if err != nil {
 			return Proof{}, err
 		}
@@ -66,7 +66,7 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 		}
 	}
 	p := Proof{
-		Layout: LayoutVersion, Verdict: f.verdict, Note: f.note,
+		Layout: layoutVersion, Verdict: f.verdict, Note: f.note,
 		Key: b.Key, Blob: b.Blob, ContentID: f.contentID,
 		Size: size, SHA256: got.sha256, ETag: got.etag, Source: got.origin,
 		Model: f.model, Entries: f.entries, Uncompressed: f.uncompressed,
@@ -88,7 +88,7 @@ func (a *Archive) writeProof(ctx context.Context, p Proof) (Proof, error) {
 	_, err = a.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: &contentType},
 		AccessConditions:        ifAbsent(),
-		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(), // what arrives spoilt could never be mended
+		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(), // a proof that arrived spoilt could never be replaced
 	})
 	if !refused(err) {
 		return p, storage.Explain("write the proof "+name, err)
@@ -98,7 +98,7 @@ func (a *Archive) writeProof(ctx context.Context, p Proof) (Proof, error) {
 		return Proof{}, err
 	}
 	if before.SHA256 != p.SHA256 || before.Size != p.Size {
-		return Proof{}, fmt.Errorf("verify %s: %w: its proof of %s tells of other bytes", p.Blob, ErrDamaged, before.VerifiedAt.Format("2006-01-02"))
+		return Proof{}, fmt.Errorf("verify %s: %w: its proof of %s names other bytes", p.Blob, ErrDamaged, before.VerifiedAt.Format("2006-01-02"))
 	}
 	return before, nil
 }
@@ -112,9 +112,9 @@ type content struct {
 	origin    Origin
 }
 
-// read writes an archived package to w, continuing where an answer breaks off.
-// Where the backup tells an ETag and the blob has another, the error is ErrChanged.
-func (a *Archive) read(ctx context.Context, b Backup, w io.Writer) (content, error) {
+// readBack writes an archived package to w, continuing where an answer breaks off.
+// Where the backup has an ETag and the blob has another, the error is ErrChanged.
+func (a *Archive) readBack(ctx context.Context, b Backup, w io.Writer) (content, error) {
 	if b.Blob == "" {
 		return content{}, fmt.Errorf("the package of %s: %w", b.Proof, ErrNotFound)
 	}
@@ -159,9 +159,9 @@ func ifAbsent() *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &any}}
 }
 
-// refused tells that a condition didn't hold: 409 where the blob exists, 412
-// where the service looked at another condition first. Who commits blocks after
-// another did may hear that they are gone instead.
+// refused reports whether a condition didn't hold: 409 where the blob exists, 412
+// where the service looked at another condition first. If another
+// process committed the blocks first, they are gone.
 func refused(err error) bool {
 	status := storage.Status(err)
 	return status == http.StatusConflict || status == http.StatusPreconditionFailed ||

@@ -2,7 +2,6 @@ package archive_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -12,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/seal"
 )
@@ -118,22 +117,17 @@ func TestAPackageThatIsGone(t *testing.T) {
 func TestADownloadThatBreaksOffGoesOn(t *testing.T) {
 	t.Parallel()
 	h, b := unproven(t, archive.Options{}, pack(export{platform: "ONNX", size: 1 << 20}))
-	w := &watch{}
-	var cut atomic.Int32
-	w.instead = func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method != http.MethodGet || cut.Add(1) > 2 {
-			return nil, nil
-		}
-		resp, err := req.Next()
+	w := spoiling(t, world.On(isGet, world.Times(2, func(req *http.Request, send world.Send) (*http.Response, error) {
+		resp, err := send(req)
 		if err == nil {
 			resp.Body = &cutBody{resp.Body, 300_000}
 		}
 		return resp, err
-	}
-	p, err := h.open(watched(t, w)).Verify(t.Context(), b, archive.Facts{})
+	})))
+	p, err := h.over(w).Verify(t.Context(), b, archive.Facts{})
 	require.NoError(t, err)
 	assert.Equal(t, archive.Proven, p.Verdict, p.Note)
-	assert.Equal(t, 3, w.count("GET"))
+	assert.Equal(t, 3, count(w, "GET"))
 }
 
 // cutBody breaks off after left bytes.
@@ -154,11 +148,8 @@ func (c *cutBody) Read(b []byte) (int, error) {
 func TestAShortAnswerIsNoPackage(t *testing.T) {
 	t.Parallel()
 	h, b := unproven(t, archive.Options{}, pack(export{platform: "ONNX"}))
-	w := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method != http.MethodGet {
-			return nil, nil
-		}
-		resp, err := req.Next()
+	w := spoiling(t, world.On(isGet, func(req *http.Request, send world.Send) (*http.Response, error) {
+		resp, err := send(req)
 		if err == nil {
 			resp.Body = struct {
 				io.Reader
@@ -166,10 +157,10 @@ func TestAShortAnswerIsNoPackage(t *testing.T) {
 			}{io.LimitReader(resp.Body, 100), resp.Body}
 		}
 		return resp, err
-	}}
-	_, err := h.open(watched(t, w)).Verify(t.Context(), b, archive.Facts{})
+	}))
+	_, err := h.over(w).Verify(t.Context(), b, archive.Facts{})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.Zero(t, w.count("PUT"), "no proof of what wasn't read")
+	assert.Zero(t, count(w, "PUT"), "no proof of what wasn't read")
 }
 
 func TestTwoPackagesAreReadAtATime(t *testing.T) {
@@ -177,9 +168,9 @@ func TestTwoPackagesAreReadAtATime(t *testing.T) {
 	h, b := unproven(t, archive.Options{}, pack(export{platform: "ONNX"}))
 	var now, most atomic.Int32
 	entered, leave := make(chan struct{}, 6), make(chan struct{})
-	w := &watch{instead: func(req *policy.Request) (*http.Response, error) {
-		if req.Raw().Method != http.MethodGet || strings.HasSuffix(req.Raw().URL.Path, ".json") {
-			return nil, nil
+	w := spoiling(t, func(req *http.Request, send world.Send) (*http.Response, error) {
+		if !isGet(req) || strings.HasSuffix(req.URL.Path, ".json") {
+			return send(req)
 		}
 		n := now.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
@@ -187,9 +178,9 @@ func TestTwoPackagesAreReadAtATime(t *testing.T) {
 		entered <- struct{}{}
 		<-leave
 		now.Add(-1)
-		return nil, nil
-	}}
-	a := h.open(watched(t, w))
+		return send(req)
+	})
+	a := h.over(w)
 	var all sync.WaitGroup
 	for range 5 {
 		all.Go(func() {
@@ -214,8 +205,8 @@ func TestNoTemporaryFileStays(t *testing.T) {
 	h, b := unproven(t, o, pack(export{platform: "ONNX"}))
 	_, err := h.Verify(t.Context(), b, archive.Facts{})
 	require.NoError(t, err)
-	broken := &watch{instead: func(*policy.Request) (*http.Response, error) { return nil, errors.New("killed") }}
-	_, err = h.open(watchedOnce(t, broken)).Verify(t.Context(), b, archive.Facts{})
+	broken := spoiling(t, killed)
+	_, err = h.once(broken).Verify(t.Context(), b, archive.Facts{})
 	require.Error(t, err)
 	left, err := os.ReadDir(o.TempDir)
 	require.NoError(t, err)

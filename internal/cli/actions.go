@@ -29,8 +29,8 @@ func actions(list []reconcile.Action, iterations []customvision.Iteration) []act
 	return out
 }
 
-// rows are an action's lines in a table. What only concerns the program's own
-// memory is left out unless the person wants to know more.
+// rows are the actions' lines in a table. Actions that only change the program's
+// own state are shown with --verbose alone.
 func (p *program) rows(project string, list []action, words map[reconcile.ActionKind]string) [][]string {
 	var rows [][]string
 	for _, a := range list {
@@ -46,7 +46,7 @@ func (p *program) rows(project string, list []action, words map[reconcile.Action
 	return rows
 }
 
-// exported is the export that is meant, or the platform that the blob's name tells.
+// exported is the export that is meant, or the platform in the blob's name.
 func (a action) exported() string {
 	if a.Export == "" && a.Blob != "" {
 		_, _, platform, _ := customvision.ParseBlobName(a.Blob) // only such names are listed
@@ -65,10 +65,10 @@ func orDash(s string) string {
 var (
 	wasDone = map[reconcile.ActionKind]string{
 		reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining",
-		reconcile.Adopt: "found again", reconcile.Block: "given up", reconcile.Settle: "settled", reconcile.Wait: "waiting",
+		reconcile.Adopt: "found again", reconcile.Postpone: "put off", reconcile.Settle: "settled", reconcile.Wait: "waiting",
 	}
 	wouldBeDone = map[reconcile.ActionKind]string{
 		reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain",
-		reconcile.Adopt: "find again", reconcile.Block: "give up", reconcile.Settle: "settle", reconcile.Wait: "wait",
+		reconcile.Adopt: "find again", reconcile.Postpone: "put off", reconcile.Settle: "settle", reconcile.Wait: "wait",
 	}
 )

@@ -8,29 +8,33 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"visionkeeper/internal/app"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/state"
 )
 
-// board puts together what archive, service and state know of the models.
+// atOnce is how many calls of Custom Vision are under way at a time.
+const atOnce = 8
+
+// board joins what the archive, Custom Vision and the state have of the models.
 type board struct {
 	names  map[string]string // of projects, by id
 	models map[string]map[string]*modelStatus
 }
 
-// newBoard begins with what the archive knows.
-func newBoard(models []*model) *board {
+// newBoard has what the archive has.
+func newBoard(models []*archive.Model) *board {
 	b := &board{names: map[string]string{}, models: map[string]map[string]*modelStatus{}}
 	for _, m := range models {
-		b.names[m.project] = m.projectName
-		s := b.model(m.project, m.iteration)
-		s.Name, s.Published, s.Safe = m.iterationName, m.publishedName != "", m.safe()
-		if !m.trainedAt.IsZero() {
-			s.TrainedAt = &m.trainedAt
+		b.names[m.Project] = m.ProjectName
+		s := b.model(m.Project, m.Iteration)
+		s.Name, s.Published, s.Safe = m.IterationName, m.PublishedName != "", m.Safe()
+		if !m.TrainedAt.IsZero() {
+			s.TrainedAt = &m.TrainedAt
 		}
-		for export, copies := range m.exports() {
+		for export, copies := range m.Exports() {
 			if copies[0].Blob != "" {
 				s.Archived = append(s.Archived, export)
 			}
@@ -59,7 +63,7 @@ func (b *board) model(project, iteration string) *modelStatus {
 // addService adds the completed iterations and their exports as Custom Vision has
 // them: one call, one for each project and one for each iteration.
 func (b *board) addService(ctx context.Context, s settings.Settings) error {
-	service, err := openService(s, impatient())
+	service, err := app.OpenService(s, app.FewRetries())
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func (b *board) addService(ctx context.Context, s settings.Settings) error {
 			return err
 		}
 		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(proofReaders)
+		group.SetLimit(atOnce)
 		for _, it := range iterations {
 			id, err := customvision.ParseID(it.ID)
 			if err != nil || it.Status != customvision.StatusCompleted {
@@ -112,25 +116,16 @@ func (m *modelStatus) addExports(ctx context.Context, service *customvision.Clie
 	return nil
 }
 
-// addState adds what is blocked, of the projects that are known by now.
+// addState adds what is blocked, of the projects on the board.
 func (b *board) addState(ctx context.Context, s *state.Store) error {
 	for project, models := range b.models {
 		record, err := s.Load(ctx, project)
 		if err != nil {
 			return err
 		}
-		for id, m := range models {
-			known := record.Iterations[id]
-			if known == nil {
-				continue
-			}
-			if known.Blocked != "" {
-				m.Blocked[""] = known.Blocked
-			}
-			for export, e := range known.Exports {
-				if why := strings.Trim(e.Refused+"; "+e.Blocked, "; "); why != "" {
-					m.Blocked[export] = why
-				}
+		for _, c := range record.Conditions {
+			if m := models[c.Iteration]; m != nil && c.Blob == "" {
+				m.Blocked[c.Export] = c.Why
 			}
 		}
 	}

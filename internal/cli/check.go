@@ -14,7 +14,7 @@ type checkResult struct {
 	Checks []checked `json:"checks"`
 }
 
-// checked is one line of the doctor's list.
+// checked is one line of the list.
 type checked struct {
 	Name string `json:"name"`
 	OK   bool   `json:"ok"`
@@ -24,10 +24,10 @@ type checked struct {
 
 func (p *program) checkCommand() *cobra.Command {
 	return p.verb("check", "Look at every part by itself, and say what is wrong", `
-Each line is proved by a real call that changes nothing: it reads, or it asks for
-a change under a condition that can't hold, which tells whether it would have been
-allowed. The exit code is 3 if anything is wrong.`,
-		func(ctx context.Context, _ []string) error { return could("check", p.check(ctx)) })
+Each line comes from a real call that changes nothing: it reads, or it asks for
+a change under a condition that can't hold, whose answer shows whether it would
+have been allowed. The exit code is 3 if anything is wrong.`,
+		func(ctx context.Context, _ []string) error { return failedTo("check", p.check(ctx)) })
 }
 
 func (p *program) check(ctx context.Context) error {
@@ -71,13 +71,13 @@ func (p *program) sayChecked(r checkResult) {
 	p.out.say("%s", p.out.green("All is well."))
 }
 
-// doctor collects the lines. What one examination opens, later ones use.
+// doctor makes the checks and collects their lines.
 type doctor struct {
 	*program
 	found []checked
 }
 
-// look examines one thing: it is well, with what was found, or there is an error.
+// look makes one check and adds its line. It reports whether all is well.
 func (d *doctor) look(name string, examine func() (string, error)) bool {
 	d.out.progress(len(d.found), len(d.found)+1, name)
 	text, err := examine()
@@ -85,12 +85,12 @@ func (d *doctor) look(name string, examine func() (string, error)) bool {
 		d.found = append(d.found, checked{Name: name, OK: true, Text: text})
 		return true
 	}
-	if errors.Is(err, errTold) {
+	if errors.Is(err, errReported) {
 		return false
 	}
-	for _, p := range explain(could(name, err)) {
+	for _, p := range explain(failedTo(name, err)) {
 		if p.Do == checkHint {
-			p.Do = "Look at the resource in the portal; --verbose tells the request id for Azure support"
+			p.Do = "Look at the resource in the portal; --verbose shows the request id for Azure support"
 		}
 		if d.verbose && p.RequestID != "" {
 			p.Why += " (request id " + p.RequestID + ")"
@@ -100,10 +100,11 @@ func (d *doctor) look(name string, examine func() (string, error)) bool {
 	return false
 }
 
-// wrong is a finding with its remedy.
+// wrong is something that is not right, with its remedy.
 func wrong(do, format string, a ...any) error {
 	return problem{What: "Could not pass the check", Why: fmt.Sprintf(format, a...), Do: do}
 }
 
-// errTold ends an examination without a line: another one has told of it.
-var errTold = errors.New("told by another line")
+// errReported ends a check without a line, because another line reports the same
+// fault.
+var errReported = errors.New("reported by another line")

@@ -1,7 +1,7 @@
-// Package cli is the program's command line: one file per verb, over the same
-// parts that serve under the Functions host. It decides nothing about models;
-// what is archived, asked for or trained is decided in reconcile. docs/commands.md
-// shows every verb with its JSON and the exit codes. Start reading at Main.
+// Package cli is the program's command line, one file per verb: flags, words and
+// tables. It decides nothing about models and calls no service by itself: package
+// app opens the parts that do. docs/commands.md shows every verb with its JSON and
+// the exit codes. Start reading at Main.
 package cli
 
 import (
@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"visionkeeper/handler"
+	"visionkeeper/internal/app"
 	"visionkeeper/internal/redact"
 )
 
@@ -24,9 +26,9 @@ const (
 	exitFine        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitFound       = 3   // verify, check, restore: something is wrong, and is said
+	exitFound       = 3   // verify, check, restore: something is wrong, and was reported
 	exitUntested    = 4   // connect: the URIs are kept, no test message was seen
-	exitInterrupted = 130 // Ctrl-C, as shells have it
+	exitInterrupted = 130 // by Ctrl-C; shells use this code too
 )
 
 const about = `Visionkeeper archives every model that Azure Custom Vision exports, with proof,
@@ -36,14 +38,14 @@ Without a verb it serves under the Azure Functions host, which starts it. The
 verbs are for people. They read the settings of the app from the environment or
 from a local.settings.json.`
 
-// Main runs the program with the process's arguments and gives its exit code.
+// Main runs the program with the process's arguments and returns its exit code.
 func Main(version string) int {
 	p := &program{version: version}
 	p.out.stdout, p.out.stderr = redact.Writer(os.Stdout), redact.Writer(os.Stderr)
 	p.out.lookAt(os.Stdout, os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	p.heedNoMore = stop
+	p.stopSignals = stop
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends at once
 	return p.run(ctx, os.Args[1:])
 }
@@ -55,8 +57,8 @@ type program struct {
 	verbose      bool
 	out          output
 
-	heedNoMore func() // signals end the process from now on
-	began      bool   // the arguments are understood and a verb runs
+	stopSignals func() // from then on, a signal ends the process
+	began       bool   // the arguments are valid and a verb runs
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -70,7 +72,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return exitFine
-	case errors.As(err, &code): // all is said
+	case errors.As(err, &code): // everything is printed
 		return int(code)
 	case !p.began:
 		fmt.Fprintf(p.out.stderr, "%s.\nRun `visionkeeper --help`, or a verb with --help.\n", sentence(err.Error()))
@@ -83,7 +85,16 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return exitFailed
 }
 
-// exitCode ends the program with a code after everything has been said.
+// serve answers the Functions host. The host doesn't restart a program that ends
+// with 0, so it never does.
+func (p *program) serve(ctx context.Context) error {
+	err := app.Serve(ctx, p.version, os.Getenv, os.Stdout, os.Stderr)
+	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
+	log.Error().Err(err).Msg("the program ends")
+	return exitCode(exitFailed)
+}
+
+// exitCode ends the program with this code. Everything has been printed.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
@@ -106,9 +117,9 @@ func (p *program) commands() *cobra.Command {
 		},
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default local.settings.json beside the program")
+	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default the local.settings.json of the working folder's app, else the one beside the program")
 	flags.BoolVar(&p.out.json, "json", false, "print JSON for programs")
-	flags.BoolVar(&p.verbose, "verbose", false, "tell more, such as the services' request ids")
+	flags.BoolVar(&p.verbose, "verbose", false, "print more, such as the services' request ids")
 	root.AddCommand(
 		p.connectCommand(),
 		p.checkCommand(),
@@ -123,7 +134,7 @@ func (p *program) commands() *cobra.Command {
 	return root
 }
 
-// verb makes a command of a function that gets the command's context.
+// verb makes a command that calls run with the command's context.
 func (p *program) verb(use, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs,

@@ -10,7 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/spf13/cobra"
 
 	"visionkeeper/internal/redact"
@@ -47,22 +46,22 @@ there, is kept as a dead letter, byte for byte. An id may be shortened to its
 first characters.`, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var all, yes bool
 	list := p.verb("list", "List the dead letters", "The newest last.", func(ctx context.Context, _ []string) error {
-		return could("list the dead letters", p.listLetters(ctx))
+		return failedTo("list the dead letters", p.listLetters(ctx))
 	})
 	show := p.verb("show ID", "Show one dead letter", "Signatures and keys in it are left out.", func(ctx context.Context, args []string) error {
-		return could("show the dead letter", p.showLetter(ctx, args[0]))
+		return failedTo("show the dead letter", p.showLetter(ctx, args[0]))
 	})
 	show.Args = cobra.ExactArgs(1)
 	replay := p.verb("replay ID…", "Put dead letters back on the queue", `
 Puts the very bytes back, and drops the letter only after that. What a queue can't
 hold as text goes as Base64, which the app understands as well.`, func(ctx context.Context, args []string) error {
-		return could("replay dead letters", p.replay(ctx, args, all))
+		return failedTo("replay dead letters", p.replay(ctx, args, all))
 	})
 	drop := p.verb("drop ID…", "Drop dead letters for good", "It can't be undone, so it needs --yes.", func(ctx context.Context, args []string) error {
 		if !yes {
 			return problem{What: "Could not drop dead letters", Why: "It can't be undone", Do: "Look at them with `visionkeeper deadletters show`, then say --yes"}
 		}
-		return could("drop dead letters", p.handle(ctx, args, all, "Dropped", (*state.Store).DropDeadLetter))
+		return failedTo("drop dead letters", p.handle(ctx, args, all, "Dropped", (*state.Store).DropDeadLetter))
 	})
 	drop.Flags().BoolVar(&yes, "yes", false, "really do it")
 	for _, sub := range []*cobra.Command{replay, drop} {
@@ -210,8 +209,8 @@ func (p *program) handle(ctx context.Context, ids []string, all bool, done strin
 	return failure
 }
 
-// replay puts letters back on the queue and drops each after that: what fails
-// between the two leaves both, and the message is only dealt with once more.
+// replay puts letters back on the queue and drops each after that. Where it fails
+// between the two, both are left, and the message is only dealt with once more.
 func (p *program) replay(ctx context.Context, ids []string, all bool) error {
 	s, _, err := p.settings()
 	if err != nil {
@@ -221,31 +220,17 @@ func (p *program) replay(ctx context.Context, ids []string, all bool) error {
 	if err != nil {
 		return err
 	}
-	queue := queues.NewQueueClient(s.Queue)
 	return p.handle(ctx, ids, all, "Replayed", func(letters *state.Store, ctx context.Context, l state.HeldLetter) error {
-		// -1: a replayed message doesn't expire before somebody sees to the app.
-		_, err := queue.EnqueueMessage(ctx, queueText(l.Raw), &azqueue.EnqueueMessageOptions{TimeToLive: new(int32(-1))})
-		if err != nil {
-			return storage.Explain(fmt.Sprintf("put the message on the queue %q", s.Queue), err)
+		// It never expires: until somebody puts the app right, nobody takes it.
+		if err := storage.Enqueue(ctx, queues, s.Queue, l.Raw); err != nil {
+			return err
 		}
-		err = letters.DropDeadLetter(context.WithoutCancel(ctx), l)
+		err := letters.DropDeadLetter(context.WithoutCancel(ctx), l)
 		if errors.Is(err, state.ErrBuriedAgain) {
-			return nil // the app was faster, and has buried it anew
+			return nil // the app was faster, and has kept it again
 		}
 		return err
 	})
-}
-
-// queueText is a message as a queue takes it: a queue's request is XML, so what
-// XML can't hold goes as Base64. That is all but text, and also text with
-// carriage returns, which XML readers turn into line feeds.
-func queueText(raw []byte) string {
-	if utf8.Valid(raw) && !strings.ContainsFunc(string(raw), func(r rune) bool {
-		return r < ' ' && r != '\n' && r != '\t' || r == 0xfffe || r == 0xffff
-	}) {
-		return string(raw)
-	}
-	return base64.StdEncoding.EncodeToString(raw)
 }
 
 // byTime puts the letter that came last at the end.

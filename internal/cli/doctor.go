@@ -1,43 +1,42 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
-
+	"visionkeeper/internal/app"
+	"visionkeeper/internal/connect"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
 )
 
-// examine looks at everything, the lowest things first.
+// examine makes all checks. What others need comes first.
 func (d *doctor) examine(ctx context.Context) {
 	var s settings.Settings
 	var getenv func(string) string
 	if !d.look("settings", func() (text string, err error) {
-		s, getenv, err = d.settings()
-		if err != nil {
+		if s, getenv, err = d.settings(); getenv == nil {
 			return "", err
 		}
-		return settingsText(s), missing(getenv)
+		return settingsText(s), errors.Join(err, missing(getenv))
 	}) && s.Models.IsZero() {
-		return // nothing to look with
+		return // without settings nothing can be checked
 	}
 	var rules policy.Policy
 	d.look("policy", func() (text string, err error) {
-		rules, err = policy.Load(filepath.Join(d.appRoot(getenv), policyName))
+		rules, err = policy.Load(filepath.Join(d.appRoot(getenv), app.PolicyName))
 		if err != nil {
-			return "", wrong("Mend it; until then finished exports are archived, and nothing is asked for or trained", "%s", err)
+			why, do := remedy.Of(err)
+			return "", wrong(cmp.Or(do, "mend it")+"; until then finished exports are archived, and nothing is asked for or trained", "%s", why)
 		}
 		return fmt.Sprintf("mode %s, %s", rules.Mode, count(len(rules.Projects), "rule")), nil
 	})
@@ -53,144 +52,117 @@ func settingsText(s settings.Settings) string {
 	return "complete; storage " + how
 }
 
-// missing are settings that the Functions host needs and the verbs don't.
+// missing says which settings the Functions host needs that aren't set.
 func missing(getenv func(string) string) error {
-	for _, name := range []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"} {
-		identity := slices.ContainsFunc([]string{"__accountName", "__blobServiceUri"}, func(end string) bool { return getenv(name+end) != "" })
-		if getenv(name) == "" && !identity {
-			return wrong("Set it, as local.settings.json.example does", "%s is not set, and the Functions host needs it", name)
-		}
+	var errs []error
+	for _, name := range settings.Unset(getenv) {
+		errs = append(errs, wrong("Set it, as local.settings.json.example does", "%s is not set, and the Functions host needs it", name))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// storage looks at queue, containers and rights.
+// storage checks queue, containers and rights.
 func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 	d.look("queue", func() (string, error) {
+		if s.Queue == "" {
+			return "", errReported
+		}
 		queues, err := s.Models.Queue(nil)
 		if err != nil {
 			return "", err
 		}
-		depth, err := queueDepth(ctx, s)
+		length, err := queueLength(ctx, s)
 		if err != nil {
 			return "", err
 		}
-		if err := storage.MayTake(ctx, queues.NewQueueClient(s.Queue), s.Queue); err != nil {
+		if err := storage.MayTake(ctx, queues, s.Queue); err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%s: may read and delete; %s, %d in %s%s", s.Queue, count(depth.Messages, "message"), depth.Poison, s.Queue, poisonSuffix), nil
+		return fmt.Sprintf("%s: may read and delete; %s, %d in %s%s", s.Queue, count(length.Messages, "message"), length.Poison, s.Queue, storage.PoisonSuffix), nil
 	})
 	d.look("model container", func() (string, error) {
 		blobs, err := s.Models.Blob(nil)
 		if err != nil {
 			return "", err
 		}
-		if err := mayList(ctx, blobs, s.ModelContainer); err != nil {
-			return "", err
-		}
-		return s.ModelContainer + ": may read", nil
+		return s.ModelContainer + ": may read", storage.MayList(ctx, blobs, s.ModelContainer)
 	})
-	d.look("copy signature", func() (string, error) { return signature(ctx, s) })
-	archives, err := s.Archives.Blob(nil)
-	for _, name := range []string{s.ArchiveContainer, s.StateContainer} {
-		part := map[bool]string{true: "archive", false: "state"}[name == s.ArchiveContainer]
-		d.look(part, func() (string, error) {
+	d.look("copy signature", func() (string, error) {
+		delegated, err := storage.MaySign(ctx, s.Models, s.ModelContainer)
+		if delegated {
+			return "sources are signed by a user delegation key", err
+		}
+		return "sources are signed by the account key", err
+	})
+	for _, c := range []struct{ line, container string }{{"archive", s.ArchiveContainer}, {"state", s.StateContainer}} {
+		d.look(c.line, func() (string, error) {
+			archives, err := s.Archives.Blob(nil)
 			if err != nil {
 				return "", err
 			}
-			if err := mayList(ctx, archives, name); err != nil {
+			if err := storage.MayList(ctx, archives, c.container); err != nil {
 				return "", err
 			}
-			return name + ": may read and write", storage.MayWrite(ctx, archives.NewContainerClient(name), name)
+			return c.container + ": may read and write", storage.MayWrite(ctx, archives, c.container)
 		})
 	}
-	if err == nil {
-		d.look("archive's safety", func() (string, error) { return apart(ctx, s, archives) })
-		d.look("clock", func() (string, error) { return clock(ctx, archives.NewContainerClient(s.ArchiveContainer)) })
-	}
+	d.look("archive's safety", func() (string, error) { return apart(ctx, s) })
+	d.look("clock", func() (string, error) { return clock(ctx, s) })
 }
 
-func mayList(ctx context.Context, blobs *service.Client, name string) error {
-	one := int32(1)
-	_, err := blobs.NewContainerClient(name).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{MaxResults: &one}).NextPage(ctx)
-	return storage.Explain(fmt.Sprintf("list the container %q", name), err)
-}
-
-// signature proves that the app can sign what the storage service is to copy: by
-// a link to a blob that isn't there, which is told only to whom may read.
-func signature(ctx context.Context, s settings.Settings) (string, error) {
-	blobs, err := s.Models.Blob(nil)
-	if err != nil {
-		return "", err
-	}
-	link, err := storage.NewSigner(s.Models, blobs).ReadURL(ctx, s.ModelContainer, "visionkeeper-check", time.Minute)
-	if err != nil {
-		if storage.Status(err) == http.StatusForbidden {
-			return "", wrong("Give the identity the role Storage Blob Delegator on the storage account of the model container", "%s", "it may not ask for a user delegation key")
-		}
-		return "", err
-	}
-	client, err := blob.NewClientWithNoCredential(link, nil)
-	if err != nil {
-		return "", err
-	}
-	if _, err = client.GetProperties(ctx, nil); err != nil && storage.Status(err) != http.StatusNotFound {
-		return "", storage.Explain("read by a signed link", err)
-	}
-	if u, _ := url.Parse(link); u.Query().Has("skoid") {
-		return "sources are signed by a user delegation key", nil
-	}
-	return "sources are signed by the account key", nil
-}
-
-// apart proves that Custom Vision's own identity, which may write to the model
-// container's account, can't overwrite the archive: it is in another account, or
-// immutable.
-func apart(ctx context.Context, s settings.Settings, archives *service.Client) (string, error) {
+// apart checks whether Custom Vision's own identity, which may write to the model
+// container's account, can overwrite the archive. It can't where the archive is in
+// another account, or immutable.
+func apart(ctx context.Context, s settings.Settings) (string, error) {
 	if s.ArchiveContainer == s.ModelContainer && s.Archives.BlobURL == s.Models.BlobURL {
 		return "", wrong("Give the archive a container of its own in ARCHIVE_CONTAINER, best in another account", "the archive is the model container, where Custom Vision overwrites blobs")
 	}
 	if s.Archives.BlobURL != s.Models.BlobURL {
 		return "in an account of its own", nil
 	}
-	got, err := archives.NewContainerClient(s.ArchiveContainer).GetProperties(ctx, nil)
+	archives, err := s.Archives.Blob(nil)
 	if err != nil {
-		return "", errTold
+		return "", errReported
 	}
-	if yes(got.HasImmutabilityPolicy) || yes(got.HasLegalHold) {
+	immutable, err := storage.Immutable(ctx, archives, s.ArchiveContainer)
+	if err != nil {
+		return "", errReported
+	}
+	if immutable {
 		return "immutable", nil
 	}
 	return "", wrong("Put it in another account with ArchiveStorage, or give its container an immutability policy; scope Custom Vision's roles to the one container and the one queue",
 		"it shares an account with the model container, so a role on the account lets Custom Vision's identity overwrite it")
 }
 
-func yes(b *bool) bool { return b != nil && *b }
-
 // maxSkew is a third of what storage tolerates in signed requests.
 const maxSkew = 5 * time.Minute
 
 // clock compares this machine's clock with the storage service's.
-func clock(ctx context.Context, c *container.Client) (string, error) {
-	got, err := c.GetProperties(ctx, nil)
-	if err != nil || got.Date == nil {
-		return "", errTold
+func clock(ctx context.Context, s settings.Settings) (string, error) {
+	archives, err := s.Archives.Blob(nil)
+	if err != nil {
+		return "", errReported
 	}
-	skew := time.Since(*got.Date).Abs()
+	skew, err := storage.ClockSkew(ctx, archives, s.ArchiveContainer)
+	if err != nil {
+		return "", errReported
+	}
 	if skew > maxSkew {
 		return "", wrong("Set it by the network's time", "this machine's clock differs from the storage service's by %s", skew.Round(time.Second))
 	}
 	return "right", nil
 }
 
-// service looks at Custom Vision and at each project that the policy names.
+// service checks Custom Vision and each project that the policy names.
 func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.Policy) {
 	var client *customvision.Client
 	var projects []customvision.Project
 	if !d.look("Custom Vision", func() (text string, err error) {
-		if client, err = openService(s, impatient()); err != nil {
+		if client, err = app.OpenService(s, app.FewRetries()); err != nil {
 			return "", err
 		}
-		if err = needs(client); err != nil {
+		if err = requireService(client); err != nil {
 			return "", err
 		}
 		projects, err = findProjects(ctx, client, "")
@@ -232,8 +204,8 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.
 	}
 }
 
-// projectText says what is connected, or what the policy asks that the project
-// can't give.
+// projectText says how a project is connected. It is an error if it isn't, or if
+// the policy asks for exports that the project doesn't offer.
 func projectText(ctx context.Context, client *customvision.Client, s settings.Settings, p customvision.Project, rule policy.Rule, domain customvision.Domain) (string, error) {
 	if len(rule.Exports) > 0 && !domain.Exportable {
 		return "", wrong("Choose a compact domain in the project's settings and train it again, or take it out of the policy",
@@ -253,20 +225,20 @@ func projectText(ctx context.Context, client *customvision.Client, s settings.Se
 			}
 		}
 	}
-	if p, err = readBack(ctx, client, p.ID); err != nil {
+	if p, err = connect.ReadBack(ctx, client, p.ID); err != nil {
 		return "", err
 	}
-	want := wantedURIs(s)
-	connect := fmt.Sprintf("Run `visionkeeper connect --project '%s'`; until then the timer finds its models", p.Name)
+	want := connect.URIsOf(s)
+	do := fmt.Sprintf("Run `visionkeeper connect --project '%s'`; until then the timer finds its models", p.Name)
 	switch {
 	case p.Settings.NotificationQueueURI == "":
-		return "", wrong(connect, "it is not connected to a queue")
-	case !sameURI(p.Settings.NotificationQueueURI, want.queue):
-		return "", wrong(connect, "it is connected to another queue: %s", p.Settings.NotificationQueueURI)
+		return "", wrong(do, "it is not connected to a queue")
+	case !connect.SameURI(p.Settings.NotificationQueueURI, want.Queue):
+		return "", wrong(do, "it is connected to another queue: %s", p.Settings.NotificationQueueURI)
 	case p.Settings.ExportModelContainerURI == "":
-		return "", wrong(connect, "it is not connected to a model container")
-	case !sameURI(p.Settings.ExportModelContainerURI, want.container):
-		return "", wrong(connect, "it is connected to another container: %s", p.Settings.ExportModelContainerURI)
+		return "", wrong(do, "it is not connected to a model container")
+	case !connect.SameURI(p.Settings.ExportModelContainerURI, want.Container):
+		return "", wrong(do, "it is connected to another container: %s", p.Settings.ExportModelContainerURI)
 	}
 	return "domain " + domain.Name + ", connected", nil
 }

@@ -32,6 +32,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/azurite"
+
+	"visionkeeper/dev/world"
 )
 
 // TestIdentity runs sessions without a single key, against an Azurite that
@@ -48,10 +50,11 @@ func TestIdentity(t *testing.T) {
 	t.Cleanup(tokens.Close)
 
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/identity",
+		Dir:         "testdata/identity",
+		WorkdirRoot: t.TempDir(),
 		Setup: func(env *testscript.Env) error {
-			w := newWorldAt(env.T().(testing.TB), func(account string) string { return hostStyle(server.ConnectionString(account)) }, env.WorkDir, env.Setenv)
-			env.Values[worldKey{}] = w
+			w := newSceneAt(env.T().(testing.TB), func(account string) string { return hostStyle(server.ConnectionString(account)) }, env.WorkDir, env.Setenv)
+			env.Values[sceneKey{}] = w
 			az(env.T().(testing.TB), env.WorkDir)
 			withKey := map[string]string{"CustomVisionStorage": env.Getenv("CustomVisionStorage"), "ArchiveStorage": env.Getenv("ArchiveStorage")}
 			for name, value := range map[string]string{
@@ -69,13 +72,13 @@ func TestIdentity(t *testing.T) {
 				"ArchiveStorage__credential":           "managedidentity",
 				"WITH_KEY":                             withKey["CustomVisionStorage"],
 				"ARCHIVE_WITH_KEY":                     withKey["ArchiveStorage"],
-				"SERVICE_KEY":                          key,
+				"SERVICE_KEY":                          world.Key,
 			} {
 				env.Setenv(name, value)
 			}
 			return nil
 		},
-		Cmds: merged(worldCommands, map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: merged(sceneCommands, map[string]func(*testscript.TestScript, bool, []string){
 			// copied FIELD…: the storage service was told to copy, and every source was
 			// signed with these fields, or with ! without
 			"copied": func(ts *testscript.TestScript, _ bool, fields []string) { secure.copied(ts, fields) },

@@ -2,13 +2,8 @@ package cli_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
@@ -20,75 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
-
-// stall passes requests on, but stops at the first whose path matches, before its
-// answer or, where half is set, in the middle of it.
-type stall struct {
-	at      *regexp.Regexp
-	half    bool
-	reached chan struct{} // closed when it stops
-	release chan struct{} // closed to go on
-	once    sync.Once
-	skip    int // matches that pass before
-	mu      sync.Mutex
-}
-
-// before puts a stall before a server, and gives the address it is reached at.
-func before(t *testing.T, server string, s *stall) string {
-	t.Helper()
-	s.reached, s.release = make(chan struct{}), make(chan struct{})
-	target, err := url.Parse(server)
-	require.NoError(t, err)
-	proxy := &httputil.ReverseProxy{
-		Director:  func(r *http.Request) { r.URL.Scheme, r.URL.Host = target.Scheme, target.Host },
-		Transport: &http.Transport{DisableCompression: true},
-		ModifyResponse: func(r *http.Response) error {
-			if s.matches(r.Request) {
-				r.Body = &stalled{ReadCloser: r.Body, s: s, ctx: r.Request.Context()}
-			}
-			return nil
-		},
-		ErrorHandler: func(http.ResponseWriter, *http.Request, error) {}, // whoever asked is gone
-	}
-	front := httptest.NewServer(proxy)
-	t.Cleanup(front.Close)
-	return front.URL
-}
-
-func (s *stall) matches(r *http.Request) bool {
-	if !s.at.MatchString(r.Method + " " + r.URL.Path) {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.skip--
-	return s.skip < 0
-}
-
-// stalled is an answer's body that stops.
-type stalled struct {
-	io.ReadCloser
-	s    *stall
-	ctx  context.Context
-	told bool
-}
-
-func (b *stalled) Read(p []byte) (int, error) {
-	if b.s.half && !b.told { // something comes first
-		b.told = true
-		return b.ReadCloser.Read(p[:min(len(p), 1000)])
-	}
-	b.s.once.Do(func() { close(b.s.reached) })
-	select {
-	case <-b.s.release:
-		return b.ReadCloser.Read(p)
-	case <-b.ctx.Done():
-		return 0, b.ctx.Err()
-	}
-}
 
 // process is the real program in a process of its own.
 type process struct {
@@ -168,10 +98,10 @@ func (h *heard) wait(t *testing.T, text string) {
 }
 
 // stocked is a world with two backups of one project, and its settings.
-func stocked(t *testing.T) (*world, string, map[string]string) {
+func stocked(t *testing.T) (*scene, string, map[string]string) {
 	t.Helper()
 	dir, settings := t.TempDir(), map[string]string{}
-	w := newWorld(t, dir, func(name, value string) { settings[name] = value })
+	w := newScene(t, dir, func(name, value string) { settings[name] = value })
 	connected(t, w, "Demo kitchen")
 	run := start(t, dir, settings, nil, "reconcile", "--wait")
 	require.Equal(t, 0, run.code(), run.stderr)
@@ -179,35 +109,45 @@ func stocked(t *testing.T) (*world, string, map[string]string) {
 }
 
 // connected makes a trained project.
-func connected(t *testing.T, w *world, name string) {
+func connected(t *testing.T, w *scene, name string) {
 	t.Helper()
-	id, err := w.service.CreateProject(name, domains["compact"], w.models.NewContainerClient(w.names["MODEL_CONTAINER"]).URL(), w.queue.URL())
+	id, err := w.Service.CreateProject(name, domains["compact"], w.Containers.Models.URL(), w.Queue.URL())
 	require.NoError(t, err)
-	_, err = w.service.Train(id)
+	_, err = w.Service.Train(id)
 	require.NoError(t, err)
-	w.eventually("the training ends", func() bool {
-		list, err := w.client.Iterations(t.Context(), id)
+	w.Eventually("the training ends", func() bool {
+		list, err := w.Client.Iterations(t.Context(), id)
 		return err == nil && len(list) == 1 && list[0].Status == customvision.StatusCompleted
 	})
 }
 
-// through are the settings with the archive's blobs behind a stall.
-func through(t *testing.T, settings map[string]string, s *stall) map[string]string {
+// matches reports whether a request's method and path look so.
+func matches(pattern string) func(*http.Request) bool {
+	at := regexp.MustCompile(pattern)
+	return func(r *http.Request) bool { return at.MatchString(r.Method + " " + r.URL.Path) }
+}
+
+const zips, asksForAnExport = `^GET .*\.zip$`, `^POST .*/export$`
+
+// over is an Interceptor with a Fault, and the changes of the settings that lead the
+// program over it.
+func (w *scene) over(t *testing.T, f world.Fault) (*world.Interceptor, map[string]string) {
 	t.Helper()
-	connection := settings["ArchiveStorage"]
-	_, rest, _ := strings.Cut(connection, "BlobEndpoint=")
-	endpoint, _, _ := strings.Cut(rest, ";")
-	u, err := url.Parse(endpoint)
-	require.NoError(t, err)
-	return map[string]string{"ArchiveStorage": strings.Replace(connection, endpoint, before(t, endpoint, s)+u.Path, 1)}
+	i := world.NewInterceptor(t)
+	i.Use(f)
+	return i, map[string]string{
+		"CUSTOMVISION_ENDPOINT": i.Before(w.API),
+		"CustomVisionStorage":   w.Customer.Over(i).Connection, "ArchiveStorage": w.Archives.Over(i).Connection,
+	}
 }
 
 func TestCtrlCEndsAVerifyAndSaysWhatWasRead(t *testing.T) {
 	t.Parallel()
-	_, dir, settings := stocked(t)
-	s := &stall{at: regexp.MustCompile(`^GET .*\.zip$`), half: true, skip: 1}
-	run := start(t, dir, settings, through(t, settings, s), "verify")
-	<-s.reached
+	w, dir, settings := stocked(t)
+	gate := world.NewGate()
+	_, change := w.over(t, world.On(matches(zips), world.From(2, gate.Half)))
+	run := start(t, dir, settings, change, "verify")
+	<-gate.Reached
 	run.interrupt()
 	assert.Equal(t, 130, run.code())
 	assert.Equal(t, 1, strings.Count(run.stdout.String(), "holds"), "the first was read:\n%s", run.stdout)
@@ -218,12 +158,13 @@ func TestCtrlCEndsAVerifyAndSaysWhatWasRead(t *testing.T) {
 
 func TestCtrlCEndsARestoreAndLeavesNothing(t *testing.T) {
 	t.Parallel()
-	_, _, settings := stocked(t)
+	w, _, settings := stocked(t)
 	for _, args := range [][]string{{"restore", "--platform", "ONNX"}, {"restore", "--platform", "ONNX", "--unzip"}} {
-		s := &stall{at: regexp.MustCompile(`^GET .*\.zip$`), half: true}
+		gate := world.NewGate()
+		_, change := w.over(t, world.On(matches(zips), gate.Half))
 		empty := t.TempDir()
-		run := start(t, empty, settings, through(t, settings, s), args...)
-		<-s.reached
+		run := start(t, empty, settings, change, args...)
+		<-gate.Reached
 		run.interrupt()
 		assert.Equal(t, 130, run.code())
 		assert.Empty(t, run.stdout.String())
@@ -237,31 +178,32 @@ func TestCtrlCEndsARestoreAndLeavesNothing(t *testing.T) {
 func TestCtrlCLetsAReconcileFinishTheProjectUnderWay(t *testing.T) {
 	t.Parallel()
 	dir, settings := t.TempDir(), map[string]string{}
-	w := newWorld(t, dir, func(name, value string) { settings[name] = value })
+	w := newScene(t, dir, func(name, value string) { settings[name] = value })
 	connected(t, w, "Attic")
 	connected(t, w, "Cellar")
-	s := &stall{at: regexp.MustCompile(`^POST .*/export$`)}
-	api := before(t, w.api.URL, s)
-	run := start(t, dir, settings, map[string]string{"CUSTOMVISION_ENDPOINT": api}, "reconcile")
-	<-s.reached
+	gate := world.NewGate()
+	_, change := w.over(t, world.On(matches(asksForAnExport), gate.Whole))
+	run := start(t, dir, settings, change, "reconcile")
+	<-gate.Reached
 	run.interrupt()
 	run.stderr.wait(t, `Finishing the project "Attic"`)
-	close(s.release)
+	gate.Open()
 	assert.Equal(t, 130, run.code())
 	assert.Contains(t, run.stdout.String(), "asked for  Attic")
 	assert.NotContains(t, run.stdout.String(), "Cellar")
 	assert.Contains(t, run.stderr.String(), "Interrupted. Not begun: Cellar.")
-	assert.Equal(t, 2, w.service.Counts()["ExportIteration"], "both exports of the first project, none of the second")
+	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "both exports of the first project, none of the second")
 }
 
 func TestASecondCtrlCEndsAReconcileAtOnce(t *testing.T) {
 	t.Parallel()
 	dir, settings := t.TempDir(), map[string]string{}
-	w := newWorld(t, dir, func(name, value string) { settings[name] = value })
+	w := newScene(t, dir, func(name, value string) { settings[name] = value })
 	connected(t, w, "Attic")
-	s := &stall{at: regexp.MustCompile(`^POST .*/export$`)}
-	run := start(t, dir, settings, map[string]string{"CUSTOMVISION_ENDPOINT": before(t, w.api.URL, s)}, "reconcile")
-	<-s.reached
+	gate := world.NewGate()
+	_, change := w.over(t, world.On(matches(asksForAnExport), gate.Whole))
+	run := start(t, dir, settings, change, "reconcile")
+	<-gate.Reached
 	run.interrupt()
 	run.stderr.wait(t, "Finishing the project")
 	run.interrupt()
@@ -272,15 +214,14 @@ func TestASecondCtrlCEndsAReconcileAtOnce(t *testing.T) {
 func TestWhatWasCutOffIsGoneOnWith(t *testing.T) {
 	t.Parallel()
 	dir, settings := t.TempDir(), map[string]string{"VISIONKEEPER_INTENT_GRACE": "1s"}
-	w := newWorld(t, dir, func(name, value string) { settings[name] = value })
+	w := newScene(t, dir, func(name, value string) { settings[name] = value })
 	connected(t, w, "Attic")
-	require.NoError(t, w.service.FaultCalls("ExportIteration", 1, emulator.CallFault{LoseAnswer: true}))
+	require.NoError(t, w.Service.FaultCalls("ExportIteration", 1, emulator.CallFault{LoseAnswer: true}))
 	first := start(t, dir, settings, nil, "reconcile")
 	assert.Equal(t, 1, first.code(), "a lost answer is told")
 	again := start(t, dir, settings, nil, "reconcile", "--wait")
 	assert.Equal(t, 0, again.code(), again.stderr.String())
-	list, err := w.archive.Backups(t.Context(), "", "")
-	require.NoError(t, err)
+	list := w.Backups("", "")
 	require.Len(t, list, 2)
 	for _, b := range list {
 		assert.Equal(t, archive.Proven, b.Verdict)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/term"
 )
 
-// lookAt decides what the two streams can show: colours only on a terminal and
+// lookAt finds out what the two streams can show: colours only on a terminal and
 // without NO_COLOR (https://no-color.org), progress only on a terminal.
 func (o *output) lookAt(stdout, stderr *os.File) {
 	o.colour = term.IsTerminal(int(stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"

@@ -25,16 +25,16 @@ type planned struct {
 }
 
 func (p *program) planCommand() *cobra.Command {
-	var s scope
+	var s selection
 	c := p.verb("plan", "Say what a reconcile would do now, and why", `
 It only looks: nothing is sent, copied or written. What a step would show isn't
 guessed, so after those steps there may be more to do.`,
-		func(ctx context.Context, _ []string) error { return could("make a plan", p.plan(ctx, s)) })
+		func(ctx context.Context, _ []string) error { return failedTo("make a plan", p.plan(ctx, s)) })
 	s.flags(c)
 	return c
 }
 
-func (p *program) plan(ctx context.Context, s scope) error {
+func (p *program) plan(ctx context.Context, s selection) error {
 	r, projects, warnings, err := p.reconciler(ctx, s)
 	if err != nil {
 		return err

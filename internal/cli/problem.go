@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -22,39 +20,41 @@ type problem struct {
 	What string `json:"what"`
 	Why  string `json:"why"`
 	Do   string `json:"do"`
-	// Only with --verbose: of the service, for Azure support; and the full words of
-	// a library below.
+	// RequestID is the service's, for Azure support. Detail is a library's whole
+	// text. Both are shown with --verbose alone.
 	RequestID string `json:"requestId,omitempty"`
 	Detail    string `json:"detail,omitempty"`
 }
 
 func (p problem) Error() string { return p.What + ": " + p.Why }
 
-// could says what couldn't be done when err came; nil if err is.
-func could(not string, err error) error {
+// failedTo says what could not be done, such as "list the dead letters". It is nil
+// if err is.
+func failedTo(do string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return attempt{not, err}
+	return attempt{do, err}
 }
 
+// attempt is an error with what was being done.
 type attempt struct {
-	not string
-	err error
+	what string
+	err  error
 }
 
-func (a attempt) Error() string { return a.not + ": " + a.err.Error() }
+func (a attempt) Error() string { return a.what + ": " + a.err.Error() }
 func (a attempt) Unwrap() error { return a.err }
 
 // checkHint is what to do where nothing better is known.
-const checkHint = "Run `visionkeeper check`: it looks at each part by itself and says what is wrong"
+const checkHint = "Run `visionkeeper check`: it looks at each thing by itself and says what is wrong"
 
-// explain makes problems of an error: one of each error that was joined.
+// explain makes a problem of each error that was joined.
 func explain(err error) []problem {
 	what := "do it"
 	var tried attempt
 	if errors.As(err, &tried) {
-		what, err = tried.not, tried.err
+		what, err = tried.what, tried.err
 	}
 	var list []problem
 	for _, e := range flatten(err) {
@@ -65,59 +65,38 @@ func explain(err error) []problem {
 
 func explainOne(what string, err error) problem {
 	var known problem
-	var refused *storage.Error
-	var service *customvision.Error
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, context.Canceled):
 		return problem{What: what, Why: "It was interrupted", Do: "Run it again to go on"}
-	case noToken(err):
-		known = problem{
-			Why: "No identity could sign in", Detail: err.Error(),
+	case storage.NotSignedIn(err):
+		return problem{
+			What: what, Why: "No identity could sign in", Detail: err.Error(),
 			Do: "Sign in with `az login`, or see that the managed or workload identity is set up; a connection string or CUSTOMVISION_KEY works without one",
 		}
-	case errors.As(err, &refused):
-		known = storageProblem(refused)
-		known.Why = within(err, refused, refused.Op) + known.Why
+	}
+	why, do := remedy.Of(err)
+	if do == "" {
+		do = checkHint
+	}
+	return problem{What: what, Why: why, Do: do, RequestID: requestID(err)}
+}
+
+// requestID is that of the service whose answer led to err; empty if none did.
+func requestID(err error) string {
+	var stored *storage.Error
+	var service *customvision.Error
+	switch {
+	case errors.As(err, &stored):
+		return stored.RequestID
 	case errors.As(err, &service):
-		known = serviceProblem(service)
-		known.Why = within(err, service, service.Operation) + known.Why
-	default:
-		known = problem{Why: err.Error(), Do: checkHint}
-		if m := remedy.FindStringSubmatch(err.Error()); m != nil {
-			known.Why, known.Do = m[1], m[2]
-		}
+		return service.RequestID
 	}
-	known.What = what
-	return known
+	return ""
 }
 
-// remedy finds what to do in an error of this program's own, which stands last.
-var remedy = regexp.MustCompile(`^(.+?): ((?:copy|create|decrypt|give|mend|set|use|write) .+)$`)
-
-// noToken tells that azidentity gave no token. Its own errors don't always come
-// through, but the names of its credentials do, with what each of them says:
-// many lines, raw answers among them.
-func noToken(err error) bool {
-	var failed *azidentity.AuthenticationFailedError
-	return errors.As(err, &failed) || strings.Contains(err.Error(), "Credential: failed to acquire a token") ||
-		strings.Contains(err.Error(), "Credential authentication failed") || credentialUnavailable.MatchString(err.Error())
-}
-
-var credentialUnavailable = regexp.MustCompile(`\b(ManagedIdentity|WorkloadIdentity|AzureCLI|Environment|DefaultAzure)Credential: `)
-
-// within is what was being done when an error came from below: the text around
-// it, else its own operation.
-func within(err, inner error, operation string) string {
-	around, _, _ := strings.Cut(err.Error(), inner.Error())
-	if around = strings.TrimSuffix(around, ": "); around == "" {
-		around = operation
-	}
-	return around + ": "
-}
-
-// flatten takes apart what errors.Join joined, which prints one a line.
+// flatten lists the errors that errors.Join joined, whose text has one a line.
 func flatten(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {

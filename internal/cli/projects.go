@@ -14,7 +14,7 @@ import (
 func findProjects(ctx context.Context, service *customvision.Client, which string) ([]customvision.Project, error) {
 	all, err := service.Projects(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list the projects: %w", err)
+		return nil, err
 	}
 	for i := range all {
 		if id, err := customvision.ParseID(all[i].ID); err == nil {
@@ -52,7 +52,7 @@ func findIteration(ctx context.Context, service *customvision.Client, project cu
 	return chooseIteration(list, which)
 }
 
-// iterationName is what a person knows an iteration by.
+// iterationName is an iteration as a person may name it.
 type iterationName struct {
 	ID, Name  string
 	Trained   int64 // order in time; 0 where it isn't trained
@@ -86,7 +86,7 @@ func names[T any](list []T, name func(T) string) []string {
 	return slices.Compact(out)
 }
 
-// one says why a name doesn't lead to exactly one thing; nil if it does.
+// one is nil if exactly one thing was found by a name. Else it says what is wrong.
 func one(kind, which string, found, all []string) error {
 	what := fmt.Sprintf("Could not find the %s %q", kind, which)
 	switch {
@@ -106,8 +106,8 @@ var errNoEndpoint = problem{
 	Do:   "Set it to the endpoint of the training resource, such as https://NAME.cognitiveservices.azure.com, and CUSTOMVISION_KEY unless you use an identity",
 }
 
-// needs gives the service's error where an endpoint is needed and there is none.
-func needs(service *customvision.Client) error {
+// requireService is an error if there is no endpoint.
+func requireService(service *customvision.Client) error {
 	if service == nil {
 		return errNoEndpoint
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"visionkeeper/internal/app"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
 )
@@ -29,16 +31,16 @@ type reconciled struct {
 	Problems []problem `json:"problems"`
 }
 
-// scope is what a verb is asked to look at.
-type scope struct{ project, iteration string }
+// selection is the project and the iteration that a person names; empty is all.
+type selection struct{ project, iteration string }
 
-func (s *scope) flags(c *cobra.Command) {
+func (s *selection) flags(c *cobra.Command) {
 	c.Flags().StringVar(&s.project, "project", "", "`name` or id of a project; default all")
 	c.Flags().StringVar(&s.iteration, "iteration", "", "`name` or id of an iteration, latest, or published; default all")
 }
 
 func (p *program) reconcileCommand() *cobra.Command {
-	var s scope
+	var s selection
 	var wait bool
 	c := p.verb("reconcile", "Do now what the policy asks", `
 Looks at every project, archives finished exports, asks for the exports that the
@@ -51,19 +53,19 @@ other; a second Ctrl-C ends at once, and the next run looks before it acts.`,
 	return c
 }
 
-// reconciler opens all that the app has, and the projects that were asked for:
-// none where there is no endpoint.
-func (p *program) reconciler(ctx context.Context, s scope) (*reconcile.Reconciler, []customvision.Project, []string, error) {
+// reconciler opens all that reconciling needs, and finds the projects that were
+// asked for: none if there is no endpoint.
+func (p *program) reconciler(ctx context.Context, s selection) (*reconcile.Reconciler, []customvision.Project, []string, error) {
 	set, getenv, err := p.settings()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r, warnings, err := newReconciler(set, p.version, filepath.Join(p.appRoot(getenv), policyName))
+	r, warnings, err := app.NewReconciler(set, p.version, filepath.Join(p.appRoot(getenv), app.PolicyName))
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if s.iteration != "" && s.project == "" {
-		return nil, nil, nil, problem{What: "Could not find the iteration", Why: "Its name alone does not tell the project", Do: "Give --project too"}
+		return nil, nil, nil, problem{What: "Could not find the iteration", Why: "Its name alone does not say which project it is of", Do: "Give --project too"}
 	}
 	if r.Service == nil {
 		return r, nil, warnings, nil
@@ -72,10 +74,10 @@ func (p *program) reconciler(ctx context.Context, s scope) (*reconcile.Reconcile
 	return r, projects, warnings, err
 }
 
-func (p *program) reconcile(ctx context.Context, s scope, wait bool) error {
+func (p *program) reconcile(ctx context.Context, s selection, wait bool) error {
 	r, projects, warnings, err := p.reconciler(ctx, s)
 	if err != nil {
-		return could("reconcile", err)
+		return failedTo("reconcile", err)
 	}
 	for _, w := range warnings {
 		p.out.warn("%s.", p.out.yellow(sentence(w)))
@@ -108,12 +110,12 @@ func (p *program) reconcile(ctx context.Context, s scope, wait bool) error {
 	return nil
 }
 
-// reconcileProject reconciles one project to its end: an interruption is heeded
-// between two runs, so that nothing is left half sent.
+// reconcileProject reconciles one project to its end. An interruption takes effect
+// between two runs only, so that no run is cut off.
 func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler, project customvision.Project, iteration string, wait bool) reconciled {
 	result := reconciled{ID: project.ID, Name: project.Name, Done: []action{}, Waiting: []action{}, Problems: []problem{}}
 	fail := func(err error) reconciled {
-		result.Problems = explain(could(fmt.Sprintf("reconcile the project %q", project.Name), err))
+		result.Problems = explain(failedTo(fmt.Sprintf("reconcile the project %q", project.Name), err))
 		return result
 	}
 	key := reconcile.Key{Project: project.ID}
@@ -124,17 +126,17 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 		}
 		key.Iteration = id
 	}
-	told := context.AfterFunc(ctx, func() {
-		p.heedNoMore()
+	cancelNotice := context.AfterFunc(ctx, func() {
+		p.stopSignals()
 		p.out.warn("Finishing the project %q; Ctrl-C again ends at once.", project.Name)
 	})
-	defer told()
+	defer cancelNotice()
 	for {
-		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), key)
+		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), reconcile.Request{Key: key})
 		result.Outside = report.Outside
 		result.Done = append(result.Done, actions(report.Done, report.Iterations)...)
 		result.Waiting = actions(report.Waiting, report.Iterations)
-		if err != nil {
+		if err := errors.Join(err, report.Err("")); err != nil {
 			return fail(err)
 		}
 		if !wait || len(report.Waiting) == 0 || ctx.Err() != nil {
@@ -144,30 +146,30 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 }
 
 // reconcileContainer is for the app without an endpoint.
-func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconciler, s scope, warnings []string) error {
+func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconciler, s selection, warnings []string) error {
 	result := reconcileResult{Projects: []reconciled{}, NotBegun: []string{}, Warnings: warnings}
 	if s.project != "" {
 		id, err := customvision.ParseID(s.project)
 		if err != nil {
 			return problem{What: "Could not find the project " + s.project, Why: "Without CUSTOMVISION_ENDPOINT only ids are known", Do: "Name it by its id"}
 		}
-		report, err := r.Reconcile(p.logged(ctx), reconcile.Key{Project: id})
-		if err != nil {
-			return could("archive the model container's blobs", err)
+		report, err := r.Reconcile(p.logged(ctx), reconcile.Request{Key: reconcile.Key{Project: id}})
+		if err := errors.Join(err, report.Err("")); err != nil {
+			return failedTo("archive the model container's blobs", err)
 		}
 		result.Projects = append(result.Projects, reconciled{ID: id, Done: actions(report.Done, nil), Waiting: []action{}, Problems: []problem{}})
 		return p.out.result(result, func() { p.sayReconciled(result) })
 	}
 	swept, err := r.Sweep(p.logged(ctx), "")
 	if err != nil {
-		return could("archive the model container's blobs", err)
+		return failedTo("archive the model container's blobs", err)
 	}
 	return p.out.result(result, func() {
 		p.out.say("All that lies in the model container is archived, of %s.", count(swept.Covered, "project"))
 	})
 }
 
-// logged gives what is called below the program's own log, if the person wants it.
+// logged is a context whose log goes to the person, if they want it.
 func (p *program) logged(ctx context.Context) context.Context {
 	if !p.verbose {
 		return ctx

@@ -2,29 +2,28 @@ package cli_test
 
 import (
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
+	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/dev/azurite"
-	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/world"
 )
 
-// replayFaults answer one request in place of the storage service; without a
-// status the connection is cut, where lost is set after the request was served.
-var replayFaults = map[string]struct {
-	status int
-	lost   bool
-}{
-	"429": {status: 429}, "500": {status: 500}, "401": {status: 401}, "404": {status: 404}, "409": {status: 409}, "412": {status: 412},
-	"reset": {}, "lost": {lost: true},
+// replayFaults deal with one request in place of the storage service.
+var replayFaults = map[string]world.Fault{
+	"429": bare(429), "500": bare(500), "401": bare(401), "404": bare(404), "409": bare(409), "412": bare(412),
+	"reset": world.Break, "lost": world.Lose,
+}
+
+// bare is a refusal that says no more than its status.
+func bare(status int) world.Fault {
+	return func(r *http.Request, _ world.Send) (*http.Response, error) {
+		return world.Answer(r, status, http.Header{}, nil), nil
+	}
 }
 
 // TestNoFaultOfAReplayLosesTheMessage puts each fault at each request of a replay.
@@ -32,7 +31,6 @@ var replayFaults = map[string]struct {
 // queue, byte for byte, and kept no more.
 func TestNoFaultOfAReplayLosesTheMessage(t *testing.T) {
 	t.Parallel()
-	azure := azuritetest.Start(t)
 	const raw = `{"version":"9.0","note":"Küche"}`
 	for request, is := range map[string]func(*http.Request) bool{
 		"enqueue": func(r *http.Request) bool { return r.Method == http.MethodPost },
@@ -45,56 +43,26 @@ func TestNoFaultOfAReplayLosesTheMessage(t *testing.T) {
 		for name, fault := range replayFaults {
 			t.Run(request+" "+name, func(t *testing.T) {
 				t.Parallel()
-				var left atomic.Int64
-				behind := func(address string) *httptest.Server {
-					target, err := url.Parse(address)
-					require.NoError(t, err)
-					proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: target.Scheme, Host: target.Host})
-					front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						switch {
-						case !is(r) || left.Add(-1) < 0:
-							proxy.ServeHTTP(w, r)
-							return
-						case fault.status != 0:
-							w.WriteHeader(fault.status)
-							return
-						case fault.lost:
-							proxy.ServeHTTP(httptest.NewRecorder(), r)
-						}
-						panic(http.ErrAbortHandler)
-					}))
-					t.Cleanup(front.Close)
-					return front
-				}
 				dir, settings := t.TempDir(), map[string]string{}
-				w := newWorld(t, dir, func(name, value string) { settings[name] = value })
-				customer, archives := account(t, azure.ConnectionString(azurite.Customer)), account(t, azure.ConnectionString(azurite.Archive))
-				over := map[string]string{
-					"CustomVisionStorage": strings.ReplaceAll(settings["CustomVisionStorage"], host(t, customer.QueueURL), host(t, behind(customer.QueueURL).URL)),
-					"ArchiveStorage":      strings.ReplaceAll(settings["ArchiveStorage"], host(t, archives.BlobURL), host(t, behind(archives.BlobURL).URL)),
-				}
-				_, err := w.state.Bury(t.Context(), []byte(raw), "unknown", time.Now())
+				w := newScene(t, dir, func(name, value string) { settings[name] = value })
+				line, over := w.over(t, world.On(is, world.Times(1, fault)))
+				_, err := w.State.Bury(t.Context(), []byte(raw), "unknown", time.Now())
 				require.NoError(t, err)
 				messages := func() (list []string) {
-					page, err := w.queue.PeekMessages(t.Context(), nil)
+					page, err := w.Queue.PeekMessages(t.Context(), nil)
 					require.NoError(t, err)
 					for _, m := range page.Messages {
 						list = append(list, *m.MessageText)
 					}
 					return list
 				}
-				kept := func() int {
-					letters, err := w.state.DeadLetters(t.Context())
-					require.NoError(t, err)
-					return len(letters)
-				}
+				kept := func() int { return len(w.Letters()) }
 
-				left.Store(1)
 				first := start(t, dir, settings, over, "deadletters", "replay", "--all")
 				if first.code() != 0 {
 					assert.Equal(t, 1, kept(), "what failed is kept: %s", first.stderr)
 				}
-				assert.LessOrEqual(t, left.Load(), int64(0), "the request was made")
+				assert.True(t, slices.ContainsFunc(line.Sent(), func(r world.Request) bool { return is(r.Request) }), "the request was made")
 				second := start(t, dir, settings, over, "deadletters", "replay", "--all")
 				assert.Zero(t, second.code(), second.stderr)
 				assert.Zero(t, kept())
@@ -106,10 +74,4 @@ func TestNoFaultOfAReplayLosesTheMessage(t *testing.T) {
 			})
 		}
 	}
-}
-
-func host(t *testing.T, address string) string {
-	u, err := url.Parse(address)
-	require.NoError(t, err)
-	return u.Host
 }

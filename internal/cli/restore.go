@@ -29,7 +29,7 @@ type restoreResult struct {
 }
 
 type restoration struct {
-	scope
+	selection
 	platform, flavor, to    string
 	unzip, rehydrate, force bool
 }
@@ -40,7 +40,7 @@ func (p *program) restoreCommand() *cobra.Command {
 Works from the archive alone: without Custom Vision, its key, and the state. The
 bytes are compared with the proof that was written when they were archived.
 Nothing stands under the final name before that has succeeded.`,
-		func(ctx context.Context, _ []string) error { return could("restore the model", p.restore(ctx, r)) })
+		func(ctx context.Context, _ []string) error { return failedTo("restore the model", p.restore(ctx, r)) })
 	f := c.Flags()
 	f.StringVar(&r.project, "project", "", "`name` or id of the project; may be left out where there is one")
 	f.StringVar(&r.iteration, "iteration", "latest", "`name` or id of the iteration, latest, or published")
@@ -58,7 +58,7 @@ func (p *program) restore(ctx context.Context, r restoration) error {
 	if err != nil {
 		return err
 	}
-	models, err := inventory(ctx, v.archive)
+	models, err := v.archive.Inventory(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (p *program) restore(ctx context.Context, r restoration) error {
 		return err
 	}
 	result := restoreResult{
-		Path: r.to, Project: m.projectName, Iteration: m.iterationName, Export: proof.Key.String(),
+		Path: r.to, Project: m.ProjectName, Iteration: m.IterationName, Export: proof.Key.String(),
 		Verdict: proof.Verdict, Note: proof.Note, SHA256: proof.SHA256, Size: proof.Size, Files: append([]string{}, files...),
 	}
 	if err := p.out.result(result, func() { p.sayRestored(result) }); err != nil {
@@ -102,22 +102,22 @@ func (p *program) restore(ctx context.Context, r restoration) error {
 }
 
 // export finds the copies of the export that is meant, the best first.
-func (r restoration) export(m *model) ([]archive.Backup, error) {
-	exports := m.exports()
+func (r restoration) export(m *archive.Model) ([]archive.Backup, error) {
+	exports := m.Exports()
 	var list []string
 	for name := range exports {
 		list = append(list, name)
 	}
 	slices.Sort(list)
-	what := fmt.Sprintf("Could not find the export %s of %s, %s", strings.Trim(r.platform+"."+r.flavor, "."), m.projectName, m.iterationName)
+	what := fmt.Sprintf("Could not find the export %s of %s, %s", strings.Trim(r.platform+"."+r.flavor, "."), m.ProjectName, m.IterationName)
 	do := "Choose by --platform and --flavor one of " + strings.Join(list, ", ")
 	if r.platform == "" {
 		if len(list) > 1 {
-			return nil, problem{What: "Could not tell which export is meant", Why: fmt.Sprintf("%s, %s has %d", m.projectName, m.iterationName, len(list)), Do: do}
+			return nil, problem{What: "Could not tell which export is meant", Why: fmt.Sprintf("%s, %s has %d", m.ProjectName, m.IterationName, len(list)), Do: do}
 		}
 		return exports[list[0]], nil
 	}
-	key, err := archive.NewKey(m.project, m.iteration, r.platform, r.flavor)
+	key, err := archive.NewKey(m.Project, m.Iteration, r.platform, r.flavor)
 	if err != nil {
 		return nil, problem{What: what, Why: err.Error(), Do: do}
 	}
@@ -127,8 +127,8 @@ func (r restoration) export(m *model) ([]archive.Backup, error) {
 	return exports[key.String()], nil
 }
 
-// firstGood restores the first copy that is what its proof says. What is wrong
-// with those before is said.
+// firstGood restores the first copy that is what its proof says. It warns of what is
+// wrong with those before.
 func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []archive.Backup, r restoration) (archive.Proof, []string, error) {
 	var errs []error
 	for _, b := range copies {
@@ -142,7 +142,7 @@ func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []ar
 			}
 			return proof, files, nil
 		}
-		found, isBad := judge(err)
+		found, isBad := faultOf(err)
 		if !isBad {
 			return archive.Proof{}, nil, err
 		}
@@ -155,7 +155,8 @@ func (p *program) firstGood(ctx context.Context, a *archive.Archive, copies []ar
 	return archive.Proof{}, nil, errors.Join(errs...)
 }
 
-// resting deals with a package in the Archive tier.
+// resting has a package brought back from the Archive tier if the person asked for
+// that, and then calls again.
 func (p *program) resting(ctx context.Context, a *archive.Archive, b archive.Backup, r restoration, again func() error) error {
 	what := "Could not restore " + b.Key.String() + " yet"
 	if !r.rehydrate {
@@ -186,7 +187,10 @@ func (p *program) putOnDisk(ctx context.Context, a *archive.Archive, b archive.B
 		return proof, nil, err
 	}
 	if r.unzip {
-		files, err := unpack(ctx, file, proof, r.to)
+		files, err := archive.Unpack(ctx, file, proof, r.to)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			err = problem{What: "Could not unpack the package to " + r.to, Why: cause(err), Do: "Restore it without --unzip and look into it with care"}
+		}
 		return proof, files, err
 	}
 	// A temporary file is its owner's alone, and without Sync a crash could leave
@@ -229,13 +233,13 @@ func (p *program) sayRestored(r restoreResult) {
 var unsafeInNames = regexp.MustCompile(`[^\pL\pN._-]+`)
 
 // fileName is a package's name on disk, made of names that people know.
-func fileName(m *model, b archive.Backup, folder bool) string {
+func fileName(m *archive.Model, b archive.Backup, folder bool) string {
 	extension := filepath.Ext(cmp.Or(b.Blob, b.Proof))
 	if folder {
 		extension = ""
 	}
 	safe := func(s string) string { return strings.Trim(unsafeInNames.ReplaceAllString(s, "-"), "-.") }
-	return cmp.Or(safe(m.projectName), m.project) + "_" + cmp.Or(safe(m.iterationName), m.iteration) + "_" + b.Key.String() + extension
+	return cmp.Or(safe(m.ProjectName), m.Project) + "_" + cmp.Or(safe(m.IterationName), m.Iteration) + "_" + b.Key.String() + extension
 }
 
 // cause is an error of the file system without the temporary file's name.

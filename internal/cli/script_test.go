@@ -24,13 +24,14 @@ var update = flag.Bool("update", false, "write what the sessions show into the s
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir:         "testdata",
+		WorkdirRoot: t.TempDir(), // removed even where -run leaves scripts out
 		Setup: func(env *testscript.Env) error {
-			w := newWorld(env.T().(testing.TB), env.WorkDir, env.Setenv)
-			env.Values[worldKey{}] = w
+			w := newScene(env.T().(testing.TB), env.WorkDir, env.Setenv)
+			env.Values[sceneKey{}] = w
 			return nil
 		},
-		Cmds:                worldCommands,
+		Cmds:                sceneCommands,
 		RequireUniqueNames:  true,
 		ContinueOnError:     false,
 		RequireExplicitExec: true,

@@ -3,16 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 	"github.com/spf13/cobra"
 
-	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
 )
@@ -23,14 +20,14 @@ var retirement = time.Date(2028, time.September, 25, 0, 0, 0, 0, time.UTC)
 
 type statusResult struct {
 	Projects []projectStatus `json:"projects"`
-	// Models are all trained iterations that are known of, Safe those of which the
-	// archive has a proven or intact backup.
+	// Models counts the known trained iterations, Safe those of them that have a
+	// proven or intact backup.
 	Models         int          `json:"models"`
 	Safe           int          `json:"safe"`
 	Queue          *queueStatus `json:"queue"`       // null where it can't be reached
 	DeadLetters    *int         `json:"deadLetters"` // null where the state can't be read
 	RetirementDays int          `json:"retirementDays"`
-	Notes          []string     `json:"notes"` // what isn't told, and why
+	Notes          []string     `json:"notes"` // what isn't shown, and why
 }
 
 type projectStatus struct {
@@ -59,10 +56,10 @@ type queueStatus struct {
 
 func (p *program) statusCommand() *cobra.Command {
 	return p.verb("status", "Show where everything stands", `
-The archive tells what is archived and proven; it alone is needed. Custom Vision
+The archive has what is archived and proven; it alone is needed. Custom Vision
 adds what is trained and exported, the state what is blocked, the queue what
 waits. What can't be reached is left out, and said.`,
-		func(ctx context.Context, _ []string) error { return could("show the status", p.status(ctx)) })
+		func(ctx context.Context, _ []string) error { return failedTo("show the status", p.status(ctx)) })
 }
 
 func (p *program) status(ctx context.Context) error {
@@ -70,7 +67,7 @@ func (p *program) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	models, err := inventory(ctx, v.archive)
+	models, err := v.archive.Inventory(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,7 +83,7 @@ func (p *program) status(ctx context.Context) error {
 		if err := table.addService(ctx, set); err != nil {
 			note("what is trained and exported is not shown", err)
 		}
-		if result.Queue, err = queueDepth(ctx, set); err != nil {
+		if result.Queue, err = queueLength(ctx, set); err != nil {
 			note("the queue is not shown", err)
 		}
 	}
@@ -114,37 +111,22 @@ func (p *program) status(ctx context.Context) error {
 	return p.out.result(result, func() { p.sayStatus(result) })
 }
 
-// patience bounds the retries of what status can do without.
-var patience = policy.RetryOptions{MaxRetries: 1, RetryDelay: 200 * time.Millisecond, TryTimeout: 20 * time.Second}
-
-// queueDepth counts the messages of the queue and of its poison queue, which the
-// host makes only when it needs it. (Get Queue Metadata)
-func queueDepth(ctx context.Context, s settings.Settings) (*queueStatus, error) {
-	client, err := s.Models.Queue(nil)
+// queueLength counts the messages of the queue and of its poison queue, which
+// isn't there before the first poison message.
+func queueLength(ctx context.Context, s settings.Settings) (*queueStatus, error) {
+	queues, err := s.Models.Queue(nil)
 	if err != nil {
 		return nil, err
 	}
-	messages, err := depth(ctx, client.NewQueueClient(s.Queue))
+	messages, err := storage.QueueLength(ctx, queues, s.Queue)
 	if err != nil {
-		return nil, storage.Explain(fmt.Sprintf("look at the queue %q", s.Queue), err)
+		return nil, err
 	}
-	poison, err := depth(ctx, client.NewQueueClient(s.Queue+poisonSuffix))
-	if err != nil && !queueerror.HasCode(err, queueerror.QueueNotFound) {
-		return nil, storage.Explain(fmt.Sprintf("look at the queue %q", s.Queue+poisonSuffix), err)
+	poison, err := storage.QueueLength(ctx, queues, s.Queue+storage.PoisonSuffix)
+	if err != nil && storage.Status(err) != http.StatusNotFound {
+		return nil, err
 	}
 	return &queueStatus{Messages: messages, Poison: poison}, nil
-}
-
-// poisonSuffix makes the name of the queue to which the Functions host moves what
-// failed too often.
-const poisonSuffix = "-poison"
-
-func depth(ctx context.Context, queue *azqueue.QueueClient) (int, error) {
-	got, err := queue.GetProperties(ctx, nil)
-	if err != nil {
-		return 0, err
-	}
-	return int(*got.ApproximateMessagesCount), nil
 }
 
 func (p *program) sayStatus(r statusResult) {
@@ -201,11 +183,4 @@ func list(names []string) string {
 		return "-"
 	}
 	return strings.Join(names, " ")
-}
-
-// impatient are a client's options for what can be done without.
-func impatient() *customvision.ClientOptions {
-	o := &customvision.ClientOptions{}
-	o.Retry = patience
-	return o
 }

@@ -15,7 +15,7 @@ import (
 	"visionkeeper/internal/seal"
 )
 
-// finding is what verify says of one backup.
+// finding is what verify found of one backup.
 type finding string
 
 const (
@@ -44,26 +44,26 @@ type verified struct {
 	Why        string          `json:"why"`
 }
 
-// bad tells what verify must not let pass.
+// bad reports whether the exit code must say that something is wrong.
 func (v verified) bad() bool { return v.Finding != holds && v.Finding != resting }
 
 func (p *program) verifyCommand() *cobra.Command {
-	var s scope
+	var s selection
 	var share string
 	c := p.verb("verify", "Read backups again and prove that each is what it was", `
 Works from the archive alone: without Custom Vision, its key, and the state. It
 compares every byte with the proof that was written when the model was archived,
-and writes nothing. A package in the Archive tier can't be read: it is told as
+and writes nothing. A package in the Archive tier can't be read: it is listed as
 resting, with its last proof. The exit code is 3 if anything is wrong.`,
 		func(ctx context.Context, _ []string) error {
-			return could("verify the archive", p.verify(ctx, s, share))
+			return failedTo("verify the archive", p.verify(ctx, s, share))
 		})
 	s.flags(c)
 	c.Flags().StringVar(&share, "share", "1/1", "only one `part` of the backups, such as 1/7: the seven parts are all")
 	return c
 }
 
-func (p *program) verify(ctx context.Context, s scope, share string) error {
+func (p *program) verify(ctx context.Context, s selection, share string) error {
 	part, parts, err := parseShare(share)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (p *program) verify(ctx context.Context, s scope, share string) error {
 	if err != nil {
 		return err
 	}
-	models, err := inventory(ctx, v.archive)
+	models, err := v.archive.Inventory(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,12 +80,12 @@ func (p *program) verify(ctx context.Context, s scope, share string) error {
 		return err
 	}
 	type item struct {
-		*model
+		*archive.Model
 		archive.Backup
 	}
 	var items []item
 	for _, m := range models {
-		for _, b := range m.backups {
+		for _, b := range m.Backups {
 			if int(crc32.ChecksumIEEE([]byte(b.Blob+b.Proof)))%parts == part-1 {
 				items = append(items, item{m, b})
 			}
@@ -94,14 +94,14 @@ func (p *program) verify(ctx context.Context, s scope, share string) error {
 	result := verifyResult{Share: share, Total: len(items), Checked: []verified{}}
 	var failure error
 	for i, it := range items {
-		name := it.projectName + ", " + it.iterationName + ", " + it.Key.String()
+		name := it.ProjectName + ", " + it.IterationName + ", " + it.Key.String()
 		p.out.progress(i, len(items), name)
 		one, err := examine(ctx, v.archive, it.Backup)
 		if err != nil {
 			failure, result.Unread = err, len(items)-i
 			break
 		}
-		one.Project, one.Iteration, one.Export = it.projectName, it.iterationName, it.Key.String()
+		one.Project, one.Iteration, one.Export = it.ProjectName, it.IterationName, it.Key.String()
 		result.Checked = append(result.Checked, one)
 	}
 	if err := p.out.result(result, func() { p.sayVerified(result) }); err != nil {
@@ -152,7 +152,7 @@ func examine(ctx context.Context, a *archive.Archive, b archive.Backup) (verifie
 		}
 		return v, nil
 	}
-	found, isBad := judge(err)
+	found, isBad := faultOf(err)
 	if !isBad {
 		return v, err
 	}
@@ -160,26 +160,26 @@ func examine(ctx context.Context, a *archive.Archive, b archive.Backup) (verifie
 	return v, nil
 }
 
-// judged is what is wrong with a backup.
-type judged struct {
+// fault is what is wrong with a backup.
+type fault struct {
 	finding finding
 	why     string
 }
 
-// judge tells an error that says something of the backup from one that says that
-// it could not be read.
-func judge(err error) (judged, bool) {
+// faultOf reports whether err shows a fault of the backup, rather than that the
+// backup could not be read.
+func faultOf(err error) (fault, bool) {
 	switch {
 	case errors.Is(err, archive.ErrUnproven):
-		return judged{unproven, "it has no proof yet"}, true
+		return fault{unproven, "it has no proof yet"}, true
 	case errors.Is(err, seal.ErrBroken):
-		return judged{broken, "its proof is not what was once written"}, true
+		return fault{broken, "its proof is not what was once written"}, true
 	case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrTooLarge):
-		return judged{broken, "its bytes are not those that its proof tells of"}, true
+		return fault{broken, "its bytes are not those that its proof names"}, true
 	case errors.Is(err, archive.ErrNotFound):
-		return judged{lost, "its package or its proof is gone"}, true
+		return fault{lost, "its package or its proof is gone"}, true
 	}
-	return judged{}, false
+	return fault{}, false
 }
 
 func (p *program) sayVerified(r verifyResult) {

@@ -10,10 +10,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
-// Artifact opens what a relative URI of the service, such as an export's
-// DownloadURI behind a virtual network, stands for (GetArtifact). The caller
-// closes it. It may be of any size; a stream that breaks off stays broken, and
-// ends with an error.
+// Artifact opens the file at a relative URI that the service returned, such as an
+// export's DownloadURI in a virtual network (GetArtifact). The caller closes it.
+// The size has no limit. A stream that breaks ends with an error and is not
+// resumed.
 func (c *Client) Artifact(ctx context.Context, projectID, path string) (io.ReadCloser, error) {
 	r := request{operation: "GetArtifact", method: http.MethodGet,
 		path: "projects/{}/artifacts", ids: []string{projectID}, query: url.Values{"path": {path}}}

@@ -5,15 +5,17 @@ import (
 	"strings"
 )
 
-// BlobName is the name under which Custom Vision leaves an exported model in the
-// project's container: "{projectId} - {iterationId}.{platform}". It names no
+// BlobName returns the name that Custom Vision gives an exported model in the
+// project's container: "{projectId} - {iterationId}.{platform}". The name has no
 // flavor, so two flavors of one platform share a name.
 func BlobName(projectID, iterationID, platform string) string {
 	return projectID + " - " + iterationID + "." + platform
 }
 
-// ParseBlobName takes such a name apart. GUIDs are accepted as ParseID does and
-// returned in canonical form; a platform is letters and digits, as written.
+// ParseBlobName splits a name that BlobName could have returned. GUIDs are
+// accepted as by ParseID and returned in canonical form. A platform consists of
+// letters and digits and is returned as it is written. Any other name is an
+// error.
 func ParseBlobName(name string) (projectID, iterationID, platform string, err error) {
 	project, rest, _ := strings.Cut(name, " - ")
 	iteration, platform, _ := strings.Cut(rest, ".")

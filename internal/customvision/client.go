@@ -1,10 +1,10 @@
 // Package customvision is a client of the Custom Vision Training API v3.3 and
-// knows the format of the notifications that Custom Vision puts on a storage
-// queue. Reads and updates are repeated when an answer is lost; whatever trains,
-// exports, publishes, creates or deletes is sent once. It never follows a
-// redirect, never decides anything and never touches storage: a URI it returns
-// or finds in a notification is text. Start reading at Client and
-// ParseNotification.
+// reads the notifications that Custom Vision puts on a storage queue.
+//
+// Reads and updates are repeated when an answer is lost. Calls that train,
+// export, publish, create or delete are sent once, and again only after a 429.
+// The package never follows a redirect and never opens a URI that it returns or
+// finds in a notification. Start reading at Client and ParseNotification.
 //
 // The API: https://learn.microsoft.com/rest/api/customvision/?view=rest-customvision-v3.3
 // The notifications: https://learn.microsoft.com/azure/ai-services/custom-vision-service/storage-integration
@@ -23,6 +23,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"visionkeeper/internal/remedy"
 )
 
 const (
@@ -31,8 +33,8 @@ const (
 	scope     = "https://cognitiveservices.azure.com/.default"
 )
 
-// Client speaks to one Custom Vision training resource. It is safe for
-// concurrent use; its rate limit is shared by all its callers.
+// Client calls the Training API of one Custom Vision resource. It is safe for
+// concurrent use. All its callers share one rate limit.
 type Client struct {
 	base     string
 	pipeline runtime.Pipeline
@@ -42,20 +44,21 @@ type Client struct {
 
 // ClientOptions are the options of a Client. The zero value is ready to use.
 type ClientOptions struct {
-	// Of azcore's options, Retry is for reads and updates; for all else only its
-	// delays count, and TryTimeout: by default a minute. A Transport that isn't an
-	// *http.Client must not follow redirects by itself.
+	// Retry applies to reads and updates. For other calls only its delays and its
+	// TryTimeout count; TryTimeout is a minute by default. A Transport that isn't
+	// an *http.Client must not follow redirects.
 	azcore.ClientOptions
 
-	// RatePerSecond limits the calls of this client, repeats included: evenly
-	// spaced, at most so many a second. 0 means 4, which leaves room below the
-	// service's 10 a second and resource; a negative value means no limit.
+	// RatePerSecond is the highest number of calls a second, repeats included.
+	// Calls are evenly spaced. 0 means 4, well below the service's limit of 10 a
+	// second for each resource. A negative value means no limit.
 	RatePerSecond float64
 }
 
-// NewClient returns a client that proves itself with tokens of a credential. The
+// NewClient returns a client that authenticates with tokens of a credential. The
 // endpoint must be the resource's own subdomain
-// (https://NAME.cognitiveservices.azure.com): regional ones refuse tokens.
+// (https://NAME.cognitiveservices.azure.com), because regional endpoints refuse
+// tokens. An endpoint that isn't https is an error, unless it is on loopback.
 func NewClient(endpoint string, cred azcore.TokenCredential, o *ClientOptions) (*Client, error) {
 	if cred == nil {
 		return nil, errors.New("a Custom Vision client needs a credential")
@@ -65,12 +68,13 @@ func NewClient(endpoint string, cred azcore.TokenCredential, o *ClientOptions) (
 	})
 }
 
-// NewClientWithKey returns a client that proves itself with a training key, one
-// of the resource's two.
+// NewClientWithKey returns a client that authenticates with one of the resource's
+// two training keys. An endpoint that isn't https is an error, unless it is on
+// loopback.
 func NewClientWithKey(endpoint, key string, o *ClientOptions) (*Client, error) {
 	key = strings.TrimSpace(key)
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the training key is empty or not one word: copy it again from the training resource's page \"Keys and Endpoint\"")
+		return nil, remedy.New("copy it again from the training resource's page \"Keys and Endpoint\"", "the training key is empty or not one word")
 	}
 	return newClient(endpoint, o, func(insecure bool) policy.Policy {
 		return runtime.NewKeyCredentialPolicy(azcore.NewKeyCredential(key), keyHeader, &runtime.KeyCredentialPolicyOptions{InsecureAllowCredentialWithHTTP: insecure})
@@ -98,8 +102,8 @@ func newClient(endpoint string, o *ClientOptions, authenticate func(insecure boo
 	return &Client{base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry), streamed: streamed}, nil
 }
 
-// parseEndpoint cuts the trailing slash, with which Azure hands endpoints out.
-// It tells whether plain HTTP is meant, which is good on loopback only.
+// parseEndpoint removes the trailing slash that the portal shows. insecure
+// reports whether the endpoint is plain HTTP, which is allowed on loopback only.
 func parseEndpoint(endpoint string) (base string, insecure bool, err error) {
 	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(endpoint), "/"))
 	if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
@@ -121,15 +125,15 @@ func loopback(host string) bool {
 
 // request is one call of the API.
 type request struct {
-	operation string // the REST operation's name
+	operation string // name of the REST operation
 	method    string
-	path      string   // below the base; each {} stands for the next of ids
+	path      string   // below the base; each {} is replaced by the next of ids
 	ids       []string // GUIDs
 	query     url.Values
 	body      any // sent as JSON; nil sends none
 }
 
-// do sends r and decodes the answer into out, unless that is nil.
+// do sends r and decodes the answer into out. A nil out drops the answer.
 func (c *Client) do(ctx context.Context, r request, out any) error {
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
@@ -174,7 +178,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*policy.Request, er
 	if err != nil {
 		return nil, &Error{Operation: r.operation, Message: err.Error()}
 	}
-	// A space as %20, for servers that leave a plus as it is.
+	// Some servers don't decode a plus as a space.
 	req.Raw().URL.RawQuery = strings.ReplaceAll(r.query.Encode(), "+", "%20")
 	req.Raw().Header.Set("Accept", "application/json")
 	if r.body != nil {
@@ -185,7 +189,7 @@ func (c *Client) newRequest(ctx context.Context, r request) (*policy.Request, er
 	return req, nil
 }
 
-// send gives the answer of a request that succeeded, else an *Error.
+// send returns the answer to r if it is a success, and an *Error otherwise.
 func (c *Client) send(req *policy.Request, r request) (*http.Response, error) {
 	resp, err := c.pipeline.Do(req)
 	if err != nil {

@@ -5,8 +5,9 @@ import (
 	"net/http"
 )
 
-// Domain is what a project's models are built on. Models of a domain that isn't
-// exportable (all but the compact ones) can never leave the service.
+// Domain is the kind of model that a project trains. Models of a domain that
+// isn't exportable can never leave the service. Only the compact domains are
+// exportable.
 type Domain struct {
 	ID         string `json:"id"`
 	Name       string `json:"name"`
@@ -15,12 +16,12 @@ type Domain struct {
 	Enabled    bool   `json:"enabled"`
 }
 
-// Domains lists the domains that projects can be built on (GetDomains).
+// Domains lists the domains that a project can use (GetDomains).
 func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
 	return call[[]Domain](ctx, c, request{operation: "GetDomains", method: http.MethodGet, path: "domains"})
 }
 
-// Domain gets one domain (GetDomain).
+// Domain gets one domain by its id (GetDomain).
 func (c *Client) Domain(ctx context.Context, id string) (Domain, error) {
 	return call[Domain](ctx, c, request{operation: "GetDomain", method: http.MethodGet, path: "domains/{}", ids: []string{id}})
 }

@@ -15,23 +15,23 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
-// Error is a call of the API that failed. Every error of Client's methods is one
-// (errors.As). It holds no key, no token and no query of a URL. It unwraps to
-// context.Canceled or context.DeadlineExceeded where the context ended, else to
-// nothing.
+// Error is the failure of an API call. Every error of Client's methods is one
+// (errors.As). It holds no key, no token and no query of a URL. If the call's
+// context ended, it unwraps to context.Canceled or context.DeadlineExceeded.
 type Error struct {
-	Operation  string        // the REST operation, such as TrainProject
-	Status     int           // HTTP status; 0 where no answer came
+	Operation  string        // name of the REST operation, such as TrainProject
+	Status     int           // HTTP status; 0 without an answer
 	Code       string        // the service's code, such as BadRequestTrainingNotNeeded; the list is open
 	Message    string        // what the service said, or why no answer came
 	RequestID  string        // apim-request-id, for Azure support
-	RetryAfter time.Duration // what the service asked to wait; 0 where it didn't
+	RetryAfter time.Duration // how long the service asks to wait; 0 if it doesn't
 
 	lost  bool
 	cause error
 }
 
-// Error is one line: what failed, how the service answered, what to look at.
+// Error returns one line: which call failed, what the service answered, and what
+// to do where the cause is clear.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Operation + ": ")
@@ -43,23 +43,18 @@ func (e *Error) Error() string {
 		b.WriteString(": ")
 	}
 	b.WriteString(e.Message)
-	if hint := hints[e.Status]; hint != "" {
-		b.WriteString(" (" + hint + ")")
-	}
 	if e.RequestID != "" {
 		b.WriteString(" [request " + e.RequestID + "]")
+	}
+	if do := e.refusal(); do != "" {
+		b.WriteString(": " + do)
 	}
 	return b.String()
 }
 
-var hints = map[int]string{
-	http.StatusUnauthorized: "check the training key, or, with an identity, that the endpoint is the resource's own subdomain",
-	http.StatusForbidden:    "check the identity's Custom Vision role and the resource's network rules",
-}
-
 func (e *Error) Unwrap() error { return e.cause }
 
-// IsCode tells whether the service refused a call with one of these codes.
+// IsCode reports whether the service refused a call with one of these codes.
 func IsCode(err error, codes ...string) bool {
 	var e *Error
 	return errors.As(err, &e) && slices.Contains(codes, e.Code)
@@ -72,14 +67,15 @@ func NotFound(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusNotFound && strings.HasPrefix(e.Code, "NotFound")
 }
 
-// Lost tells whether a call may have done its work all the same: no answer came,
-// it couldn't be read, or it was a time-out or a 5xx. Look before calling again.
+// Lost reports whether a failed call may have been carried out: no answer came,
+// the answer couldn't be read, or it was a timeout or a 5xx. Look at the service
+// before calling again.
 func Lost(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.lost
 }
 
-// unanswered explains a call without an answer.
+// unanswered returns the error of a call without an answer.
 func unanswered(operation string, err error) *Error {
 	var unsent noTurn
 	e := &Error{Operation: operation, lost: !errors.As(err, &unsent)}
@@ -96,7 +92,8 @@ func unanswered(operation string, err error) *Error {
 	return e
 }
 
-// unreadable explains an answer of success whose body isn't what it should be.
+// unreadable returns the error of a successful answer whose body can't be
+// decoded.
 func unreadable(operation string, resp *http.Response, err error) *Error {
 	return &Error{
 		Operation: operation, Status: resp.StatusCode, RequestID: requestID(resp), lost: true,
@@ -104,7 +101,7 @@ func unreadable(operation string, resp *http.Response, err error) *Error {
 	}
 }
 
-// refused explains an answer that isn't success.
+// refused returns the error of an answer that isn't a success.
 func refused(operation string, resp *http.Response) *Error {
 	e := &Error{
 		Operation: operation, Status: resp.StatusCode, RequestID: requestID(resp), RetryAfter: retryAfter(resp),
@@ -132,9 +129,9 @@ func requestID(resp *http.Response) string {
 	return oneLine(resp.Header.Get("Request-Id"))
 }
 
-// readErrorBody reads the service's own shape {"code","message"}, the gateway's
-// {"error":{"code","message"}} and {"statusCode","message"}, and the title of a
-// page in HTML.
+// readErrorBody reads the service's form {"code","message"}, the gateway's forms
+// {"error":{"code","message"}} and {"statusCode","message"}, and the title of an
+// HTML page.
 func readErrorBody(body []byte) (code, message string) {
 	type shape struct {
 		Code, StatusCode any
@@ -144,7 +141,7 @@ func readErrorBody(body []byte) (code, message string) {
 		shape
 		Error *shape
 	}
-	var elsewise *json.UnmarshalTypeError // of one field; the others are read
+	var elsewise *json.UnmarshalTypeError // in one field; the others have been decoded
 	if err := json.Unmarshal(body, &outer); err == nil || errors.As(err, &elsewise) {
 		s := outer.shape
 		if inner := outer.Error; inner != nil && (inner.Code != nil || inner.Message != "") {
@@ -173,10 +170,10 @@ var (
 	urlQuery  = regexp.MustCompile(`(?i)(https?://[^\s"'<>?]*)\?[^\s"'<>]*`)
 )
 
-const longest = 500 // of a text in an error, in bytes
+const longest = 500 // bytes of foreign text in an error
 
-// oneLine makes a text of others fit for an error: one line, bounded, and
-// without the queries of URLs, where signatures stand.
+// oneLine makes foreign text fit for an error: one line of at most longest bytes.
+// The queries of URLs, which hold signatures, are removed.
 func oneLine(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), 4*longest)], "")
 	s = strings.Join(strings.Fields(urlQuery.ReplaceAllString(s, "$1?…")), " ")
@@ -186,7 +183,8 @@ func oneLine(s string) string {
 	return s
 }
 
-// withoutCredential hides the request's key or token where an answer repeats it.
+// withoutCredential removes the request's key or token from an answer that
+// repeats it.
 func withoutCredential(req *http.Request, s string) string {
 	if req == nil {
 		return s

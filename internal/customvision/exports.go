@@ -7,34 +7,38 @@ import (
 	"strings"
 )
 
-// An export's status. The list is open.
+// The statuses of an export. The service may send others.
 const (
 	ExportExporting = "Exporting"
 	ExportDone      = "Done"
 	ExportFailed    = "Failed"
 )
 
-// Export is one package of an iteration's model, known by its platform and
-// flavor: there is no id, and neither a time nor a reason of failure.
+// Export is one exported package of an iteration's model. Platform and flavor
+// identify it: the service gives it no id, no time, and no reason of a failure.
 type Export struct {
 	Platform string `json:"platform"`
-	Flavor   string `json:"flavor"` // "" when null: the platform's default
+	Flavor   string `json:"flavor"` // "" (null in JSON) means the platform's default
 	Status   string `json:"status"`
-	// DownloadURI leads to the package: a signed URL, hence a secret, valid for
-	// 24 hours from the call of Exports, or a relative path for Artifact. It is
-	// empty until Done.
+	// DownloadURI is the address of the package, empty until Done. It is a signed
+	// URL, a secret, valid for 24 hours from the call of Exports; or a relative
+	// path for Artifact.
 	DownloadURI string `json:"downloadUri"`
-	// NewerVersionAvailable says that the package could be made anew.
+	// NewerVersionAvailable reports whether the service could now export a newer
+	// version of the package.
 	NewerVersionAvailable bool `json:"newerVersionAvailable"`
 }
 
-// SamePlatform compares platforms as the service does: without letter case.
+// SamePlatform reports whether two platforms are the same to the service, which
+// ignores letter case.
 func SamePlatform(a, b string) bool { return strings.EqualFold(a, b) }
 
-// Export asks for a package of a trained iteration; an empty flavor means the
-// platform's default (ExportIteration). It is sent once: on an error for which
-// Lost is true, look at Exports. The same package can't be asked for twice: that
-// gives BadRequestExportAlreadyInProgress, also long after it is done.
+// Export asks for a package of a trained iteration (ExportIteration). An empty
+// flavor means the platform's default. The call is sent once: after an error for
+// which Lost is true, look at Exports.
+//
+// The same package can't be asked for twice. The second call fails with
+// BadRequestExportAlreadyInProgress, even long after the export is done.
 func (c *Client) Export(ctx context.Context, projectID, iterationID, platform, flavor string) (Export, error) {
 	query := url.Values{"platform": {platform}}
 	setIf(query, "flavor", flavor)

@@ -20,9 +20,8 @@ func (answered) Do(req *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: req}, nil
 }
 
-// TestTheRateLimitIsSharedFairly has five projects ask one after another without
-// end, as a sweep's runs do, and one message come late: it waits for one call of
-// each, not for all that they still want to ask.
+// Five projects call without pause, as a sweep does. A message that comes later
+// waits for one call of each project, not for all their calls.
 func TestTheRateLimitIsSharedFairly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

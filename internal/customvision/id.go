@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// ParseID reads a GUID in any letter case, with or without its hyphens or
-// surrounding braces, and gives its canonical form: lower case with hyphens, as
-// the service writes ids. The error doesn't repeat the text.
+// ParseID returns the canonical form of a GUID: lower case with hyphens, as the
+// service writes ids. It accepts any letter case, and hyphens and surrounding
+// braces may be there or not. The error doesn't quote s.
 func ParseID(s string) (string, error) {
 	if len(s) == 38 && s[0] == '{' && s[37] == '}' || len(s) == 34 && s[0] == '{' && s[33] == '}' {
 		s = s[1 : len(s)-1]

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// An iteration's status. The list is open.
+// The statuses of an iteration. The service may send others.
 const (
 	StatusNew       = "New"
 	StatusTraining  = "Training"
@@ -17,8 +17,8 @@ const (
 )
 
 // Iteration is one training of a project. The newest is the Completed one with
-// the latest TrainedAt: lists come in no order, and Created is the time of the
-// training before.
+// the latest TrainedAt. Created doesn't help: it is the time of the previous
+// training. Lists have no order.
 type Iteration struct {
 	ID                        string     `json:"id"`
 	ProjectID                 string     `json:"projectId"`
@@ -28,29 +28,30 @@ type Iteration struct {
 	LastModified              time.Time  `json:"lastModified"`
 	TrainedAt                 *time.Time `json:"trainedAt,omitempty"` // nil until trained
 	Exportable                bool       `json:"exportable"`
-	ExportableTo              []string   `json:"exportableTo"`       // often nil though exportable
-	DomainID                  string     `json:"domainId"`           // "" when null: not yet trained
-	ClassificationType        string     `json:"classificationType"` // "" when null: not yet trained, or object detection
+	ExportableTo              []string   `json:"exportableTo"`       // often nil although the iteration is exportable
+	DomainID                  string     `json:"domainId"`           // "" (null in JSON) before training
+	ClassificationType        string     `json:"classificationType"` // "" (null in JSON) before training and for object detection
 	TrainingType              string     `json:"trainingType"`       // Regular or Advanced
 	ReservedBudgetInHours     int        `json:"reservedBudgetInHours"`
 	TrainingTimeInMinutes     int        `json:"trainingTimeInMinutes"`
-	PublishName               string     `json:"publishName"`               // "" when null: not published
-	OriginalPublishResourceID string     `json:"originalPublishResourceId"` // "" when null
+	PublishName               string     `json:"publishName"`               // "" (null in JSON) if not published
+	OriginalPublishResourceID string     `json:"originalPublishResourceId"` // "" (null in JSON) if not published
 }
 
-// TrainOptions say how to train. The zero value is a Regular training of all tags.
+// TrainOptions are the options of a training. The zero value is a Regular
+// training of all tags.
 type TrainOptions struct {
 	Type                  string // Regular or Advanced
 	ReservedBudgetInHours int    // for Advanced
-	Force                 bool   // train also when nothing changed since the last training
-	NotificationEmail     string // told by the service when the training ends
+	Force                 bool   // train although nothing changed since the last training
+	NotificationEmail     string // gets a mail of the service when the training ends
 	SelectedTags          []string
 }
 
-// Train starts a training (TrainProject). It is sent once: on an error for which
-// Lost is true, look at Iterations. BadRequestTrainingNotNeeded says that nothing
-// changed since the last training, BadRequestTrainingAlreadyInProgress that one
-// runs.
+// Train starts a training (TrainProject). It is sent once: after an error for
+// which Lost is true, look at Iterations. The service refuses with
+// BadRequestTrainingNotNeeded if nothing changed since the last training, and
+// with BadRequestTrainingAlreadyInProgress while one runs.
 func (c *Client) Train(ctx context.Context, projectID string, o TrainOptions) (Iteration, error) {
 	query := url.Values{}
 	setIf(query, "trainingType", o.Type)
@@ -68,7 +69,8 @@ func (c *Client) Train(ctx context.Context, projectID string, o TrainOptions) (I
 	return call[Iteration](ctx, c, r)
 }
 
-// Iterations lists a project's iterations, at most 20, in no order (GetIterations).
+// Iterations lists a project's iterations in no order (GetIterations). A project
+// has at most 20.
 func (c *Client) Iterations(ctx context.Context, projectID string) ([]Iteration, error) {
 	return call[[]Iteration](ctx, c, request{operation: "GetIterations", method: http.MethodGet,
 		path: "projects/{}/iterations", ids: []string{projectID}})
@@ -80,15 +82,8 @@ func (c *Client) Iteration(ctx context.Context, projectID, iterationID string) (
 		path: "projects/{}/iterations/{}", ids: []string{projectID, iterationID}})
 }
 
-// RenameIteration changes an iteration's name, all that can be changed of it
-// (UpdateIteration).
-func (c *Client) RenameIteration(ctx context.Context, projectID, iterationID, name string) (Iteration, error) {
-	return call[Iteration](ctx, c, request{operation: "UpdateIteration", method: http.MethodPatch,
-		path: "projects/{}/iterations/{}", ids: []string{projectID, iterationID}, body: map[string]string{"name": name}})
-}
-
-// DeleteIteration deletes an iteration with its exports, for good
-// (DeleteIteration). It is sent once. A published one is refused with
+// DeleteIteration deletes an iteration and its exports, for good
+// (DeleteIteration). It is sent once. A published iteration is refused with
 // BadRequestIterationIsPublished.
 func (c *Client) DeleteIteration(ctx context.Context, projectID, iterationID string) error {
 	return c.do(ctx, request{operation: "DeleteIteration", method: http.MethodDelete,

@@ -76,15 +76,6 @@ func TestNothingToTrainIsACode(t *testing.T) {
 	s.only(t)
 }
 
-func TestARenameSendsTheNameAlone(t *testing.T) {
-	t.Parallel()
-	client, s := setup(t, answerWith(http.StatusOK, `{"name":"Best \"Iteration\""}`))
-	iteration, err := client.RenameIteration(t.Context(), projectID, iterationID, `Best "Iteration"`)
-	require.NoError(t, err)
-	assert.Equal(t, `Best "Iteration"`, iteration.Name)
-	assert.Equal(t, `{"name":"Best \"Iteration\""}`, s.only(t).body)
-}
-
 func TestADeleteNeedsNoBody(t *testing.T) {
 	t.Parallel()
 	client, s := setup(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })

@@ -8,7 +8,7 @@ import (
 	"fmt"
 )
 
-// Kind is what a notification tells of: its "type".
+// Kind is the type of a notification.
 type Kind string
 
 const (
@@ -17,7 +17,8 @@ const (
 	KindExport         Kind = "Export"
 )
 
-// What a notification says of a training or an export. The lists are open.
+// The statuses of a training or an export in a notification. The service may
+// send others.
 const (
 	NotifiedTrainingCompleted = "TrainingCompleted"
 	NotifiedTrainingFailed    = "TrainingFailed"
@@ -27,16 +28,16 @@ const (
 
 const notificationVersion = "1.0"
 
-// ErrMalformed is a message that no sender of the documented format writes:
+// ErrMalformed is the error for a message that breaks the documented format:
 // broken JSON, a missing field, an id that isn't a GUID.
 var ErrMalformed = errors.New("malformed notification")
 
-// ErrUnknown is a well-formed message of a type or version that is not
-// documented.
+// ErrUnknown is the error for a well-formed message of a type or version that
+// is not documented.
 var ErrUnknown = errors.New("unknown notification")
 
 // Notification is a message that Custom Vision puts on a project's storage queue.
-// It is a hint: whoever may write to the queue can forge one.
+// Treat it as a hint: anyone who may write to the queue can forge one.
 type Notification struct {
 	Kind           Kind
 	ProjectID      string // canonical GUID
@@ -44,13 +45,13 @@ type Notification struct {
 	TrainingStatus string // of a KindTraining: NotifiedTrainingCompleted, …
 	ExportStatus   string // of a KindExport: NotifiedExportCompleted, …
 
-	// ModelURI is the message's own text, never checked: the URL of the blob in
-	// the project's container, or, where it has none, a signed URL and hence a
-	// secret. A failed export may have none.
+	// ModelURI is the message's text, unchecked. It is the URL of the blob in the
+	// project's container. If the project has no container it is a signed URL,
+	// which is a secret. A failed export may have none.
 	ModelURI string
 }
 
-// envelope is the documented form; "Content" alone begins with a capital.
+// envelope is the documented form. "Content" alone begins with a capital letter.
 type envelope struct {
 	Version string  `json:"version"`
 	Type    Kind    `json:"type"`
@@ -65,17 +66,18 @@ type content struct {
 	ModelURI       string `json:"modelUri,omitempty"`
 }
 
-// ParseNotification reads a queue message, raw or as Base64 text: which of the
-// two the service writes is not documented. Errors are ErrMalformed or
-// ErrUnknown (errors.Is); their text repeats nothing of the message but an
-// unknown type or version, quoted and cut.
+// ParseNotification reads a queue message. The message may be raw JSON or Base64
+// text: which of the two the service writes is not documented.
+//
+// Errors are ErrMalformed or ErrUnknown (errors.Is). Their text quotes nothing of
+// the message but an unknown type or version, shortened.
 func ParseNotification(raw []byte) (Notification, error) {
 	text, err := messageText(raw)
 	if err != nil {
 		return Notification{}, err
 	}
-	// The content is read only once type and version are known: another
-	// version's may have another shape.
+	// Content is decoded after type and version are checked: in another version
+	// it may have another shape.
 	var e struct {
 		Version *string         `json:"version"`
 		Type    *string         `json:"type"`
@@ -109,7 +111,8 @@ func ParseNotification(raw []byte) (Notification, error) {
 	return c.notification(kind)
 }
 
-// notification checks what a kind needs and drops what it doesn't have.
+// notification checks that the fields of this kind are there. Fields that don't
+// belong to the kind are dropped.
 func (c *content) notification(kind Kind) (n Notification, err error) {
 	n.Kind = kind
 	if n.ProjectID, err = ParseID(c.ProjectID); err != nil {
@@ -141,14 +144,14 @@ func (n Notification) MarshalJSON() ([]byte, error) {
 	return json.Marshal(envelope{notificationVersion, n.Kind, content{n.ProjectID, n.IterationID, n.TrainingStatus, n.ExportStatus, n.ModelURI}})
 }
 
-// messageText gives the JSON of a message: as it is where it begins with a
-// brace, else decoded from Base64.
+// messageText returns the JSON of a message. A message that doesn't begin with a
+// brace is decoded from Base64.
 func messageText(raw []byte) ([]byte, error) {
 	text := trimmed(raw)
 	if bytes.HasPrefix(text, []byte("{")) {
 		return text, nil
 	}
-	// Without the padding, the same decoder reads it with and without.
+	// Padding is optional: with it cut off, one decoder reads both forms.
 	unpadded := bytes.TrimRight(text, "=")
 	decoded, err := base64.RawStdEncoding.AppendDecode(nil, unpadded)
 	if err != nil || len(decoded) == 0 || len(text)-len(unpadded) > 2 {

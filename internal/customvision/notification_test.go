@@ -56,7 +56,7 @@ func TestEverySampleIsTested(t *testing.T) {
 	assert.Len(t, files, len(samples))
 }
 
-// encodings are the ways in which a message may stand in the queue.
+// encodings are the forms that a message on the queue may have.
 var encodings = map[string]func(string) string{
 	"raw":              func(s string) string { return s },
 	"Base64":           func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
@@ -92,7 +92,7 @@ func TestNotificationsAreWrittenAsDocumented(t *testing.T) {
 			t.Parallel()
 			written, err := json.Marshal(notification)
 			require.NoError(t, err)
-			// As untyped JSON, which tells "Content" from "content".
+			// As untyped JSON, in which "Content" and "content" differ.
 			assert.Equal(t, asJSON(t, string(sample(t, name))), asJSON(t, string(written)))
 		})
 	}
@@ -198,8 +198,9 @@ func TestErrorsQuoteLittleOfAMessage(t *testing.T) {
 	assert.NotContains(t, err.Error(), "SIGNATURE")
 }
 
-// FuzzParseNotification checks that what is accepted is canonical and survives
-// being written and read again, and that every error is of one of the two kinds.
+// FuzzParseNotification checks that a message that is accepted is canonical and is
+// the same after it is written and read again, and that every error is of one of
+// the two kinds.
 func FuzzParseNotification(f *testing.F) {
 	for name := range samples {
 		f.Add(sample(f, name))

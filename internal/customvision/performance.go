@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Performance is how well an iteration does on its own training images, at one
+// Performance is how well an iteration predicts its own training images at one
 // threshold. All numbers are between 0 and 1.
 type Performance struct {
 	PerTag                []TagPerformance `json:"perTagPerformance"`
@@ -15,10 +15,10 @@ type Performance struct {
 	PrecisionStdDeviation float64          `json:"precisionStdDeviation"`
 	Recall                float64          `json:"recall"`
 	RecallStdDeviation    float64          `json:"recallStdDeviation"`
-	AveragePrecision      *float64         `json:"averagePrecision"` // mean over the tags; nil where the service gives none
+	AveragePrecision      *float64         `json:"averagePrecision"` // mean over the tags; nil if the service has none
 }
 
-// TagPerformance is how well an iteration does for one tag.
+// TagPerformance is how well an iteration predicts one tag.
 type TagPerformance struct {
 	ID                    string   `json:"id"`
 	Name                  string   `json:"name"`
@@ -29,9 +29,9 @@ type TagPerformance struct {
 	AveragePrecision      *float64 `json:"averagePrecision"`
 }
 
-// Performance gets an iteration's performance at a probability threshold and, for
-// object detection, at an overlap threshold; an overlap of 0 is left to the
-// service (GetIterationPerformance).
+// Performance gets an iteration's performance at a probability threshold
+// (GetIterationPerformance). Object detection also has an overlap threshold. With
+// overlap 0, the service chooses it.
 func (c *Client) Performance(ctx context.Context, projectID, iterationID string, threshold, overlap float64) (Performance, error) {
 	query := url.Values{"threshold": {strconv.FormatFloat(threshold, 'f', -1, 64)}}
 	if overlap != 0 {

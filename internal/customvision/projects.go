@@ -9,7 +9,7 @@ import (
 )
 
 // Project is a Custom Vision project. Fields of the service that are not named
-// here are kept, and sent back by UpdateProject.
+// here are kept, and UpdateProject sends them back.
 type Project struct {
 	ID            string          `json:"id,omitempty"`
 	Name          string          `json:"name"`
@@ -30,41 +30,43 @@ type ProjectSettings struct {
 	DomainID              string   `json:"domainId,omitempty"`
 	ClassificationType    *string  `json:"classificationType,omitempty"` // Multiclass or Multilabel; nil for object detection
 	TargetExportPlatforms []string `json:"targetExportPlatforms,omitzero"`
-	// The storage integration: plain URLs of a container and a queue, empty when
-	// unset. An empty one is left out of an update, so it can't be used to clear.
+	// The storage integration: plain URLs of a container and a queue, empty if
+	// not set. An update leaves an empty URL out, so it can't clear one.
 	ExportModelContainerURI string `json:"exportModelContainerUri,omitempty"`
 	NotificationQueueURI    string `json:"notificationQueueUri,omitempty"`
 
 	unknown unknownFields
 }
 
-// UnmarshalJSON keeps what it doesn't know.
+// UnmarshalJSON decodes the project and keeps the fields that Project doesn't
+// name.
 func (p *Project) UnmarshalJSON(data []byte) (err error) {
 	type plain Project
 	p.unknown, err = unmarshalKeeping(data, (*plain)(p))
 	return err
 }
 
-// MarshalJSON gives the whole project, with what was kept.
+// MarshalJSON encodes the project with the fields that were kept.
 func (p Project) MarshalJSON() ([]byte, error) {
 	type plain Project
 	return p.unknown.marshalWith(plain(p))
 }
 
-// UnmarshalJSON keeps what it doesn't know.
+// UnmarshalJSON decodes the settings and keeps those that ProjectSettings doesn't
+// name.
 func (s *ProjectSettings) UnmarshalJSON(data []byte) (err error) {
 	type plain ProjectSettings
 	s.unknown, err = unmarshalKeeping(data, (*plain)(s))
 	return err
 }
 
-// MarshalJSON gives all settings, with what was kept.
+// MarshalJSON encodes the settings with those that were kept.
 func (s ProjectSettings) MarshalJSON() ([]byte, error) {
 	type plain ProjectSettings
 	return s.unknown.marshalWith(plain(s))
 }
 
-// CreateProjectOptions say what to create. Only the name is required.
+// CreateProjectOptions describe a new project. Only Name is required.
 type CreateProjectOptions struct {
 	Name, Description, DomainID, ClassificationType string
 	TargetExportPlatforms                           []string
@@ -81,10 +83,11 @@ func (c *Client) Project(ctx context.Context, projectID string) (Project, error)
 	return call[Project](ctx, c, request{operation: "GetProject", method: http.MethodGet, path: "projects/{}", ids: []string{projectID}})
 }
 
-// CreateProject creates a project (CreateProject). It is sent once. The storage
-// URIs go as the storage integration guide has it, though the API's description
-// doesn't name them: success doesn't prove that they were kept, so compare them
-// with the settings of the project returned.
+// CreateProject creates a project (CreateProject). It is sent once.
+//
+// The storage URIs are sent as the storage integration guide says, although the
+// API's description doesn't name them. Success doesn't prove that the service
+// kept them: compare them with the settings of the project returned.
 func (c *Client) CreateProject(ctx context.Context, o CreateProjectOptions) (Project, error) {
 	query := url.Values{"name": {o.Name}}
 	setIf(query, "description", o.Description)
@@ -96,13 +99,14 @@ func (c *Client) CreateProject(ctx context.Context, o CreateProjectOptions) (Pro
 	return call[Project](ctx, c, request{operation: "CreateProject", method: http.MethodPost, path: "projects", query: query})
 }
 
-// UpdateProject changes a project to what p says (UpdateProject). Get it first
-// and change that: all its settings are sent, because it is unknown whether the
-// service clears those that a request leaves out. Storage URIs are to be
-// compared with the project returned, as for CreateProject.
+// UpdateProject replaces a project's name, description and settings
+// (UpdateProject). Get the project first and change what you got: all its
+// settings are sent, because it is unknown whether the service clears settings
+// that a request leaves out. Compare storage URIs with the project returned, as
+// for CreateProject.
 func (c *Client) UpdateProject(ctx context.Context, projectID string, p Project) (Project, error) {
-	// Read-only in the API's description, but for the status, which is the
-	// service's own all the same.
+	// These are read-only in the API's description. Status is not, but the
+	// service sets it.
 	p.ID, p.Created, p.LastModified, p.ThumbnailURI, p.DRModeEnabled, p.Status = "", time.Time{}, time.Time{}, "", false, ""
 	return call[Project](ctx, c, request{operation: "UpdateProject", method: http.MethodPatch,
 		path: "projects/{}", ids: []string{projectID}, body: p})

@@ -6,11 +6,11 @@ import (
 	"net/url"
 )
 
-// Publish serves an iteration under a name from a prediction resource, given by
-// its full Azure Resource Manager id (PublishIteration). It is sent once: on an
-// error for which Lost is true, look at the iteration's PublishName. An
-// iteration already published is refused with BadRequestIterationIsPublished,
-// with overwrite too.
+// Publish publishes an iteration under a name to a prediction resource, which
+// predictionID names by its full Azure Resource Manager id (PublishIteration). It
+// is sent once: after an error for which Lost is true, look at the iteration's
+// PublishName. An iteration that is published already is refused with
+// BadRequestIterationIsPublished, even with overwrite.
 func (c *Client) Publish(ctx context.Context, projectID, iterationID, name, predictionID string, overwrite bool) error {
 	query := url.Values{"publishName": {name}, "predictionId": {predictionID}}
 	if overwrite {
@@ -26,10 +26,4 @@ func (c *Client) Publish(ctx context.Context, projectID, iterationID, name, pred
 		return &Error{Operation: r.operation, Status: http.StatusOK, Message: "the service says that it didn't publish, without a reason"}
 	}
 	return nil
-}
-
-// Unpublish ends serving an iteration (UnpublishIteration). It is sent once.
-func (c *Client) Unpublish(ctx context.Context, projectID, iterationID string) error {
-	return c.do(ctx, request{operation: "UnpublishIteration", method: http.MethodDelete,
-		path: "projects/{}/iterations/{}/publish", ids: []string{projectID, iterationID}}, nil)
 }

@@ -29,9 +29,3 @@ func TestAnAnswerOfFalseIsAFailure(t *testing.T) {
 	err := client.Publish(t.Context(), projectID, iterationID, "prod", predictionID, false)
 	require.ErrorContains(t, err, "PublishIteration: ")
 }
-
-func TestUnpublishNeedsNoBody(t *testing.T) {
-	t.Parallel()
-	client, _ := setup(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	require.NoError(t, client.Unpublish(t.Context(), projectID, iterationID))
-}

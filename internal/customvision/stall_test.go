@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stalling sends half an answer and then nothing, until the other half is called for.
+// stalling sends half an answer, and the other half when the test asks for it.
 func stalling(t *testing.T, other <-chan struct{}) *Client {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "[")

@@ -15,8 +15,8 @@ type Tag struct {
 	ImageCount  int     `json:"imageCount"`
 }
 
-// Tags lists a project's tags as an iteration had them, or as they are now where
-// iterationID is empty (GetTags).
+// Tags lists a project's tags in an iteration (GetTags). An empty iterationID
+// means the current tags.
 func (c *Client) Tags(ctx context.Context, projectID, iterationID string) ([]Tag, error) {
 	query := url.Values{}
 	setIf(query, "iterationId", iterationID)

@@ -38,7 +38,8 @@ func (l rateLimit) Do(req *policy.Request) (*http.Response, error) {
 	return req.Next()
 }
 
-// noTurn says that the context ends before the rate limit lets the call pass.
+// noTurn is the error of a call that would have to wait for the rate limit longer
+// than its context lasts.
 type noTurn struct{}
 
 func (noTurn) Error() string {
@@ -47,9 +48,9 @@ func (noTurn) Error() string {
 func (noTurn) Unwrap() error { return context.DeadlineExceeded }
 func (noTurn) NonRetriable() {}
 
-// sentOnce repeats a call after 429 only: that answer says that nothing was
-// done. azcore by itself would repeat any method after a lost answer or a 5xx,
-// and the first call may have done its work.
+// sentOnce allows a repeat after 429 only, because that answer means that nothing
+// was done. By default azcore repeats any method after a lost answer or a 5xx,
+// when the first call may have been carried out.
 func sentOnce(o policy.RetryOptions) policy.RetryOptions {
 	o.ShouldRetry = func(resp *http.Response, err error) bool {
 		return err == nil && resp.StatusCode == http.StatusTooManyRequests
@@ -57,8 +58,8 @@ func sentOnce(o policy.RetryOptions) policy.RetryOptions {
 	return o
 }
 
-// retryAfterFromMessage puts into Retry-After what a 429 without that header
-// says in its text, so that azcore waits as long.
+// retryAfterFromMessage sets the missing Retry-After of a 429 from the time that
+// its text names, so that azcore waits that long.
 type retryAfterFromMessage struct{}
 
 var afterSeconds = regexp.MustCompile(`(?i)\bafter (\d{1,5}) seconds?\b`)
@@ -78,7 +79,8 @@ func (retryAfterFromMessage) Do(req *policy.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// retryAfter reads Retry-After, seconds or a date. It is 0 where none is given.
+// retryAfter reads Retry-After, which holds seconds or a date. It is 0 if the
+// header is missing.
 func retryAfter(resp *http.Response) time.Duration {
 	value := resp.Header.Get("Retry-After")
 	if seconds, err := strconv.Atoi(value); err == nil {

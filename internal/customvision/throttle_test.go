@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sentOnceMethod tells the methods of which a second call could do a second work.
+// sentOnceMethod reports whether a second call of a method could do its work twice.
 func sentOnceMethod(method string) bool { return method == "POST" || method == "DELETE" }
 
 // reset resets the connection instead of answering.

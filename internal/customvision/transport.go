@@ -10,12 +10,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// maxBody bounds an answer that is read into memory, in bytes. The longest
-// known, the project list of a full resource, is far below 1 MiB.
+// maxBody is the size limit, in bytes, of an answer that is read into memory.
+// The longest known, the project list of a full resource, is far below 1 MiB.
 const maxBody = 32 << 20
 
-// answerTime bounds the wait for an answer: for all of it, or, where it is
-// streamed, for its beginning. Every operation answers at once and works on behind.
+// answerTime is the time limit of an answer, or, if it is streamed, of its
+// headers. Every operation answers at once and does long work in the background.
 const answerTime = time.Minute
 
 var defaultTransport = func() *http.Transport {
@@ -24,12 +24,13 @@ var defaultTransport = func() *http.Transport {
 	return t
 }()
 
-// transport sends requests. It never follows redirects, because they would take
-// the training key elsewhere, and it bounds what is read into memory.
+// transport sends requests. It never follows redirects, because they would send
+// the training key to another host. It limits the size of what is read into
+// memory.
 type transport struct{ next policy.Transporter }
 
-// newTransport wraps next, or a default. An *http.Client is copied, so that it
-// too follows no redirect.
+// newTransport wraps next, or a default if next is nil. An *http.Client is
+// copied, and the copy follows no redirects.
 func newTransport(next policy.Transporter) policy.Transporter {
 	client := &http.Client{Transport: defaultTransport}
 	switch given := next.(type) {
@@ -58,14 +59,16 @@ func (t transport) Do(req *http.Request) (*http.Response, error) {
 
 type streamedKey struct{}
 
-// withStream marks a call whose answer is handed on unread, of whatever size.
+// withStream marks a call whose body is passed to the caller unread. It has no
+// size limit.
 func withStream(ctx context.Context) context.Context {
 	return context.WithValue(ctx, streamedKey{}, true)
 }
 
 func streamed(ctx context.Context) bool { return ctx.Value(streamedKey{}) != nil }
 
-// boundedBody fails when more than left bytes come, rather than cut them off.
+// boundedBody is a body that fails, instead of ending early, after more than left
+// bytes.
 type boundedBody struct {
 	io.ReadCloser
 	left int64
@@ -82,7 +85,8 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tooLarge is not worth a repeat, which azcore learns from NonRetriable.
+// tooLarge is the error of an answer over maxBody. NonRetriable stops azcore from
+// repeating the call.
 type tooLarge struct{}
 
 func (tooLarge) Error() string { return fmt.Sprintf("the answer is larger than %d MiB", maxBody>>20) }

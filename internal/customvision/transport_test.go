@@ -67,7 +67,7 @@ func TestABoundedBodyFailsRatherThanCut(t *testing.T) {
 	}
 }
 
-// flood writes more than an answer may have.
+// flood writes a body over the size limit.
 func flood(w http.ResponseWriter) {
 	chunk := bytes.Repeat([]byte(" "), 1<<20)
 	for range maxBody/len(chunk) + 1 {
@@ -100,13 +100,13 @@ func TestAGivenTransporterIsUsed(t *testing.T) {
 	options := quick()
 	options.Transport = transporter(func(req *http.Request) (*http.Response, error) {
 		assert.Equal(t, "https", req.URL.Scheme)
-		return answer(req, http.StatusOK, `7`), nil
+		return answer(req, http.StatusOK, `[{"name":"Apple"}]`), nil
 	})
 	client, err := NewClientWithKey("https://name.cognitiveservices.azure.com/", testKey, options)
 	require.NoError(t, err)
-	n, err := client.ImageCount(context.Background(), projectID, "", TaggedImages)
+	tags, err := client.Tags(context.Background(), projectID, "")
 	require.NoError(t, err)
-	assert.Equal(t, 7, n)
+	assert.Equal(t, []Tag{{Name: "Apple"}}, tags)
 }
 
 // transporter answers without a network, so that it works under a fake clock.

@@ -10,8 +10,8 @@ import (
 // unknownFields are the fields of a JSON object that a struct doesn't name.
 type unknownFields map[string]json.RawMessage
 
-// unmarshalKeeping decodes data into the struct that known points to and gives
-// the fields that it doesn't name.
+// unmarshalKeeping decodes data into the struct that known points to. It returns
+// the fields that the struct doesn't name.
 func unmarshalKeeping(data []byte, known any) (unknownFields, error) {
 	if err := json.Unmarshal(data, known); err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func unmarshalKeeping(data []byte, known any) (unknownFields, error) {
 	return fields, nil
 }
 
-// marshalWith encodes the struct known and the unknown fields as one object.
+// marshalWith encodes the struct known and the unknown fields as one JSON object.
 func (u unknownFields) marshalWith(known any) ([]byte, error) {
 	data, err := json.Marshal(known)
 	if err != nil || len(u) == 0 {

@@ -1,13 +1,13 @@
-// Package dotnet reads the text forms that .NET programs, such as the Functions
-// host, take in their configuration: JSON with comments, and TimeSpan. It knows
-// nothing of what is configured.
+// Package dotnet reads two text forms of .NET configuration files, such as those
+// of the Functions host: JSON with comments, and TimeSpan. It knows nothing of
+// the settings in such a file.
 package dotnet
 
 import "bytes"
 
-// WithoutComments replaces the // and /* */ comments and the byte order mark that
-// the host's JSON parser (Newtonsoft.Json) allows, by spaces, so that the positions
-// in error messages stay true.
+// WithoutComments returns data with spaces in place of the byte order mark and of
+// // and /* */ comments, which the host's JSON parser (Newtonsoft.Json) allows.
+// Positions in error messages stay the same.
 func WithoutComments(data []byte) []byte {
 	out := bytes.Clone(data)
 	blank := func(from, to int) {
@@ -39,7 +39,8 @@ func WithoutComments(data []byte) []byte {
 	return out
 }
 
-// stringLength is the length of the JSON string that data begins with, quotes included.
+// stringLength returns the length of the JSON string at the beginning of data,
+// quotes included.
 func stringLength(data []byte) int {
 	for i := 1; i < len(data); i++ {
 		switch data[i] {
@@ -52,7 +53,8 @@ func stringLength(data []byte) int {
 	return len(data)
 }
 
-// lengthThrough is the length of data up to and with end, or all of it.
+// lengthThrough returns the length of data up to and including end, or the length
+// of data if it doesn't contain end.
 func lengthThrough(data []byte, end string) int {
 	if i := bytes.Index(data, []byte(end)); i >= 0 {
 		return i + len(end)

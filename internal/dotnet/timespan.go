@@ -1,23 +1,26 @@
 package dotnet
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"visionkeeper/internal/remedy"
 )
 
 var timeSpanForm = regexp.MustCompile(`^(-?)(?:(\d{1,8})\.)?(\d{1,8}(?::\d{1,8}){0,3})(?:\.(\d{1,7}))?$`)
 
-// maxDays keeps a time span within what a time.Duration holds, about 292 years.
+// maxDays is the longest time span, in days. A time.Duration holds about 292
+// years.
 const maxDays = 100_000
 
-// ParseTimeSpan reads .NET's TimeSpan: [-][d.]hh:mm[:ss[.fffffff]], d:hh:mm:ss, or
-// a number of days. Where the first of three parts is above 23 it counts days, as
-// .NET has it: "24:00:00" is 24 days.
+// ParseTimeSpan reads a TimeSpan of .NET: [-][d.]hh:mm[:ss[.fffffff]],
+// d:hh:mm:ss, or a number of days. As in .NET, the first of three parts counts
+// days if it is above 23: "24:00:00" is 24 days. Any other text, and a span over
+// 100,000 days, is an error.
 func ParseTimeSpan(s string) (time.Duration, error) {
-	invalid := fmt.Errorf("%q is not a time span: write it as hh:mm:ss or d.hh:mm:ss", s)
+	invalid := remedy.New("write it as hh:mm:ss or d.hh:mm:ss", "%q is not a time span", s)
 	m := timeSpanForm.FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {
 		return 0, invalid

@@ -11,8 +11,8 @@ import (
 	"visionkeeper/internal/reconcile"
 )
 
-// errUnconfirmed says that a message claims more than the service shows yet. How
-// long the service's list lags behind its messages isn't documented.
+// errUnconfirmed is the error for a message that claims more than the service
+// shows yet. How late the service's lists may be isn't documented.
 var errUnconfirmed = errors.New("the service does not show yet what the message claims")
 
 // confirm checks a message's claim against what was seen.

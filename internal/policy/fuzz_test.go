@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// FuzzParse reads what a person may have written: a policy that is taken keeps
-// all its bounds.
+// FuzzParse reads any bytes as a policy. A policy that is accepted keeps all
+// limits.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		`{"projects":[]}`, `{"mode":"observe","projects":[{"project":"*"}]}`,

@@ -1,6 +1,7 @@
-// Package policy reads the file in which a user says what Visionkeeper does: its
-// format, its JSON Schema (policy.schema.json) and its defaults. It decides
-// nothing; reconcile.Plan does. Start reading at Policy.
+// Package policy reads policy.json, the file in which a user says what
+// Visionkeeper does. It holds the format, the JSON Schema (policy.schema.json)
+// and the defaults. It decides nothing; reconcile.Plan does. Start reading at
+// Policy.
 package policy
 
 import (
@@ -19,53 +20,56 @@ import (
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"visionkeeper/internal/remedy"
 )
 
-// Policy is a user's policy.
+// Policy is a user's policy. Make one with Load or Parse, which fill in the
+// defaults.
 type Policy struct {
 	Mode     Mode   `json:"mode"`
 	Projects []Rule `json:"projects"`
 }
 
-// Mode tells whether a policy acts.
+// Mode is how far a policy's requests are carried out.
 type Mode string
 
 const (
 	Act     Mode = "act"     // do what the policy asks
-	Observe Mode = "observe" // archive only, and say what would have been done
+	Observe Mode = "observe" // archive only, and log what else would have been done
 )
 
-// Rule is what the policy asks for the projects it names.
+// Rule is what the policy asks for the projects that it names.
 type Rule struct {
 	// Project is a project's id or name, or "*" for every project.
 	Project string `json:"project"`
-	// Exports to ask for, as "Platform" or "Platform.Flavor".
+	// Exports are the exports to ask for, as "Platform" or "Platform.Flavor".
 	Exports []string `json:"exports"`
-	// Iterations that are exported: Newest, Published, All.
+	// Iterations are the iterations to export: Newest, Published, All.
 	Iterations []string `json:"iterations"`
-	// Retrain after a failed training; nil never trains.
+	// Retrain is what to do after a failed training. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
 }
 
-// The iterations a rule can ask to export.
+// The values of Rule.Iterations.
 const (
 	Newest    = "newest"    // the completed iteration trained last
-	Published = "published" // every iteration with a publish name
+	Published = "published" // every iteration that is published
 	All       = "all"       // every completed iteration
 )
 
-// Retrain says how often a failed training is tried again.
+// Retrain limits the trainings that the app starts after a failed training.
 type Retrain struct {
-	AfterFailure int      `json:"afterFailure"` // times along one chain of failures, 1 to 5
-	Within       Duration `json:"within"`       // older failures are left alone
-	PerMonth     int      `json:"perMonth"`     // ceiling of trainings in 30 days
-	Force        bool     `json:"force"`        // train though nothing changed
+	AfterFailure int      `json:"afterFailure"` // trainings after one another that may follow a failure, 1 to 5
+	Within       Duration `json:"within"`       // age in which a failure leads to a training; 24 hours by default
+	PerMonth     int      `json:"perMonth"`     // most trainings in 30 days; 10 by default
+	Force        bool     `json:"force"`        // train although nothing changed
 }
 
-// Duration is a time.Duration written as in "24h".
+// Duration is a time.Duration whose JSON is a string such as "24h".
 type Duration time.Duration
 
-// UnmarshalJSON reads "24h".
+// UnmarshalJSON reads a string in the form of time.ParseDuration, such as "24h".
 func (d *Duration) UnmarshalJSON(data []byte) error {
 	var s string
 	if err := json.Unmarshal(data, &s); err != nil {
@@ -76,20 +80,20 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// MarshalJSON writes "24h0m0s".
+// MarshalJSON writes a string in the form of time.Duration.String, such as "24h0m0s".
 func (d Duration) MarshalJSON() ([]byte, error) {
 	return json.Marshal(time.Duration(d).String())
 }
 
-// ArchiveOnly is the policy in force when the user's can't be read: every export
-// of every project is archived, and nothing else is done.
+// ArchiveOnly is the policy in force while the user's can't be read. It archives
+// every export of every project and does nothing else.
 var ArchiveOnly = Policy{Mode: Observe, Projects: []Rule{{Project: "*", Iterations: []string{Newest, Published}}}}
 
-// Load reads and checks the policy file. The error says what is wrong and where.
+// Load reads and checks a policy file. The error names what is wrong, and where.
 func Load(path string) (Policy, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Policy{}, fmt.Errorf("there is no policy at %s: write one, or copy the policy.json that came with the program", path)
+		return Policy{}, remedy.New("write one, or copy the policy.json that came with the program", "there is no policy at %s", path)
 	}
 	if err != nil {
 		return Policy{}, fmt.Errorf("read the policy: %w", err)
@@ -101,7 +105,8 @@ func Load(path string) (Policy, error) {
 	return p, nil
 }
 
-// Parse reads a policy, checks it against the schema and fills in the defaults.
+// Parse reads a policy, checks it against the schema, and fills in the defaults.
+// The error names every fault with its place in the document.
 func Parse(data []byte) (Policy, error) {
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
@@ -134,8 +139,9 @@ func (r *Rule) fillDefaults() {
 	}
 }
 
-// For is the first rule that names the project, by id or name without regard to
-// case. False means that the policy leaves the project alone.
+// For returns the first rule that names the project, by id or by name in any
+// letter case. ok is false if there is none: then the policy asks for nothing,
+// backups included.
 func (p Policy) For(projectID, projectName string) (Rule, bool) {
 	i := slices.IndexFunc(p.Projects, func(r Rule) bool {
 		return r.Project == "*" || strings.EqualFold(r.Project, projectID) || strings.EqualFold(r.Project, projectName)
@@ -146,12 +152,15 @@ func (p Policy) For(projectID, projectName string) (Rule, bool) {
 	return p.Projects[i], true
 }
 
-// Hash is the rule's fingerprint: what was settled under another is looked at again.
+// Hash returns a short hash of the rule. An iteration that was settled under
+// another hash is looked at again.
 func (r Rule) Hash() string {
 	data, _ := json.Marshal(r) // strings and numbers can't fail
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])
 }
+
+//go:generate cp policy.schema.json ../../policy.schema.json
 
 //go:embed policy.schema.json
 var schemaJSON []byte
@@ -168,8 +177,8 @@ var schema = sync.OnceValue(func() *jsonschema.Schema {
 	return c.MustCompile("visionkeeper:policy")
 })
 
-// explain puts the validator's findings, each naming its place, on one line. The
-// first line of its report names only the schema.
+// explain puts the validator's faults, each with its place, on one line. The
+// first line of the validator's error names only the schema and is left out.
 func explain(err error) string {
 	lines := strings.Split(err.Error(), "\n")[1:]
 	for i := range lines {

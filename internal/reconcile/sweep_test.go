@@ -76,7 +76,7 @@ func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
 		w.project(world.Compact)
 	}
 	require.NoError(t, w.Service.FaultCalls("GetIterations", 1, emulator.CallFault{Delay: time.Minute}))
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 	defer cancel()
 	cut, err := New(w.options).Sweep(ctx, "")
 	require.Error(t, err)

@@ -1,5 +1,5 @@
-// Package redact keeps secrets out of what is printed: a last net below the care
-// that errors and log lines already take.
+// Package redact removes secrets from output. It is a second line of defence:
+// errors and log lines already leave secrets out.
 package redact
 
 import (
@@ -9,24 +9,26 @@ import (
 	"strings"
 )
 
-// Mark stands where a secret stood.
-const Mark = "[redacted]"
+// mark replaces each secret.
+const mark = "[redacted]"
 
-// signature matches what follows sig= in a shared access signature, AccountKey=
-// in a connection string, and a bearer token, also where JSON or URL escaping
-// wrote "=" or "&" otherwise.
+// signature matches the secret after sig= in a shared access signature, after
+// AccountKey= in a connection string, and in a bearer token. It also matches
+// where JSON or URL escapes replace "=" or "&".
 var signature = regexp.MustCompile(`(?i)(sig(?:=|%3d|\\u003d)|AccountKey=|SharedAccessSignature=|\bBearer )[^\s"'&;\\<>]+`)
 
-// String replaces signatures, account keys and bearer tokens in s.
-func String(s string) string { return signature.ReplaceAllString(s, "${1}"+Mark) }
+// String returns s with signatures, account keys and bearer tokens replaced by
+// mark.
+func String(s string) string { return signature.ReplaceAllString(s, "${1}"+mark) }
 
-// Writer passes on what is written to w, with the given secrets, and whatever
-// String knows, replaced. Each Write must hold whole lines, as zerolog's do.
+// Writer returns a writer that passes everything on to w, with the given secrets
+// and the secrets that String finds replaced by mark. Each Write must hold whole
+// lines, as zerolog's do.
 func Writer(w io.Writer, secrets ...string) io.Writer {
 	var pairs []string
 	for _, s := range secrets {
 		if s != "" {
-			pairs = append(pairs, s, Mark)
+			pairs = append(pairs, s, mark)
 		}
 	}
 	return &writer{w, strings.NewReplacer(pairs...)}

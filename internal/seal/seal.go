@@ -1,10 +1,10 @@
-// Package seal writes JSON documents that prove they are whole: the document
-// stands under "body" beside the SHA-256 of its compact form. It finds damage
-// by accident, a flipped byte or a cut file; it doesn't keep out anyone who can
-// compute a new hash. Start reading at Marshal.
+// Package seal writes JSON documents whose damage can be detected. A sealed
+// document has two members: "body", and the SHA-256 of the body's compact form.
+// That detects accidents, such as a flipped byte or a cut file. It is no defence
+// against a person, who can compute a new hash. Start reading at Marshal.
 //
-// The hash can mostly be checked without this package, with jq 1.7 or newer,
-// which writes all but a few rare characters and numbers as they stand here:
+// Most documents can be checked without this package, with jq 1.7 or newer. (jq
+// writes a few rare characters and numbers in another form.)
 //
 //	jq -cj .body FILE | sha256sum
 package seal
@@ -18,7 +18,7 @@ import (
 	"fmt"
 )
 
-// ErrBroken says that a document isn't what was sealed.
+// ErrBroken is the error for a document that isn't what was sealed.
 var ErrBroken = errors.New("the document is not what was once written")
 
 type envelope struct {
@@ -26,7 +26,7 @@ type envelope struct {
 	Body   json.RawMessage `json:"body"`
 }
 
-// Marshal is v as a sealed, indented JSON document that ends with a newline.
+// Marshal returns v as a sealed, indented JSON document that ends with a newline.
 func Marshal(v any) ([]byte, error) {
 	body, err := encode(v, "")
 	if err != nil {
@@ -36,9 +36,9 @@ func Marshal(v any) ([]byte, error) {
 	return encode(envelope{SHA256: sum(body), Body: body}, "  ")
 }
 
-// Unmarshal checks a sealed document and decodes its body into v. The error is
-// ErrBroken where anything but white space between the tokens has changed. The
-// body is never decoded unless it is whole.
+// Unmarshal checks a sealed document and decodes its body into v. If anything but
+// white space between the tokens has changed, the error is ErrBroken and v is
+// left alone.
 func Unmarshal(data []byte, v any) error {
 	var e envelope
 	if err := json.Unmarshal(data, &e); err != nil {
@@ -54,8 +54,8 @@ func Unmarshal(data []byte, v any) error {
 	return json.Unmarshal(body.Bytes(), v)
 }
 
-// encode leaves <, > and & as they are, so that other programs' compact form of
-// the body is the same as ours.
+// encode doesn't escape <, > and &, so that the compact form is the same as that
+// of other programs.
 func encode(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+
+	"visionkeeper/internal/remedy"
 )
 
-// FileName is the file of settings that `func start` reads.
+// FileName is the name of the file from which `func start` reads settings.
 const FileName = "local.settings.json"
 
 // WithFile looks a setting up in the environment, and, where it is not set
@@ -30,12 +32,12 @@ func WithFile(lookup func(string) (string, bool), path string) (func(string) str
 		Values            map[string]string
 		ConnectionStrings map[string]json.RawMessage // texts, or objects that only .NET reads
 	}
-	// The decoder's words are left out: they may quote a value, and values are secret.
+	// The decoder's error is left out: it may quote a value, and values are secret.
 	if json.Unmarshal(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF")), &file) != nil {
-		return nil, fmt.Errorf("the settings file %s is not JSON with a flat list of texts under Values: mend it, and remove comments", path)
+		return nil, remedy.New("mend it, and remove comments", "the settings file %s is not JSON with a flat list of texts under Values", path)
 	}
 	if file.IsEncrypted {
-		return nil, fmt.Errorf("the settings file %s is encrypted: decrypt it with `func settings decrypt`", path)
+		return nil, remedy.New("decrypt it with `func settings decrypt`", "the settings file %s is encrypted", path)
 	}
 	values := map[string]string{}
 	for name, raw := range file.ConnectionStrings {

@@ -1,25 +1,29 @@
-// Package settings reads the app's settings from the environment, where the
-// Functions host puts them, and for a person's commands from a
-// local.settings.json too. Every setting stands here once, with its default;
-// local.settings.json.example shows them all. Start reading at Load.
+// Package settings reads the app's settings. The Functions host puts them into
+// the environment; the commands for people also read local.settings.json. Each
+// setting stands here once, with its default. Start reading at Load.
 package settings
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
-// Settings is all that the environment says. Absent things are zero values.
+// Settings are the app's settings. A setting that is absent is a zero value.
 type Settings struct {
-	// Endpoint of the Custom Vision training resource, and Key; without a key an
-	// identity is used, without an endpoint the app only archives what lands in
-	// the model container.
+	// Endpoint and Key of the Custom Vision training resource. Without a key, an
+	// identity is used. Without an endpoint, the app only archives what arrives
+	// in the model container.
 	Endpoint, Key string
 	// Models is the account with the notification queue and the model container,
 	// Archives the one with archive and state.
@@ -27,25 +31,54 @@ type Settings struct {
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
-	// Times that tests shorten and nobody else should need to.
-	LookInterval time.Duration // between two looks at a project that waits
-	SettledFor   time.Duration // until a settled iteration is looked at again
-	StuckAfter   time.Duration // until an export that never ends frees its platform
-	IntentGrace  time.Duration // after a dead sender's deadline, until another looks
+	// Times that tests shorten. Nobody else should need to.
+	LookInterval time.Duration // time between two looks at a project that waits
+	SettledFor   time.Duration // time until a settled iteration is looked at again
+	StuckAfter   time.Duration // time after which an unfinished export no longer blocks its platform
+	IntentGrace  time.Duration // time after an intent's deadline until another process takes over
 }
 
-// Load reads and checks the settings of the app: all but endpoint and key are
-// required. The error lists every fault, one a line.
+// defaults are the values of the settings that may be left out.
+var defaults = map[string]string{
+	"MODEL_CONTAINER":            "models",
+	"ARCHIVE_CONTAINER":          "archive",
+	"STATE_CONTAINER":            "state",
+	"VISIONKEEPER_LOOK_INTERVAL": "10s",
+	"VISIONKEEPER_SETTLED_FOR":   "168h",
+	"VISIONKEEPER_STUCK_AFTER":   "6h",
+	"VISIONKEEPER_INTENT_GRACE":  "2m",
+}
+
+// hostOnly are the settings that the Functions host needs to run a function and
+// that the app itself doesn't read.
+var hostOnly = []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"}
+
+// Unset returns the settings that only the Functions host needs and that are not
+// set. A connection may be set in its identity form.
+func Unset(getenv func(string) string) []string {
+	return slices.DeleteFunc(slices.Clone(hostOnly), func(name string) bool {
+		return getenv(name) != "" || getenv(name+"__accountName") != "" || getenv(name+"__blobServiceUri") != ""
+	})
+}
+
+// Load reads and checks the app's settings. CustomVisionStorage and
+// NOTIFICATION_QUEUE must be set: the host reads them for its trigger and has no
+// defaults. The error lists every fault, one a line.
 func Load(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
+	if s.Queue = getenv("NOTIFICATION_QUEUE"); s.Queue == "" {
+		faults = append(faults, remedy.New("set it to the name of the queue, such as customvision-notifications", "NOTIFICATION_QUEUE is not set, and the Functions host needs it"))
+	} else if err := checkName("NOTIFICATION_QUEUE", s.Queue); err != nil {
+		faults = append(faults, err)
+	}
 	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint))) {
-		faults = append(faults, errors.New("CUSTOMVISION_ENDPOINT must be an https URL, such as https://NAME.cognitiveservices.azure.com"))
+		faults = append(faults, remedy.New("write it as https://NAME.cognitiveservices.azure.com", "CUSTOMVISION_ENDPOINT must be an https URL"))
 	}
 	var err error
 	if s.Models, err = storage.FromSettings("CustomVisionStorage", getenv); err != nil {
 		faults = append(faults, err)
 	} else if s.Models.IsZero() {
-		faults = append(faults, errors.New("CustomVisionStorage is not set: give the connection string of the account with the notification queue, or CustomVisionStorage__accountName"))
+		faults = append(faults, remedy.New("give the connection string of the account with the notification queue, or CustomVisionStorage__accountName", "CustomVisionStorage is not set"))
 	}
 	if s.Archives, err = storage.FromSettings("ArchiveStorage", getenv); err != nil {
 		faults = append(faults, err)
@@ -55,9 +88,10 @@ func Load(getenv func(string) string) (Settings, error) {
 	return s, errors.Join(faults...)
 }
 
-// LoadArchive reads only what leads to the archive and to the state beside it:
-// ArchiveStorage, or CustomVisionStorage where that is not set, and the names of
-// the containers. Endpoint, Key and Models stay empty, whatever the rest says.
+// LoadArchive reads only the settings of the archive and the state:
+// ArchiveStorage, or CustomVisionStorage if that is not set, and the names of the
+// containers. Endpoint, Key and Models stay empty, and faults in other settings
+// are ignored.
 func LoadArchive(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
 	s.Endpoint, s.Key = "", ""
@@ -70,60 +104,58 @@ func LoadArchive(getenv func(string) string) (Settings, error) {
 	if err != nil {
 		faults = append(faults, err)
 	} else if s.Archives.IsZero() {
-		faults = append(faults, errors.New("neither ArchiveStorage nor CustomVisionStorage is set: give the connection string of the account with the archive, or ArchiveStorage__accountName"))
+		faults = append(faults, remedy.New("give the connection string of the account with the archive, or ArchiveStorage__accountName", "neither ArchiveStorage nor CustomVisionStorage is set"))
 	}
 	return s, errors.Join(faults...)
 }
 
-// read reads what is no storage account.
+// read reads the settings that have a default, and endpoint and key.
 func read(getenv func(string) string) (s Settings, faults []error) {
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	get := func(name string) string { return cmp.Or(getenv(name), defaults[name]) }
 	s = Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
-
-	for _, name := range []struct {
-		field   *string
-		key     string
-		setting string
+	for _, container := range []struct {
+		name  string
+		field *string
 	}{
-		{&s.Queue, "NOTIFICATION_QUEUE", "customvision-notifications"},
-		{&s.ModelContainer, "MODEL_CONTAINER", "models"},
-		{&s.ArchiveContainer, "ARCHIVE_CONTAINER", "archive"},
-		{&s.StateContainer, "STATE_CONTAINER", "state"},
+		{"MODEL_CONTAINER", &s.ModelContainer},
+		{"ARCHIVE_CONTAINER", &s.ArchiveContainer},
+		{"STATE_CONTAINER", &s.StateContainer},
 	} {
-		*name.field = name.setting
-		if v := getenv(name.key); v != "" {
-			*name.field = v
-		}
-		if !storageName.MatchString(*name.field) {
-			fault("%s: %q is no name for a queue or container: 3 to 63 lower-case letters, digits and single hyphens", name.key, *name.field)
+		*container.field = get(container.name)
+		if err := checkName(container.name, *container.field); err != nil {
+			faults = append(faults, err)
 		}
 	}
-	for _, d := range []struct {
-		field   *time.Duration
-		key     string
-		setting time.Duration
+	for _, duration := range []struct {
+		name  string
+		field *time.Duration
 	}{
-		{&s.LookInterval, "VISIONKEEPER_LOOK_INTERVAL", 10 * time.Second},
-		{&s.SettledFor, "VISIONKEEPER_SETTLED_FOR", 7 * 24 * time.Hour},
-		{&s.StuckAfter, "VISIONKEEPER_STUCK_AFTER", 6 * time.Hour},
-		{&s.IntentGrace, "VISIONKEEPER_INTENT_GRACE", 2 * time.Minute},
+		{"VISIONKEEPER_LOOK_INTERVAL", &s.LookInterval},
+		{"VISIONKEEPER_SETTLED_FOR", &s.SettledFor},
+		{"VISIONKEEPER_STUCK_AFTER", &s.StuckAfter},
+		{"VISIONKEEPER_INTENT_GRACE", &s.IntentGrace},
 	} {
-		*d.field = d.setting
-		if v := getenv(d.key); v != "" {
-			var err error
-			if *d.field, err = time.ParseDuration(v); err != nil || *d.field <= 0 {
-				fault("%s: %q is no duration: write it as in 10s, 2m or 168h", d.key, v)
-			}
+		text := get(duration.name)
+		var err error
+		if *duration.field, err = time.ParseDuration(text); err != nil || *duration.field <= 0 {
+			faults = append(faults, remedy.New("write it as in 10s, 2m or 168h", "%s: %q is no duration", duration.name, text))
 		}
 	}
 	return s, faults
 }
 
-// storageName is the rule for names of queues and containers:
+func checkName(setting, name string) error {
+	if storageName.MatchString(name) {
+		return nil
+	}
+	return remedy.New("use 3 to 63 lower-case letters, digits and single hyphens", "%s: %q is no name for a queue or container", setting, name)
+}
+
+// storageName matches the names that queues and containers may have:
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
-// Secrets lists what must never be printed.
+// Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
 	return append(append([]string{s.Key}, s.Models.Secrets()...), s.Archives.Secrets()...)
 }
@@ -146,7 +178,7 @@ func (s Settings) Loopback() []string {
 	return hosts
 }
 
-// IsLoopback tells a URL whose host is this machine.
+// IsLoopback reports whether the host of a URL is this machine.
 func IsLoopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)
 	if err != nil {
@@ -154,4 +186,11 @@ func IsLoopback(endpoint string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Fingerprint changes with every setting. It can't be turned back into one.
+func (s Settings) Fingerprint() string {
+	sum := sha256.Sum256(fmt.Append(nil, s.Endpoint, s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
+		s.Models.BlobURL, s.Models.QueueURL, s.Archives.BlobURL, s.SettledFor, s.StuckAfter, s.Secrets()))
+	return hex.EncodeToString(sum[:4])
 }

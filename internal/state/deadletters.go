@@ -28,8 +28,9 @@ type DeadLetter struct {
 
 const deadLetterPrefix = "dead-letters/"
 
-// Bury keeps a message with the reason why it can't succeed. The same bytes again
-// raise the count. It costs one request for a new message, two more for a known one.
+// Bury stores a message with the reason why it can't succeed. If the same bytes
+// are stored already, their count is raised. It sends one request for a new
+// message, two more for a known one (Put Blob, Get Blob).
 func (s *Store) Bury(ctx context.Context, raw []byte, reason string, now time.Time) (DeadLetter, error) {
 	sum := sha256.Sum256(raw)
 	letter := DeadLetter{ID: hex.EncodeToString(sum[:]), Raw: raw, Reason: reason, First: now, Last: now, Count: 1}
@@ -49,14 +50,15 @@ func (s *Store) Bury(ctx context.Context, raw []byte, reason string, now time.Ti
 		switch {
 		case err == nil:
 			letter.First, letter.Count = before.First, before.Count+1
-		case !errors.Is(err, seal.ErrBroken): // a broken one is replaced: its bytes are here again
+		case !errors.Is(err, seal.ErrBroken): // a broken one is replaced: raw holds its bytes
 			return letter, err
 		}
 	}
 	return letter, fmt.Errorf("%s: others wrote it %d times meanwhile", op, conflictTries)
 }
 
-// DeadLetters reads all dead letters, in the order of their ids.
+// DeadLetters reads all dead letters in the order of their ids (List Blobs, Get
+// Blob).
 func (s *Store) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 	var letters []DeadLetter
 	prefix := deadLetterPrefix
@@ -70,7 +72,7 @@ func (s *Store) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 			id := strings.TrimSuffix(strings.TrimPrefix(*item.Name, prefix), ".json")
 			letter, _, err := s.deadLetter(ctx, id)
 			if bloberror.HasCode(err, bloberror.BlobNotFound) {
-				continue // gone since the listing
+				continue // deleted since the listing
 			}
 			if err != nil {
 				return nil, err

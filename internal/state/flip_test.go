@@ -18,7 +18,7 @@ import (
 	"visionkeeper/internal/seal"
 )
 
-// shown gives every answer to a read as it first came, but for one blob.
+// shown repeats the first answer to each read, except for one blob.
 type shown struct {
 	answers map[string]answer // by URL
 	name    string            // of the blob; while it is empty nothing is kept
@@ -64,8 +64,9 @@ func newShownStore(t *testing.T) (*Store, *shown) {
 	return newStore(t, &azcore.ClientOptions{PerRetryPolicies: []policy.Policy{blobs}}), blobs
 }
 
-// flips calls found for every byte of a blob, flipped. It tells whether the flip
-// was found; one that only changes the letter case of a key may not be.
+// flips calls found once for each byte of a blob, with that byte flipped. found
+// reports whether the flip was noticed. A flip that only changes the letter case
+// of a key may go unnoticed.
 func flips(t *testing.T, s *Store, blobs *shown, name string, found func() bool) {
 	t.Helper()
 	data, _, err := s.read(t.Context(), name)
@@ -142,7 +143,7 @@ func TestABrokenDeadLetterIsReplacedWhenItsMessageComesAgain(t *testing.T) {
 	assert.Equal(t, raw, letters[0].Raw)
 }
 
-// flippedOnce spoils the first answer that has a body.
+// flippedOnce flips a byte of the first answer that has a body.
 type flippedOnce struct{ once sync.Once }
 
 func (f *flippedOnce) Do(req *policy.Request) (*http.Response, error) {

@@ -10,8 +10,8 @@ import (
 	"visionkeeper/internal/seal"
 )
 
-// FuzzProject reads whatever stands in a state blob: it is what was sealed, or
-// it is refused.
+// FuzzProject reads any bytes as a state blob. They are either what was sealed or
+// refused.
 func FuzzProject(f *testing.F) {
 	for _, p := range []Project{{}, {ID: projectID, Name: "K\u00fcche", Trainings: []*Training{{Token: "t"}}}, {Iterations: map[string]*Iteration{"i": {Exports: map[string]*Export{"ONNX": nil}}, "j": nil}}} {
 		data, err := seal.Marshal(p)

@@ -12,7 +12,8 @@ import (
 	"visionkeeper/internal/seal"
 )
 
-// Health is what the last sweep found: health.json, for a person or a monitor.
+// Health is the result of the last sweep, stored as health.json for people and
+// monitors.
 type Health struct {
 	Version  string    `json:"version"`
 	Began    time.Time `json:"began"`
@@ -20,14 +21,15 @@ type Health struct {
 	Warnings []string  `json:"warnings"` // what the app doesn't do, and why
 	Errors   []string  `json:"errors"`   // what this sweep couldn't do, twenty at most
 
-	// Projects that the policy names; Covered of them were gone over since the
-	// round began, which may take several sweeps, and Failed not whole. Outside are
-	// left alone by the policy.
+	// A round is a pass over all projects, which may take several sweeps. Projects
+	// counts those that a policy rule names, Covered those reconciled since the
+	// round began, Failed those of them that failed, Outside those without a rule.
 	Projects int `json:"projects"`
 	Covered  int `json:"covered"`
 	Failed   int `json:"failed"`
 	Outside  int `json:"outside"`
-	// Resume is the project after which the next sweep goes on; "" begins a new round.
+	// Resume is the project after which the next sweep continues; "" starts a new
+	// round.
 	Resume string `json:"resume"`
 	// Round is when the last round was completed that looked at everything of all projects.
 	Round time.Time `json:"round,omitzero"`
@@ -85,8 +87,8 @@ func boundedText(s string) string {
 
 const healthBlob = "health.json"
 
-// Health reads what the last sweep found; the zero value where there was none, or
-// where it is broken: it is made anew with every sweep.
+// Health reads the result of the last sweep (Get Blob). It is the zero value if
+// there is none or if it is broken: the next sweep writes it anew.
 func (s *Store) Health(ctx context.Context) (Health, error) {
 	var h Health
 	data, _, err := s.read(ctx, healthBlob)
@@ -96,13 +98,14 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 	if err != nil {
 		return h, s.explain("read "+healthBlob, err)
 	}
-	if err := seal.Unmarshal(data, &h); err != nil {
-		return Health{}, nil
+	if seal.Unmarshal(data, &h) != nil {
+		return Health{}, nil //nolint:nilerr // the next sweep writes it anew
 	}
 	return h, nil
 }
 
-// SetHealth writes what a sweep found, on top of whatever stands there.
+// SetHealth stores the result of a sweep, whatever version is stored already (Put
+// Blob).
 func (s *Store) SetHealth(ctx context.Context, h Health) error {
 	data, err := seal.Marshal(h.bounded())
 	if err != nil {

@@ -1,8 +1,8 @@
 // Package state keeps what must be remembered between invocations: what was
-// asked for and how often, what is settled, dead letters. One JSON blob per
-// project, each sealed by a hash of its own body and written only on top of the
-// version that was read. It holds nothing that a proof or the API doesn't tell
-// again, but for intents. Start reading at Project, then Store.
+// asked for and how often, what is settled, and dead letters. Each project has
+// one JSON blob. It holds a hash of its own body and is written only on top of
+// the version that was read. All of it but the intents can be rebuilt from the
+// proofs in the archive and the API. Start reading at Project, then Store.
 package state
 
 import (
@@ -17,10 +17,10 @@ type Project struct {
 	Version int    `json:"version"`
 	ID      string `json:"id"`
 	Name    string `json:"name"`
-	// Container tells that the service writes the project's exports into a model
-	// container, as its settings said last.
+	// Container reports whether the service writes the project's exports into a
+	// model container, by the settings that were read last.
 	Container bool `json:"container,omitempty"`
-	// ConnectionTest is when the service last showed that it reaches our queue.
+	// ConnectionTest is when the service's last test message arrived.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
 	// Seen is when the app first saw the project in Custom Vision. What failed
 	// before is never answered by a training.
@@ -28,9 +28,9 @@ type Project struct {
 	// Rebuilt reports whether the state was made anew though the project has a past:
 	// until a sweep has looked at all of it, nothing is trained.
 	Rebuilt bool `json:"rebuilt,omitempty"`
-	// Iterations by id: at most the 20 a project can have.
+	// Iterations by id. A project has at most 20.
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
-	// Trainings we asked for, oldest first; the intents among them have no Result yet.
+	// Trainings that the app asked for, oldest first.
 	Trainings []*Training `json:"trainings,omitempty"`
 	// Conditions are what can't be done now.
 	Conditions []*Condition `json:"conditions,omitempty"`
@@ -41,7 +41,8 @@ type Project struct {
 
 // Iteration is what is remembered of one iteration.
 type Iteration struct {
-	// Facts is what proofs tell of the iteration besides its bytes; opaque here.
+	// Facts is what the iteration's proofs record besides the bytes. This package
+	// doesn't read it.
 	Facts json.RawMessage `json:"facts,omitempty"`
 	// Ended is when the training failed, as the service had it when the app first saw
 	// it: a rename changes lastModified, but not this.
@@ -58,42 +59,46 @@ type Iteration struct {
 type Settled struct {
 	// At is when the look began that showed it.
 	At time.Time `json:"at"`
-	// Rule is the hash of the policy's rule, and Wanted whether it asked for
-	// exports of this iteration: another rule unsettles it, and being wanted since.
+	// Rule is the hash of the policy rule that was in force. Wanted reports whether
+	// the rule asked for exports of this iteration. The iteration is looked at
+	// again if the rule changes, or if Wanted becomes true.
 	Rule   string `json:"rule"`
 	Wanted bool   `json:"wanted"`
 }
 
-// Export is an export we asked for.
+// Export is an export that the app asked for.
 type Export struct {
-	// Asked is when the last request was announced, Until when its sender gives up
-	// at the latest, zero once the answer is known; both by the storage service's clock.
+	// Asked is when the last request was announced. Until is when its sender gives
+	// up at the latest, zero once the answer is known. Both are by the storage
+	// service's clock.
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Training is a training we asked for: an intent until Result or Refused is set.
+// Training is a training that the app asked for. It is an intent until Result or
+// Nothing is set.
 type Training struct {
-	// Token is the sender's own mark: it finds its intent again by it.
+	// Token is random. The sender recognises its own intent by it.
 	Token string `json:"token"`
-	// Cause is the failed iteration that it answers.
+	// Cause is the failed iteration that led to this training.
 	Cause string `json:"cause"`
-	// Known are the iterations there were before: any other one is the result.
+	// Known are the iterations that existed before. Any other one is the result.
 	Known []string `json:"known"`
 	// Asked and Until as in Export.
 	Asked time.Time `json:"asked"`
 	Until time.Time `json:"until"`
-	// Result is the iteration that came of it.
+	// Result is the iteration that the training made.
 	Result string `json:"result,omitempty"`
 	// Nothing says why nothing came of it: the sender ended before it was sent, or it
 	// began before the app knew the project.
 	Nothing string `json:"refused,omitempty"`
 }
 
-// Open tells an intent whose outcome isn't known yet.
+// Open reports whether the outcome of the training request isn't known yet.
 func (t *Training) Open() bool { return t.Result == "" && t.Nothing == "" }
 
-// Iteration returns the record of an iteration, made where there is none.
+// Iteration returns the record of an iteration. It adds an empty one if there is
+// none.
 func (p *Project) Iteration(id string) *Iteration {
 	if p.Iterations == nil {
 		p.Iterations = map[string]*Iteration{}
@@ -104,7 +109,7 @@ func (p *Project) Iteration(id string) *Iteration {
 	return p.Iterations[id]
 }
 
-// Export returns the record of an export, made where there is none.
+// Export returns the record of an export. It adds an empty one if there is none.
 func (i *Iteration) Export(name string) *Export {
 	if i.Exports == nil {
 		i.Exports = map[string]*Export{}
@@ -115,7 +120,8 @@ func (i *Iteration) Export(name string) *Export {
 	return i.Exports[name]
 }
 
-// Archived records that a blob of the model container is archived in this version.
+// Archived records that this version of a blob of the model container is
+// archived.
 func (i *Iteration) Archived(blob, etag string) {
 	if i.Blobs == nil {
 		i.Blobs = map[string]string{}

@@ -20,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
 
@@ -27,42 +28,44 @@ import (
 // larger one is broken.
 const maxBlob = 16 << 20
 
-// conflictTries is how often a change is applied anew to what another writer left.
+// conflictTries is how many times Update tries to write while others write too.
 const conflictTries = 20
 
-// Store keeps state in one container of Blob Storage.
+// Store keeps the state in one container of Blob Storage. Its methods retry as
+// the client's pipeline does, and return errors with advice (storage.Explain).
 type Store struct {
 	name      string
 	container *container.Client
 }
 
-// Open returns the store in the container; nothing is asked of it yet.
+// Open returns the store in a container. It sends no request.
 func Open(client *service.Client, containerName string) *Store {
 	return &Store{name: containerName, container: client.NewContainerClient(containerName)}
 }
 
-// Record is a project's state as one version of its blob holds it.
+// Record is a project's state, and the version of the blob it was read from.
 type Record struct {
 	Project
-	// Seen is the storage service's time of the last read or write: intents are
-	// dated by it, because the clocks of two machines differ.
+	// Seen is the time of the last read or write by the storage service's clock.
+	// Intents are dated by it, because the clocks of two machines differ.
 	Seen time.Time
-	// Lost says why what was remembered can't be read, where that is so: the
-	// record is empty then, and the next update takes the broken blob's place.
+	// Lost is the reason why the stored state can't be read, nil otherwise. The
+	// record is empty then, and the next update replaces the broken blob.
 	Lost error
 
 	etag azcore.ETag // "" where there is no blob yet
 }
 
-// Empty tells a record of which nothing is stored yet, or nothing that can be read.
+// Empty reports whether no readable state is stored for the project.
 func (r *Record) Empty() bool { return r.Revision == "" }
 
-// Load reads a project's state. A project without any has an empty record, and so
-// has one whose state is broken, which is read twice before it is said to be.
+// Load reads a project's state (Get Blob). The record is empty if nothing is
+// stored or if the stored state is broken. A broken state is read a second time,
+// in case the damage happened on the way.
 func (s *Store) Load(ctx context.Context, projectID string) (*Record, error) {
 	r, err := s.load(ctx, projectID)
 	if err == nil && r.Lost != nil {
-		return s.load(ctx, projectID) // it may have been broken on its way
+		return s.load(ctx, projectID)
 	}
 	return r, err
 }
@@ -89,11 +92,13 @@ func (s *Store) load(ctx context.Context, projectID string) (*Record, error) {
 	return r, nil
 }
 
-// Update changes a project's state and writes it on top of the version that was
-// read. Where another writer was first, the record is read anew and change is
-// called again, so change must decide by what it is given; its error ends the
-// update without a write, and a change of nothing writes nothing. A write whose
-// answer was lost is recognised by its revision.
+// Update applies change to a project's state and writes the result on top of the
+// version that was read (Put Blob with If-Match).
+//
+// If another writer was first, the record is read again and change is called
+// again with the new state. A change that changes nothing writes nothing. An
+// error of change ends the update without a write. If the answer to a write was
+// lost, Update finds its own revision and succeeds.
 func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) error) error {
 	for try := range conflictTries {
 		next := r.Project.Clone()
@@ -119,7 +124,7 @@ func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) err
 		if current.Revision == next.Revision {
 			return nil
 		}
-		// Two writers in step would meet again and again.
+		// A random pause keeps two writers from colliding again and again.
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -142,15 +147,9 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 	return nil
 }
 
-// Check reads nothing but that the container is there.
-func (s *Store) Check(ctx context.Context) error {
-	_, err := s.container.GetProperties(ctx, nil)
-	return s.explain("look at the state container "+s.name, err)
-}
-
 func projectBlob(id string) string { return "projects/" + id + ".json" }
 
-// version is what an answer tells of a blob.
+// version is what an answer says about a blob's version.
 type version struct {
 	etag azcore.ETag
 	date time.Time
@@ -170,8 +169,8 @@ func (s *Store) read(ctx context.Context, name string) ([]byte, version, error) 
 	return data, version{etag: value(answer.ETag), date: value(answer.Date)}, nil
 }
 
-// write writes a blob on top of the version named by etag; "" writes only where
-// there is none.
+// write replaces the version of a blob that etag names. An empty etag creates the
+// blob and fails if it exists.
 func (s *Store) write(ctx context.Context, name string, data []byte, etag azcore.ETag) (version, error) {
 	condition := &blob.ModifiedAccessConditions{IfMatch: &etag}
 	if etag == "" {
@@ -195,12 +194,12 @@ func isConflict(err error) bool {
 
 func (s *Store) explain(op string, err error) error {
 	if bloberror.HasCode(err, bloberror.ContainerNotFound) {
-		return fmt.Errorf("%s: there is no container %q: create it, or name another in STATE_CONTAINER", op, s.name)
+		return remedy.New("create it, or name another in STATE_CONTAINER", "%s: there is no container %q", op, s.name)
 	}
 	return storage.Explain(op, err)
 }
 
-// Clone is a deep copy.
+// Clone returns a deep copy.
 func (p Project) Clone() Project {
 	var c Project
 	if err := json.Unmarshal(mustJSON(p), &c); err != nil {
@@ -225,7 +224,8 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// errorDate is the service's time in a failed answer, as a missing blob gives one too.
+// errorDate returns the service's time from a failed answer, such as that for a
+// missing blob.
 func errorDate(err error) time.Time {
 	var response *azcore.ResponseError
 	if errors.As(err, &response) && response.RawResponse != nil {

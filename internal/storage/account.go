@@ -16,6 +16,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+
+	"visionkeeper/internal/remedy"
 )
 
 // Account is one storage account and how to prove who we are to it: by the
@@ -54,14 +56,14 @@ func ParseConnectionString(s string) (Account, error) {
 		return developmentAccount(fields["developmentstorageproxyuri"])
 	}
 	if fields["sharedaccesssignature"] != "" {
-		return Account{}, errors.New("a connection string with a SharedAccessSignature cannot sign copies: use one with an AccountKey, or the identity form (…__blobServiceUri)")
+		return Account{}, remedy.New("use one with an AccountKey, or the identity form (…__blobServiceUri)", "a connection string with a SharedAccessSignature cannot sign copies")
 	}
 	a := Account{name: fields["accountname"], key: fields["accountkey"]}
 	if a.name == "" || a.key == "" {
 		return Account{}, errors.New("a connection string needs AccountName and AccountKey, or UseDevelopmentStorage=true")
 	}
 	if _, err := azqueue.NewSharedKeyCredential(a.name, a.key); err != nil {
-		return Account{}, errors.New("AccountKey is not Base64: copy the connection string again from the portal")
+		return Account{}, remedy.New("copy the connection string again from the portal", "AccountKey is not Base64")
 	}
 	protocol, suffix := fields["defaultendpointsprotocol"], fields["endpointsuffix"]
 	if protocol == "" {
@@ -108,8 +110,8 @@ func (a *Account) normalise() error {
 	return nil
 }
 
-// Transport is what requests to storage go by: it gives the bytes as they are
-// stored, and follows no redirect, which would take a signed link elsewhere.
+// Transport sends the requests to storage. It leaves the bytes as they are stored,
+// and follows no redirect, which would take a signed link elsewhere.
 var Transport = func() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DisableCompression = true
@@ -127,7 +129,7 @@ func SmallRequests() *azcore.ClientOptions {
 // Blob opens the account's Blob service. Options may be nil.
 func (a Account) Blob(o *azcore.ClientOptions) (*service.Client, error) {
 	if a.BlobURL == "" {
-		return nil, errors.New("no blob endpoint: set …__blobServiceUri or …__accountName")
+		return nil, remedy.New("set …__blobServiceUri or …__accountName", "no blob endpoint")
 	}
 	options := &service.ClientOptions{ClientOptions: withTransport(o)}
 	if a.credential != nil {
@@ -143,7 +145,7 @@ func (a Account) Blob(o *azcore.ClientOptions) (*service.Client, error) {
 // Queue opens the account's Queue service. Options may be nil.
 func (a Account) Queue(o *azcore.ClientOptions) (*azqueue.ServiceClient, error) {
 	if a.QueueURL == "" {
-		return nil, errors.New("no queue endpoint: set …__queueServiceUri or …__accountName")
+		return nil, remedy.New("set …__queueServiceUri or …__accountName", "no queue endpoint")
 	}
 	options := &azqueue.ClientOptions{ClientOptions: withTransport(o)}
 	if a.credential != nil {
@@ -175,5 +177,5 @@ func (a Account) Secrets() []string {
 	return []string{a.key}
 }
 
-// IsZero tells an account that no setting named.
+// IsZero reports whether no setting names the account.
 func (a Account) IsZero() bool { return a.BlobURL == "" && a.QueueURL == "" }

@@ -8,9 +8,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 )
 
-// Error is a storage request that failed, in one line: what could not be done,
-// the service's status and code, and its request id. Unwrap gives the SDK's
-// error, so bloberror.HasCode works on it.
+// Error is a storage request that failed. Its text is one line: what could not be
+// done, the service's status and code, its request id, and what a person has to do
+// where the cause is clear. Unwrap gives the SDK's error, so bloberror.HasCode
+// works on it.
 type Error struct {
 	Op        string // what could not be done
 	Status    int    // HTTP status; 0 where no answer came
@@ -23,13 +24,17 @@ func (e *Error) Error() string {
 	if e.Status == 0 {
 		return fmt.Sprintf("%s: %s", e.Op, e.Reason())
 	}
-	return fmt.Sprintf("%s: storage answered %d %s (request %s)", e.Op, e.Status, e.Code, e.RequestID)
+	text := fmt.Sprintf("%s: storage answered %d %s (request %s)", e.Op, e.Status, e.Code, e.RequestID)
+	if refusal, ok := refusals[e.Code]; ok {
+		text += ": " + refusal.do
+	}
+	return text
 }
 
 func (e *Error) Unwrap() error { return e.err }
 
 // Reason says why no answer came, without the URL. Where Status is set, that and
-// Code tell more.
+// Code say more.
 func (e *Error) Reason() string { return withoutURL(e.err) }
 
 // Explain says what could not be done when err came. It is nil if err is. The

@@ -4,24 +4,38 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
+
+	"visionkeeper/internal/remedy"
 )
+
+// MayList proves the right to list a container's blobs. (List Blobs)
+func MayList(ctx context.Context, blobs *service.Client, name string) error {
+	_, err := blobs.NewContainerClient(name).NewListBlobsFlatPager(&container.ListBlobsFlatOptions{MaxResults: new(int32(1))}).NextPage(ctx)
+	return Explain(fmt.Sprintf("list the container %q", name), err)
+}
+
+// probeName begins the names of blobs that are asked for and never written.
+const probeName = "visionkeeper-check-"
 
 // MayWrite proves the right to write blobs without writing one: it puts a blob
 // under a condition that can't hold, and the service looks at rights before it
 // looks at conditions. (Put Blob)
-func MayWrite(ctx context.Context, c *container.Client, name string) error {
+func MayWrite(ctx context.Context, blobs *service.Client, name string) error {
 	never := azcore.ETag(`"0x0"`)
-	_, err := c.NewBlockBlobClient("visionkeeper-check-"+rand.Text()).Upload(ctx, streaming.NopCloser(bytes.NewReader(nil)), &blockblob.UploadOptions{
+	_, err := blobs.NewContainerClient(name).NewBlockBlobClient(probeName+rand.Text()).Upload(ctx, streaming.NopCloser(bytes.NewReader(nil)), &blockblob.UploadOptions{
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &never}},
 	})
 	if Status(err) == http.StatusPreconditionFailed {
@@ -36,11 +50,12 @@ func MayWrite(ctx context.Context, c *container.Client, name string) error {
 // MayTake proves the rights to read and to delete messages, which taking them off
 // a queue needs: it peeks, and deletes a message that doesn't exist. (Peek
 // Messages, Delete Message)
-func MayTake(ctx context.Context, q *azqueue.QueueClient, name string) error {
+func MayTake(ctx context.Context, queues *azqueue.ServiceClient, name string) error {
+	q := queues.NewQueueClient(name)
 	if _, err := q.PeekMessage(ctx, nil); err != nil {
 		return Explain(fmt.Sprintf("read the queue %q", name), err)
 	}
-	// Both are of the service's form, but no message has them.
+	// Both are valid, but no message has them.
 	_, err := q.DeleteMessage(ctx, "00000000-0000-0000-0000-000000000000", "AgAAAAMAAAAAAAAAAAAAAAAAAAA=", nil)
 	if queueerror.HasCode(err, queueerror.MessageNotFound, queueerror.PopReceiptMismatch, queueerror.InvalidQueryParameterValue) {
 		return nil
@@ -49,4 +64,55 @@ func MayTake(ctx context.Context, q *azqueue.QueueClient, name string) error {
 		return fmt.Errorf("delete from the queue %q: the service deleted a message that is not there", name)
 	}
 	return Explain(fmt.Sprintf("delete a message from the queue %q", name), err)
+}
+
+// MaySign proves that the account can sign what the storage service is to copy:
+// it reads a blob that isn't there by a signed link, and only who may read is
+// answered that. It reports whether a user delegation key signs, rather than the
+// account's own. (Get User Delegation Key, Get Blob Properties)
+func MaySign(ctx context.Context, account Account, containerName string) (delegated bool, err error) {
+	blobs, err := account.Blob(nil)
+	if err != nil {
+		return false, err
+	}
+	link, err := NewSigner(account, blobs).ReadURL(ctx, containerName, probeName+rand.Text(), time.Minute)
+	if Status(err) == http.StatusForbidden {
+		return false, remedy.New("give the identity the role Storage Blob Delegator on the storage account of the model container", "it may not ask for a user delegation key")
+	}
+	if err != nil {
+		return false, err
+	}
+	client, err := blob.NewClientWithNoCredential(link, nil)
+	if err != nil {
+		return false, err
+	}
+	if _, err = client.GetProperties(ctx, nil); Status(err) != http.StatusNotFound && err != nil {
+		return false, Explain("read by a signed link", err)
+	}
+	return account.credential != nil, nil
+}
+
+// Immutable reports whether no blob of a container can be overwritten or deleted:
+// it has an immutability policy or a legal hold. (Get Container Properties)
+func Immutable(ctx context.Context, blobs *service.Client, name string) (bool, error) {
+	got, err := blobs.NewContainerClient(name).GetProperties(ctx, nil)
+	if err != nil {
+		return false, Explain(fmt.Sprintf("look at the container %q", name), err)
+	}
+	return isTrue(got.HasImmutabilityPolicy) || isTrue(got.HasLegalHold), nil
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// ClockSkew is how far this machine's clock is from the storage service's, never
+// negative. (Get Container Properties)
+func ClockSkew(ctx context.Context, blobs *service.Client, containerName string) (time.Duration, error) {
+	got, err := blobs.NewContainerClient(containerName).GetProperties(ctx, nil)
+	if err != nil {
+		return 0, Explain(fmt.Sprintf("look at the container %q", containerName), err)
+	}
+	if got.Date == nil {
+		return 0, errors.New("the storage service's answer has no date")
+	}
+	return time.Since(*got.Date).Abs(), nil
 }

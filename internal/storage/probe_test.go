@@ -35,18 +35,18 @@ func TestTheRightToWriteIsProvedWithoutWriting(t *testing.T) {
 	require.NoError(t, err)
 	name := azuritetest.Name("probe")
 	c := blobs.NewContainerClient(name)
-	require.Error(t, storage.MayWrite(t.Context(), c, name), "there is no container")
+	require.Error(t, storage.MayWrite(t.Context(), blobs, name), "there is no container")
 	_, err = c.Create(t.Context(), nil)
 	require.NoError(t, err)
 
-	require.NoError(t, storage.MayWrite(t.Context(), c, name))
+	require.NoError(t, storage.MayWrite(t.Context(), blobs, name))
 	page, err := c.NewListBlobsFlatPager(nil).NextPage(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, page.Segment.BlobItems)
 
 	stranger, err := a.Blob(&azcore.ClientOptions{Transport: unsigned{}})
 	require.NoError(t, err)
-	assert.Equal(t, http.StatusForbidden, storage.Status(storage.MayWrite(t.Context(), stranger.NewContainerClient(name), name)))
+	assert.Equal(t, http.StatusForbidden, storage.Status(storage.MayWrite(t.Context(), stranger, name)))
 }
 
 func TestTheRightToTakeMessagesIsProvedWithoutTakingAny(t *testing.T) {
@@ -56,13 +56,13 @@ func TestTheRightToTakeMessagesIsProvedWithoutTakingAny(t *testing.T) {
 	require.NoError(t, err)
 	name := azuritetest.Name("probe")
 	q := queues.NewQueueClient(name)
-	require.Error(t, storage.MayTake(t.Context(), q, name), "there is no queue")
+	require.Error(t, storage.MayTake(t.Context(), queues, name), "there is no queue")
 	_, err = q.Create(t.Context(), nil)
 	require.NoError(t, err)
 	_, err = q.EnqueueMessage(t.Context(), "stays", nil)
 	require.NoError(t, err)
 
-	require.NoError(t, storage.MayTake(t.Context(), q, name))
+	require.NoError(t, storage.MayTake(t.Context(), queues, name))
 	got, err := q.DequeueMessage(t.Context(), nil)
 	require.NoError(t, err)
 	require.Len(t, got.Messages, 1)
@@ -70,6 +70,6 @@ func TestTheRightToTakeMessagesIsProvedWithoutTakingAny(t *testing.T) {
 
 	stranger, err := a.Queue(&azcore.ClientOptions{Transport: unsigned{}})
 	require.NoError(t, err)
-	err = storage.MayTake(t.Context(), stranger.NewQueueClient(name), name)
+	err = storage.MayTake(t.Context(), stranger, name)
 	assert.Equal(t, http.StatusForbidden, storage.Status(err), "%v", err)
 }

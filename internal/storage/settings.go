@@ -6,6 +6,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"visionkeeper/internal/remedy"
 )
 
 // FromSettings opens the connection called name, looking it up as the Functions
@@ -51,7 +53,7 @@ func FromSettings(name string, getenv func(string) string) (Account, error) {
 }
 
 // Identity is the credential that kind and clientID name: "managedidentity" (of
-// the system, or of the user where clientID is given), or, where kind is empty,
+// the system, or of the user where clientID is set), or, where kind is empty,
 // what DefaultAzureCredential finds: workload identity, managed identity, the
 // Azure CLI and others.
 func Identity(kind, clientID string) (azcore.TokenCredential, error) {
@@ -65,5 +67,5 @@ func Identity(kind, clientID string) (azcore.TokenCredential, error) {
 	case kind == "":
 		return azidentity.NewDefaultAzureCredential(nil)
 	}
-	return nil, fmt.Errorf("%q is not known: use managedidentity, or leave it out", kind)
+	return nil, remedy.New("use managedidentity, or leave it out", "%q is not known", kind)
 }

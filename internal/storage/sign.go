@@ -11,7 +11,7 @@ import (
 
 // A Signer makes short-lived read links to single blobs of one account, for the
 // storage service to copy from. With an account key the link is a service SAS;
-// with an identity a user delegation SAS, whose key is asked for once a while.
+// with an identity a user delegation SAS, whose key serves for some hours.
 type Signer struct {
 	account Account
 	service *service.Client

@@ -1,5 +1,5 @@
-// Package azuritetest gives the tests of a package one real Azurite, started on
-// first use and ended with the test process. Call Run from TestMain.
+// Package azuritetest starts one Azurite for all tests of a package. It starts on
+// first use and ends with the test process. Call Run from TestMain.
 package azuritetest
 
 import (

@@ -11,10 +11,10 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// settings is what the command line says.
+// settings are the values of the command line's flags.
 type settings struct {
 	listen        string
-	customer, own string // connection strings: parsed late, for flag's errors repeat values
+	customer, own string // connection strings, parsed later because errors of package flag quote values
 	emulator.Options
 }
 
@@ -45,7 +45,7 @@ func (s *settings) flags() *flag.FlagSet {
 	return f
 }
 
-// parse reads the command line. No error repeats a connection string.
+// parse reads the command line. Errors don't quote connection strings.
 func parse(args []string) (*settings, error) {
 	s := &settings{}
 	f := s.flags()

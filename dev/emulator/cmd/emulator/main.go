@@ -1,5 +1,5 @@
 // Command emulator serves a local Custom Vision on a loopback port until it is
-// interrupted. Package emulator tells what it does.
+// interrupted. Package emulator describes it.
 package main
 
 import (

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -58,14 +59,32 @@ func get(t *testing.T, method, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
+// processorTime is what a process has computed so far: unlike the time on the wall
+// it isn't that of what else the machine does.
+func processorTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	require.NoError(t, err)
+	_, after, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(after)
+	var ticks time.Duration // of 10 ms; see proc(5): utime and stime
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		require.NoError(t, err)
+		ticks += time.Duration(n)
+	}
+	return ticks * 10 * time.Millisecond
+}
+
 func TestProgramStartsFastAndSmall(t *testing.T) {
 	t.Parallel()
 	binary := build(t)
-	began := time.Now()
 	cmd, address := program(t, binary, "-no-validation", "-train-time", "0s", "-export-time", "0s")
 	status, _ := get(t, "GET", address+"/customvision/v3.3/training/domains")
 	assert.Equal(t, 200, status)
-	assert.Less(t, time.Since(began), time.Second)
+	if runtime.GOOS == "linux" {
+		assert.Less(t, processorTime(t, cmd.Process.Pid), time.Second)
+	}
 
 	_, body := get(t, "POST", address+"/_control/create-project?name=a&domain=0732100f-1a38-4e49-a514-c9b44c697ab5")
 	project := between(body, `"project":"`, `"`)
@@ -144,5 +163,5 @@ func between(text, from, to string) string {
 
 func wait(t *testing.T, done func() bool) {
 	t.Helper()
-	require.Eventually(t, done, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, done, time.Minute, 5*time.Millisecond)
 }

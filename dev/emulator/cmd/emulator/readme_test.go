@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestReadmeCommands runs what the README tells to copy: its first block starts
-// the program, those with curl are run against it.
+// TestReadmeCommands runs the commands of the README. The first block starts the
+// program, and those with curl run against it.
 func TestReadmeCommands(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../README.md")

@@ -1,7 +1,7 @@
-// Command funchost runs a custom handler as the Azure Functions host would, for
-// local runs: see package funchost for what it does and doesn't do.
+// Command funchost runs a custom handler on this machine as the Azure Functions
+// host would. Package funchost describes what it does and doesn't do.
 //
-//	go run ./funchost/cmd/funchost -root dist -port 7071
+//	go run ./dev/funchost/cmd/funchost -port 7071
 package main
 
 import (
@@ -32,7 +32,8 @@ func main() {
 	}
 }
 
-// run hosts until SIGINT or SIGTERM, which end it well, or until the host gives up.
+// run hosts until SIGINT or SIGTERM, which is no error, or until the host stops
+// itself.
 func run(o funchost.Options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -1,4 +1,4 @@
-package cli
+package archive_test
 
 import (
 	"archive/zip"
@@ -15,14 +15,14 @@ import (
 	"visionkeeper/internal/archive"
 )
 
-type entry struct {
+type zipEntry struct {
 	name string
 	mode fs.FileMode
 	body string
 }
 
-// packed is a file with a zip of these entries, and its proof as far as unpack reads it.
-func packed(t *testing.T, entries []entry) (*os.File, archive.Proof) {
+// zipped is a file with a zip of these entries, and its proof as far as Unpack reads it.
+func zipped(t *testing.T, entries []zipEntry) (*os.File, archive.Proof) {
 	t.Helper()
 	var data bytes.Buffer
 	z := zip.NewWriter(&data)
@@ -47,11 +47,11 @@ func packed(t *testing.T, entries []entry) (*os.File, archive.Proof) {
 
 func TestAPackageIsUnpacked(t *testing.T) {
 	t.Parallel()
-	file, proof := packed(t, []entry{{name: "empty/"}, {name: "model.onnx", body: "m"}, {name: `python\predict.py`, body: "p"}, {name: "run.sh", mode: 0o755, body: "r"}})
+	file, proof := zipped(t, []zipEntry{{name: "empty/"}, {name: "model.onnx", body: "m"}, {name: "./labels.txt", body: "l"}, {name: `python\predict.py`, body: "p"}, {name: "run.sh", mode: 0o755, body: "r"}})
 	to := filepath.Join(t.TempDir(), "model")
-	files, err := unpack(t.Context(), file, proof, to)
+	files, err := archive.Unpack(t.Context(), file, proof, to)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"model.onnx", "python/predict.py", "run.sh"}, files)
+	assert.Equal(t, []string{"model.onnx", "labels.txt", "python/predict.py", "run.sh"}, files)
 	body, err := os.ReadFile(filepath.Join(to, "python", "predict.py"))
 	require.NoError(t, err)
 	assert.Equal(t, "p", string(body))
@@ -69,7 +69,7 @@ func TestABareModelIsPutIntoTheFolder(t *testing.T) {
 	require.NoError(t, err)
 	defer file.Close()
 	to := filepath.Join(t.TempDir(), "model")
-	files, err := unpack(t.Context(), file, archive.Proof{Blob: "p/i/CoreML/x.mlmodel", Size: 7}, to)
+	files, err := archive.Unpack(t.Context(), file, archive.Proof{Blob: "p/i/CoreML/x.mlmodel", Size: 7}, to)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"model.mlmodel"}, files)
 	assert.FileExists(t, filepath.Join(to, "model.mlmodel"))
@@ -77,7 +77,7 @@ func TestABareModelIsPutIntoTheFolder(t *testing.T) {
 
 func TestAPackageCannotReachOutOfItsFolder(t *testing.T) {
 	t.Parallel()
-	for what, entries := range map[string][]entry{
+	for what, entries := range map[string][]zipEntry{
 		"above":            {{name: "../evil", body: "x"}},
 		"above, later":     {{name: "a/../../evil", body: "x"}},
 		"backslashes":      {{name: `..\evil`, body: "x"}},
@@ -92,9 +92,9 @@ func TestAPackageCannotReachOutOfItsFolder(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			file, proof := packed(t, entries)
+			file, proof := zipped(t, entries)
 			parent := t.TempDir()
-			_, err := unpack(t.Context(), file, proof, filepath.Join(parent, "model"))
+			_, err := archive.Unpack(t.Context(), file, proof, filepath.Join(parent, "model"))
 			require.Error(t, err)
 			left, err := os.ReadDir(parent)
 			require.NoError(t, err)
@@ -105,11 +105,11 @@ func TestAPackageCannotReachOutOfItsFolder(t *testing.T) {
 
 func TestAnInterruptedUnpackLeavesNothing(t *testing.T) {
 	t.Parallel()
-	file, proof := packed(t, []entry{{name: "model.onnx", body: "m"}})
+	file, proof := zipped(t, []zipEntry{{name: "model.onnx", body: "m"}})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	parent := t.TempDir()
-	_, err := unpack(ctx, file, proof, filepath.Join(parent, "model"))
+	_, err := archive.Unpack(ctx, file, proof, filepath.Join(parent, "model"))
 	require.ErrorIs(t, err, context.Canceled)
 	left, err := os.ReadDir(parent)
 	require.NoError(t, err)

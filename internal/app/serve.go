@@ -1,4 +1,4 @@
-package cli
+package app
 
 import (
 	"context"
@@ -13,22 +13,15 @@ import (
 	"visionkeeper/functions/notifications"
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
 )
 
-// serve answers the Functions host. The host doesn't restart a program that ends
-// with 0, so it never does.
-func (p *program) serve(ctx context.Context) error {
-	err := serve(ctx, p.version, os.Getenv, os.Stdout, os.Stderr)
-	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
-	log.Error().Err(err).Msg("the program ends")
-	return exitCode(exitFailed)
-}
-
-// serve answers the host until the process is ended. Its error is never nil.
-func serve(ctx context.Context, version string, getenv func(string) string, stdout, stderr io.Writer) error {
+// Serve answers the Functions host until the process is ended. Its error is never
+// nil. It writes to stdout and stderr in the form that the host reads.
+func Serve(ctx context.Context, version string, getenv func(string) string, stdout, stderr io.Writer) error {
 	s, err := settings.Load(getenv)
 	if err != nil {
 		return fmt.Errorf("the settings are not right: %w", err)
@@ -55,7 +48,7 @@ func serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	reconciler, warnings, err := newReconciler(s, version, filepath.Join(root, policyName))
+	reconciler, warnings, err := NewReconciler(s, version, filepath.Join(root, PolicyName))
 	if err != nil {
 		return err
 	}
@@ -63,13 +56,12 @@ func serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return fmt.Errorf("CustomVisionStorage: %w", err)
 	}
-	messages := notifications.Function{
-		Reconciler: reconciler, State: reconciler.State, Now: time.Now,
-		ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer, LastDelivery: lastDelivery,
+	dealer := messages.Handler{
+		Reconciler: reconciler, State: reconciler.State, Now: time.Now, ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer,
 	}
-	h.Handle(notifications.Name, messages.Invoke)
+	h.Handle(notifications.Name, notifications.Function{Messages: dealer, LastDelivery: lastDelivery}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
-		Reconciler: reconciler, Notifications: messages, Poison: queues.NewQueueClient(s.Queue + "-poison"),
+		Reconciler: reconciler, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
 		State: reconciler.State, Version: version, Now: time.Now, Warnings: warnings,
 	}.Invoke)
 	return server.Serve(ctx)

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/world"
+)
+
+// functionFolders are the folders in which the host finds a function.
+func functionFolders(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*/function.json")
+	require.NoError(t, err)
+	var names []string
+	for _, file := range files {
+		names = append(names, filepath.Dir(file))
+	}
+	return names
+}
+
+func TestEveryFunctionHasAFolderForTheHostAndAPackage(t *testing.T) {
+	t.Parallel()
+	var packages []string
+	folders, err := os.ReadDir("functions")
+	require.NoError(t, err)
+	for _, f := range folders {
+		if f.IsDir() {
+			packages = append(packages, f.Name())
+		}
+	}
+	names := functionFolders(t)
+	require.NotEmpty(t, names)
+	assert.Equal(t, packages, names)
+	for _, name := range names {
+		assert.Equal(t, []string{"function.json"}, filesBelow(t, name), "the host's folder holds nothing else")
+	}
+}
+
+func TestTheProgramAnswersForEveryFunction(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := listener.Addr().(*net.TCPAddr).Port
+	listener.Close()
+	program := exec.Command(executable)
+	program.Env = append(os.Environ(), fmt.Sprintf("FUNCTIONS_CUSTOMHANDLER_PORT=%d", port), "FUNCTIONS_APP_ROOT_PATH="+filepath.Dir(filepath.Dir(executable)),
+		"CustomVisionStorage="+azuritetest.Start(t).ConnectionString(azurite.Customer), "NOTIFICATION_QUEUE=notifications")
+	require.NoError(t, program.Start())
+	t.Cleanup(func() {
+		program.Process.Kill()
+		program.Wait()
+	})
+	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	world.Eventually(t, "the program listens", func() bool {
+		resp, err := client.Get(url)
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err == nil
+	})
+	status := func(name string) int {
+		resp, err := client.Post(url+name, "application/json", bytes.NewReader([]byte(`{}`)))
+		require.NoError(t, err)
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	assert.Equal(t, http.StatusNotFound, status("another"))
+	for _, name := range functionFolders(t) {
+		assert.NotEqual(t, http.StatusNotFound, status(name), name)
+	}
+}
+
+func TestTheProgramHoldsNothingOfDevelopment(t *testing.T) {
+	t.Parallel()
+	linked := func(program string) (own []string) {
+		out, err := exec.Command("go", "list", "-deps", program).Output()
+		require.NoError(t, err)
+		for _, name := range strings.Fields(string(out)) {
+			if rest, ok := strings.CutPrefix(name, "visionkeeper/"); ok {
+				own = append(own, rest)
+			}
+		}
+		return own
+	}
+	assert.Contains(t, linked("./dev/local"), "dev/emulator")
+	assert.Contains(t, linked("."), "internal/reconcile")
+	for _, name := range linked(".") {
+		assert.NotRegexp(t, "^(dev|e2e)/", name)
+	}
+}
+
+func TestThePolicysSchemaIsTheOneThatTheProgramChecksBy(t *testing.T) {
+	t.Parallel()
+	shipped, err := os.ReadFile("policy.schema.json")
+	require.NoError(t, err)
+	embedded, err := os.ReadFile("internal/policy/policy.schema.json")
+	require.NoError(t, err)
+	assert.Equal(t, string(embedded), string(shipped), "change internal/policy/policy.schema.json, then run go generate ./internal/policy")
+	policy, err := os.ReadFile("policy.json")
+	require.NoError(t, err)
+	assert.Contains(t, string(policy), `"$schema": "./policy.schema.json"`)
+}

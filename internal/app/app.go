@@ -1,0 +1,112 @@
+// Package app puts the program together: it opens the parts that the settings
+// name, and serves the Functions host with them. It decides nothing and prints
+// nothing for a person. Start reading at Serve.
+package app
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/settings"
+	"visionkeeper/internal/state"
+	"visionkeeper/internal/storage"
+)
+
+// PolicyName is the policy's file in the app's folder.
+const PolicyName = "policy.json"
+
+// OpenArchive opens the archive, and the state in the same account. They are what
+// remains when everything else is gone.
+func OpenArchive(s settings.Settings, version string) (*archive.Archive, *state.Store, error) {
+	blobs, err := s.Archives.Blob(nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
+	}
+	return archive.Open(blobs, s.ArchiveContainer, archive.Options{Version: version}), state.Open(blobs, s.StateContainer), nil
+}
+
+// OpenService opens Custom Vision. It is nil without an endpoint. Options may be nil.
+func OpenService(s settings.Settings, o *customvision.ClientOptions) (*customvision.Client, error) {
+	if s.Endpoint == "" {
+		return nil, nil
+	}
+	if s.Key != "" {
+		return customvision.NewClientWithKey(s.Endpoint, s.Key, o)
+	}
+	identity, err := storage.Identity("", "")
+	if err != nil {
+		return nil, fmt.Errorf("CUSTOMVISION_KEY is not set, and there is no identity: %w", err)
+	}
+	return customvision.NewClient(s.Endpoint, identity, o)
+}
+
+// FewRetries are options for a client whose answers are optional while a person
+// waits.
+func FewRetries() *customvision.ClientOptions {
+	o := &customvision.ClientOptions{}
+	o.Retry = azpolicy.RetryOptions{MaxRetries: 1, RetryDelay: 200 * time.Millisecond, TryTimeout: 20 * time.Second}
+	return o
+}
+
+// NewReconciler opens all that reconciling needs. It sends no request. The
+// warnings say what the app won't do until its settings or its policy are right.
+func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.Reconciler, []string, error) {
+	var warnings []string
+	rules, err := policy.Load(policyPath)
+	if err != nil {
+		warnings = append(warnings, "no exports are asked for and nothing is retrained, finished exports are archived all the same: "+err.Error())
+		rules = policy.ArchiveOnly
+	}
+	if s.Endpoint == "" {
+		warnings = append(warnings, "CUSTOMVISION_ENDPOINT is not set: only what lands in the model container is archived")
+	}
+	service, err := OpenService(s, nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
+	}
+	modelBlobs, err := s.Models.Blob(storage.SmallRequests())
+	if err != nil {
+		return nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
+	}
+	backups, _, err := OpenArchive(s, version)
+	if err != nil {
+		return nil, nil, err
+	}
+	states, err := s.Archives.Blob(storage.SmallRequests())
+	if err != nil {
+		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
+	}
+	return reconcile.New(reconcile.Options{
+		Policy:    rules,
+		Service:   service,
+		Archive:   backups,
+		State:     state.Open(states, s.StateContainer),
+		Models:    models.Open(s.Models, modelBlobs, s.ModelContainer),
+		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Models.BlobURL), Loopback: s.Loopback()},
+		Times: reconcile.Times{
+			LookInterval: s.LookInterval, SettledFor: s.SettledFor, StuckAfter: s.StuckAfter, IntentGrace: s.IntentGrace,
+		},
+		Clock:       reconcile.SystemClock{},
+		Fingerprint: version + "-" + s.Fingerprint(),
+	}), warnings, nil
+}
+
+// blobSuffix is the domain of the cloud's blob hosts, taken from the model
+// container's endpoint: blob.core.windows.net, or that of another cloud.
+func blobSuffix(endpoint string) string {
+	if u, err := url.Parse(endpoint); err == nil {
+		if _, domain, ok := strings.Cut(u.Hostname(), ".blob."); ok {
+			return "blob." + domain
+		}
+	}
+	return "blob.core.windows.net"
+}

@@ -1,0 +1,284 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+)
+
+// domains that projects of the scripts are built on.
+var domains = map[string]string{"compact": world.Compact, "general": world.General}
+
+// scene is a world that the program is run against.
+type scene struct {
+	*world.World
+	t     testing.TB
+	ended chan struct{}
+}
+
+// newScene makes one, and sets the settings. The app's folder, which holds the
+// policy, is root.
+func newScene(t testing.TB, root string, setenv func(name, value string)) *scene {
+	return newSceneAt(t, nil, root, setenv)
+}
+
+// newSceneAt makes one at the accounts that these connection strings lead to.
+func newSceneAt(t testing.TB, connections func(account string) string, root string, setenv func(name, value string)) *scene {
+	w := &scene{t: t, ended: make(chan struct{}), World: world.New(t, world.Options{
+		Connections: connections, Emulator: emulator.Options{Bearer: true, ModelSize: 100_000},
+	})}
+	t.Cleanup(func() { close(w.ended) })
+	require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(`{"projects": [{"project": "*", "exports": ["ONNX", "TensorFlow"]}]}`), 0o644))
+	setenv("FUNCTIONS_APP_ROOT_PATH", root)
+	setenv("GORACE", "atexit_sleep_ms=0") // the race detector makes each program a second longer
+	setenv("SWEEP_SCHEDULE", "0 */15 * * * *")
+	for name, value := range w.Settings() {
+		setenv(name, value)
+	}
+	return w
+}
+
+// project finds a project of the emulated service by its name.
+func (w *scene) project(name string) string {
+	list, err := w.Client.Projects(context.Background())
+	require.NoError(w.t, err)
+	for _, p := range list {
+		if p.Name == name {
+			return p.ID
+		}
+	}
+	require.FailNow(w.t, "no project "+name)
+	return ""
+}
+
+// newest is a project's last trained iteration.
+func (w *scene) newest(project string) string {
+	list, err := w.Client.Iterations(context.Background(), project)
+	require.NoError(w.t, err)
+	var newest customvision.Iteration
+	for _, it := range list {
+		if it.TrainedAt != nil && (newest.TrainedAt == nil || it.TrainedAt.After(*newest.TrainedAt)) {
+			newest = it
+		}
+	}
+	return newest.ID
+}
+
+// backups finds an export's packages in the archive, of all iterations.
+func (w *scene) backups(export string) []archive.Backup {
+	return slices.DeleteFunc(w.Backups("", ""), func(b archive.Backup) bool { return b.Key.String() != export })
+}
+
+// backup is the only one of an export.
+func (w *scene) backup(export string) archive.Backup {
+	list := w.backups(export)
+	require.Len(w.t, list, 1)
+	return list[0]
+}
+
+type sceneKey struct{}
+
+// sceneCommands are what scripts can do besides the program.
+var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"session": session,
+	// project NAME compact|general [unconnected]
+	"project": inScene(func(w *scene, args []string) {
+		container, queue := w.Containers.Models.URL(), w.Queue.URL()
+		if len(args) > 2 {
+			container, queue = "", ""
+		}
+		_, err := w.Service.CreateProject(args[0], domains[args[1]], container, queue)
+		require.NoError(w.t, err)
+	}),
+	// train PROJECT
+	"train": inScene(func(w *scene, args []string) {
+		project := w.project(args[0])
+		iteration, err := w.Service.Train(project)
+		require.NoError(w.t, err)
+		w.Eventually("the training ends", func() bool {
+			it, err := w.Client.Iteration(context.Background(), project, iteration)
+			return err == nil && it.Status != customvision.StatusTraining
+		})
+	}),
+	// export PROJECT PLATFORM [FLAVOR]: of the newest iteration
+	"export": inScene(func(w *scene, args []string) {
+		project := w.project(args[0])
+		iteration := w.newest(project)
+		flavor := append(args, "")[2]
+		require.NoError(w.t, w.Service.Export(project, iteration, args[1], flavor))
+		w.Exported(project, iteration)
+	}),
+	// answer QUESTION ANSWER
+	"answer": inScene(func(w *scene, args []string) {
+		require.NoError(w.t, w.Service.Answer(emulator.Question(args[0]), args[1]))
+	}),
+	// off: Custom Vision is gone
+	"off": inScene(func(w *scene, _ []string) { w.Retire() }),
+	// no-state: everything but the archive is lost
+	"no-state": inScene(func(w *scene, _ []string) {
+		_, err := w.Containers.State.Delete(context.Background(), nil)
+		require.NoError(w.t, err)
+	}),
+	// damage EXPORT: somebody overwrites a package
+	"damage": inScene(func(w *scene, args []string) {
+		b := w.backup(args[0])
+		client := w.Containers.Archive.NewBlockBlobClient(b.Blob)
+		_, err := client.UploadBuffer(context.Background(), make([]byte, b.Size), nil)
+		require.NoError(w.t, err)
+	}),
+	// lose EXPORT [proof]: a package, or its proof, is deleted
+	"lose": inScene(func(w *scene, args []string) {
+		b := w.backup(args[0])
+		name := b.Blob
+		if len(args) > 1 {
+			name = b.Proof
+		}
+		_, err := w.Containers.Archive.NewBlobClient(name).Delete(context.Background(), nil)
+		require.NoError(w.t, err)
+	}),
+	// forge EXPORT: somebody changes a proof
+	"forge": inScene(func(w *scene, args []string) {
+		client := w.Containers.Archive.NewBlockBlobClient(w.backup(args[0]).Proof)
+		got, err := client.DownloadStream(context.Background(), nil)
+		require.NoError(w.t, err)
+		defer got.Body.Close()
+		text, err := io.ReadAll(got.Body)
+		require.NoError(w.t, err)
+		_, err = client.UploadBuffer(context.Background(), bytes.Replace(text, []byte("Demo kitchen"), []byte("Demo kitten_"), 1), nil)
+		require.NoError(w.t, err)
+	}),
+	// stray EXPORT: what lay in the model container as this export is another one
+	"stray": inScene(func(w *scene, args []string) {
+		b := w.backup("ONNX")
+		key, err := archive.NewKey(b.Project, b.Iteration, args[0], "")
+		require.NoError(w.t, err)
+		source := archive.Source{Name: "stray", Open: func(ctx context.Context) (io.ReadCloser, error) {
+			got, err := w.Containers.Archive.NewBlobClient(b.Blob).DownloadStream(ctx, nil)
+			return got.Body, err
+		}}
+		id, err := w.Archive.Identify(context.Background(), source)
+		require.NoError(w.t, err)
+		copied, err := w.Archive.Copy(context.Background(), key, source, id)
+		require.NoError(w.t, err)
+		_, err = w.Archive.Verify(context.Background(), copied, archive.Facts{ProjectName: "Demo kitchen", IterationName: "Iteration 1"})
+		require.NoError(w.t, err)
+	}),
+	// rest EXPORT: its packages, of all iterations, are moved to the Archive tier
+	"rest": inScene(func(w *scene, args []string) {
+		for _, b := range w.backups(args[0]) {
+			client := w.Containers.Archive.NewBlobClient(b.Blob)
+			_, err := client.SetTier(context.Background(), blob.AccessTierArchive, nil)
+			require.NoError(w.t, err)
+		}
+	}),
+	// letter TEXT REASON: the app has buried a message
+	"letter": inScene(func(w *scene, args []string) {
+		_, err := w.State.Bury(context.Background(), []byte(args[0]), args[1], time.Now().UTC())
+		require.NoError(w.t, err)
+	}),
+	// bytes-letter HEX REASON: the same with any bytes
+	"bytes-letter": inScene(func(w *scene, args []string) {
+		raw, err := hex.DecodeString(args[0])
+		require.NoError(w.t, err)
+		_, err = w.State.Bury(context.Background(), raw, args[1], time.Now().UTC())
+		require.NoError(w.t, err)
+	}),
+	// queued TEXT: takes the next message off the queue, which is this one exactly
+	"queued": inScene(func(w *scene, args []string) {
+		got, err := w.Queue.DequeueMessage(context.Background(), nil)
+		require.NoError(w.t, err)
+		require.Len(w.t, got.Messages, 1)
+		require.Equal(w.t, args[0], *got.Messages[0].MessageText)
+		_, err = w.Queue.DeleteMessage(context.Background(), *got.Messages[0].MessageID, *got.Messages[0].PopReceipt, nil)
+		require.NoError(w.t, err)
+	}),
+	// mend QUESTION ANSWER: answers so as soon as the service has refused something
+	"mend": inScene(func(w *scene, args []string) {
+		w.once(http.StatusBadRequest, func() { w.Service.Answer(emulator.Question(args[0]), args[1]) })
+	}),
+	// app-takes-test PROJECT: the test message never shows on the queue, but the
+	// running app notes that it came
+	"app-takes-test": inScene(func(w *scene, args []string) {
+		id := w.project(args[0])
+		require.NoError(w.t, w.Service.FaultNotifications(1, emulator.Drop, 0))
+		w.once(http.StatusOK, func() {
+			record, err := w.State.Load(context.Background(), id)
+			if err == nil {
+				now := time.Now()
+				err = w.State.Update(context.Background(), record, func(p *state.Project) error { p.ConnectionTest = &now; return nil })
+			}
+			assert.NoError(w.t, err)
+		})
+	}),
+	// settings-file FILE: a local.settings.json with all settings
+	"settings-file": func(ts *testscript.TestScript, _ bool, args []string) {
+		values := map[string]string{}
+		for _, name := range []string{
+			"NOTIFICATION_QUEUE", "MODEL_CONTAINER", "ARCHIVE_CONTAINER", "STATE_CONTAINER",
+			"AzureWebJobsStorage", "SWEEP_SCHEDULE", "CustomVisionStorage", "ArchiveStorage", "CUSTOMVISION_ENDPOINT", "CUSTOMVISION_KEY",
+		} {
+			values[name] = ts.Getenv(name)
+		}
+		text, err := json.Marshal(map[string]any{"IsEncrypted": false, "Values": values})
+		ts.Check(err)
+		ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o755))
+		ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
+	},
+	// settings-of PROJECT FILE: all that the service tells of it, but for the
+	// storage URIs and the time of the last change
+	"settings-of": func(ts *testscript.TestScript, _ bool, args []string) {
+		w := ts.Value(sceneKey{}).(*scene)
+		p, err := w.Client.Project(context.Background(), w.project(args[0]))
+		ts.Check(err)
+		p.Settings.NotificationQueueURI, p.Settings.ExportModelContainerURI, p.LastModified = "", "", time.Time{}
+		text, err := json.MarshalIndent(p, "", "  ")
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o644))
+	},
+}
+
+// once calls do as soon as the service has answered an update or a creation so.
+func (w *scene) once(status int, do func()) {
+	before := len(w.Service.Requests())
+	go func() {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-w.ended:
+				return
+			}
+			for _, r := range w.Service.Requests()[before:] {
+				if r.Status == status && (r.Method == http.MethodPatch || r.Method == http.MethodPost) {
+					do()
+					return
+				}
+			}
+		}
+	}()
+}
+
+// inScene makes a script command of what is done to the world.
+func inScene(do func(*scene, []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) { do(ts.Value(sceneKey{}).(*scene), args) }
+}
