@@ -271,7 +271,7 @@ func TestHostileDownloadAddressesAreNotFollowed(t *testing.T) {
 			w.watched()
 			w.spoil("GetExports", rewritten(func(e map[string]any) { e["downloadUri"] = address }))
 			require.NoError(t, w.tell(t.Context(), n))
-			assert.Contains(t, w.iteration(n.IterationID).Export("ONNX").Blocked, "download link", "the reason is kept")
+			assert.Contains(t, w.reasons(), "download link", "the reason is kept")
 			assert.Empty(t, w.kept())
 		})
 	}
@@ -296,7 +296,7 @@ func TestHostileExportNamesAreNeverWritten(t *testing.T) {
 				w.watched()
 				w.spoil("GetExports", rewritten(func(e map[string]any) { e[field] = platform }))
 				_ = w.tell(t.Context(), n) // unconfirmed, where the platform is another
-				assert.Contains(t, w.iteration(n.IterationID).Blocked, "nothing can be archived under", "the reason is kept: %s", field)
+				assert.Contains(t, w.reasons(), "nothing can be stored under", "the reason is kept: %s", field)
 				for _, b := range w.kept() {
 					assert.Regexp(t, `^[0-9a-f-]{36}/[0-9a-f-]{36}/ONNX/[0-9a-f]{32}(-\d)?\.zip$`, b.Blob)
 				}

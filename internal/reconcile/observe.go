@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rs/zerolog"
 
@@ -226,10 +227,15 @@ func (v *visit) listIterations(ctx context.Context) error {
 }
 
 // shorten bounds a name of others that is recorded though nothing can be stored
-// under it.
+// under it, and takes out of it what could steer a terminal.
 func shorten(name string) string {
 	const most = 64
-	name = strings.ToValidUTF8(name, "?")
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
 	if len(name) > most {
 		name = strings.ToValidUTF8(name[:most], "") + "…"
 	}
