@@ -56,16 +56,19 @@ func (v *visit) rounds(ctx context.Context) error {
 			}
 		case len(planned) == 0:
 			return nil
+		case races == mostRaces:
+			v.failAll(ctx, planned, errors.New("other processes changed the project again and again: it is left to the next run"))
 		default:
+			if err := v.lookAnew(ctx); err != nil {
+				v.failAll(ctx, planned, err)
+				continue
+			}
 			overtaken, err := v.affect(ctx)
-			if overtaken {
-				races++
-			}
-			if err == nil && races == mostRaces {
-				err = errors.New("other processes changed the project again and again: what is left to ask for is left to the next run")
-			}
 			if err != nil {
 				return err
+			}
+			if overtaken {
+				races++
 			}
 		}
 		if v.outside {
@@ -160,6 +163,15 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 func (v *visit) fail(log zerolog.Logger, a Action, err error) {
 	v.failed = append(v.failed, Failure{a.Step, fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export+a.Blob, a.Iteration, err)})
 	log.Error().Err(err).Msg("failed: " + string(a.Kind))
+}
+
+// failAll records the same failure of several steps, which aren't planned again in
+// this run.
+func (v *visit) failAll(ctx context.Context, list []Action, err error) {
+	for _, a := range list {
+		v.seen.Tried[a.Step] = true
+		v.fail(v.log(ctx, a), a, err)
+	}
 }
 
 // log is the run's log with what an action is about.
@@ -299,8 +311,8 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 // forget drops what is remembered of iterations that the service no longer lists.
 // Their blobs are remembered for as long as they lie in the model container.
 func (v *visit) forget() {
-	if v.Service == nil {
-		return // nobody lists iterations
+	if v.Service == nil || len(v.seen.Unusable) > 0 {
+		return // nobody lists iterations, or not all that are listed can be told apart
 	}
 	held := map[string]bool{}
 	for _, b := range v.scope.blobs {

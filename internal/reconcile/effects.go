@@ -22,13 +22,13 @@ var errTooSlow = errors.New("there was no time left to ask Custom Vision for it:
 var errOvertaken = errors.New("another process was first")
 
 // affect asks the service for exports and trainings: effects that can't be undone
-// and are never repeated blindly. It looks anew, plans by that, and sends what is
-// still planned: all exports, or else one training. Work that the fresh look shows
-// comes first. What becomes of a lost answer the next look shows. It reports whether
-// another process was first.
+// and are never repeated blindly. It plans by a fresh look and sends what is still
+// planned: all exports, or else one training. Work that the fresh look shows comes
+// first. What becomes of a lost answer the next look shows. It reports whether
+// another process was first. An error means that the state can't be written.
 func (v *visit) affect(ctx context.Context) (overtaken bool, err error) {
-	if err := v.lookAnew(ctx); err != nil || v.outside {
-		return false, err
+	if v.outside {
+		return false, nil
 	}
 	work, effects := v.plan(ctx)
 	if len(work) > 0 {
@@ -106,12 +106,19 @@ func (v *visit) send(ctx context.Context, a Action) error {
 	defer cancel()
 	switch {
 	case !v.now().Before(until):
-		v.withdraw(a, token, known)
+		v.withdraw(a, token)
+		if known {
+			v.learn(func(p *state.Project) {
+				if c := p.Condition(a.Scope); c != nil {
+					c.Attempts-- // it never left the process
+				}
+			})
+		}
 		err = errTooSlow
 	case a.Kind == Export:
-		err = v.sendExport(ctx, a, token, known)
+		err = v.sendExport(ctx, a, token)
 	default:
-		err = v.sendTraining(ctx, a, token, known)
+		err = v.sendTraining(ctx, a, token)
 	}
 	v.effectDone(ctx, a, err, known)
 	return nil
@@ -163,16 +170,13 @@ func (v *visit) announce(p *state.Project, a Action, token string, until time.Ti
 
 // withdraw takes back the announcement of what the service surely didn't get, or
 // refused for now.
-func (v *visit) withdraw(a Action, token string, counted bool) {
+func (v *visit) withdraw(a Action, token string) {
 	v.learn(func(p *state.Project) {
 		if a.Kind == Export {
 			e := p.Iteration(a.Iteration).Export(a.Export)
 			e.Asked, e.Until = time.Time{}, time.Time{}
 		} else {
 			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration })
-		}
-		if c := p.Condition(a.Scope); counted && c != nil {
-			c.Attempts--
 		}
 	})
 }
@@ -182,7 +186,7 @@ func recent(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
 }
 
-func (v *visit) sendExport(ctx context.Context, a Action, token string, known bool) error {
+func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
@@ -201,11 +205,11 @@ func (v *visit) sendExport(ctx context.Context, a Action, token string, known bo
 		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Asked = time.Time{} })
 		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}
-	v.withdraw(a, token, known)
+	v.withdraw(a, token)
 	return err
 }
 
-func (v *visit) sendTraining(ctx context.Context, a Action, token string, known bool) error {
+func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
 	failed := v.iteration(a.Iteration)
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
@@ -228,7 +232,7 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string, known 
 	case customvision.Lost(err):
 		return err // the intent stays open
 	}
-	v.withdraw(a, token, false) // ours wasn't begun, whoever's runs
+	v.withdraw(a, token) // ours wasn't begun, whoever's runs
 	if definite(err) {
 		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
 	}

@@ -94,6 +94,9 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	}
 	v.seen.Blobs = v.unknownBlobs()
 	if !v.listed() {
+		if err := v.confirmGone(ctx); err != nil {
+			return nil, err
+		}
 		return v, v.look(ctx)
 	}
 	if err := v.listIterations(ctx); err != nil {
@@ -163,6 +166,33 @@ func (v *visit) unlessGone(ctx context.Context, err error) error {
 		return fmt.Errorf("project %s: %w", v.record.ID, ErrUnknownProject)
 	}
 	return err
+}
+
+// confirmGone asks for a project that the service doesn't list, before anything is
+// done that rests on its being gone: a list may lack it for one look.
+func (v *visit) confirmGone(ctx context.Context) error {
+	if v.Service == nil || len(v.seen.Blobs) == 0 && !v.remembersMore() {
+		return nil
+	}
+	_, err := v.Service.Project(ctx, v.record.ID)
+	switch {
+	case customvision.NotFound(err):
+		return nil
+	case err == nil:
+		return fmt.Errorf("the list of projects lacks project %s, which is there: it is left to the next sweep", v.record.ID)
+	}
+	return fmt.Errorf("look at project %s: %w", v.record.ID, err)
+}
+
+// remembersMore reports whether the state has more of the project's iterations than
+// the blobs that are archived.
+func (v *visit) remembersMore() bool {
+	for _, it := range v.seen.Project.Iterations {
+		if it.Settled != nil || len(it.Exports) > 0 || it.Facts != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // begin looks after a project that the app sees for the first time in the service.
