@@ -137,7 +137,7 @@ func background(t *testing.T, dir, line string) running {
 func (r running) says(pattern string) string {
 	r.t.Helper()
 	var found []string
-	(&app{t: r.t}).Eventually("it says "+pattern, func() bool {
+	world.Eventually(r.t, "it says "+pattern, func() bool {
 		found = regexp.MustCompile(pattern).FindStringSubmatch(r.printed.String())
 		return found != nil
 	})
