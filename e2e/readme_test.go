@@ -98,7 +98,7 @@ func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 		require.NoError(t, err)
 		for _, name := range regexp.MustCompile(`\bTest[A-Z][A-Za-z0-9]+`).FindAllString(string(text), -1) {
 			named++
-			assert.Contains(t, string(listed)+"func TestMain\n", "func "+name+"\n", "%s names it", doc)
+			assert.True(t, strings.Contains(string(listed)+"func TestMain\n", "func "+name+"\n"), "%s names %s, and there is no such test", doc, name)
 		}
 	}
 	assert.Greater(t, named, 20)
