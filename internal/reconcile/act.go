@@ -259,6 +259,9 @@ func (v *visit) clearConditions() {
 		v.learn(func(p *state.Project) {
 			for _, s := range over {
 				p.Clear(s)
+				if s.Export == "" && s.Blob == "" && p.Iterations[s.Iteration] != nil {
+					p.Iterations[s.Iteration].Settled = nil // what it kept from being done is to be planned
+				}
 			}
 		})
 	}

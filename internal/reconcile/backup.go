@@ -100,10 +100,12 @@ func (v *visit) bytesOf(ctx context.Context, key archive.Key, look *Look) (*foun
 			e.rivalKnown = true
 			if kind, err := v.linkOf(c.rival.Export); kind == linkOwn && err == nil {
 				rival, err := v.follow(ctx, key, c.rival.Export)
-				if err != nil {
+				switch {
+				case err == nil:
+					e.rival = &rival
+				case !e.listed: // later the other's dead link no longer holds up this one
 					return nil, err
 				}
-				e.rival = &rival
 			}
 		}
 	}
