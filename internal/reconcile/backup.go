@@ -189,8 +189,7 @@ func (v *visit) collect(ctx context.Context, a Action) error {
 	}
 	id, err := v.Archive.Identify(ctx, s)
 	if errors.Is(err, archive.ErrNotFound) {
-		v.archived(a.Iteration, a.Blob, a.ETag) // it is gone since it was listed
-		return nil
+		return nil // it is gone since it was listed, as the next listing shows
 	}
 	if err != nil {
 		return err

@@ -182,14 +182,15 @@ func (v *visit) begin() {
 	if !v.seen.Project.Seen.IsZero() {
 		return
 	}
-	now := v.now()
-	for _, it := range v.seen.Iterations {
-		if it.Status == customvision.StatusNew {
-			continue
+	now, all := v.now(), v.seen.Iterations
+	v.learn(func(p *state.Project) {
+		if !p.Seen.IsZero() {
+			return // another process has begun meanwhile, or nothing was lost after all
 		}
-		v.learn(func(p *state.Project) {
-			if !p.Seen.IsZero() && !p.Seen.Equal(now) {
-				return // another process has begun meanwhile, or nothing was lost after all
+		p.Seen = now
+		for _, it := range all {
+			if it.Status == customvision.StatusNew {
+				continue
 			}
 			if it.Status != customvision.StatusTraining {
 				p.Rebuilt = true
@@ -198,11 +199,6 @@ func (v *visit) begin() {
 			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, it.ID) == nil {
 				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: now, Nothing: "it was trained before the app knew the project"})
 			}
-		})
-	}
-	v.learn(func(p *state.Project) {
-		if p.Seen.IsZero() {
-			p.Seen = now
 		}
 	})
 }
@@ -287,12 +283,22 @@ func (v *visit) listExports(ctx context.Context, iteration string, look *Look) e
 	for _, e := range exports {
 		key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor)
 		if err != nil {
-			look.Unusable = append(look.Unusable, shorten(strings.Trim(e.Platform+"."+e.Flavor, ".")))
+			look.Unusable = append(look.Unusable, quoted(e))
 			continue
 		}
 		look.see(key, e)
 	}
 	return nil
+}
+
+// quoted is what an export is called that nothing can be stored under; no other's
+// name has quotes.
+func quoted(e customvision.Export) string {
+	name := e.Platform
+	if e.Flavor != "" {
+		name += "." + e.Flavor
+	}
+	return `"` + shorten(name) + `"`
 }
 
 // learn changes what is known of the project now, and in the state with the next write.
