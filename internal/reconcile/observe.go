@@ -34,6 +34,7 @@ type visit struct {
 
 	outside bool // the policy leaves the project alone
 	settled bool // what was asked for is settled since: nothing was looked at
+	unseen  bool // an iteration couldn't be looked at
 	done    []Action
 	waiting []Action
 	failed  []Failure
@@ -241,8 +242,7 @@ func shorten(name string) string {
 // now is the storage service's time, counted on from when it was read.
 func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
 
-// look sees the exports and backups of the iterations that need it, each by a
-// listing of its own: the archive of the whole project grows for years.
+// look sees the exports and backups of the iterations that need it.
 func (v *visit) look(ctx context.Context) error {
 	v.seen.Looks = map[string]*Look{}
 	var wanted []string
@@ -257,20 +257,50 @@ func (v *visit) look(ctx context.Context) error {
 			wanted = append(wanted, id)
 		}
 	}
+	backups, err := v.backupsOf(ctx, wanted)
+	if err != nil {
+		return err
+	}
 	for _, id := range wanted {
-		look := &Look{}
+		look := &Look{Backups: backups[id]}
 		if it := v.iteration(id); it != nil && it.Status == customvision.StatusCompleted {
 			if err := v.listExports(ctx, id, look); err != nil {
-				return err
+				if ctx.Err() != nil {
+					return err
+				}
+				// The others are looked at all the same.
+				v.unseen = true
+				a := Action{Step: Step{Kind: Inspect, Scope: state.Scope{Iteration: id}}}
+				v.fail(v.log(ctx, a), a, err)
+				continue
 			}
-		}
-		var err error
-		if look.Backups, err = v.Archive.Backups(ctx, v.record.ID, id); err != nil {
-			return err
 		}
 		v.seen.Looks[id] = look
 	}
 	return nil
+}
+
+// mostListings is how many iterations' backups are listed each by itself. A project
+// has at most 20 iterations; the model container may still hold blobs of many more.
+const mostListings = 20
+
+// backupsOf lists the backups of iterations: each by a listing of its own, since the
+// archive of the whole project grows for years, unless they are many.
+func (v *visit) backupsOf(ctx context.Context, iterations []string) (map[string][]archive.Backup, error) {
+	found := map[string][]archive.Backup{}
+	if len(iterations) > mostListings {
+		iterations = []string{""}
+	}
+	for _, id := range iterations {
+		backups, err := v.Archive.Backups(ctx, v.record.ID, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range backups {
+			found[b.Iteration] = append(found[b.Iteration], b)
+		}
+	}
+	return found, nil
 }
 
 // listExports sees an iteration's exports, one for each key.
