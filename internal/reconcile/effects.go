@@ -70,11 +70,19 @@ func (v *visit) lookAnew(ctx context.Context) error {
 	if err := v.listIterations(ctx); err != nil {
 		return err
 	}
+	looked := map[string]error{}
 	for _, a := range Plan(v.rules, v.seen) {
-		if a.Kind == Export {
-			if err := v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration]); err != nil {
-				return err
-			}
+		if a.Kind != Export {
+			continue
+		}
+		err, again := looked[a.Iteration]
+		if !again {
+			err = v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration])
+			looked[a.Iteration] = err
+		}
+		if err != nil { // what isn't seen as it is now isn't asked for
+			v.seen.Tried[a.Step] = true
+			v.fail(v.log(ctx, a), a, err)
 		}
 	}
 	return nil
@@ -86,42 +94,50 @@ func (v *visit) lookAnew(ctx context.Context) error {
 // another may send it. An error means that the state can't be written.
 func (v *visit) send(ctx context.Context, a Action) error {
 	v.seen.Tried[a.Step] = true
-	token, until, planned := rand.Text(), v.until(ctx), v.record.Revision
+	s, planned := sending{token: rand.Text(), until: v.until(ctx)}, v.record.Revision
+	if c := v.seen.Project.Condition(a.Scope); c != nil {
+		before := *c
+		s.before = &before
+	}
 	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		if p.Revision != planned {
 			return errOvertaken
 		}
 		v.apply(p)
-		v.announce(p, a, token, until)
+		v.announce(p, a, s)
 		return nil
 	})
 	if err != nil {
 		delete(v.seen.Tried, a.Step) // it never left the process
+		if !errors.Is(err, errOvertaken) {
+			v.withdraw(a, s) // it may be written all the same
+			v.unsure = true
+		}
 		return err
 	}
-	known := v.seen.Project.Condition(a.Scope) != nil
 	v.written()
 
-	ctx, cancel := context.WithTimeout(ctx, until.Sub(v.now()))
+	ctx, cancel := context.WithTimeout(ctx, s.until.Sub(v.now()))
 	defer cancel()
 	switch {
-	case !v.now().Before(until):
-		v.withdraw(a, token)
-		if known {
-			v.learn(func(p *state.Project) {
-				if c := p.Condition(a.Scope); c != nil {
-					c.Attempts-- // it never left the process
-				}
-			})
-		}
+	case !v.now().Before(s.until):
+		v.withdraw(a, s)
 		err = errTooSlow
 	case a.Kind == Export:
-		err = v.sendExport(ctx, a, token)
+		err = v.sendExport(ctx, a, s)
 	default:
-		err = v.sendTraining(ctx, a, token)
+		err = v.sendTraining(ctx, a, s)
 	}
-	v.effectDone(ctx, a, err, known)
+	v.effectDone(ctx, a, err, s.before != nil)
 	return nil
+}
+
+// sending is one effect on its way: its announcement, and the condition that it was
+// sent in spite of.
+type sending struct {
+	token  string
+	until  time.Time
+	before *state.Condition
 }
 
 // effectDone records what became of an effect. A lost answer is no condition: the
@@ -144,12 +160,12 @@ func (v *visit) until(ctx context.Context) time.Time {
 }
 
 // announce writes the intent, and counts the try of what couldn't be done before.
-func (v *visit) announce(p *state.Project, a Action, token string, until time.Time) {
+func (v *visit) announce(p *state.Project, a Action, s sending) {
 	now := v.now()
 	attempted(p, a.Scope, v.rules.Under, now)
 	if a.Kind == Export {
 		e := p.Iteration(a.Iteration).Export(a.Export)
-		e.Asked, e.Until = now, until
+		e.Asked, e.Until = now, s.until
 		return
 	}
 	for _, t := range p.Trainings {
@@ -164,19 +180,25 @@ func (v *visit) announce(p *state.Project, a Action, token string, until time.Ti
 		}
 	}
 	p.Trainings = append(recent(p.Trainings, now), &state.Training{
-		Token: token, Cause: a.Iteration, Known: known, Asked: now, Until: until,
+		Token: s.token, Cause: a.Iteration, Known: known, Asked: now, Until: s.until,
 	})
 }
 
 // withdraw takes back the announcement of what the service surely didn't get, or
-// refused for now.
-func (v *visit) withdraw(a Action, token string) {
+// refused for now: as if it had never been made, and no other's.
+func (v *visit) withdraw(a Action, s sending) {
 	v.learn(func(p *state.Project) {
 		if a.Kind == Export {
 			e := p.Iteration(a.Iteration).Export(a.Export)
+			if !e.Until.Equal(s.until) {
+				return
+			}
 			e.Asked, e.Until = time.Time{}, time.Time{}
 		} else {
-			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration })
+			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token && t.Cause == a.Iteration })
+		}
+		if c := p.Condition(a.Scope); s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
+			*c = *s.before
 		}
 	})
 }
@@ -186,7 +208,7 @@ func recent(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
 }
 
-func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
+func (v *visit) sendExport(ctx context.Context, a Action, s sending) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
@@ -196,20 +218,20 @@ func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
 	if customvision.Lost(err) {
 		return err // the intent stays open
 	}
-	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 	switch {
 	case err == nil:
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 		look.see(key, e)
 		return nil
 	case definite(err):
-		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Asked = time.Time{} })
+		v.learn(func(p *state.Project) { *p.Iteration(a.Iteration).Export(a.Export) = state.Export{} })
 		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}
-	v.withdraw(a, token)
+	v.withdraw(a, s)
 	return err
 }
 
-func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
+func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
 	failed := v.iteration(a.Iteration)
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
@@ -222,7 +244,7 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
 		v.learn(func(p *state.Project) {
 			for _, t := range p.Trainings {
-				if t.Token == token && t.Cause == a.Iteration {
+				if t.Token == s.token && t.Cause == a.Iteration {
 					t.Result = it.ID
 				}
 			}
@@ -232,8 +254,12 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 	case customvision.Lost(err):
 		return err // the intent stays open
 	}
-	v.withdraw(a, token) // ours wasn't begun, whoever's runs
-	if definite(err) {
+	no := definite(err)
+	if no {
+		s.before = nil // the try counts
+	}
+	v.withdraw(a, s) // ours wasn't begun, whoever's runs
+	if no {
 		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
 	}
 	return err
