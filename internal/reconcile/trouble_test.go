@@ -188,11 +188,8 @@ func (h *history) short(work job) job {
 		l.left.Store(int64(cut))
 		m.limit.Store(l)
 		work(limited, m)
-		if limited.Err() != nil {
-			// The run goes on past its callers, to write what it learnt. Another waits for its end.
-			for _, project := range []string{h.project, zeroID} {
-				m.await(ctx, project)
-			}
+		for _, project := range []string{h.project, zeroID} {
+			m.await(ctx, project) // a run goes on past its callers, to write what it learnt
 		}
 		m.limit.Store(nil)
 	}
