@@ -133,7 +133,7 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 		turns   func(*http.Request) bool
 		from    int // the first of these requests that is sent elsewhere
 	}{
-		"the model container": {setting{policy: onnx, container: true}, func(w *app, c *world.Interceptor) {
+		"the model container": {setting{policy: onnx, container: true, emulator: inside()}, func(w *app, c *world.Interceptor) {
 			customer := w.Customer.Over(c)
 			w.options.Models = models.Open(customer.Account, customer.Blobs(nil), w.Names.Models)
 		}, always, 1},
@@ -173,11 +173,13 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 						}
 						return send(r)
 					})
+					w.tryAnew()
 					assert.ErrorContains(t, w.tell(t.Context(), n), strconv.Itoa(status), "to %s", address)
 				}
 			}
 			assert.Empty(t, w.kept())
 			c.Use(nil)
+			w.tryAnew()
 			require.NoError(t, w.tell(t.Context(), n), "once it answers, it is archived")
 			list := w.kept()
 			require.Len(t, list, 1)

@@ -119,3 +119,9 @@ func (w *app) tell(ctx context.Context, n customvision.Notification) error {
 	require.NoError(w.t, err)
 	return w.messages.Deal(ctx, messages.Message{Raw: text})
 }
+
+// tryAnew makes all that couldn't be done due now: another version of the program runs.
+func (w *app) tryAnew() {
+	w.options.Fingerprint += "'"
+	w.restart()
+}

@@ -217,7 +217,7 @@ func (v *visit) conclude() {
 	}
 	v.clearConditions()
 	v.forget()
-	if v.scope.whole && v.seen.Project.Rebuilt && v.listed() {
+	if v.scope.whole && v.seen.Project.Rebuilt && v.listed() && !v.unseen {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
 	}
 }
@@ -239,7 +239,8 @@ func (v *visit) dateExports() {
 
 // clearConditions removes what no longer stands: of exports that are proven, that
 // the service lists as other than failed though asking for them was refused, or that
-// nobody wants any more; and of blobs that are gone in this version.
+// nobody wants any more; of iterations that the service no longer lists; and of blobs
+// that are gone in this version.
 func (v *visit) clearConditions() {
 	held := map[string]string{} // ETag by name
 	for _, b := range v.scope.blobs {
@@ -250,6 +251,7 @@ func (v *visit) clearConditions() {
 		look, it := v.seen.Looks[c.Iteration], v.iteration(c.Iteration)
 		switch {
 		case c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
+			c.Blob == "" && c.Iteration != "" && it == nil && v.listed() && !slices.Contains(v.seen.Unusable, state.Scope{Iteration: c.Iteration}),
 			c.Export != "" && look != nil && v.isOver(c, look),
 			c.Export == "" && c.Blob == "" && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
@@ -259,6 +261,9 @@ func (v *visit) clearConditions() {
 		v.learn(func(p *state.Project) {
 			for _, s := range over {
 				p.Clear(s)
+				if s.Export == "" && s.Blob == "" && p.Iterations[s.Iteration] != nil {
+					p.Iterations[s.Iteration].Settled = nil // what it kept from being done is to be planned
+				}
 			}
 		})
 	}

@@ -100,10 +100,12 @@ func (v *visit) bytesOf(ctx context.Context, key archive.Key, look *Look) (*foun
 			e.rivalKnown = true
 			if kind, err := v.linkOf(c.rival.Export); kind == linkOwn && err == nil {
 				rival, err := v.follow(ctx, key, c.rival.Export)
-				if err != nil {
+				switch {
+				case err == nil:
+					e.rival = &rival
+				case !e.listed: // later the other's dead link no longer holds up this one
 					return nil, err
 				}
-				e.rival = &rival
 			}
 		}
 	}
@@ -187,8 +189,7 @@ func (v *visit) collect(ctx context.Context, a Action) error {
 	}
 	id, err := v.Archive.Identify(ctx, s)
 	if errors.Is(err, archive.ErrNotFound) {
-		v.archived(a.Iteration, a.Blob, a.ETag) // it is gone since it was listed
-		return nil
+		return nil // it is gone since it was listed, as the next listing shows
 	}
 	if err != nil {
 		return err

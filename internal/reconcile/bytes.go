@@ -38,7 +38,7 @@ type evidence struct {
 	link    linkKind
 	linkErr error // why the link isn't followed, or what following it gave
 	// own is what the export's own link gives, and rival what that of the export gives
-	// whose bytes lie in the container; nil where they weren't asked.
+	// which the manifest of those bytes names; nil where they weren't asked.
 	own, rival *found
 	rivalKnown bool // rival was asked for, though it may not have been to be had
 }
@@ -88,22 +88,19 @@ func (e evidence) byOwnLink() choice {
 	if e.own == nil {
 		return choice{need: ownLink}
 	}
-	taken := choice{take: e.own, certainty: archive.ByAddress}
-	for _, b := range e.blobs {
-		rival := e.rivalNamed(b.id.Manifest)
-		if rival == nil || b.id.ContentID != e.own.id.ContentID {
-			continue
-		}
+	if rival := e.rivalNamed(e.own.id.Manifest); rival != nil {
 		// Either its own package was overwritten too, or the service calls the
 		// platform's default by the other's name: then the other's link differs.
 		switch {
+		case rival.Status != customvision.ExportDone:
+			return choice{err: fault{state.Ambiguous, "its download link gives what another export's manifest names, which is not done yet"}}
 		case !e.rivalKnown:
 			return choice{need: rivalLink, rival: rival}
 		case e.rival != nil && e.rival.id.ContentID == e.own.id.ContentID:
 			return choice{err: fault{state.Overwritten, "overwritten: another export of its platform took its place, in the model container and at its download link"}}
 		}
 	}
-	return taken
+	return choice{take: e.own, certainty: archive.ByAddress}
 }
 
 // withoutLink chooses among the blobs of the model container where no link leads to

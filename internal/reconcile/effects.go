@@ -70,11 +70,19 @@ func (v *visit) lookAnew(ctx context.Context) error {
 	if err := v.listIterations(ctx); err != nil {
 		return err
 	}
+	looked := map[string]error{}
 	for _, a := range Plan(v.rules, v.seen) {
-		if a.Kind == Export {
-			if err := v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration]); err != nil {
-				return err
-			}
+		if a.Kind != Export {
+			continue
+		}
+		err, again := looked[a.Iteration]
+		if !again {
+			err = v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration])
+			looked[a.Iteration] = err
+		}
+		if err != nil { // what isn't seen as it is now isn't asked for
+			v.seen.Tried[a.Step] = true
+			v.fail(v.log(ctx, a), a, err)
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"visionkeeper/internal/archive"
@@ -121,10 +122,10 @@ func (v *visit) askPerformance(ctx context.Context, f *facts, iteration string) 
 	return err
 }
 
-// definite reports whether an answer is the service's own no, not a fault on the way
-// to it, a missing right, or a limit of calls.
+// definite reports whether an answer is the service's own no, with a code in words:
+// not a gateway's, not a fault on the way to it, a missing right, or a limit of calls.
 func definite(err error) bool {
 	var refused *customvision.Error
 	return errors.As(err, &refused) && !customvision.Lost(err) && refused.Status >= 400 && refused.Status < 500 &&
-		refused.Status != 401 && refused.Status != 403 && refused.Status != 429
+		refused.Status != 401 && refused.Status != 403 && refused.Status != 429 && strings.Trim(refused.Code, "0123456789") != ""
 }

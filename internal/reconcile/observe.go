@@ -34,6 +34,7 @@ type visit struct {
 
 	outside bool // the policy leaves the project alone
 	settled bool // what was asked for is settled since: nothing was looked at
+	unseen  bool // an iteration couldn't be looked at
 	done    []Action
 	waiting []Action
 	failed  []Failure
@@ -182,14 +183,15 @@ func (v *visit) begin() {
 	if !v.seen.Project.Seen.IsZero() {
 		return
 	}
-	now := v.now()
-	for _, it := range v.seen.Iterations {
-		if it.Status == customvision.StatusNew {
-			continue
+	now, all := v.now(), v.seen.Iterations
+	v.learn(func(p *state.Project) {
+		if !p.Seen.IsZero() {
+			return // another process has begun meanwhile, or nothing was lost after all
 		}
-		v.learn(func(p *state.Project) {
-			if !p.Seen.IsZero() && !p.Seen.Equal(now) {
-				return // another process has begun meanwhile, or nothing was lost after all
+		p.Seen = now
+		for _, it := range all {
+			if it.Status == customvision.StatusNew {
+				continue
 			}
 			if it.Status != customvision.StatusTraining {
 				p.Rebuilt = true
@@ -198,11 +200,6 @@ func (v *visit) begin() {
 			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, it.ID) == nil {
 				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: now, Nothing: "it was trained before the app knew the project"})
 			}
-		})
-	}
-	v.learn(func(p *state.Project) {
-		if p.Seen.IsZero() {
-			p.Seen = now
 		}
 	})
 }
@@ -245,8 +242,7 @@ func shorten(name string) string {
 // now is the storage service's time, counted on from when it was read.
 func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
 
-// look sees the exports and backups of the iterations that need it, each by a
-// listing of its own: the archive of the whole project grows for years.
+// look sees the exports and backups of the iterations that need it.
 func (v *visit) look(ctx context.Context) error {
 	v.seen.Looks = map[string]*Look{}
 	var wanted []string
@@ -261,20 +257,50 @@ func (v *visit) look(ctx context.Context) error {
 			wanted = append(wanted, id)
 		}
 	}
+	backups, err := v.backupsOf(ctx, wanted)
+	if err != nil {
+		return err
+	}
 	for _, id := range wanted {
-		look := &Look{}
+		look := &Look{Backups: backups[id]}
 		if it := v.iteration(id); it != nil && it.Status == customvision.StatusCompleted {
 			if err := v.listExports(ctx, id, look); err != nil {
-				return err
+				if ctx.Err() != nil {
+					return err
+				}
+				// The others are looked at all the same.
+				v.unseen = true
+				a := Action{Step: Step{Kind: Inspect, Scope: state.Scope{Iteration: id}}}
+				v.fail(v.log(ctx, a), a, err)
+				continue
 			}
-		}
-		var err error
-		if look.Backups, err = v.Archive.Backups(ctx, v.record.ID, id); err != nil {
-			return err
 		}
 		v.seen.Looks[id] = look
 	}
 	return nil
+}
+
+// mostListings is how many iterations' backups are listed each by itself. A project
+// has at most 20 iterations; the model container may still hold blobs of many more.
+const mostListings = 20
+
+// backupsOf lists the backups of iterations: each by a listing of its own, since the
+// archive of the whole project grows for years, unless they are many.
+func (v *visit) backupsOf(ctx context.Context, iterations []string) (map[string][]archive.Backup, error) {
+	found := map[string][]archive.Backup{}
+	if len(iterations) > mostListings {
+		iterations = []string{""}
+	}
+	for _, id := range iterations {
+		backups, err := v.Archive.Backups(ctx, v.record.ID, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range backups {
+			found[b.Iteration] = append(found[b.Iteration], b)
+		}
+	}
+	return found, nil
 }
 
 // listExports sees an iteration's exports, one for each key.
@@ -287,12 +313,22 @@ func (v *visit) listExports(ctx context.Context, iteration string, look *Look) e
 	for _, e := range exports {
 		key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor)
 		if err != nil {
-			look.Unusable = append(look.Unusable, shorten(strings.Trim(e.Platform+"."+e.Flavor, ".")))
+			look.Unusable = append(look.Unusable, quoted(e))
 			continue
 		}
 		look.see(key, e)
 	}
 	return nil
+}
+
+// quoted is what an export is called that nothing can be stored under; no other's
+// name has quotes.
+func quoted(e customvision.Export) string {
+	name := e.Platform
+	if e.Flavor != "" {
+		name += "." + e.Flavor
+	}
+	return `"` + shorten(name) + `"`
 }
 
 // learn changes what is known of the project now, and in the state with the next write.

@@ -67,6 +67,7 @@ type Action struct {
 type ActionKind string
 
 const (
+	Inspect  ActionKind = "look at"  // see an iteration's exports; never planned, it may fail
 	Describe ActionKind = "describe" // gather what proofs say of the iteration
 	Backup   ActionKind = "backup"   // archive and prove a finished export
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for

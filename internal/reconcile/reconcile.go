@@ -104,6 +104,8 @@ type Report struct {
 	Waiting    []Action
 	Failed     []Failure
 	Conditions []state.Condition
+	// Unseen reports whether an iteration couldn't be looked at; Failed says which.
+	Unseen bool
 	// ContainerOnly reports whether no endpoint is set; Blobs counts what the model
 	// container holds of the iterations that were asked for.
 	ContainerOnly bool
@@ -175,7 +177,7 @@ func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
 }
 
 func (v *visit) report(r *Report) {
-	r.Name, r.Outside, r.Settled = v.seen.Project.Name, v.outside, v.settled
+	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
 	r.Conditions, r.Counts = v.conditions(), v.counts()
 }

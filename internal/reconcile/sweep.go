@@ -65,10 +65,10 @@ func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
 			swept.Outside++
 			continue
 		}
-		if err := errors.Join(err, report.Err("")); err != nil {
-			errs = append(errs, fmt.Errorf("project %s: %w", s.project, err))
+		if all := errors.Join(err, report.Err("")); all != nil {
+			errs = append(errs, fmt.Errorf("project %s: %w", s.project, all))
 		}
-		if errors.Join(err, listErr) == nil {
+		if err == nil && listErr == nil && !report.Unseen {
 			swept.Covered++
 		} else {
 			swept.Failed++
