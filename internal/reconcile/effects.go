@@ -117,18 +117,23 @@ func (v *visit) send(ctx context.Context, a Action) error {
 		v.withdraw(a, token, known)
 		err = errTooSlow
 	case a.Kind == Export:
-		err = v.sendExport(ctx, a, token, known)
+		err = v.sendExport(ctx, a, token)
 	default:
-		err = v.sendTraining(ctx, a, token, known)
+		err = v.sendTraining(ctx, a, token)
 	}
 	v.effectDone(ctx, a, err, known)
 	return nil
 }
 
-// effectDone records what became of an effect. A lost answer is no condition: the
-// intent stays open, and the next look shows what came of it.
+// effectDone records what became of an effect. After a lost answer the intent stays
+// open, and the next look shows what came of it: if nothing did, it is asked for again
+// after a pause.
 func (v *visit) effectDone(ctx context.Context, a Action, err error, known bool) {
-	if err != nil && (customvision.Lost(err) || errors.Is(err, errTooSlow)) {
+	lost := err != nil && customvision.Lost(err)
+	if lost && !known {
+		v.learn(func(p *state.Project) { note(p, a.Scope, false, faultOf(err), false, v.rules.Under, v.now()) })
+	}
+	if lost || errors.Is(err, errTooSlow) {
 		v.fail(v.log(ctx, a), a, err)
 		return
 	}
@@ -190,7 +195,7 @@ func recent(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
 }
 
-func (v *visit) sendExport(ctx context.Context, a Action, token string, known bool) error {
+func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
@@ -209,11 +214,11 @@ func (v *visit) sendExport(ctx context.Context, a Action, token string, known bo
 		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Asked = time.Time{} })
 		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}
-	v.withdraw(a, token, known)
+	v.withdraw(a, token, false) // it was asked for
 	return err
 }
 
-func (v *visit) sendTraining(ctx context.Context, a Action, token string, known bool) error {
+func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
 	failed := v.iteration(a.Iteration)
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
