@@ -11,20 +11,26 @@ import (
 )
 
 // The pauses between two tries, by how often something was tried. What may pass by
-// itself is tried again soon, and every hour at least; a refusal is tried again
-// after minutes, hours, a day, and every week at least.
+// itself is tried again soon, and every hour at least; so is what can't be undone, but
+// not as soon. A refusal is tried again after minutes, hours, a day, and every week at
+// least.
 var (
 	passing = []time.Duration{0, 0, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
+	asking  = []time.Duration{0, 0, 10 * time.Minute, time.Hour}
 	refused = []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 72 * time.Hour, 7 * 24 * time.Hour}
 )
 
-// pause is how long after its attempts-th try a condition waits for the next one.
-func pause(code state.Code, attempts int) time.Duration {
+// pause is how long a condition waits for its next try after the last one.
+func pause(c state.Condition) time.Duration {
 	pauses := refused
-	if code == state.Unavailable {
+	switch {
+	case c.Code != state.Unavailable:
+	case c.Unproven || c.Blob != "":
 		pauses = passing
+	default: // an export or a training was asked for
+		pauses = asking
 	}
-	return pauses[min(max(attempts, 1), len(pauses))-1]
+	return pauses[min(max(c.Attempts, 1), len(pauses))-1]
 }
 
 // due reports whether a thing may be tried now: it has no condition, or one whose
@@ -44,7 +50,7 @@ func due(c *state.Condition, under string, now time.Time) bool {
 func attempted(p *state.Project, s state.Scope, under string, now time.Time) {
 	if c := p.Condition(s); c != nil {
 		c.Attempts++
-		c.Under, c.Next = under, now.Add(pause(c.Code, c.Attempts))
+		c.Under, c.Next = under, now.Add(pause(*c))
 	}
 }
 
@@ -58,7 +64,7 @@ func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool,
 		}
 	}
 	if !f.code.Final() {
-		c.Next = now.Add(pause(f.code, c.Attempts))
+		c.Next = now.Add(pause(c))
 	}
 	p.Note(c)
 }

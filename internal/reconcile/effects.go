@@ -110,7 +110,7 @@ func (v *visit) send(ctx context.Context, a Action) error {
 	if err != nil {
 		delete(v.seen.Tried, a.Step) // it never left the process
 		if !errors.Is(err, errOvertaken) {
-			v.withdraw(a, s) // it may be written all the same
+			v.takeBack(a, s) // it may be written all the same
 			v.unsure = true
 		}
 		return err
@@ -121,7 +121,7 @@ func (v *visit) send(ctx context.Context, a Action) error {
 	defer cancel()
 	switch {
 	case !v.now().Before(s.until):
-		v.withdraw(a, s)
+		v.takeBack(a, s)
 		err = errTooSlow
 	case a.Kind == Export:
 		err = v.sendExport(ctx, a, s)
@@ -140,10 +140,15 @@ type sending struct {
 	before *state.Condition
 }
 
-// effectDone records what became of an effect. A lost answer is no condition: the
-// intent stays open, and the next look shows what came of it.
+// effectDone records what became of an effect. After a lost answer the intent stays
+// open, and the next look shows what came of it: if nothing did, it is asked for again
+// after a pause.
 func (v *visit) effectDone(ctx context.Context, a Action, err error, known bool) {
-	if err != nil && (customvision.Lost(err) || errors.Is(err, errTooSlow)) {
+	lost := err != nil && customvision.Lost(err)
+	if lost && !known {
+		v.learn(func(p *state.Project) { note(p, a.Scope, false, faultOf(err), false, v.rules.Under, v.now()) })
+	}
+	if lost || errors.Is(err, errTooSlow) {
 		v.fail(v.log(ctx, a), a, err)
 		return
 	}
@@ -184,19 +189,24 @@ func (v *visit) announce(p *state.Project, a Action, s sending) {
 	})
 }
 
-// withdraw takes back the announcement of what the service surely didn't get, or
-// refused for now: as if it had never been made, and no other's.
+// withdraw ends the announcement of what the service refused for now, and no other's.
 func (v *visit) withdraw(a Action, s sending) {
 	v.learn(func(p *state.Project) {
-		if a.Kind == Export {
-			e := p.Iteration(a.Iteration).Export(a.Export)
-			if !e.Until.Equal(s.until) {
-				return
-			}
-			e.Asked, e.Until = time.Time{}, time.Time{}
-		} else {
+		if a.Kind == Retrain {
 			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token && t.Cause == a.Iteration })
+			return
 		}
+		if e := p.Iteration(a.Iteration).Export(a.Export); e.Until.Equal(s.until) {
+			e.Asked, e.Until = time.Time{}, time.Time{}
+		}
+	})
+}
+
+// takeBack makes an announcement as if it had never been made: what it was for never
+// left the process, so the try doesn't count.
+func (v *visit) takeBack(a Action, s sending) {
+	v.withdraw(a, s)
+	v.learn(func(p *state.Project) {
 		if c := p.Condition(a.Scope); s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
 			*c = *s.before
 		}
@@ -254,12 +264,8 @@ func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
 	case customvision.Lost(err):
 		return err // the intent stays open
 	}
-	no := definite(err)
-	if no {
-		s.before = nil // the try counts
-	}
 	v.withdraw(a, s) // ours wasn't begun, whoever's runs
-	if no {
+	if definite(err) {
 		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
 	}
 	return err

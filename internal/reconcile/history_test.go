@@ -36,6 +36,7 @@ type history struct {
 
 	// What the person or the weather did after which less can be asked for.
 	overwrites bool // an export took another's place in the model container
+	renamed    int  // how often an iteration was renamed
 	disturbed  bool
 	met        bool // the app knew the project before anything happened
 }
@@ -52,6 +53,7 @@ var policies = []string{
 	`{"projects": [{"project": "*", "exports": ["CoreML", "ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 2, "perMonth": 1, "force": true}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX", "DockerFile"], "retrain": {"afterFailure": 1}}]}`,
 	`{"projects": [{"project": "parts"}]}`,
+	`{"projects": [{"project": "parts", "exports": ["ONNX", "TensorFlow"], "iterations": ["all"], "retrain": {"afterFailure": 2}}]}`,
 	`{"mode": "observe", "projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1}}]}`,
 }
 
@@ -106,13 +108,16 @@ func (h *history) restart() {
 	h.machines = []*machine{h.newMachine("A"), h.newMachine("B")}
 }
 
+// event is something that may happen, and how often.
+type event struct {
+	name string
+	odds int
+	do   func()
+}
+
 // live lets things happen.
 func (h *history) live() {
-	events := []struct {
-		name string
-		odds int
-		do   func()
-	}{
+	events := append([]event{
 		{"train", 4, h.train},
 		{"time", 5, h.pass},
 		{"run", 12, h.run},
@@ -127,7 +132,7 @@ func (h *history) live() {
 		{"foreign blob", 1, h.foreignBlob},
 		{"lose state", 2, h.loseState},
 		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.judge.asked = map[string][]time.Time{}; h.restart() }},
-	}
+	}, h.troubles()...)
 	var odds []int
 	for i, e := range events {
 		odds = append(odds, slices.Repeat([]int{i}, e.odds)...)
@@ -292,6 +297,7 @@ func (h *history) loseState() {
 	}
 	h.must(err)
 	h.judge.lost++
+	h.judge.named, h.judge.ended = false, map[string]time.Time{}
 	h.judge.lostAt = h.Service.Now()
 }
 
@@ -306,7 +312,7 @@ var weathers = map[string][]fate{
 
 // run lets one machine work or two at once, in some weather.
 func (h *history) run() {
-	weather := pick(h.t, "weather", []string{"calm", "calm", "deadly", "stormy", "hostile"})
+	weather := pick(h.t, "weather", []string{"calm", "calm", "deadly", "stormy", "hostile", "short"})
 	h.weather, h.burst, h.turns, h.judge.calm = weathers[weather], 0, 0, weather == "calm"
 	jobs := map[*machine]job{}
 	var order []*machine
@@ -317,12 +323,15 @@ func (h *history) run() {
 		if len(h.mailbox) == 0 || pick(h.t, "sweeps", []bool{true, false, false}) {
 			h.t.Logf("    %s sweeps, %s", m.name, weather)
 			jobs[m] = func(ctx context.Context, m *machine) { m.reconciler.Sweep(ctx, "") }
-			continue
+		} else {
+			mine := h.take()
+			carried = append(carried, mine)
+			h.t.Logf("    %s gets %d messages, %s", m.name, len(*mine), weather)
+			jobs[m] = func(ctx context.Context, m *machine) { *mine = deliver(ctx, m, *mine) }
 		}
-		mine := h.take()
-		carried = append(carried, mine)
-		h.t.Logf("    %s gets %d messages, %s", m.name, len(*mine), weather)
-		jobs[m] = func(ctx context.Context, m *machine) { *mine = deliver(ctx, m, *mine) }
+		if weather == "short" {
+			jobs[m] = h.short(jobs[m])
+		}
 	}
 	h.together(h, jobs, order)
 	for _, back := range carried {

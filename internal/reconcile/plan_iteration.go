@@ -139,7 +139,7 @@ func (p *iterationPlan) want(key archive.Key) {
 		p.postpone(s, state.NotOffered, "it cannot be exported, because its domain offers only "+strings.Join(offered, ", "))
 	case p.pending(name, p.asked(name)):
 		p.add(Wait, s, "it was asked for a moment ago")
-	case failed && c == nil:
+	case failed && (c == nil || c.Code == state.Unavailable): // of asking for it
 		p.postpone(s, state.ExportFailed, "the service could not export it")
 	case !p.due(s):
 	case p.busy[key.Platform]:

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,9 +19,10 @@ import (
 // must be as the policy asks.
 func (h *history) settle() {
 	h.t.Logf("%s the trouble ends", h.Service.Now().Format("02 15:04:05"))
-	h.Service.FailTrainings(0)
-	h.Service.FailExports(0)
-	h.Service.StallExports(0)
+	h.endTroubles()
+	if pick(h.t, "rehydrated", []bool{true, false}) {
+		h.rehydrate()
+	}
 	h.advance(world.TrainTime)
 	h.judge.calm = true
 	m := h.newMachine("Z")
@@ -31,7 +33,7 @@ func (h *history) settle() {
 		h.sweep(m)
 	}
 	h.everyBlobIsArchived()
-	if !h.noAPI {
+	if !h.noAPI && !h.judge.outside() {
 		h.everyExportIsProven()
 		h.everyWishIsFulfilled()
 	}
@@ -63,8 +65,12 @@ func (h *history) sweepUntilQuiet(m *machine) {
 
 // sweep sweeps once, undisturbed.
 func (h *history) sweep(m *machine) {
-	if _, err := m.reconciler.Sweep(h.ctx, ""); err != nil {
-		h.t.Fatalf("an undisturbed sweep fails: %v", err)
+	if tooMuch := m.do(h.ctx, func(ctx context.Context, m *machine) {
+		if _, err := m.reconciler.Sweep(ctx, ""); err != nil {
+			h.t.Fatalf("an undisturbed sweep fails: %v", err)
+		}
+	}); tooMuch != "" {
+		h.judge.find("%s", tooMuch)
 	}
 	h.judge.look()
 }
@@ -74,8 +80,23 @@ func (h *history) moving() bool {
 	return slices.ContainsFunc(h.iterations(), func(it emulator.IterationView) bool { return it.Status == "Training" })
 }
 
-// everyBlobIsArchived: a sweep leaves no bytes in the model container alone.
+// leftAlone reports whether the app has to leave the project alone. Where the policy
+// names it by a name that nobody can tell the app any more, since there is no endpoint
+// or no project, and what is remembered was lost or never held the name, the app
+// can't know that the policy means it.
+func (h *history) leftAlone() bool {
+	if (h.noAPI || h.vanished) && h.judge.named && h.Remembered(h.project).Name == "" {
+		return false // it has forgotten the name by itself
+	}
+	return h.judge.outside()
+}
+
+// everyBlobIsArchived: a sweep leaves no bytes in the model container alone that can
+// be read, if the policy means the project.
 func (h *history) everyBlobIsArchived() {
+	if h.leftAlone() {
+		return
+	}
 	held := map[string]bool{}
 	for name, b := range h.list(h.Containers.Archive) {
 		if !strings.HasSuffix(name, ".json") {
@@ -83,7 +104,7 @@ func (h *history) everyBlobIsArchived() {
 		}
 	}
 	for name, b := range h.list(h.Containers.Models) {
-		if strings.HasPrefix(name, "CustomVision-TestPermission") {
+		if strings.HasPrefix(name, "CustomVision-TestPermission") || b.rests {
 			continue
 		}
 		if !held[h.hash(h.Containers.Models, name, b.etag)] {
@@ -104,6 +125,7 @@ func (h *history) everyExportIsProven() {
 			id := it.ID + " " + nameOfExport(e)
 			code := h.judge.condition(it.ID, nameOfExport(e)).Code
 			excused := h.overwritable() && (code == state.Overwritten || code == state.Ambiguous)
+			excused = excused || code == state.Resting && h.rests() && h.answers[emulator.DownloadURI] == "container"
 			if e.Status == "Done" && !counted[id] && !excused {
 				h.judge.find("export %s is done and has no backup; remembered is %s", id, h.says(it.ID, nameOfExport(e)))
 			}
@@ -111,8 +133,8 @@ func (h *history) everyExportIsProven() {
 	}
 }
 
-// everyWishIsFulfilled: what the policy asks to export is exported, or it is
-// remembered why not.
+// everyWishIsFulfilled: what the policy asks to export is exported, unless it can't
+// be had: a person who asks for it now doesn't get it either.
 func (h *history) everyWishIsFulfilled() {
 	if h.policy.Mode != policy.Act {
 		return
@@ -128,16 +150,23 @@ func (h *history) everyWishIsFulfilled() {
 			if listed {
 				continue
 			}
-			// What the service refuses, or can't make, is put off, and asked for again.
-			code := h.judge.condition(it.ID, canonical(wish)).Code
-			if code == state.ExportFailed && h.answers[emulator.SecondFlavor] == "fails" {
-				continue
-			}
-			if code != state.ExportRefused && code != state.NotOffered || !h.judge.refusedOnce[it.ID+" "+canonical(wish)] {
-				h.judge.find("the policy wants %s of %s; remembered is %s", wish, it.ID, h.says(it.ID, canonical(wish)))
+			says := h.says(it.ID, canonical(wish))
+			if h.canBeHad(it.ID, canonical(wish)) {
+				h.judge.find("the policy wants %s of %s; remembered is %s", wish, it.ID, says)
 			}
 		}
 	}
+}
+
+// canBeHad reports whether the service makes an export for who asks for it now.
+func (h *history) canBeHad(iteration, name string) bool {
+	if h.Service.Export(h.project, iteration, platformOf(name), flavorOf(name)) != nil {
+		return false
+	}
+	h.Service.FinishNow(emulator.Scope{Iteration: iteration, Platform: platformOf(name)})
+	return slices.ContainsFunc(h.iterations(), func(it emulator.IterationView) bool {
+		return it.ID == iteration && slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return nameOfExport(e) == name && e.Status == "Done" })
+	})
 }
 
 // wanted tells whether the policy asks for exports of the iteration.
@@ -152,11 +181,11 @@ func (h *history) wanted(it emulator.IterationView) bool {
 // lastFailureIsAnswered: as far as the policy allows, and the app can know.
 func (h *history) lastFailureIsAnswered() {
 	its, retrain, j := h.iterations(), h.judge.rule().Retrain, h.judge
-	if h.noAPI || len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || j.lost > 0 {
+	if h.noAPI || len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || j.lost > 0 || j.outside() {
 		return
 	}
 	cause := its[0].ID
-	excused := j.answered[cause] || j.refusedOnce[cause] || j.depth[cause] >= retrain.AfterFailure || len(j.began) >= retrain.PerMonth || !h.met
+	excused := j.answered[cause] || h.isRefused(cause) || j.depth[cause] >= retrain.AfterFailure || len(j.began) >= retrain.PerMonth || !h.met
 	month := 0
 	for _, t := range h.Remembered(h.project).Trainings {
 		// After a sender that died, a person's training may be taken for the one it
@@ -182,6 +211,9 @@ func (h *history) trainings() string {
 
 // failedAt is when a training ended.
 func (h *history) failedAt(id string) time.Time {
+	if ended := h.judge.ended[id]; !ended.IsZero() {
+		return ended
+	}
 	it, err := h.person.Iteration(h.ctx, h.project, id)
 	h.must(err)
 	return it.LastModified
@@ -193,6 +225,23 @@ func (h *history) says(iteration, export string) string {
 		return "nothing"
 	}
 	return fmt.Sprintf("%+v of %v, %+v, %+v", record.Exports[export], slices.Sorted(maps.Keys(record.Exports)), record.Settled, h.judge.condition(iteration, export))
+}
+
+// isRefused reports whether a training was refused and is to be asked for again.
+func (h *history) isRefused(cause string) bool {
+	remembered := h.Remembered(h.project)
+	c := remembered.Condition(state.Scope{Iteration: cause})
+	return c != nil && c.Code == state.TrainingRefused && c.Next.After(h.Service.Now())
+}
+
+// rests reports whether a blob of the model container lies in the Archive tier.
+func (h *history) rests() bool {
+	for _, b := range h.list(h.Containers.Models) {
+		if b.rests {
+			return true
+		}
+	}
+	return false
 }
 
 // overwritable tells a service whose only link to an export leads into the model

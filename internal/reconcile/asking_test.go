@@ -1,0 +1,71 @@
+package reconcile
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/emulator"
+	"visionkeeper/internal/state"
+)
+
+// A service that doesn't export for days isn't asked every ten minutes, whether it
+// says no for now or can't say what became of the request.
+func TestAskingInVainIsPaused(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]emulator.CallFault{
+		"a missing right": {Status: 403}, "no answer to go by": {Status: 503}, "a cut connection": {Reset: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onnx)
+			key := w.trained()
+			require.NoError(t, w.Service.FaultCalls("ExportIteration", 1_000_000, f))
+			for range 24 * 6 {
+				_, _ = w.try(Key{Project: key.Project})
+				w.Service.Advance(10 * time.Minute)
+			}
+			asked := w.Service.Counts()["ExportIteration"]
+			assert.LessOrEqual(t, asked, 24+4, "in a day")
+			assert.GreaterOrEqual(t, asked, 20, "and yet every hour")
+
+			require.NoError(t, w.Service.FaultCalls("ExportIteration", 0, emulator.CallFault{}))
+			w.Service.Advance(time.Hour)
+			w.settle(key)
+			assert.Equal(t, proven, w.backups(key))
+			assert.Empty(t, w.Remembered(key.Project).Conditions)
+		})
+	}
+}
+
+// The same for a training; its failure is too old after a day.
+func TestTrainingInVainIsPaused(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]emulator.CallFault{"a missing right": {Status: 403}, "no answer to go by": {Status: 503}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onnx)
+			w.Service.FailTrainings(1)
+			key := w.trained()
+			require.NoError(t, w.Service.FaultCalls("TrainProject", 1_000_000, f))
+			before := w.Service.Counts()["TrainProject"]
+			for range 12 * 6 {
+				_, _ = w.try(Key{Project: key.Project})
+				w.Service.Advance(10 * time.Minute)
+			}
+			asked := w.Service.Counts()["TrainProject"] - before
+			assert.LessOrEqual(t, asked, 12+4, "in half a day")
+			assert.GreaterOrEqual(t, asked, 9, "and yet every hour")
+
+			require.NoError(t, w.Service.FaultCalls("TrainProject", 0, emulator.CallFault{}))
+			w.Service.Advance(time.Hour)
+			w.settle(key)
+			begun := slices.DeleteFunc(w.Remembered(key.Project).Trainings, func(t *state.Training) bool { return t.Result == "" })
+			assert.Len(t, begun, 1)
+			assert.Empty(t, w.Remembered(key.Project).Conditions)
+		})
+	}
+}
