@@ -55,12 +55,16 @@ func checkVital(object []byte, t reflect.Type) error {
 	return nil
 }
 
+// Unreadable begins the id of an item that isn't known: the service lists something
+// that is no object.
+const Unreadable = "unreadable: "
+
 // decodeItem decodes an item of a list into the struct that out points to. Of an item
 // that is no object, the struct's first field says so, which is the one that
 // identifies it: the item must not look as if it weren't there.
 func decodeItem(data []byte, out any) error {
 	if decodeFields(data, out) != nil {
-		reflect.ValueOf(out).Elem().Field(0).SetString("unreadable: " + oneLine(string(data)))
+		reflect.ValueOf(out).Elem().Field(0).SetString(Unreadable + oneLine(string(data)))
 	}
 	return nil
 }

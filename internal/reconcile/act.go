@@ -299,8 +299,8 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 // forget drops what is remembered of iterations that the service no longer lists.
 // Their blobs are remembered for as long as they lie in the model container.
 func (v *visit) forget() {
-	if v.Service == nil {
-		return // nobody lists iterations
+	if v.Service == nil || hidden(v.seen.Unusable) {
+		return // nobody lists iterations, or not all that there are
 	}
 	held := map[string]bool{}
 	for _, b := range v.scope.blobs {
