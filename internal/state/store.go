@@ -10,6 +10,7 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -92,6 +93,25 @@ func (s *Store) load(ctx context.Context, projectID string) (*Record, error) {
 	return r, nil
 }
 
+// Projects lists the ids of the projects that have a state. (List Blobs)
+func (s *Store) Projects(ctx context.Context) ([]string, error) {
+	var ids []string
+	prefix := projectPrefix
+	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.explain("list the projects", err)
+		}
+		for _, item := range page.Segment.BlobItems {
+			if id, ok := strings.CutSuffix(strings.TrimPrefix(*item.Name, prefix), ".json"); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
 // Update applies change to a project's state and writes the result on top of the
 // version that was read (Put Blob with If-Match).
 //
@@ -147,7 +167,9 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 	return nil
 }
 
-func projectBlob(id string) string { return "projects/" + id + ".json" }
+const projectPrefix = "projects/"
+
+func projectBlob(id string) string { return projectPrefix + id + ".json" }
 
 // version is what an answer says about a blob's version.
 type version struct {
