@@ -256,12 +256,9 @@ func (v *visit) look(ctx context.Context) error {
 			wanted = append(wanted, it.ID)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.seen.Blobs)) { // of iterations that the service doesn't list as completed
-		if !slices.Contains(wanted, id) {
-			wanted = append(wanted, id)
-		}
-	}
-	for _, id := range wanted {
+	wanted = append(wanted, slices.Collect(maps.Keys(v.seen.Blobs))...) // some are of iterations that the service doesn't list as completed
+	slices.Sort(wanted)
+	for _, id := range slices.Compact(wanted) {
 		look := &Look{}
 		if it := v.iteration(id); it != nil && it.Status == customvision.StatusCompleted {
 			if err := v.listExports(ctx, id, look); err != nil {
