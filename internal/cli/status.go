@@ -90,10 +90,9 @@ func (p *program) status(ctx context.Context) error {
 			note("the queue is not shown", err)
 		}
 	}
-	letters, err := v.state.DeadLetters(ctx)
+	letters, err := v.state.CountDeadLetters(ctx)
 	if err == nil {
-		n := len(letters)
-		result.DeadLetters = &n
+		result.DeadLetters = &letters
 		err = table.addState(ctx, v.state)
 	}
 	if err != nil {
