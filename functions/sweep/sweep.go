@@ -59,7 +59,11 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if health.Failed == 0 && swept.Whole {
 		health.Round = health.Ended
 	}
-	for _, err := range []error{drainErr, err} {
+	var pruneErr error
+	if swept.Resume == "" { // once a round
+		_, pruneErr = f.State.PruneDeadLetters(ctx, f.Now())
+	}
+	for _, err := range []error{drainErr, err, pruneErr} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("failed", health.Failed).
@@ -71,7 +75,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		event = event.Str("resume", health.Resume)
 	}
 	event.Msg("swept")
-	return errors.Join(drainErr, err, f.State.SetHealth(ctx, health))
+	return errors.Join(drainErr, err, pruneErr, f.State.SetHealth(ctx, health))
 }
 
 // lines are an error's, one for each that was joined.

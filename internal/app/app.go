@@ -91,7 +91,7 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 		Archive:   backups,
 		State:     state.Open(states, s.StateContainer),
 		Models:    models.Open(s.Models, modelBlobs, s.ModelContainer),
-		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Models.BlobURL), Loopback: s.Loopback()},
+		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Endpoint), Loopback: s.Loopback()},
 		Times: reconcile.Times{
 			LookInterval: s.LookInterval, SettledFor: s.SettledFor, StuckAfter: s.StuckAfter, IntentGrace: s.IntentGrace,
 		},
@@ -100,13 +100,30 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	}), warnings, nil
 }
 
-// blobSuffix is the domain of the cloud's blob hosts, taken from the model
-// container's endpoint: blob.core.windows.net, or that of another cloud.
+// blobSuffix is the domain of the hosts that the service's download links lead to:
+// that of the cloud in which Custom Vision's endpoint is. The customer's own accounts
+// say nothing of it, they may have a DNS zone or a domain of their own.
 func blobSuffix(endpoint string) string {
-	if u, err := url.Parse(endpoint); err == nil {
-		if _, domain, ok := strings.Cut(u.Hostname(), ".blob."); ok {
-			return "blob." + domain
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return publicSuffix
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	for domain, suffix := range sovereignSuffixes {
+		if strings.HasSuffix(host, domain) {
+			return suffix
 		}
 	}
-	return "blob.core.windows.net"
+	return publicSuffix
+}
+
+// The domains of blob hosts, by those of Custom Vision's endpoints: the resource's own
+// subdomain, or a regional one.
+const publicSuffix = "blob.core.windows.net"
+
+var sovereignSuffixes = map[string]string{
+	".cognitiveservices.azure.us": "blob.core.usgovcloudapi.net",
+	".api.cognitive.microsoft.us": "blob.core.usgovcloudapi.net",
+	".cognitiveservices.azure.cn": "blob.core.chinacloudapi.cn",
+	".api.cognitive.azure.cn":     "blob.core.chinacloudapi.cn",
 }

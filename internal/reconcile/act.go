@@ -11,7 +11,6 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
-	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
@@ -316,40 +315,49 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 // forget drops what is remembered of iterations that the service no longer lists.
 // Their blobs are remembered for as long as they lie in the model container.
 func (v *visit) forget() {
-	if v.Service == nil || len(v.seen.Unusable) > 0 {
-		return // nobody lists iterations, or not all that are listed can be told apart
+	if v.Service == nil || hidden(v.seen.Unusable) {
+		return // nobody lists iterations, or not all that there are
 	}
-	held := map[string]bool{}
-	for _, b := range v.scope.blobs {
-		held[b.Iteration] = true
-	}
+	held, collecting := v.held()
+	gone, bare := map[string]bool{}, map[string]bool{}
 	for id, known := range v.seen.Project.Iterations {
 		switch {
 		case v.iteration(id) != nil:
 		case v.scope.blobsKnown && !held[id], !v.scope.blobsKnown && len(known.Blobs) == 0:
-			v.learn(func(p *state.Project) {
-				delete(p.Iterations, id)
-				p.Conditions = slices.DeleteFunc(p.Conditions, func(c *state.Condition) bool { return c.Iteration == id })
-			})
-		case known.Settled != nil || len(known.Exports) > 0 || known.Facts != nil && !v.collects(id):
-			// Nothing else is of use than the blobs, and the facts for proofs to come.
-			facts := known.Facts
-			if !v.collects(id) {
-				facts = nil
-			}
-			v.learn(func(p *state.Project) {
-				it := p.Iteration(id)
-				*it = state.Iteration{Blobs: it.Blobs, Facts: facts}
-				p.Conditions = slices.DeleteFunc(p.Conditions, func(c *state.Condition) bool { return c.Iteration == id && c.Blob == "" })
-			})
+			gone[id] = true
+		case known.Settled != nil || len(known.Exports) > 0 || known.Facts != nil && !collecting[id]:
+			bare[id] = true
 		}
 	}
+	if len(gone)+len(bare) == 0 {
+		return
+	}
+	v.learn(func(p *state.Project) {
+		for id := range gone {
+			delete(p.Iterations, id)
+		}
+		for id := range bare { // nothing else is of use than the blobs, and the facts for proofs to come
+			it := state.Iteration{Blobs: p.Iteration(id).Blobs}
+			if collecting[id] {
+				it.Facts = p.Iteration(id).Facts
+			}
+			p.Iterations[id] = &it
+		}
+		p.Conditions = slices.DeleteFunc(p.Conditions, func(c *state.Condition) bool { return gone[c.Iteration] || bare[c.Iteration] && c.Blob == "" })
+	})
 }
 
-// collects reports whether a blob of the iteration isn't archived yet.
-func (v *visit) collects(iteration string) bool {
-	known := v.seen.Project.Iterations[iteration]
-	return slices.ContainsFunc(v.scope.blobs, func(b models.Blob) bool { return b.Iteration == iteration && known.Blobs[b.Name] != b.ETag })
+// held are the iterations that the model container holds blobs of, collecting those
+// of them with a blob that isn't archived yet.
+func (v *visit) held() (held, collecting map[string]bool) {
+	held, collecting = map[string]bool{}, map[string]bool{}
+	for _, b := range v.scope.blobs {
+		held[b.Iteration] = true
+		if known := v.seen.Project.Iterations[b.Iteration]; known == nil || known.Blobs[b.Name] != b.ETag {
+			collecting[b.Iteration] = true
+		}
+	}
+	return held, collecting
 }
 
 // archived learns that a blob of the model container needs no further look.

@@ -283,11 +283,9 @@ func (v *visit) look(ctx context.Context) error {
 			wanted = append(wanted, it.ID)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.seen.Blobs)) { // of iterations that the service doesn't list as completed
-		if !slices.Contains(wanted, id) {
-			wanted = append(wanted, id)
-		}
-	}
+	wanted = append(wanted, slices.Collect(maps.Keys(v.seen.Blobs))...) // some are of iterations that the service doesn't list as completed
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
 	backups, err := v.backupsOf(ctx, wanted)
 	if err != nil {
 		return err

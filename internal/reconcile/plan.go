@@ -150,9 +150,10 @@ func (p *plan) attempts(a Action) int {
 // blobs plans for blobs of the model container that nothing else accounts for: of
 // iterations that the service no longer has, or that no export in its list is.
 func (p *plan) blobs() {
+	backedUp := p.backedUp()
 	for id, blobs := range p.o.Blobs {
 		look := p.o.Looks[id]
-		if look == nil || p.backsUp(id) {
+		if look == nil || backedUp[id] {
 			continue // what is still to be backed up may turn out to be one of them
 		}
 		for _, b := range blobs {
@@ -165,9 +166,15 @@ func (p *plan) blobs() {
 	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(a.Blob, b.Blob) })
 }
 
-// backsUp reports whether a backup of the iteration is due.
-func (p *plan) backsUp(iteration string) bool {
-	return slices.ContainsFunc(p.actions, func(a Action) bool { return a.Kind == Backup && a.Iteration == iteration })
+// backedUp are the iterations of which a backup is due.
+func (p *plan) backedUp() map[string]bool {
+	iterations := map[string]bool{}
+	for _, a := range p.actions {
+		if a.Kind == Backup {
+			iterations[a.Iteration] = true
+		}
+	}
+	return iterations
 }
 
 // holds reports whether a blob of the model container, in this version, is

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"visionkeeper/internal/customvision"
@@ -11,7 +12,7 @@ import (
 // failed plans for one iteration whose training failed.
 func (p *plan) failed(it customvision.Iteration) {
 	s, trainings := state.Scope{Iteration: it.ID}, p.o.Project.Trainings
-	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) {
+	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) || hidden(p.o.Unusable) {
 		return
 	}
 	answer := answerTo(trainings, it.ID)
@@ -30,6 +31,12 @@ func (p *plan) failed(it customvision.Iteration) {
 		return
 	}
 	p.add(Retrain, s, "its training failed")
+}
+
+// hidden reports whether the service lists an iteration that can't be read: any that
+// seems to be missing may be that one.
+func hidden(unusable []state.Scope) bool {
+	return slices.ContainsFunc(unusable, func(s state.Scope) bool { return strings.HasPrefix(s.Iteration, customvision.Unreadable) })
 }
 
 // openTrainings looks after intents whose answer was lost, or whose sender is not

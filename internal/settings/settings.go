@@ -188,9 +188,11 @@ func IsLoopback(endpoint string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Fingerprint changes with every setting. It can't be turned back into one.
+// Fingerprint changes with every setting, and with nothing else. No setting can be
+// read from it.
 func (s Settings) Fingerprint() string {
-	sum := sha256.Sum256(fmt.Append(nil, s.Endpoint, s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
-		s.Models.BlobURL, s.Models.QueueURL, s.Archives.BlobURL, s.SettledFor, s.StuckAfter, s.Secrets()))
-	return hex.EncodeToString(sum[:4])
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
+		s.Endpoint, s.Key, s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
+	}, []time.Duration{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace}))
+	return hex.EncodeToString(sum[:8])
 }

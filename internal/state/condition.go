@@ -75,25 +75,70 @@ type Condition struct {
 
 // Condition finds the condition of a scope; nil where there is none.
 func (p *Project) Condition(s Scope) *Condition {
-	for _, c := range p.Conditions {
-		if c.Scope == s {
-			return c
-		}
+	if i := p.find(s); i >= 0 {
+		return p.Conditions[i]
 	}
 	return nil
 }
 
 // Clear removes the condition of a scope.
 func (p *Project) Clear(s Scope) {
-	p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c.Scope == s })
+	i, last := p.find(s), len(p.Conditions)-1
+	switch {
+	case i < 0:
+	case p.index == nil:
+		p.Conditions = slices.Delete(p.Conditions, i, i+1)
+	default: // the last one takes its place
+		moved := p.Conditions[last]
+		p.Conditions[i], p.Conditions[last] = moved, nil
+		p.Conditions = p.Conditions[:last]
+		p.index.at[moved.Scope] = i
+		delete(p.index.at, s)
+		p.index.of = p.Conditions
+	}
 }
+
+// conditionIndex finds conditions among very many: a project may have one for each of
+// a hundred thousand blobs.
+type conditionIndex struct {
+	of []*Condition // what it was made of: another slice needs another index
+	at map[Scope]int
+}
+
+// indexed is the number of conditions from which on there is an index.
+const indexed = 64
+
+// find is the place of a scope's condition in the list; -1 where there is none.
+func (p *Project) find(s Scope) int {
+	if len(p.Conditions) < indexed {
+		p.index = nil
+		return slices.IndexFunc(p.Conditions, func(c *Condition) bool { return c.Scope == s })
+	}
+	if p.index == nil || len(p.index.of) != len(p.Conditions) || &p.index.of[0] != &p.Conditions[0] {
+		p.index = &conditionIndex{of: p.Conditions, at: make(map[Scope]int, len(p.Conditions))}
+		for i, c := range p.Conditions {
+			p.index.at[c.Scope] = i
+		}
+	}
+	if i, ok := p.index.at[s]; ok {
+		return i
+	}
+	return -1
+}
+
+// maxWhy bounds a condition's text, in bytes.
+const maxWhy = 1000
 
 // Note records a condition in the place of an earlier one of the same scope, whose
 // First stays.
 func (p *Project) Note(c Condition) {
+	c.Why = boundedText(c.Why, maxWhy)
 	known := p.Condition(c.Scope)
 	if known == nil {
 		p.Conditions = append(p.Conditions, &c)
+		if p.index != nil {
+			p.index.at[c.Scope], p.index.of = len(p.Conditions)-1, p.Conditions
+		}
 		return
 	}
 	c.First = known.First

@@ -62,7 +62,7 @@ func (h Health) bounded() Health {
 	oldest := slices.SortedStableFunc(slices.Values(h.Conditions), func(a, b ProjectCondition) int { return a.First.Compare(b.First) })
 	h.Conditions = oldest[:min(len(oldest), maxHealthConditions)]
 	for i := range h.Conditions {
-		h.Conditions[i].Why = boundedText(h.Conditions[i].Why)
+		h.Conditions[i].Why = boundedText(h.Conditions[i].Why, maxHealthText)
 	}
 	return h
 }
@@ -70,7 +70,7 @@ func (h Health) bounded() Health {
 func boundedTexts(list []string) []string {
 	var cut []string
 	for _, s := range list[:min(len(list), maxHealthErrors)] {
-		cut = append(cut, boundedText(s))
+		cut = append(cut, boundedText(s, maxHealthText))
 	}
 	if more := len(list) - maxHealthErrors; more > 0 {
 		cut = append(cut, fmt.Sprintf("and %d more", more))
@@ -78,9 +78,9 @@ func boundedTexts(list []string) []string {
 	return cut
 }
 
-func boundedText(s string) string {
-	if len(s) > maxHealthText {
-		return strings.ToValidUTF8(s[:maxHealthText], "") + "…"
+func boundedText(s string, most int) string {
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }

@@ -37,6 +37,8 @@ type Project struct {
 	// Revision is random and new with every write: a writer whose answer was lost
 	// knows its own write by it.
 	Revision string `json:"revision"`
+
+	index *conditionIndex
 }
 
 // Iteration is what is remembered of one iteration.

@@ -10,6 +10,8 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"net/http"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -92,6 +94,25 @@ func (s *Store) load(ctx context.Context, projectID string) (*Record, error) {
 	return r, nil
 }
 
+// Projects lists the ids of the projects that have a state. (List Blobs)
+func (s *Store) Projects(ctx context.Context) ([]string, error) {
+	var ids []string
+	prefix := projectPrefix
+	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.explain("list the projects", err)
+		}
+		for _, item := range page.Segment.BlobItems {
+			if id, ok := strings.CutSuffix(strings.TrimPrefix(*item.Name, prefix), ".json"); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
+}
+
 // Update applies change to a project's state and writes the result on top of the
 // version that was read (Put Blob with If-Match).
 //
@@ -105,7 +126,7 @@ func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) err
 		if err := change(&next); err != nil {
 			return err
 		}
-		if bytes.Equal(mustJSON(next), mustJSON(r.Project)) {
+		if same(next, r.Project) {
 			return nil // nothing to write
 		}
 		next.Version, next.Revision = formatVersion, rand.Text()
@@ -147,7 +168,9 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 	return nil
 }
 
-func projectBlob(id string) string { return "projects/" + id + ".json" }
+const projectPrefix = "projects/"
+
+func projectBlob(id string) string { return projectPrefix + id + ".json" }
 
 // version is what an answer says about a blob's version.
 type version struct {
@@ -199,13 +222,10 @@ func (s *Store) explain(op string, err error) error {
 	return storage.Explain(op, err)
 }
 
-// Clone returns a deep copy.
-func (p Project) Clone() Project {
-	var c Project
-	if err := json.Unmarshal(mustJSON(p), &c); err != nil {
-		panic("state: a project that can't be read back: " + err.Error())
-	}
-	return c
+// same reports whether two states say the same.
+func same(a, b Project) bool {
+	a.index, b.index = nil, nil
+	return reflect.DeepEqual(a, b) || bytes.Equal(mustJSON(a), mustJSON(b))
 }
 
 func mustJSON(p Project) []byte {

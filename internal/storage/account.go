@@ -29,6 +29,7 @@ type Account struct {
 
 	name, key  string
 	credential azcore.TokenCredential
+	who        string // the settings that credential was made from
 }
 
 // developmentStorage is what UseDevelopmentStorage=true stands for:
@@ -175,6 +176,12 @@ func (a Account) Secrets() []string {
 		return nil
 	}
 	return []string{a.key}
+}
+
+// Fingerprint is different for each account and each way to prove who we are to it.
+// It holds the account's key.
+func (a Account) Fingerprint() string {
+	return fmt.Sprintf("%q", []string{a.BlobURL, a.QueueURL, a.name, a.key, a.who})
 }
 
 // IsZero reports whether no setting names the account.
