@@ -132,7 +132,7 @@ func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
 		if i < 0 {
 			continue
 		}
-		body, err := z.File[i].Open()
+		body, err := openEntry(z.File[i])
 		if err != nil {
 			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
 		}

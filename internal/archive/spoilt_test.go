@@ -42,7 +42,7 @@ func TestNoProofTellsOfBytesThatWereSpoiltOnTheirWay(t *testing.T) {
 	t.Parallel()
 	sum := func(data []byte) []byte { s := md5.Sum(data); return s[:] }
 	small := pack(export{platform: "ONNX", size: 1})
-	bare := noise(300, 1)
+	bare := modelOf("CoreML", 300, 1)
 	for name, c := range map[string]struct {
 		platform string
 		data     []byte
