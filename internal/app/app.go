@@ -73,7 +73,7 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	if err != nil {
 		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
 	}
-	modelBlobs, err := s.Models.Blob(storage.SmallRequests())
+	modelBlobs, err := s.Models.Blob(nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
 	}
@@ -81,7 +81,7 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	if err != nil {
 		return nil, nil, err
 	}
-	states, err := s.Archives.Blob(storage.SmallRequests())
+	states, err := s.Archives.Blob(nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}

@@ -52,7 +52,7 @@ func Serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	queues, err := s.Models.Queue(storage.SmallRequests())
+	queues, err := s.Models.Queue(nil)
 	if err != nil {
 		return fmt.Errorf("CustomVisionStorage: %w", err)
 	}

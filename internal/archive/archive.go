@@ -111,8 +111,6 @@ func (a *Archive) Check(ctx context.Context) error {
 // sourcePipeline sends the requests that fetch packages. They have no credential
 // but the URL's own, and follow no redirect, so that nobody can send them elsewhere.
 func sourcePipeline(version string, o azcore.ClientOptions) runtime.Pipeline {
-	if o.Transport == nil {
-		o.Transport = storage.Transport
-	}
+	o = storage.Options(&o)
 	return runtime.NewPipeline("visionkeeper", version, runtime.PipelineOptions{}, &o)
 }

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -19,11 +18,6 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/storage"
 )
-
-// LinkLife is how long a signed link to one blob serves, in all below an hour from
-// its start to its end: a copy of the largest package takes minutes, and policies
-// of an account may refuse links that live for an hour or longer.
-const LinkLife = 30 * time.Minute
 
 // Container is the model container. It is safe for concurrent use.
 type Container struct {
@@ -38,13 +32,19 @@ func Open(account storage.Account, client *service.Client, name string) *Contain
 	return &Container{container: client.NewContainerClient(name), name: name, signer: storage.NewSigner(account, client)}
 }
 
-// Source is a blob of the container, to be read and copied by a signed link.
-func (c *Container) Source(ctx context.Context, blob string) (archive.Source, error) {
-	link, err := c.signer.ReadURL(ctx, c.name, blob, LinkLife)
-	if err != nil {
-		return archive.Source{}, fmt.Errorf("sign a link to the model container's blob %q: %w", blob, err)
+// Source is a blob of the container: read by the app's own credential, and copied by
+// a signed link, which is made when it is needed.
+func (c *Container) Source(blob string) archive.Source {
+	return archive.Source{
+		Kind: archive.FromContainer, Name: blob, Blob: c.container.NewBlobClient(blob),
+		Link: func(ctx context.Context) (string, error) {
+			link, err := c.signer.ReadURL(ctx, c.name, blob, storage.LinkLife)
+			if err != nil {
+				return "", fmt.Errorf("sign a link to the model container's blob %q: %w", blob, err)
+			}
+			return link, nil
+		},
 	}
-	return archive.Source{Kind: archive.FromContainer, Name: blob, URL: link}, nil
 }
 
 // Holds reports whether a link, signed or not, leads into this container. Hosts are
@@ -58,20 +58,7 @@ func (c *Container) Holds(link string) bool {
 	if err != nil {
 		return false
 	}
-	return host(their) == host(ours) && strings.HasPrefix(their.Path, ours.Path+"/")
-}
-
-// host is a URL's host and port in a form that can be compared. On loopback,
-// localhost and the addresses of this machine are one host.
-func host(u *url.URL) string {
-	name, port := strings.ToLower(u.Hostname()), u.Port()
-	if name == "localhost" || name == "::1" {
-		name = "127.0.0.1"
-	}
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[strings.ToLower(u.Scheme)]
-	}
-	return name + ":" + port
+	return storage.Host(their) == storage.Host(ours) && strings.HasPrefix(their.Path, ours.Path+"/")
 }
 
 // Blob is an export in the container, as its name says.

@@ -117,11 +117,8 @@ func (v *visit) bytesOf(ctx context.Context, key archive.Key, look *Look) (*foun
 // link may give the same bytes.
 func (v *visit) readBlobs(ctx context.Context, e *evidence, platform string) {
 	for _, name := range models.Names(e.key, platform) {
-		s, err := v.Models.Source(ctx, name)
-		var id archive.Identity
-		if err == nil {
-			id, err = v.Archive.Identify(ctx, s)
-		}
+		s := v.Models.Source(name)
+		id, err := v.Archive.Identify(ctx, s)
 		switch {
 		case errors.Is(err, archive.ErrNotFound):
 		case err != nil:
@@ -183,10 +180,7 @@ func linkFault(err error) error {
 // listed export holds already isn't copied again.
 func (v *visit) collect(ctx context.Context, a Action) error {
 	look := v.seen.Looks[a.Iteration]
-	s, err := v.Models.Source(ctx, a.Blob)
-	if err != nil {
-		return err
-	}
+	s := v.Models.Source(a.Blob)
 	id, err := v.Archive.Identify(ctx, s)
 	if errors.Is(err, archive.ErrNotFound) {
 		return nil // it is gone since it was listed, as the next listing shows
