@@ -122,3 +122,16 @@ func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 	}
 	assert.Greater(t, named, 20)
 }
+
+func TestTheReadmeNamesEveryPackageOfTheProgramAndOfDevelopment(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	for _, parent := range []string{"internal", "dev"} {
+		folders, err := os.ReadDir(parent)
+		require.NoError(t, err)
+		for _, f := range folders {
+			assert.Contains(t, string(readme), "`"+parent+"/"+f.Name()+"/`")
+		}
+	}
+}
