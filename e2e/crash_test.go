@@ -142,7 +142,7 @@ type figure struct {
 	DeadLetters        []string
 }
 
-// settles sweeps until nothing is open, and tells what there is then.
+// settles sweeps until nothing is open, and returns what there is then.
 func (w *victim) settles() figure {
 	w.t.Helper()
 	open := "nothing was looked at"
@@ -158,7 +158,7 @@ func (w *victim) settles() figure {
 	return settled
 }
 
-// open tells what is not settled; "" when everything is.
+// open returns what is not settled; "" when everything is.
 func (w *victim) open() string {
 	if w.doomed && !w.crashed.Load() {
 		return "the app was not killed yet"

@@ -23,7 +23,7 @@ import (
 //	block   postponed, with the reason and the next try in the state
 //	bury    kept as a dead letter with the reason; the sweep does the work
 //	later   the message stays in the poison queue, hidden until its time is up
-//	-       nothing that could be told: these answers have no hash, or no body
+//	-       not applicable: these answers have no hash, or no body
 const outcomes = `
                            429    wait   500    503    reset  slow   cut    short  flip   head   401    404    409    412    lost   always
 GetProject                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
@@ -177,8 +177,8 @@ var stories = map[string]story{
 	}},
 }
 
-// storyOf tells which story comes to an operation where the table doesn't; the
-// others come to it in "backup".
+// storyOf is the story in which an operation occurs, where the table names none
+// and it isn't "backup".
 var storyOf = map[string]string{
 	"GetProject": "first", "proof GET": "raced",
 	"blocklist GET": "blocks", "block PUT": "blocks", "blocklist PUT": "blocks",

@@ -56,8 +56,8 @@ func newTrap() *trap {
 	return t
 }
 
-// listen tells where it listens; where this machine has no such address, nobody
-// else can reach it either.
+// listen returns the URL at which it listens. If this machine has no such address,
+// nobody else can reach it either.
 func (t *trap) listen(address string) string {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
