@@ -261,7 +261,7 @@ func (v *visit) clearConditions() {
 		v.learn(func(p *state.Project) {
 			for _, s := range over {
 				p.Clear(s)
-				if s.Export == "" && s.Blob == "" && p.Iterations[s.Iteration] != nil {
+				if s.Export == "" && s.Blob == "" && v.seen.Looks[s.Iteration] == nil && p.Iterations[s.Iteration] != nil {
 					p.Iterations[s.Iteration].Settled = nil // what it kept from being done is to be planned
 				}
 			}
@@ -353,10 +353,18 @@ func (v *visit) save(ctx context.Context) error {
 	if len(v.changes) == 0 {
 		return nil
 	}
+	if v.unsure {
+		current, err := v.State.Load(ctx, v.record.ID)
+		if err != nil {
+			return err
+		}
+		*v.record, v.unsure = *current, false
+	}
 	if err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		v.apply(p)
 		return nil
 	}); err != nil {
+		v.unsure = true
 		return err
 	}
 	v.written()

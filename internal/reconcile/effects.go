@@ -94,35 +94,60 @@ func (v *visit) lookAnew(ctx context.Context) error {
 // another may send it. An error means that the state can't be written.
 func (v *visit) send(ctx context.Context, a Action) error {
 	v.seen.Tried[a.Step] = true
-	token, until, planned := rand.Text(), v.until(ctx), v.record.Revision
+	s, planned := sending{token: rand.Text(), until: v.until(ctx)}, v.record.Revision
+	if c := v.seen.Project.Condition(a.Scope); c != nil {
+		before := *c
+		s.before = &before
+	}
 	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		if p.Revision != planned {
 			return errOvertaken
 		}
 		v.apply(p)
-		v.announce(p, a, token, until)
+		v.announce(p, a, s)
 		return nil
 	})
 	if err != nil {
 		delete(v.seen.Tried, a.Step) // it never left the process
+		if !errors.Is(err, errOvertaken) {
+			v.withdraw(a, s) // it may be written all the same
+			v.unsure = true
+		}
 		return err
 	}
-	known := v.seen.Project.Condition(a.Scope) != nil
 	v.written()
 
-	ctx, cancel := context.WithTimeout(ctx, until.Sub(v.now()))
+	ctx, cancel := context.WithTimeout(ctx, s.until.Sub(v.now()))
 	defer cancel()
 	switch {
-	case !v.now().Before(until):
-		v.withdraw(a, token, known)
+	case !v.now().Before(s.until):
+		v.withdraw(a, s)
 		err = errTooSlow
 	case a.Kind == Export:
-		err = v.sendExport(ctx, a, token)
+		err = v.sendExport(ctx, a, s)
 	default:
-		err = v.sendTraining(ctx, a, token)
+		err = v.sendTraining(ctx, a, s)
 	}
-	v.effectDone(ctx, a, err, known)
+	v.effectDone(ctx, a, err, s.before != nil)
 	return nil
+}
+
+// sending is one effect on its way: its announcement, and the condition that it was
+// sent in spite of.
+type sending struct {
+	token  string
+	until  time.Time
+	before *state.Condition
+}
+
+// heard is what is to be taken back after a refusal: a try that the service answered
+// counts.
+func (s sending) heard(err error) sending {
+	var refused *customvision.Error
+	if errors.As(err, &refused) && refused.Status != 0 {
+		s.before = nil
+	}
+	return s
 }
 
 // effectDone records what became of an effect. After a lost answer the intent stays
@@ -150,19 +175,17 @@ func (v *visit) until(ctx context.Context) time.Time {
 }
 
 // announce writes the intent, and counts the try of what couldn't be done before.
-func (v *visit) announce(p *state.Project, a Action, token string, until time.Time) {
+func (v *visit) announce(p *state.Project, a Action, s sending) {
 	now := v.now()
 	attempted(p, a.Scope, v.rules.Under, now)
 	if a.Kind == Export {
 		e := p.Iteration(a.Iteration).Export(a.Export)
-		e.Asked, e.Until = now, until
+		e.Asked, e.Until = now, s.until
 		return
 	}
-	for _, t := range p.Trainings {
-		if t.Cause == a.Iteration && t.Open() {
-			t.Nothing = "its sender ended before it was sent"
-		}
-	}
+	// An open one of the same cause came to nothing. Kept, it would answer the failure
+	// once this one is taken back.
+	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Cause == a.Iteration && t.Open() })
 	var known []string
 	for _, it := range v.seen.Iterations {
 		if it.Status != customvision.StatusNew {
@@ -170,22 +193,25 @@ func (v *visit) announce(p *state.Project, a Action, token string, until time.Ti
 		}
 	}
 	p.Trainings = append(recent(p.Trainings, now), &state.Training{
-		Token: token, Cause: a.Iteration, Known: known, Asked: now, Until: until,
+		Token: s.token, Cause: a.Iteration, Known: known, Asked: now, Until: s.until,
 	})
 }
 
 // withdraw takes back the announcement of what the service surely didn't get, or
-// refused for now.
-func (v *visit) withdraw(a Action, token string, counted bool) {
+// refused for now: as if it had never been made, and no other's.
+func (v *visit) withdraw(a Action, s sending) {
 	v.learn(func(p *state.Project) {
 		if a.Kind == Export {
 			e := p.Iteration(a.Iteration).Export(a.Export)
+			if !e.Until.Equal(s.until) {
+				return
+			}
 			e.Asked, e.Until = time.Time{}, time.Time{}
 		} else {
-			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration })
+			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token && t.Cause == a.Iteration })
 		}
-		if c := p.Condition(a.Scope); counted && c != nil {
-			c.Attempts--
+		if c := p.Condition(a.Scope); s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
+			*c = *s.before
 		}
 	})
 }
@@ -195,7 +221,7 @@ func recent(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
 }
 
-func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
+func (v *visit) sendExport(ctx context.Context, a Action, s sending) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
@@ -205,20 +231,20 @@ func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
 	if customvision.Lost(err) {
 		return err // the intent stays open
 	}
-	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 	switch {
 	case err == nil:
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 		look.see(key, e)
 		return nil
 	case definite(err):
-		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Asked = time.Time{} })
+		v.learn(func(p *state.Project) { *p.Iteration(a.Iteration).Export(a.Export) = state.Export{} })
 		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}
-	v.withdraw(a, token, false) // it was asked for
+	v.withdraw(a, s.heard(err))
 	return err
 }
 
-func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
+func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
 	failed := v.iteration(a.Iteration)
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
@@ -231,7 +257,7 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
 		v.learn(func(p *state.Project) {
 			for _, t := range p.Trainings {
-				if t.Token == token && t.Cause == a.Iteration {
+				if t.Token == s.token && t.Cause == a.Iteration {
 					t.Result = it.ID
 				}
 			}
@@ -241,7 +267,7 @@ func (v *visit) sendTraining(ctx context.Context, a Action, token string) error 
 	case customvision.Lost(err):
 		return err // the intent stays open
 	}
-	v.withdraw(a, token, false) // ours wasn't begun, whoever's runs
+	v.withdraw(a, s.heard(err)) // ours wasn't begun, whoever's runs
 	if definite(err) {
 		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
 	}

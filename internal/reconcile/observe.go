@@ -31,6 +31,7 @@ type visit struct {
 	// changes are what the run has learnt since the last write; saved is when that was.
 	changes []func(*state.Project)
 	saved   time.Time
+	unsure  bool // a write failed, and may have been carried out
 
 	outside bool // the policy leaves the project alone
 	settled bool // what was asked for is settled since: nothing was looked at

@@ -1,14 +1,17 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -171,7 +174,7 @@ func TestWhoGivesUpLeavesTheRunToTheOthers(t *testing.T) {
 	})
 }
 
-func TestTheFirstCallersDeadlineBoundsTheRun(t *testing.T) {
+func TestTheOnlyCallersDeadlineBoundsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		var ended time.Duration
@@ -186,6 +189,76 @@ func TestTheFirstCallersDeadlineBoundsTheRun(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		assert.Equal(t, time.Minute, ended)
+	})
+}
+
+// Who joins a run gets the latest deadline of those who wait, whoever came first.
+func TestTheLatestDeadlineOfThoseWhoWaitBoundsTheRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		deadlines []time.Duration // 0 for none
+		want      time.Duration
+	}{
+		"the first":  {[]time.Duration{5 * time.Minute, time.Minute}, 5 * time.Minute},
+		"the last":   {[]time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute}, 5 * time.Minute},
+		"the middle": {[]time.Duration{time.Minute, 5 * time.Minute, 2 * time.Minute}, 5 * time.Minute},
+		"none":       {[]time.Duration{time.Minute, 0}, 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ended time.Duration
+				var begin time.Time
+				p := newPaced(func(ctx context.Context, n int) (Report, error) {
+					if n == 1 { // they all wait for the one after it
+						time.Sleep(time.Second)
+						return Report{}, nil
+					}
+					select {
+					case <-ctx.Done():
+					case <-time.After(10*time.Minute - time.Since(begin)):
+					}
+					ended = time.Since(begin)
+					return Report{}, ctx.Err()
+				})
+				begin = time.Now()
+				go p.join(t.Context(), scope{project: projectID})
+				synctest.Wait()
+				for _, d := range c.deadlines {
+					ctx := t.Context()
+					if d > 0 {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, d)
+						defer cancel()
+					}
+					go p.join(ctx, scope{project: projectID})
+					synctest.Wait()
+				}
+				time.Sleep(11 * time.Minute)
+				synctest.Wait()
+				assert.Equal(t, c.want, ended)
+			})
+		})
+	}
+}
+
+func TestASharedRunsLogNamesEverybodysCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &bytes.Buffer{}
+		p := newPaced(func(ctx context.Context, n int) (Report, error) {
+			zerolog.Ctx(ctx).Info().Int("run", n).Msg("run")
+			time.Sleep(time.Second)
+			return Report{}, nil
+		})
+		ctx := zerolog.New(log).WithContext(t.Context())
+		for _, cause := range []string{"one", "two", "three"} {
+			go p.pace.join(ctx, scope{project: projectID}, cause, p.run)
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 2)
+		assert.NotContains(t, lines[0], "shared")
+		assert.Contains(t, lines[1], `"shared":["two","three"]`)
 	})
 }
 

@@ -322,10 +322,10 @@ func imagine(t *rapid.T, v *visit, a Action) {
 		look.Backups = append(look.Backups, archive.Backup{Key: key, Verdict: archive.Proven})
 	case Export:
 		key, _ := v.key(a)
-		v.announce(&v.seen.Project, a, "token", noon)
+		v.announce(&v.seen.Project, a, sending{token: "token", until: noon})
 		v.seen.Looks[a.Iteration].see(key, customvision.Export{Platform: key.Platform, Flavor: key.Flavor, Status: rapid.SampledFrom([]string{"Exporting", "Done", "Failed"}).Draw(t, "answer")})
 	case Retrain:
-		v.announce(&v.seen.Project, a, "token", noon)
+		v.announce(&v.seen.Project, a, sending{token: "token", until: noon})
 		v.seen.Project.Trainings[len(v.seen.Project.Trainings)-1].Result = "new"
 		v.seen.Iterations = append(v.seen.Iterations, customvision.Iteration{ID: "new", Status: customvision.StatusTraining})
 	default:

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/policy"
 )
 
 // overLine lets the app's calls of the API go over its line, too.
@@ -71,3 +73,11 @@ func (w *app) tier(name string, tier blob.AccessTier) {
 
 // lines counts those of a log.
 func lines(log *bytes.Buffer) int { return bytes.Count(log.Bytes(), []byte("\n")) }
+
+// parsed is a policy by its text.
+func parsed(t *testing.T, text string) policy.Policy {
+	t.Helper()
+	p, err := policy.Parse([]byte(text))
+	require.NoError(t, err)
+	return p
+}
