@@ -69,3 +69,20 @@ func TestTrainingInVainIsPaused(t *testing.T) {
 		})
 	}
 }
+
+// An answer was lost and nothing had come of it; the next try is refused for now. The
+// failure is answered all the same, once it can be.
+func TestAFailureIsAnsweredAfterALostAnswerAndARefusal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.Service.FailTrainings(1)
+	key := w.trained()
+	require.NoError(t, w.Service.FaultCalls("TrainProject", 1, emulator.CallFault{Status: 503}))
+	require.NoError(t, w.Service.FaultCalls("TrainProject", 1, emulator.CallFault{Status: 403}))
+	for range 2 {
+		_, _ = w.try(Key{Project: key.Project})
+		w.Service.Advance(time.Hour)
+	}
+	assert.Contains(t, w.settle(key), "retrain")
+	assert.Len(t, w.Remembered(key.Project).Trainings, 1)
+}

@@ -173,11 +173,9 @@ func (v *visit) announce(p *state.Project, a Action, s sending) {
 		e.Asked, e.Until = now, s.until
 		return
 	}
-	for _, t := range p.Trainings {
-		if t.Cause == a.Iteration && t.Open() {
-			t.Nothing = "its sender ended before it was sent"
-		}
-	}
+	// An open one of the same cause came to nothing. Kept, it would answer the failure
+	// once this one is taken back.
+	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Cause == a.Iteration && t.Open() })
 	var known []string
 	for _, it := range v.seen.Iterations {
 		if it.Status != customvision.StatusNew {
@@ -189,7 +187,18 @@ func (v *visit) announce(p *state.Project, a Action, s sending) {
 	})
 }
 
-// withdraw ends the announcement of what the service refused for now, and no other's.
+// refusedNow ends an announcement after an error that is no lost answer: a try that
+// the service answered counts, one that never left the process doesn't.
+func (v *visit) refusedNow(a Action, s sending, err error) {
+	var answer *customvision.Error
+	if errors.As(err, &answer) && answer.Status != 0 {
+		v.withdraw(a, s)
+		return
+	}
+	v.takeBack(a, s)
+}
+
+// withdraw ends an announcement, and no other's.
 func (v *visit) withdraw(a Action, s sending) {
 	v.learn(func(p *state.Project) {
 		if a.Kind == Retrain {
@@ -237,7 +246,7 @@ func (v *visit) sendExport(ctx context.Context, a Action, s sending) error {
 		v.learn(func(p *state.Project) { *p.Iteration(a.Iteration).Export(a.Export) = state.Export{} })
 		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}
-	v.withdraw(a, s)
+	v.refusedNow(a, s, err)
 	return err
 }
 
@@ -264,7 +273,7 @@ func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
 	case customvision.Lost(err):
 		return err // the intent stays open
 	}
-	v.withdraw(a, s) // ours wasn't begun, whoever's runs
+	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
 	if definite(err) {
 		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
 	}

@@ -91,8 +91,8 @@ type Training struct {
 	Until time.Time `json:"until"`
 	// Result is the iteration that the training made.
 	Result string `json:"result,omitempty"`
-	// Nothing says why nothing came of it: the sender ended before it was sent, or it
-	// began before the app knew the project.
+	// Nothing says why nothing comes of it: the failure is from before the app knew the
+	// project.
 	Nothing string `json:"refused,omitempty"`
 }
 
