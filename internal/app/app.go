@@ -27,7 +27,7 @@ const PolicyName = "policy.json"
 // OpenArchive opens the archive, and the state in the same account. They are what
 // remains when everything else is gone.
 func OpenArchive(s settings.Settings, version string) (*archive.Archive, *state.Store, error) {
-	blobs, err := s.Archives.Blob(nil)
+	blobs, err := s.Archives.Blob(storage.Packages())
 	if err != nil {
 		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}
