@@ -1,6 +1,7 @@
 package state
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -71,4 +72,34 @@ func TestNothingIsWrittenThatTheReaderRefuses(t *testing.T) {
 	assert.Equal(t, "Kitchen", p.Name)
 	assert.Nil(t, p.Iterations["i"].Facts, "they are asked for again")
 	assert.Nil(t, p.Iterations["i"].Blobs, "the archive tells them as well")
+}
+
+// version-1.json was written by the version before.
+func TestAStateThatTheVersionBeforeWroteIsRead(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/version-1.json")
+	require.NoError(t, err)
+	var p Project
+	require.NoError(t, decode(data, &p))
+	done, given, whole := p.Iterations["11111111-1111-4111-8111-111111111111"], p.Iterations["22222222-2222-4222-8222-222222222222"], p.Iterations["33333333-3333-4333-8333-333333333333"]
+	assert.Equal(t, "Küche <1> & more", p.Name)
+	assert.True(t, p.Container)
+	assert.False(t, p.ConnectionTest.IsZero())
+	assert.False(t, p.Seen.IsZero(), "the app knew the project")
+	assert.Equal(t, "act-0123456789abcdef", done.Settled.Rule)
+	assert.NotEmpty(t, done.Facts)
+	assert.Equal(t, map[string]string{projectID + " - 11111111-1111-4111-8111-111111111111.ONNX": `"0x8DD00000000001"`}, done.Blobs)
+	assert.Nil(t, given.Settled, "what was given up is looked at again")
+	assert.Nil(t, whole.Settled)
+	assert.False(t, given.Exports["ONNX"].Until.IsZero(), "an open intent stays one")
+	assert.Empty(t, p.Conditions, "nothing is put off")
+	require.Len(t, p.Trainings, 3)
+	assert.Equal(t, []bool{false, false, true}, []bool{p.Trainings[0].Open(), p.Trainings[1].Open(), p.Trainings[2].Open()})
+
+	again, err := encode(p.Clone())
+	require.NoError(t, err)
+	var rewritten Project
+	require.NoError(t, decode(again, &rewritten))
+	rewritten.Seen = p.Seen
+	assert.True(t, same(p, rewritten))
 }
