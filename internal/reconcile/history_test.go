@@ -298,6 +298,7 @@ func (h *history) loseState() {
 	h.must(err)
 	h.judge.lost++
 	h.judge.named, h.judge.ended = false, map[string]time.Time{}
+	h.judge.asked = map[string][]time.Time{} // the pauses are forgotten too
 	h.judge.lostAt = h.Service.Now()
 }
 
