@@ -167,9 +167,9 @@ func TestAMessageIsAnsweredByItsOwn(t *testing.T) {
 		w.Export(project, it, "ONNX", "")
 		w.Export(project, it, "CoreML", "")
 	}
-	// Of the old iteration nothing can be copied, of the young one no ONNX.
+	// Of the old iteration nothing can be archived, of the young one no ONNX.
 	w.line.Use(world.On(func(req *http.Request) bool {
-		return world.Copies(req) && (strings.Contains(req.URL.Path, old) || strings.Contains(req.URL.Path, "/ONNX/"))
+		return req.Method == http.MethodPut && (strings.Contains(req.URL.Path, old) || strings.Contains(req.URL.Path, "/ONNX/"))
 	}, world.Refuse(403)))
 	_, err := w.deal(w.exported(project, young, "CoreML"), messages.Message{})
 	assert.NoError(t, err)

@@ -32,18 +32,19 @@ func (w *app) manyBlobs(n int) (project string) {
 	return project
 }
 
-// However often the time is up, what was done is not done again.
+// However often the time is up, what was done is not done again. The machine may be
+// slow, so how far one sweep comes isn't said, only that no sweep's work is lost.
 func TestASweepOfManyBlobsKeepsItsProgressThroughEveryDeadline(t *testing.T) {
 	t.Parallel()
-	const blobs, atOnce = 24, 7
+	const blobs, atOnce = 12, 4
 	w := newWorld(t, "")
 	project := w.manyBlobs(blobs)
 	w.options.Service = nil
 	// One Reconciler: the next sweep waits until the cut one has written what it learnt.
 	r := New(w.options)
-	for sweeps := 1; ; sweeps++ {
-		require.LessOrEqual(t, sweeps, blobs/(atOnce-2)+1, "each goes on where the one before ended")
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	cut := 0
+	for kept := 0; ; cut++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		copies := 0
 		w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
@@ -57,8 +58,13 @@ func TestASweepOfManyBlobsKeepsItsProgressThroughEveryDeadline(t *testing.T) {
 		if _, err := r.Sweep(ctx, ""); err == nil {
 			break
 		}
+		require.LessOrEqual(t, cut, blobs, "it comes to an end")
+		now := len(w.kept(Key{Project: project}))
+		assert.GreaterOrEqual(t, now, kept)
+		kept = now
 	}
-	assert.LessOrEqual(t, w.copies(), blobs+blobs/(atOnce-2), "nothing is copied again but what was cut")
+	assert.Positive(t, cut)
+	assert.LessOrEqual(t, w.copies(), blobs+cut, "nothing is copied again but what was cut")
 	assert.Len(t, w.kept(Key{Project: project}), blobs)
 }
 
