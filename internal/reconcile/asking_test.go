@@ -1,14 +1,19 @@
 package reconcile
 
 import (
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/state"
 )
 
@@ -85,4 +90,29 @@ func TestAFailureIsAnsweredAfterALostAnswerAndARefusal(t *testing.T) {
 	}
 	assert.Contains(t, w.settle(key), "retrain")
 	assert.Len(t, w.Remembered(key.Project).Trainings, 1)
+}
+
+// The fresh look before an export fails once. The iteration is not settled by that.
+func TestAnExportThatCouldNotBeLookedAtIsAskedForByTheNextRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	looks := 0
+	w.options.Service = w.Open(azcore.ClientOptions{
+		Retry: azpolicy.RetryOptions{MaxRetries: -1},
+		Transport: world.Send(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/export") {
+				if looks++; looks == 2 {
+					return world.Break(req, nil)
+				}
+				w.Service.Advance(time.Minute) // what was seen is old by the time of the export
+			}
+			return http.DefaultTransport.RoundTrip(req)
+		}),
+	})
+	_, err := w.try(Key{Project: key.Project})
+	require.Error(t, err)
+	require.Zero(t, w.Service.Counts()["ExportIteration"])
+	w.settle(Key{Project: key.Project})
+	assert.Equal(t, proven, w.backups(key))
 }

@@ -48,7 +48,8 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 	if isWanted(p.Rule, it, p.o.Iterations) {
 		i.wanted()
 	}
-	open := slices.ContainsFunc(p.actions[begin:], func(a Action) bool { return keepsOpen(p.Rules, a) && !p.o.Tried[a.Step] })
+	// What was tried left its trace, but for an export that couldn't be asked for.
+	open := slices.ContainsFunc(p.actions[begin:], func(a Action) bool { return keepsOpen(p.Rules, a) && (a.Kind == Export || !p.o.Tried[a.Step]) })
 	if !open && !i.open() && !settled(p.Rules, p.o, it) {
 		p.add(Settle, state.Scope{Iteration: it.ID}, "everything asked for it is done")
 	}
