@@ -53,7 +53,7 @@ func (v *visit) backup(ctx context.Context, a Action) error {
 		v.archived(a.Iteration, b.Origin.Name, b.Origin.ETag)
 	}
 	if b.Verdict == archive.Unidentified {
-		return faultf(state.Ambiguous, "a copy is kept, but it can't be told that it is this export")
+		return faultf(state.Ambiguous, "a copy is kept, but nothing shows that it is this export")
 	}
 	return nil
 }
@@ -73,10 +73,10 @@ func (v *visit) keep(ctx context.Context, key archive.Key, f found, iteration st
 
 // bytesOf finds the bytes that are certainly the export.
 func (v *visit) bytesOf(ctx context.Context, key archive.Key, look *Look) (*found, error) {
-	listed := look.listed(key)
+	listed := look.export(key)
 	e := evidence{key: key, look: look}
 	c := v.seen.Project.Condition(state.Scope{Iteration: key.Iteration, Export: key.String()})
-	e.listed = c != nil && c.Unproven && v.now().Sub(c.First) >= listLag
+	e.caughtUp = c != nil && c.Unproven && v.now().Sub(c.First) >= listLag
 	if v.seen.Project.Container {
 		v.readBlobs(ctx, &e, listed.Platform)
 	}
@@ -103,7 +103,7 @@ func (v *visit) bytesOf(ctx context.Context, key archive.Key, look *Look) (*foun
 				switch {
 				case err == nil:
 					e.rival = &rival
-				case !e.listed: // later the other's dead link no longer holds up this one
+				case !e.caughtUp: // later the other's dead link no longer holds up this one
 					return nil, err
 				}
 			}

@@ -32,11 +32,11 @@ type evidence struct {
 	// may have. blobErr says why one couldn't be read.
 	blobs   []found
 	blobErr error
-	// listed reports whether the service had time enough to list every export that a
+	// caughtUp reports whether the service had time enough to list every export that a
 	// manifest names.
-	listed  bool
-	link    linkKind
-	linkErr error // why the link isn't followed, or what following it gave
+	caughtUp bool
+	link     linkKind
+	linkErr  error // why the link isn't followed, or what following it gave
 	// own is what the export's own link gives, and rival what that of the export gives
 	// which the manifest of those bytes names; nil where they weren't asked.
 	own, rival *found
@@ -114,10 +114,10 @@ func (e evidence) withoutLink() choice {
 		case m != nil && !m.IsOf(e.key):
 		case e.rivalNamed(m) != nil:
 			named = true
-		case e.onlyCandidate(b.id.ContentID) && (m == nil || m.Flavor == "" || m.Is(e.key) || e.listed):
+		case e.onlyCandidate(b.id.ContentID) && (m == nil || m.Flavor == "" || m.Is(e.key) || e.caughtUp):
 			return choice{take: &e.blobs[i], certainty: archive.OnlyCandidate}
 		default:
-			return choice{err: fault{state.Ambiguous, "it can't be told which export of its platform the model container holds, and no download link gives other bytes"}}
+			return choice{err: fault{state.Ambiguous, "nothing shows which export of its platform the model container holds, and no download link gives other bytes"}}
 		}
 	}
 	switch {

@@ -204,7 +204,7 @@ func (row bytesRow) evidence() evidence {
 	platform, flavor := split(wanted)
 	key, _ := archive.NewKey(projectID, first, platform, flavor)
 	return evidence{
-		key: key, look: look, blobs: row.blobs, blobErr: row.blobErr, listed: row.late,
+		key: key, look: look, blobs: row.blobs, blobErr: row.blobErr, caughtUp: row.late,
 		link: row.link, linkErr: row.linkErr, own: row.own, rival: row.rival, rivalKnown: row.asked,
 	}
 }

@@ -54,8 +54,8 @@ func TestWhereNothingTellsTheFlavorNothingCounts(t *testing.T) {
 	kept := w.kept(key)
 	require.Len(t, kept, 1, "the bytes are kept all the same")
 	assert.Equal(t, archive.Unidentified, kept[0].Verdict)
-	assert.Contains(t, w.condition(key, "ONNX").Why, "can't be told")
-	assert.Contains(t, w.condition(key, "ONNX.ONNXFloat16").Why, "can't be told")
+	assert.Contains(t, w.condition(key, "ONNX").Why, "nothing shows")
+	assert.Contains(t, w.condition(key, "ONNX.ONNXFloat16").Why, "nothing shows")
 }
 
 func TestTheDefaultByAnothersNameIsNotOverwritten(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/rs/zerolog"
@@ -16,38 +15,6 @@ import (
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
 )
-
-// visit is one run for a project: what was seen, and what is done about it.
-type visit struct {
-	*Reconciler
-	scope  scope
-	rules  Rules
-	record *state.Record
-	seen   Observed
-	loaded time.Time // by our clock, when seen.Now was read
-	// askedAt and listedAt are when the project and its lists were last asked for.
-	askedAt, listedAt time.Time
-	began             time.Time // by the storage service's, when the run began
-	// changes are what the run has learnt since the last write; saved is when that was.
-	changes []func(*state.Project)
-	saved   time.Time
-	unsure  bool // a write failed, and may have been carried out
-
-	outside bool // the policy leaves the project alone
-	settled bool // what was asked for is settled since: nothing was looked at
-	unseen  bool // an iteration couldn't be looked at
-	done    []Action
-	waiting []Action
-	failed  []Failure
-}
-
-func (r *Reconciler) visit(s scope, record *state.Record) *visit {
-	now := r.Clock.Now()
-	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, seen: Observed{
-		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Tried: map[Step]bool{},
-	}}
-	return v
-}
 
 // unknownBlobs are the blobs of the model container that may have to be archived:
 // the state doesn't know them in this version, and no condition puts them off.
@@ -80,9 +47,9 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	}
 	v := r.visit(s, record)
 	switch {
-	case !v.listed():
-	case s.told != nil:
-		v.told(*s.told)
+	case !v.inService():
+	case s.known != nil:
+		v.learnProject(*s.known)
 	case record.Name == "":
 		if err := v.ask(ctx); err != nil {
 			return nil, err
@@ -95,7 +62,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		return v, nil
 	}
 	v.seen.Blobs = v.unknownBlobs()
-	if !v.listed() {
+	if !v.inService() {
 		if err := v.confirmGone(ctx); err != nil {
 			return nil, err
 		}
@@ -108,38 +75,6 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	return v, v.look(ctx)
 }
 
-// listed reports whether there is a service that lists the project.
-func (v *visit) listed() bool { return v.Service != nil && !v.scope.vanished }
-
-// applyPolicy finds the rule that counts for the project, by its id or by its name
-// as it is known, and reports whether there is one.
-func (v *visit) applyPolicy() bool {
-	rule, ok := v.Policy.For(v.record.ID, v.seen.Project.Name)
-	v.outside = !ok
-	v.rules = Rules{
-		Rule: rule, Mode: v.Policy.Mode, Under: rule.Hash() + "-" + string(v.Policy.Mode) + "-" + v.Fingerprint,
-		StuckAfter: v.Times.StuckAfter, Grace: v.Times.IntentGrace, SettledFor: v.Times.SettledFor,
-	}
-	return ok
-}
-
-// isSettledSince reports whether all that was asked for was settled by a look that
-// began after the message about it was put on the queue. The host gives that time
-// in whole seconds, and so does the storage service.
-func (v *visit) isSettledSince() bool {
-	if v.scope.whole || len(v.scope.iterations) == 0 {
-		return false
-	}
-	for id, inserted := range v.scope.iterations {
-		record := v.seen.Project.Iterations[id]
-		if inserted.IsZero() || record == nil || record.Settled == nil || record.Settled.Rule != v.rules.hash() ||
-			!record.Settled.At.After(inserted.Add(time.Second)) || anyDue(v.rules, v.seen, id) {
-			return false
-		}
-	}
-	return true
-}
-
 // ask learns what the service says of the project.
 func (v *visit) ask(ctx context.Context) error {
 	p, err := v.Service.Project(ctx, v.record.ID)
@@ -147,92 +82,15 @@ func (v *visit) ask(ctx context.Context) error {
 		return v.unlessGone(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
 	}
 	v.askedAt = v.Clock.Now()
-	v.told(p)
+	v.learnProject(p)
 	return nil
 }
 
-func (v *visit) told(p customvision.Project) {
+func (v *visit) learnProject(p customvision.Project) {
 	container := p.Settings.ExportModelContainerURI != ""
 	if p.Name != v.seen.Project.Name || container != v.seen.Project.Container {
 		v.learn(func(s *state.Project) { s.Name, s.Container = p.Name, container })
 	}
-}
-
-// unlessGone makes ErrUnknownProject of an error that says, in the service's own
-// words, that there is no such project. The 404 of a gateway is an outage.
-func (v *visit) unlessGone(ctx context.Context, err error) error {
-	if !customvision.NotFound(err) {
-		return err
-	}
-	if _, again := v.Service.Project(ctx, v.record.ID); customvision.NotFound(again) {
-		return fmt.Errorf("project %s: %w", v.record.ID, ErrUnknownProject)
-	}
-	return err
-}
-
-// confirmGone asks for a project that the service doesn't list, before anything is
-// done that rests on its being gone: a list may lack it for one look.
-func (v *visit) confirmGone(ctx context.Context) error {
-	if v.Service == nil || len(v.seen.Blobs) == 0 && !v.remembersMore() {
-		return nil
-	}
-	_, err := v.Service.Project(ctx, v.record.ID)
-	switch {
-	case customvision.NotFound(err):
-		return nil
-	case err == nil:
-		return fmt.Errorf("the list of projects lacks project %s, which is there: it is left to the next sweep", v.record.ID)
-	}
-	return fmt.Errorf("look at project %s: %w", v.record.ID, err)
-}
-
-// remembersMore reports whether the state has more of the project's iterations than
-// the blobs that are archived.
-func (v *visit) remembersMore() bool {
-	for _, it := range v.seen.Project.Iterations {
-		if it.Settled != nil || len(it.Exports) > 0 || it.Facts != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// begin looks after a project that the app sees for the first time in the service.
-// If it has a past, what was remembered of it may have been lost, and with it the
-// trainings that were started: the failures so far, and that of a training underway,
-// are never answered, and until a sweep has looked at all of it nothing is trained.
-func (v *visit) begin() {
-	for _, it := range v.seen.Iterations {
-		if it.Status == customvision.StatusFailed && v.seen.Project.Iteration(it.ID).Ended.IsZero() {
-			v.learn(func(p *state.Project) {
-				if p.Iteration(it.ID).Ended.IsZero() {
-					p.Iteration(it.ID).Ended = it.LastModified
-				}
-			})
-		}
-	}
-	if !v.seen.Project.Seen.IsZero() {
-		return
-	}
-	now, all := v.now(), v.seen.Iterations
-	v.learn(func(p *state.Project) {
-		if !p.Seen.IsZero() {
-			return // another process has begun meanwhile, or nothing was lost after all
-		}
-		p.Seen = now
-		for _, it := range all {
-			if it.Status == customvision.StatusNew {
-				continue
-			}
-			if it.Status != customvision.StatusTraining {
-				p.Rebuilt = true
-			}
-			// One that is still training may be our own answer to a failure.
-			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, it.ID) == nil {
-				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: now, Nothing: "it was trained before the app knew the project"})
-			}
-		}
-	})
 }
 
 // listIterations sees the project's iterations, with ids comparable to ours.
@@ -269,9 +127,6 @@ func shorten(name string) string {
 	}
 	return name
 }
-
-// now is the storage service's time, counted on from when it was read.
-func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
 
 // look sees the exports and backups of the iterations that need it.
 func (v *visit) look(ctx context.Context) error {
@@ -358,19 +213,4 @@ func quoted(e customvision.Export) string {
 		name += "." + e.Flavor
 	}
 	return `"` + shorten(name) + `"`
-}
-
-// learn changes what is known of the project now, and in the state with the next write.
-func (v *visit) learn(change func(*state.Project)) {
-	change(&v.seen.Project)
-	v.changes = append(v.changes, change)
-}
-
-// iteration finds an iteration in the service's list; nil where it isn't there.
-func (v *visit) iteration(id string) *customvision.Iteration {
-	i := slices.IndexFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &v.seen.Iterations[i]
 }

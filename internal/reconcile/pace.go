@@ -50,7 +50,7 @@ type call struct {
 // scope is what one run looks at.
 type scope struct {
 	project    string
-	told       *customvision.Project // what the service says of it, where a caller has just asked
+	known      *customvision.Project // what the service says of it, where a caller has just asked
 	iterations map[string]time.Time  // those that were asked for, and when the newest message about each was sent
 
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
@@ -75,8 +75,8 @@ func (s *scope) add(o scope) {
 		}
 		s.iterations[id] = inserted
 	}
-	if o.told != nil {
-		s.told = o.told
+	if o.known != nil {
+		s.known = o.known
 	}
 	if o.whole {
 		s.whole, s.blobs, s.blobsKnown, s.vanished = true, o.blobs, o.blobsKnown, o.vanished

@@ -196,8 +196,8 @@ func (l *Look) proven(key archive.Key) bool {
 	return slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key == key && b.Verdict.Counts() })
 }
 
-// listed finds an export of the API's list by its key; nil where there is none.
-func (l *Look) listed(key archive.Key) *Listed {
+// export finds an export of the API's list by its key; nil where there is none.
+func (l *Look) export(key archive.Key) *Listed {
 	for i := range l.Exports {
 		if l.Exports[i].Key == key {
 			return &l.Exports[i]
@@ -209,7 +209,7 @@ func (l *Look) listed(key archive.Key) *Listed {
 // see puts an export into the list. Of two entries with one key Done wins, then
 // what isn't Failed.
 func (l *Look) see(key archive.Key, e customvision.Export) {
-	known := l.listed(key)
+	known := l.export(key)
 	switch {
 	case known == nil:
 		l.Exports = append(l.Exports, Listed{Export: e, Key: key})

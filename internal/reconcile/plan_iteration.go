@@ -38,7 +38,7 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 		p.postpone(state.Scope{Iteration: it.ID, Export: name}, state.BadName, "nothing can be stored under the name that its export has in the service's list")
 	}
 	for _, e := range look.Exports {
-		i.listed(e)
+		i.secure(e)
 	}
 	for name, asked := range i.record.Exports {
 		if i.pending(name, asked) {
@@ -78,8 +78,8 @@ func (p *iterationPlan) asked(name string) *state.Export {
 	return &state.Export{}
 }
 
-// listed plans for an export that the API lists.
-func (p *iterationPlan) listed(e Listed) {
+// secure plans for an export that the API lists: what is done is to be archived.
+func (p *iterationPlan) secure(e Listed) {
 	name := e.Key.String()
 	s := p.scope(name)
 	switch e.Status {
@@ -131,7 +131,7 @@ func (p *iterationPlan) wanted() {
 
 func (p *iterationPlan) want(key archive.Key) {
 	name, offered := key.String(), p.iteration.ExportableTo
-	s, listed := p.scope(name), p.look.listed(key)
+	s, listed := p.scope(name), p.look.export(key)
 	failed := listed != nil && listed.Status == customvision.ExportFailed
 	switch c := p.o.Project.Condition(s); {
 	case listed != nil && !failed: // planned for as what it is
@@ -159,7 +159,7 @@ func (p *iterationPlan) pending(name string, asked *state.Export) bool {
 		return false
 	}
 	until := asked.Until
-	switch listed := p.look.listed(key); {
+	switch listed := p.look.export(key); {
 	case listed == nil:
 		if until.Before(asked.Asked) {
 			until = asked.Asked

@@ -115,7 +115,7 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 				swept.Outside++
 				continue
 			}
-			todo = append(todo, scope{project: id, told: &p, whole: true, blobsKnown: known, blobs: held})
+			todo = append(todo, scope{project: id, known: &p, whole: true, blobsKnown: known, blobs: held})
 		}
 	}
 	for id, held := range blobs {
