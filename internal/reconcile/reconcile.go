@@ -4,10 +4,11 @@
 // remain. A cause is never believed further than that there may be something to see.
 //
 // The words: a run is one passage over a project; a visit holds what it has seen and
-// learnt. A look is what it sees of one iteration. An iteration settles when everything asked for it is done; a settled one
-// is not looked at until something could have changed. An intent announces an effect
-// (a training, an export) before it is sent. A condition is something that can't be
-// done now, with the time of the next try.
+// learnt. A look is what it sees of one iteration. An iteration settles when
+// everything asked for it is done; a settled one is not looked at until something
+// could have changed. An intent announces an effect (a training, an export) before
+// it is sent. A condition is something that can't be done now, with the time of the
+// next try.
 //
 // Start reading at Reconcile, then Plan, which has no I/O, then act.go.
 package reconcile
