@@ -38,7 +38,7 @@ func answering(t testing.TB, answer func(*http.Request) (http.Header, []byte), o
 	return archive.Open(client, "archive", append(options, archive.Options{TempDir: t.TempDir()})[0])
 }
 
-func TestNoProofTellsOfBytesThatWereSpoiltOnTheirWay(t *testing.T) {
+func TestNoProofIsOfBytesThatWereSpoiltOnTheirWay(t *testing.T) {
 	t.Parallel()
 	sum := func(data []byte) []byte { s := md5.Sum(data); return s[:] }
 	small := pack(export{platform: "ONNX", size: 1})

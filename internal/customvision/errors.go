@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,12 +52,6 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.cause }
-
-// IsCode reports whether the service refused a call with one of these codes.
-func IsCode(err error, codes ...string) bool {
-	var e *Error
-	return errors.As(err, &e) && slices.Contains(codes, e.Code)
-}
 
 // NotFound reports whether the service itself says that a thing isn't there: a 404
 // with a code of its own. A gateway's 404 has none.

@@ -176,12 +176,12 @@ func TestAMissingTokenIsSaidOnce(t *testing.T) {
 	assert.Empty(t, s.received())
 }
 
-func TestErrorsOfOthersAreNeitherCodedNorLost(t *testing.T) {
+func TestErrorsOfOthersAreNeitherNotFoundNorLost(t *testing.T) {
 	t.Parallel()
 	assert.False(t, Lost(nil))
 	assert.False(t, Lost(errors.New("x")))
-	assert.False(t, IsCode(nil, ""))
-	assert.True(t, IsCode(fmt.Errorf("wrapped: %w", &Error{Code: "Conflict"}), "Conflict"))
+	assert.False(t, NotFound(nil))
+	assert.False(t, NotFound(errors.New("x")))
 }
 
 // A gateway's, a proxy's or a wrong address's 404 says nothing about the project.

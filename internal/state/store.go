@@ -58,9 +58,6 @@ type Record struct {
 	etag azcore.ETag // "" where there is no blob yet
 }
 
-// Empty reports whether no readable state is stored for the project.
-func (r *Record) Empty() bool { return r.Revision == "" }
-
 // Load reads a project's state (Get Blob). The record is empty if nothing is
 // stored or if the stored state is broken. A broken state is read a second time,
 // in case the damage happened on the way.
