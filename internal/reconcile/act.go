@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -158,7 +159,7 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 
 // fail records a failure that may pass.
 func (v *visit) fail(log zerolog.Logger, a Action, err error) {
-	v.failed = append(v.failed, Failure{a.Step, fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export+a.Blob, a.Iteration, err)})
+	v.failed = append(v.failed, Failure{a.Step, fmt.Errorf("%s of iteration %s: %w", strings.TrimSpace(string(a.Kind)+" "+a.Export+a.Blob), a.Iteration, err)})
 	log.Error().Err(err).Msg("failed: " + string(a.Kind))
 }
 

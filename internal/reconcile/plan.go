@@ -67,7 +67,7 @@ type Action struct {
 type ActionKind string
 
 const (
-	Inspect  ActionKind = "look at"  // see an iteration's exports; never planned, it may fail
+	Inspect  ActionKind = "inspect"  // see the exports: never planned, since a run begins with it
 	Describe ActionKind = "describe" // gather what proofs say of the iteration
 	Backup   ActionKind = "backup"   // archive and prove a finished export
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for

@@ -53,7 +53,7 @@ func without(member string) func(map[string]any) {
 	return func(entry map[string]any) { delete(entry, member) }
 }
 
-// chain lets a request meet all Faults, the last one first.
+// chainOf lets a request meet all Faults, the last one first.
 func chainOf(faults ...world.Fault) world.Fault {
 	return func(req *http.Request, send world.Send) (*http.Response, error) {
 		for _, f := range faults {
