@@ -11,7 +11,7 @@ APP     :=
 HOST    := funchost
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
-GO_BUILD := go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
+LDFLAGS := -X main.version=$(VERSION)
 
 # What is left to chance in tests starts from here; the same seed repeats it.
 ifndef RAPID_SEED
@@ -59,7 +59,7 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 	  done; \
 	done
 
-test-browser: ## try the emulator's page in Chromium, which must be installed
+test-browser: tools ## try the emulator's page in Chromium, which must be installed
 	go test -race -count=1 -tags browser -run Browser ./dev/emulator
 
 bench: tools ## run the benchmarks
@@ -75,9 +75,10 @@ tools: $(NODE_MODULES) ## install Azurite and the official JavaScript client, as
 	npm ci --prefix "$*" --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch "$@"
 
+# The one for this machine keeps what a debugger needs.
 build: ## build visionkeeper for Azure (linux/amd64) and build/visionkeeper for this machine
-	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 $(GO_BUILD) -o visionkeeper .
-	CGO_ENABLED=0 GOOS=$$(go env GOHOSTOS) GOARCH=$$(go env GOHOSTARCH) $(GO_BUILD) -o build/ .
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags '-s -w $(LDFLAGS)' -o visionkeeper .
+	CGO_ENABLED=0 GOOS=$$(go env GOHOSTOS) GOARCH=$$(go env GOHOSTARCH) go build -ldflags '$(LDFLAGS)' -o build/ .
 
 dist: build ## copy to dist/ what is published: the files that .funcignore lists
 	@rm -rf dist && mkdir dist

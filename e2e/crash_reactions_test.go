@@ -51,7 +51,7 @@ var reactions = []reaction{
 	},
 	{
 		// The retraining fails at once: whose it is must be known even where the
-		// answer that told it was lost, or it would be answered by yet another.
+		// answer that had its id was lost, or it would be answered by yet another.
 		name: "retrain", policy: `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`,
 		prepare: func(w *victim) {
 			w.begin()
@@ -87,7 +87,7 @@ var reactions = []reaction{
 		want:  figure{Trainings: 2 + 1, Backups: proven()},
 	},
 	{
-		// Everything that was told of this project was lost: an export is asked
+		// Every message about this project was lost: an export is asked
 		// for, one that a person made in the portal is archived, and so is what the
 		// model container holds of an iteration that was deleted meanwhile.
 		name: "sweep", policy: `{"projects":[{"project":"*","exports":["ONNX"]}]}`,
@@ -138,7 +138,7 @@ func proven(names ...string) map[string]string {
 	return backups
 }
 
-// begin creates a project that tells nobody anything.
+// begin creates a project without a queue, so the service sends no messages.
 func (w *victim) begin() {
 	w.t.Helper()
 	w.project = w.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.Compact, ExportModelContainerURI: w.Containers.Models.URL()}).ID

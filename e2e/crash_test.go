@@ -19,6 +19,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 // TestCrashAtEveryRequest kills the app before and after every request that it
@@ -142,7 +143,7 @@ type figure struct {
 	DeadLetters        []string
 }
 
-// settles sweeps until nothing is open, and tells what there is then.
+// settles sweeps until nothing is open, and returns what there is then.
 func (w *victim) settles() figure {
 	w.t.Helper()
 	open := "nothing was looked at"
@@ -158,7 +159,7 @@ func (w *victim) settles() figure {
 	return settled
 }
 
-// open tells what is not settled; "" when everything is.
+// open returns what is not settled; "" when everything is.
 func (w *victim) open() string {
 	if w.doomed && !w.crashed.Load() {
 		return "the app was not killed yet"
@@ -171,6 +172,9 @@ func (w *victim) open() string {
 		return fmt.Sprintf("health: %+v", health)
 	}
 	record := w.Remembered(w.project)
+	if n := w.retry(); n > 0 {
+		return fmt.Sprintf("%d conditions, which are due now", n)
+	}
 	for _, training := range record.Trainings {
 		if training.Open() {
 			return "a training is open"
@@ -184,6 +188,22 @@ func (w *victim) open() string {
 		}
 	}
 	return ""
+}
+
+// retry makes due now what couldn't be done, as a person does who doesn't want to
+// wait out the pauses.
+func (w *victim) retry() (n int) {
+	w.t.Helper()
+	record, err := w.State.Load(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	if len(record.Conditions) == 0 {
+		return 0
+	}
+	require.NoError(w.t, w.State.Update(w.t.Context(), record, func(p *state.Project) error {
+		n = p.Retry(state.Scope{})
+		return nil
+	}))
+	return n
 }
 
 func (w *victim) figure() figure {

@@ -251,10 +251,10 @@ func TestWhatIsPublishedRuns(t *testing.T) {
 // sources lists the project's files, whether they are committed yet or not.
 func sources(t *testing.T) []string {
 	t.Helper()
-	out, err := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard").Output()
+	out, err := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	require.NoError(t, err)
-	return slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool {
-		_, err := os.Stat(name)
-		return err != nil // removed, and not committed yet
+	return slices.DeleteFunc(strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 }), func(name string) bool {
+		info, err := os.Stat(name)
+		return err != nil || info.IsDir() // removed, and not committed yet; or a link to a folder
 	})
 }

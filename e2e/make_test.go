@@ -41,6 +41,9 @@ func TestMakeBuildsForAzureWhateverTheEnvironmentSays(t *testing.T) {
 	assert.Equal(t, elf.EM_X86_64, binary.Machine)
 	assert.Nil(t, binary.Section(".interp"), "it needs no C library")
 	assert.NoError(t, exec.Command(filepath.Join(dir, "build", "visionkeeper"), "version").Run(), "the other one is for this machine")
+	example, err := os.ReadFile(filepath.Join(dir, "local.settings.json.example"))
+	require.NoError(t, err)
+	assert.Contains(t, string(example), `__defaultExecutablePath": "build/visionkeeper"`, "func start runs that one")
 }
 
 func TestMakePublish(t *testing.T) {

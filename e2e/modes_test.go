@@ -9,6 +9,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 // generalID is the domain General, which can't be exported.
@@ -19,13 +20,15 @@ func TestAModelThatCannotBeExportedIsSaidToBeSoOnce(t *testing.T) {
 	a := newApp(t, options{policy: exportsAndRetrain})
 	p := a.connect("Kitchen", generalID)
 	it := a.Train(p.ID)
-	a.Eventually("it is given up", func() bool {
-		record := a.Remembered(p.ID).Iterations[it.ID]
-		return record != nil && record.Blocked != "" && record.Settled != nil
+	a.Eventually("it is put off", func() bool {
+		remembered := a.Remembered(p.ID)
+		record := remembered.Iterations[it.ID]
+		return record != nil && record.Settled != nil && remembered.Condition(state.Scope{Iteration: it.ID}) != nil
 	})
 	a.sweep()
 	a.succeeds(2) // the connection test, and the training
-	assert.Contains(t, a.Remembered(p.ID).Iterations[it.ID].Blocked, "cannot be exported, because")
+	remembered := a.Remembered(p.ID)
+	assert.Contains(t, remembered.Condition(state.Scope{Iteration: it.ID}).Why, "cannot be exported, because")
 	assert.Contains(t, a.printed.String(), "cannot be exported, because")
 	assert.Zero(t, a.Service.Counts()["ExportIteration"])
 	_, failed := a.ended("notifications")

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,17 +16,18 @@ import (
 // documents are the texts whose commands and links are checked.
 func documents(t *testing.T) []string {
 	t.Helper()
-	docs, err := filepath.Glob("docs/*.md")
-	require.NoError(t, err)
-	return append([]string{"README.md", "dev/emulator/README.md"}, docs...)
+	docs := slices.DeleteFunc(sources(t), func(name string) bool { return filepath.Ext(name) != ".md" })
+	require.Contains(t, docs, "CONTRIBUTING.md")
+	return docs
 }
 
 var (
 	// codeSpan finds what stands in a fenced block or between backticks.
 	codeSpan = regexp.MustCompile("(?s)```.*?```|`[^`\n]+`")
 	makeCall = regexp.MustCompile(`\bmake ([a-z][a-z-]*)`)
-	goRun    = regexp.MustCompile(`\bgo run (\./[\w./-]+)`)
-	link     = regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
+	goCall   = regexp.MustCompile("\\bgo (?:run|test|generate)\\b[^`\n]* (\\./[\\w./-]+)")
+	link     = regexp.MustCompile(`\]\(([^)#]*)#?([^)]*)\)`)
+	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
 
 func TestEveryCommandInTheDocumentsExists(t *testing.T) {
@@ -41,9 +43,9 @@ func TestEveryCommandInTheDocumentsExists(t *testing.T) {
 				commands++
 				assert.Contains(t, string(help), "make "+m[1]+" ", "%s says make %s", doc, m[1])
 			}
-			for _, m := range goRun.FindAllStringSubmatch(code, -1) {
+			for _, m := range goCall.FindAllStringSubmatch(code, -1) {
 				commands++
-				assert.NoError(t, exec.Command("go", "list", m[1]).Run(), "%s says go run %s", doc, m[1])
+				assert.NoError(t, exec.Command("go", "list", m[1]).Run(), "%s says %s", doc, m[0])
 			}
 		}
 	}
@@ -59,10 +61,27 @@ func TestEveryLinkBetweenTheDocumentsLeadsSomewhere(t *testing.T) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}
-			_, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1]))
-			assert.NoError(t, err, "%s links to %s", doc, m[1])
+			target := doc
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(doc), m[1])
+			}
+			_, err := os.Stat(target)
+			if assert.NoError(t, err, "%s links to %s", doc, m[1]) && m[2] != "" {
+				page, err := os.ReadFile(target)
+				require.NoError(t, err)
+				assert.Contains(t, anchors(string(page)), m[2], "%s links to %s", doc, target)
+			}
 		}
 	}
+}
+
+// anchors are the names that GitHub gives to a page's headings.
+func anchors(page string) (names []string) {
+	for _, m := range heading.FindAllStringSubmatch(page, -1) {
+		name := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(name, " ", "-"))
+	}
+	return names
 }
 
 // TestTheReadmeNamesEveryDependency compares go.mod's direct dependencies with
@@ -98,8 +117,21 @@ func TestEveryTestThatADocumentNamesExists(t *testing.T) {
 		require.NoError(t, err)
 		for _, name := range regexp.MustCompile(`\bTest[A-Z][A-Za-z0-9]+`).FindAllString(string(text), -1) {
 			named++
-			assert.Contains(t, string(listed)+"func TestMain\n", "func "+name+"\n", "%s names it", doc)
+			assert.True(t, strings.Contains(string(listed)+"func TestMain\n", "func "+name+"\n"), "%s names %s, and there is no such test", doc, name)
 		}
 	}
 	assert.Greater(t, named, 20)
+}
+
+func TestTheReadmeNamesEveryPackageOfTheProgramAndOfDevelopment(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	for _, parent := range []string{"internal", "dev"} {
+		folders, err := os.ReadDir(parent)
+		require.NoError(t, err)
+		for _, f := range folders {
+			assert.Contains(t, string(readme), "`"+parent+"/"+f.Name()+"/`")
+		}
+	}
 }

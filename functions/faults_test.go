@@ -71,15 +71,13 @@ func (w *app) end(iteration string) end {
 	r := w.Remembered(w.project)
 	for id, it := range r.Iterations {
 		e.settled = e.settled || id == iteration && it.Settled != nil
-		for name, x := range it.Exports {
-			if x.Blocked+x.Refused != "" {
-				e.blocked = append(e.blocked, name)
-			}
-		}
 	}
-	for _, t := range r.Trainings {
-		if t.Refused != "" && !slices.ContainsFunc(r.Trainings, func(o *state.Training) bool { return o.Cause == t.Cause && o.Result != "" }) {
+	for _, c := range r.Conditions {
+		switch {
+		case c.Code == state.TrainingRefused:
 			e.blocked = append(e.blocked, "training")
+		case c.Export != "":
+			e.blocked = append(e.blocked, c.Export)
 		}
 	}
 	e.buried = len(w.Letters())
@@ -91,8 +89,8 @@ func (w *app) end(iteration string) end {
 	return e
 }
 
-// play goes through a story and tells how the first run, with the fault, ended,
-// and what it all came to once the fault was gone.
+// play goes through a story. It returns the error of the first run, which has the
+// fault, and the state of everything after the fault was gone.
 func (c cell) play(t *testing.T) (end, error) {
 	if c.fault == "slow" {
 		c.story.setting.tryTimeout = 3 * time.Second
@@ -199,7 +197,7 @@ func judge(t *testing.T, first error, got, want end) string {
 	return outcome
 }
 
-// rowTitle is a story, where it is told, an operation, and which one of its kind.
+// rowTitle is a story where one is named, an operation, and which one of its kind.
 var rowTitle = regexp.MustCompile(`^(?:(\w+): )?(.*?)(?: (\d+))?$`)
 
 func TestEveryFaultOfEveryOperation(t *testing.T) {
@@ -250,15 +248,15 @@ func TestEveryFaultOfEveryOperation(t *testing.T) {
 		require.Len(t, expected, len(columns), title)
 		rows[title] = true
 		parts := rowTitle.FindStringSubmatch(title)
-		told, operation := cmp.Or(parts[1], storyOf[parts[2]], "backup"), parts[2]
+		story, operation := cmp.Or(parts[1], storyOf[parts[2]], "backup"), parts[2]
 		nth, err := strconv.Atoi(cmp.Or(parts[3], "1"))
 		require.NoError(t, err)
 		for i, name := range columns {
 			play("with/"+title+" "+name, func(t *testing.T) {
 				got := "-"
 				if expected[i] != "-" {
-					e, err := cell{story: stories[told], operation: operation, nth: nth, fault: name, expected: expected[i], meets: meets}.play(t)
-					got = judge(t, err, e, ends[told])
+					e, err := cell{story: stories[story], operation: operation, nth: nth, fault: name, expected: expected[i], meets: meets}.play(t)
+					got = judge(t, err, e, ends[story])
 					assert.Equal(t, expected[i], got, "%v", err)
 				}
 				mu.Lock()

@@ -21,6 +21,7 @@ import (
 	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/state"
 )
 
@@ -80,17 +81,17 @@ const (
 
 // endAs delivers each message twice, the second time for the last time, and
 // checks what it comes to.
-func (w *app) endAs(end ending, messages map[string][]byte) {
+func (w *app) endAs(end ending, texts map[string][]byte) {
 	w.t.Helper()
-	for name, text := range messages {
+	for name, text := range texts {
 		var printed bytes.Buffer
 		log := handler.NewLog(&printed, &printed)
 		ctx := log.WithContext(w.t.Context())
-		first := w.messages.Deal(ctx, text, false)
-		assert.NoError(w.t, w.messages.Deal(ctx, text, true), name)
+		first := w.messages.Deal(ctx, messages.Message{Raw: text})
+		assert.NoError(w.t, w.messages.Deal(ctx, messages.Message{Raw: text, Last: true}), name)
 		if end == swept {
 			assert.ErrorContains(w.t, first, "the service does not show yet what the message claims", name)
-			assert.Regexp(w.t, `"level":"warn","error":"the service does not show yet what the message claims: .*"message":"left to the sweep"`, printed.String(), name)
+			assert.Regexp(w.t, `"level":"warn",[^\n]*"error":"the service does not show yet what the message claims: .*"message":"message left to the sweep"`, printed.String(), name)
 		} else {
 			assert.NoError(w.t, first, name)
 			assert.NotContains(w.t, printed.String(), "left to the sweep", name)
@@ -104,8 +105,8 @@ func (w *app) endAs(end ending, messages map[string][]byte) {
 		assert.Empty(w.t, letters)
 		return
 	}
-	assert.Len(w.t, letters, len(messages))
-	for name, text := range messages {
+	assert.Len(w.t, letters, len(texts))
+	for name, text := range texts {
 		l, ok := letters[string(text)]
 		assert.True(w.t, ok, "%s is kept byte for byte", name)
 		assert.Equal(w.t, 2, l.Count, name)
@@ -133,16 +134,16 @@ func TestForgedNotificationsLeadNowhere(t *testing.T) {
 			w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
 			it := w.train()
 			w.watched()
-			messages := map[string][]byte{}
+			texts := map[string][]byte{}
 			for name, address := range hostileAddresses {
 				n := customvision.Notification{Kind: customvision.KindExport, ProjectID: w.project, IterationID: it,
 					ExportStatus: customvision.NotifiedExportCompleted, ModelURI: address}
 				row.forge(&n)
 				var err error
-				messages[name], err = json.Marshal(n)
+				texts[name], err = json.Marshal(n)
 				require.NoError(t, err)
 			}
-			w.endAs(row.end, messages)
+			w.endAs(row.end, texts)
 			require.NoError(t, w.sweep(t.Context()))
 			assert.Empty(t, w.kept(), "there is nothing to archive")
 			assert.Equal(t, 1, w.Service.Counts()["TrainProject"], "the test's own")
@@ -250,11 +251,11 @@ func TestHostileMessagesBecomeDeadLetters(t *testing.T) {
 		"a command for an id":         export("$(touch "+here+")", it),
 		"format verbs":                "%s%d%n%x{}",
 	}
-	messages := map[string][]byte{}
+	texts := map[string][]byte{}
 	for name, text := range rows {
-		messages[name] = []byte(text)
+		texts[name] = []byte(text)
 	}
-	w.endAs(buried, messages)
+	w.endAs(buried, texts)
 	assert.NoFileExists(t, here, "nothing is run")
 	assert.Empty(t, w.kept())
 	figures.Print(t, "%d rows", len(rows))
@@ -270,7 +271,7 @@ func TestHostileDownloadAddressesAreNotFollowed(t *testing.T) {
 			w.watched()
 			w.spoil("GetExports", rewritten(func(e map[string]any) { e["downloadUri"] = address }))
 			require.NoError(t, w.tell(t.Context(), n))
-			assert.Contains(t, w.iteration(n.IterationID).Export("ONNX").Blocked, "download link", "the reason is kept")
+			assert.Contains(t, w.reasons(), "download link", "the reason is kept")
 			assert.Empty(t, w.kept())
 		})
 	}
@@ -295,7 +296,7 @@ func TestHostileExportNamesAreNeverWritten(t *testing.T) {
 				w.watched()
 				w.spoil("GetExports", rewritten(func(e map[string]any) { e[field] = platform }))
 				_ = w.tell(t.Context(), n) // unconfirmed, where the platform is another
-				assert.Contains(t, w.iteration(n.IterationID).Blocked, "nothing can be archived under", "the reason is kept: %s", field)
+				assert.Contains(t, w.reasons(), "nothing can be stored under", "the reason is kept: %s", field)
 				for _, b := range w.kept() {
 					assert.Regexp(t, `^[0-9a-f-]{36}/[0-9a-f-]{36}/ONNX/[0-9a-f]{32}(-\d)?\.zip$`, b.Blob)
 				}

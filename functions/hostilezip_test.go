@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/internal/archive"
-	"visionkeeper/internal/state"
 )
 
 // zipped is a zip of names and contents in turn; OWN in them is the iteration,
@@ -54,8 +53,11 @@ func (w *app) restored(b archive.Backup) []byte {
 	return data.Bytes()
 }
 
-// iteration is what is remembered of one.
-func (w *app) iteration(id string) *state.Iteration {
-	p := w.Remembered(w.project)
-	return p.Iteration(id)
+// reasons are those of all conditions.
+func (w *app) reasons() string {
+	var all []string
+	for _, c := range w.Remembered(w.project).Conditions {
+		all = append(all, c.Why)
+	}
+	return strings.Join(all, "\n")
 }

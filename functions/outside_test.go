@@ -25,7 +25,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
-	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/models"
 )
 
 // outside is where every request of this process arrives that doesn't go to
@@ -56,8 +56,8 @@ func newTrap() *trap {
 	return t
 }
 
-// listen tells where it listens; where this machine has no such address, nobody
-// else can reach it either.
+// listen returns the URL at which it listens. If this machine has no such address,
+// nobody else can reach it either.
 func (t *trap) listen(address string) string {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -133,9 +133,9 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 		turns   func(*http.Request) bool
 		from    int // the first of these requests that is sent elsewhere
 	}{
-		"the model container": {setting{policy: onnx, container: true}, func(w *app, c *world.Interceptor) {
-			models := w.Customer.Over(c)
-			w.options.Models = reconcile.OpenModels(models.Account, models.Blobs(nil), w.Names.Models)
+		"the model container": {setting{policy: onnx, container: true, emulator: inside()}, func(w *app, c *world.Interceptor) {
+			customer := w.Customer.Over(c)
+			w.options.Models = models.Open(customer.Account, customer.Blobs(nil), w.Names.Models)
 		}, always, 1},
 		"the archive, asked to copy": {setting{policy: onnx, container: true}, func(w *app, c *world.Interceptor) {
 			w.options.Archive = archive.Open(w.Archives.Over(c).Blobs(nil), w.Names.Archive, archive.Options{Sources: quick})
@@ -173,11 +173,13 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 						}
 						return send(r)
 					})
+					w.tryAnew()
 					assert.ErrorContains(t, w.tell(t.Context(), n), strconv.Itoa(status), "to %s", address)
 				}
 			}
 			assert.Empty(t, w.kept())
 			c.Use(nil)
+			w.tryAnew()
 			require.NoError(t, w.tell(t.Context(), n), "once it answers, it is archived")
 			list := w.kept()
 			require.Len(t, list, 1)

@@ -17,11 +17,12 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/leak"
 	"visionkeeper/dev/world"
-	"visionkeeper/functions/notifications"
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/messages"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
@@ -37,7 +38,7 @@ type app struct {
 	project string
 
 	options  reconcile.Options
-	messages notifications.Function
+	messages messages.Handler
 	sweeping sweep.Function
 }
 
@@ -68,7 +69,7 @@ func newWorld(t *testing.T, s setting) *app {
 		Policy: rules, Service: w.Open(small),
 		Archive:   archive.Open(w.Archives.Blobs(&large), w.Names.Archive, s.archive),
 		State:     state.Open(w.Archives.Blobs(&small), w.Names.State),
-		Models:    reconcile.OpenModels(w.Customer.Account, w.Customer.Blobs(&small), w.Names.Models),
+		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&small), w.Names.Models),
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Customer.BlobURL), world.Host(t, w.API)}},
 		Times:     reconcile.Times{LookInterval: time.Millisecond, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},
 		Clock:     world.Clock{Server: w.Service},
@@ -82,8 +83,8 @@ func newWorld(t *testing.T, s setting) *app {
 // restart makes both functions anew, as after a restart of the process.
 func (w *app) restart() {
 	r := reconcile.New(w.options)
-	w.messages = notifications.Function{Reconciler: r, State: r.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
-	w.sweeping.Reconciler, w.sweeping.Notifications, w.sweeping.State, w.sweeping.Now = r, w.messages, r.State, w.Service.Now
+	w.messages = messages.Handler{Reconciler: r, State: r.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	w.sweeping.Reconciler, w.sweeping.Messages, w.sweeping.State, w.sweeping.Now = r, w.messages, r.State, w.Service.Now
 }
 
 func (w *app) create(s setting) {
@@ -116,5 +117,11 @@ func (w *app) sweep(ctx context.Context) error {
 func (w *app) tell(ctx context.Context, n customvision.Notification) error {
 	text, err := json.Marshal(n)
 	require.NoError(w.t, err)
-	return w.messages.Deal(ctx, text, false)
+	return w.messages.Deal(ctx, messages.Message{Raw: text})
+}
+
+// tryAnew makes all that couldn't be done due now: another version of the program runs.
+func (w *app) tryAnew() {
+	w.options.Fingerprint += "'"
+	w.restart()
 }

@@ -30,7 +30,7 @@ type pendingCallFault struct {
 
 // FaultCalls orders a fault for the next n calls of an operation, named by its
 // operationId; "" means any operation. Faults of one operation happen one after
-// the other.
+// the other. n = 0 takes back those of the operation that haven't happened yet.
 func (s *Server) FaultCalls(operation string, n int, f CallFault) error {
 	if operation != "" && !slices.ContainsFunc(operations, func(o apiOperation) bool { return o.name == operation }) {
 		return fmt.Errorf("there is no operation %q: take an operationId of the API, such as TrainProject", operation)
@@ -38,11 +38,13 @@ func (s *Server) FaultCalls(operation string, n int, f CallFault) error {
 	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {
 		return fmt.Errorf("a fault's status goes from 400 to 599, not %d", f.Status)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if n > 0 {
-		s.mu.Lock()
 		s.faults.calls = append(s.faults.calls, pendingCallFault{operation, n, f})
-		s.mu.Unlock()
+		return nil
 	}
+	s.faults.calls = slices.DeleteFunc(s.faults.calls, func(p pendingCallFault) bool { return p.operation == operation })
 	return nil
 }
 

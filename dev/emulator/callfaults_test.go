@@ -103,6 +103,17 @@ func TestSlowAnswers(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(began), 150*time.Millisecond)
 }
 
+func TestFaultsThatWereOrderedCanBeTakenBack(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.post("fault-calls?operation=CreateProject&status=503&count=100")
+	s.post("fault-calls?operation=GetProjects&status=503&count=1")
+	s.call("POST", "projects?name=a", nil, nil).refused(503, "ErrorUnknown")
+	s.post("fault-calls?operation=CreateProject&count=0")
+	assert.Equal(t, 200, s.call("POST", "projects?name=a", nil, nil).status)
+	assert.Equal(t, 503, s.call("GET", "projects", nil, nil).status, "of another operation")
+}
+
 func TestUnknownCallFaultIsRefused(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -52,6 +52,7 @@ func init() { // a variable initialiser would be a cycle: one endpoint returns t
 		counted("stall-next-training", (*Server).StallTrainings),
 		counted("stall-next-export", (*Server).StallExports),
 		counted("expire-next-link", (*Server).ExpireLinks),
+		counted("omit-next-link", (*Server).OmitLinks),
 		{http.MethodPost, "fault-notifications", []string{"do", "count", "delay"}, faultNotifications},
 		{http.MethodPost, "fault-calls", []string{"operation", "count", "delay", "status", "code", "retry-after", "reset", "lose-answer"}, faultCalls},
 		{http.MethodPost, "clock", []string{"set", "advance", "frozen"}, steerClock},

@@ -40,7 +40,7 @@ type exportWire struct {
 
 func (s *Server) exportWire(p *project, i *iteration, e *export) (exportWire, error) {
 	w := exportWire{Platform: e.Platform, Status: e.Status, Flavor: e.Flavor, NewerVersionAvailable: s.outdated(e)}
-	if e.Status == exportDone {
+	if e.Status == exportDone && !s.faults.take(&s.faults.omittedLinks) {
 		uri, err := s.downloadURI(p, i, e)
 		if err != nil {
 			return w, err

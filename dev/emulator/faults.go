@@ -4,7 +4,7 @@ package emulator
 type faults struct {
 	failTrainings, failExports, failImports int
 	stallTrainings, stallExports            int
-	expiredLinks                            int
+	expiredLinks, omittedLinks              int
 	messages                                []messageFault
 	calls                                   []pendingCallFault
 }
@@ -35,6 +35,9 @@ func (s *Server) StallExports(n int) { s.set(&s.faults.stallExports, n) }
 
 // ExpireLinks makes the next n signed links expired from the start.
 func (s *Server) ExpireLinks(n int) { s.set(&s.faults.expiredLinks, n) }
+
+// OmitLinks lists the next n finished exports without a download link.
+func (s *Server) OmitLinks(n int) { s.set(&s.faults.omittedLinks, n) }
 
 func (s *Server) set(counter *int, n int) {
 	s.mu.Lock()

@@ -34,6 +34,18 @@ func TestDownloadLinkHasTheServicesForm(t *testing.T) {
 	assert.Equal(t, "r", u.Query().Get("sp"))
 }
 
+func TestALinkCanBeMissingForALook(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation)
+	iteration := s.trained(s.project())
+	s.exported(iteration, "ONNX", "")
+	s.post("omit-next-link")
+	e := s.call("GET", iteration+"/export", nil, nil).list()[0]
+	assert.Equal(t, "Done", e["status"])
+	assert.Nil(t, e["downloadUri"])
+	assert.NotNil(t, s.call("GET", iteration+"/export", nil, nil).list()[0]["downloadUri"])
+}
+
 func TestOwnLinksExpireAndCantBeForged(t *testing.T) {
 	t.Parallel()
 	s := start(t, noValidation)

@@ -156,18 +156,45 @@ func (p packageSpec) modelName() string {
 	return "model.bin"
 }
 
+// modelMembers returns the model's files: the one that the manifest names, but for
+// TensorFlowJs, and its other parts.
 func (p packageSpec) modelMembers(name string, content []byte) []member {
 	switch {
 	case p.flavor == "TensorFlowJs":
-		return []member{{"model.json", []byte(`{"format":"graph-model","modelTopology":{},"weightsManifest":[{"paths":["weights.bin"],"weights":[]}]}`)}, {"weights.bin", content}}
+		const web = `{"format":"graph-model","modelTopology":{},"weightsManifest":[{"paths":["./weights.bin"],"weights":[{"name":"Const","shape":[%d],"dtype":"float32","quantization":{"dtype":"uint8","min":-1,"scale":0.0078}}]}]}`
+		return []member{{"model.json", fmt.Appendf(nil, web, p.size)}, {"weights.bin", p.noise()}}
+	case p.flavor == "TensorFlowSavedModel":
+		return []member{{name, content}, {"variables/variables.index", content[:min(len(content), 64)]}, {"variables/variables.data-00000-of-00001", p.noise()}}
 	case p.platform == "OpenVino":
-		return []member{{name, content}, {"model.bin", content[:len(content)/2]}}
+		return []member{{name, content}, {"model.bin", p.noise()}}
 	}
 	return []member{{name, content}}
 }
 
-// modelBytes returns noise that depends only on the spec.
+// heads are how the files of a format begin, by extension.
+var heads = map[string]string{
+	".onnx": "\x08\x07\x12\x07pytorch", ".mlmodel": "\x08\x01\x12\x10", ".pb": "\n\x1c\n\x06Placeh",
+	".tflite": "\x1c\x00\x00\x00TFL3", ".dlc": "PK\x03\x04",
+}
+
+// modelBytes returns the file that the manifest names: noise that begins as its
+// format does, or, for OpenVino, a network that refers to the noise beside it.
 func (p packageSpec) modelBytes() []byte {
+	if p.platform == "OpenVino" {
+		const network = `<?xml version="1.0"?><net name="model" version="10"><layers><layer id="0" name="weights" type="Const" version="opset1"><data element_type="u8" offset="0" shape="%d" size="%[1]d"/></layer></layers></net>`
+		return fmt.Appendf(nil, network, p.size)
+	}
+	content, name := p.noise(), p.modelName()
+	head := heads[path.Ext(name)]
+	if name == "saved_model.pb" {
+		head = "\x08\x01\x12\x10"
+	}
+	copy(content, head)
+	return content
+}
+
+// noise returns bytes that depend only on the spec.
+func (p packageSpec) noise() []byte {
 	seed := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %d", p.iterationID, p.platform, p.flavor, p.number))
 	content := make([]byte, p.size)
 	rand.NewChaCha8(seed).Read(content)

@@ -26,6 +26,7 @@ type Pending struct {
 	StallTrainings int `json:"stallTrainings"`
 	StallExports   int `json:"stallExports"`
 	ExpiredLinks   int `json:"expiredLinks"`
+	OmittedLinks   int `json:"omittedLinks"`
 	Notifications  int `json:"notifications"`
 	Calls          int `json:"calls"`
 }
@@ -93,7 +94,7 @@ func (s *Server) View() View {
 		Projects: []ProjectView{}, Messages: newest(s.state.Messages), Requests: newest(s.log.last),
 		Pending: Pending{
 			FailTrainings: s.faults.failTrainings, FailExports: s.faults.failExports, FailImports: s.faults.failImports,
-			StallTrainings: s.faults.stallTrainings, StallExports: s.faults.stallExports, ExpiredLinks: s.faults.expiredLinks,
+			StallTrainings: s.faults.stallTrainings, StallExports: s.faults.stallExports, ExpiredLinks: s.faults.expiredLinks, OmittedLinks: s.faults.omittedLinks,
 		},
 	}
 	for _, f := range s.faults.messages {

@@ -48,7 +48,7 @@ func (n *narrator) Write(p []byte) (int, error) {
 
 // plain returns the line for people, or "" for a line that isn't shown.
 func (n *narrator) plain(line string) string {
-	var event struct{ Level, Message, Status, Export, Because, Error, Iteration, Blob, DeadLetter string }
+	var event struct{ Level, Message, Status, Export, Because, Error, Iteration, Blob, DeadLetter, Outcome string }
 	if i := strings.IndexByte(line, '{'); i < 0 || json.Unmarshal([]byte(line[i:]), &event) != nil || event.Message == "" {
 		if strings.Contains(line, "error") || strings.Contains(line, "warning") {
 			return "  host  " + line
@@ -68,11 +68,10 @@ func (n *narrator) plain(line string) string {
 	if event.Iteration != "" {
 		text += " (iteration " + event.Iteration[:min(8, len(event.Iteration))] + "…)"
 	}
-	if event.Because != "" {
-		text += ": " + event.Because
-	}
-	if event.Error != "" {
-		text += ": " + event.Error
+	for _, why := range []string{event.Because, event.Outcome, event.Error} {
+		if why != "" {
+			text += ": " + why
+		}
 	}
 	if event.Level == "warn" || event.Level == "error" {
 		text += "  [" + event.Level + "]"

@@ -9,6 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/storage"
 )
 
@@ -55,10 +56,10 @@ func (f Function) drain(ctx context.Context) (int, error) {
 			text := *m.MessageText
 			err, known := outcome[text]
 			if !known {
-				err = f.Notifications.Deal(ctx, []byte(text), true)
-				// A message that there was no time for comes again.
+				err = f.Messages.Deal(ctx, messages.Message{Raw: []byte(text), Last: true})
+				// What there was no time for comes again, until the sweep has done the work.
 				if err != nil && !errors.Is(err, context.DeadlineExceeded) && *m.DequeueCount >= poisonTries {
-					err = f.Notifications.Bury(ctx, []byte(text), fmt.Sprintf("it failed %d times after the host had given it up: %s", *m.DequeueCount, err))
+					err = f.Messages.Bury(ctx, []byte(text), fmt.Sprintf("it failed %d times after the host had given it up: %s", *m.DequeueCount, err))
 				}
 				outcome[text] = err
 			}

@@ -6,12 +6,13 @@ package sweep
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
-	"visionkeeper/functions/notifications"
 	"visionkeeper/handler"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
 )
@@ -21,13 +22,13 @@ const Name = "sweep"
 
 // Function handles the timer's invocations.
 type Function struct {
-	Reconciler    *reconcile.Reconciler
-	Notifications notifications.Function
-	Poison        *azqueue.QueueClient
-	State         *state.Store
-	Version       string
-	Now           func() time.Time
-	// Warnings are logged with every sweep: what the app isn't doing, and why.
+	Reconciler *reconcile.Reconciler
+	Messages   messages.Handler
+	Poison     *azqueue.QueueClient
+	State      *state.Store
+	Version    string
+	Now        func() time.Time
+	// Warnings are said with every sweep: what the app doesn't do, and why.
 	Warnings []string
 }
 
@@ -47,23 +48,23 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	swept, err := f.Reconciler.Sweep(ctx, last.Resume)
 
 	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
-	health.Covered, health.Failed = swept.Covered, swept.Failed
-	health.Unproven, health.Oldest, health.Blocked = swept.Unproven, swept.Oldest, swept.Blocked
-	if last.Resume != "" { // the round continues
+	health.Covered, health.Failed, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Counts, swept.Conditions
+	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered
 		health.Failed += last.Failed
-		health.Unproven += last.Unproven
-		health.Blocked += last.Blocked
-		if health.Oldest.IsZero() || !last.Oldest.IsZero() && last.Oldest.Before(health.Oldest) {
-			health.Oldest = last.Oldest
-		}
+		health.Add(last.Counts)
+		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
 	health.Ended = f.Now().UTC()
-	if swept.Resume == "" && health.Failed == 0 && err == nil {
+	if health.Failed == 0 && swept.Whole {
 		health.Round = health.Ended
 	}
-	if err := errors.Join(drainErr, err); err != nil {
-		health.Errors = []string{err.Error()}
+	var pruneErr error
+	if swept.Resume == "" { // once a round
+		_, pruneErr = f.State.PruneDeadLetters(ctx, f.Now())
+	}
+	for _, err := range []error{drainErr, err, pruneErr} {
+		health.Errors = append(health.Errors, lines(err)...)
 	}
 	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("failed", health.Failed).
 		Int("unproven", health.Unproven).Int("blocked", health.Blocked)
@@ -74,5 +75,13 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		event = event.Str("resume", health.Resume)
 	}
 	event.Msg("swept")
-	return errors.Join(drainErr, err, f.State.SetHealth(ctx, health))
+	return errors.Join(drainErr, err, pruneErr, f.State.SetHealth(ctx, health))
+}
+
+// lines are an error's, one for each that was joined.
+func lines(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
 }

@@ -13,6 +13,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/settings"
@@ -72,7 +73,7 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	if err != nil {
 		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
 	}
-	models, err := s.Models.Blob(storage.SmallRequests())
+	modelBlobs, err := s.Models.Blob(nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
 	}
@@ -80,7 +81,7 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	if err != nil {
 		return nil, nil, err
 	}
-	states, err := s.Archives.Blob(storage.SmallRequests())
+	states, err := s.Archives.Blob(nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}
@@ -89,22 +90,40 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 		Service:   service,
 		Archive:   backups,
 		State:     state.Open(states, s.StateContainer),
-		Models:    reconcile.OpenModels(s.Models, models, s.ModelContainer),
-		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Models.BlobURL), Loopback: s.Loopback()},
+		Models:    models.Open(s.Models, modelBlobs, s.ModelContainer),
+		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Endpoint), Loopback: s.Loopback()},
 		Times: reconcile.Times{
 			LookInterval: s.LookInterval, SettledFor: s.SettledFor, StuckAfter: s.StuckAfter, IntentGrace: s.IntentGrace,
 		},
-		Clock: reconcile.SystemClock{},
+		Clock:       reconcile.SystemClock{},
+		Fingerprint: version + "-" + s.Fingerprint(),
 	}), warnings, nil
 }
 
-// blobSuffix is the domain of the cloud's blob hosts, taken from the model
-// container's endpoint: blob.core.windows.net, or that of another cloud.
+// blobSuffix is the domain of the hosts that the service's download links lead to:
+// that of the cloud in which Custom Vision's endpoint is. The customer's own accounts
+// say nothing of it, they may have a DNS zone or a domain of their own.
 func blobSuffix(endpoint string) string {
-	if u, err := url.Parse(endpoint); err == nil {
-		if _, domain, ok := strings.Cut(u.Hostname(), ".blob."); ok {
-			return "blob." + domain
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return publicSuffix
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	for domain, suffix := range sovereignSuffixes {
+		if strings.HasSuffix(host, domain) {
+			return suffix
 		}
 	}
-	return "blob.core.windows.net"
+	return publicSuffix
+}
+
+// The domains of blob hosts, by those of Custom Vision's endpoints: the resource's own
+// subdomain, or a regional one.
+const publicSuffix = "blob.core.windows.net"
+
+var sovereignSuffixes = map[string]string{
+	".cognitiveservices.azure.us": "blob.core.usgovcloudapi.net",
+	".api.cognitive.microsoft.us": "blob.core.usgovcloudapi.net",
+	".cognitiveservices.azure.cn": "blob.core.chinacloudapi.cn",
+	".api.cognitive.azure.cn":     "blob.core.chinacloudapi.cn",
 }

@@ -13,6 +13,7 @@ import (
 	"visionkeeper/functions/notifications"
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
@@ -51,17 +52,16 @@ func Serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	queues, err := s.Models.Queue(storage.SmallRequests())
+	queues, err := s.Models.Queue(nil)
 	if err != nil {
 		return fmt.Errorf("CustomVisionStorage: %w", err)
 	}
-	messages := notifications.Function{
-		Reconciler: reconciler, State: reconciler.State, Now: time.Now,
-		ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer, LastDelivery: lastDelivery,
+	dealer := messages.Handler{
+		Reconciler: reconciler, State: reconciler.State, Now: time.Now, ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer,
 	}
-	h.Handle(notifications.Name, messages.Invoke)
+	h.Handle(notifications.Name, notifications.Function{Messages: dealer, LastDelivery: lastDelivery}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
-		Reconciler: reconciler, Notifications: messages, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
+		Reconciler: reconciler, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
 		State: reconciler.State, Version: version, Now: time.Now, Warnings: warnings,
 	}.Invoke)
 	return server.Serve(ctx)

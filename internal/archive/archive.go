@@ -103,7 +103,7 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 func (a *Archive) Check(ctx context.Context) error {
 	_, err := a.container.GetProperties(ctx, nil)
 	if storage.Status(err) == http.StatusNotFound {
-		return remedy.New("create it, it is never created by itself: az storage container create --name "+a.name+" --account-name ACCOUNT", "the archive container %q does not exist", a.name)
+		return remedy.New("create it with `visionkeeper connect --project PROJECT --create-storage`, or name the right one in ARCHIVE_CONTAINER", "the archive container %q does not exist, and it is never created by itself", a.name)
 	}
 	return storage.Explain(fmt.Sprintf("reach the archive container %q", a.name), err)
 }
@@ -111,8 +111,6 @@ func (a *Archive) Check(ctx context.Context) error {
 // sourcePipeline sends the requests that fetch packages. They have no credential
 // but the URL's own, and follow no redirect, so that nobody can send them elsewhere.
 func sourcePipeline(version string, o azcore.ClientOptions) runtime.Pipeline {
-	if o.Transport == nil {
-		o.Transport = storage.Transport
-	}
+	o = storage.Options(&o)
 	return runtime.NewPipeline("visionkeeper", version, runtime.PipelineOptions{}, &o)
 }

@@ -24,9 +24,9 @@ const concurrentBlocks = 4
 type stageBlock func(ctx context.Context, client *blockblob.Client, block string, at blob.HTTPRange) error
 
 // putInBlocks lets the storage service fetch the source block by block.
-func (a *Archive) putInBlocks(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
+func (a *Archive) putInBlocks(ctx context.Context, name, link string, id Identity, origin Origin) (Backup, error) {
 	return a.inBlocks(ctx, name, id, origin, nil, func(ctx context.Context, client *blockblob.Client, block string, at blob.HTTPRange) error {
-		_, err := client.StageBlockFromURL(ctx, block, s.URL, &blockblob.StageBlockFromURLOptions{
+		_, err := client.StageBlockFromURL(storage.Streaming(ctx), block, link, &blockblob.StageBlockFromURLOptions{
 			Range:                          at,
 			SourceModifiedAccessConditions: &blob.SourceModifiedAccessConditions{SourceIfMatch: ifMatch(id.ETag)},
 		})
@@ -44,7 +44,7 @@ func fromFile(file io.ReaderAt) stageBlock {
 			return err
 		}
 		body := streaming.NopCloser(io.NewSectionReader(file, at.Offset, at.Count))
-		_, err := client.StageBlock(ctx, block, body, &blockblob.StageBlockOptions{
+		_, err := client.StageBlock(storage.Streaming(ctx), block, body, &blockblob.StageBlockOptions{
 			TransactionalValidation: blob.TransferValidationTypeMD5(sum.Sum(nil)),
 		})
 		return err

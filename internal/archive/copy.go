@@ -18,26 +18,28 @@ const maxCopies = 3
 // have the same name, and the first one stays. If the archive already has the
 // content, that backup is returned, with its verdict; else the new one, unproven.
 // The error is ErrChanged where the source is no longer what was identified, and
-// ErrDamaged where three copies of it were no good. (Copy Blob From URL; Get Block
+// ErrDamaged where copies of it show that it is no good itself. (Copy Blob From URL; Get Block
 // List, Put Block From URL, Put Block, Put Block List; Put Blob)
 func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backup, error) {
 	if id.Size > a.options.MaxSize {
 		return Backup{}, a.tooLarge(s.Name, id.Size)
 	}
+	through := s.Open != nil
 	var spent []string
-	if s.URL == "" || id.Size > a.options.SyncCopyLimit { // costly, so first see whether it is needed
+	if through || id.Size > a.options.SyncCopyLimit { // costly, so first see whether it is needed
 		var held Backup
 		var err error
 		if held, spent, err = a.existing(ctx, k, s, id); err != nil || held.Blob != "" {
 			return held, err
 		}
 	}
-	for n := 1; n <= maxCopies; n++ {
+	for n := 1; n <= maxCopies; {
 		name := packagePath(k, id, n)
 		if slices.Contains(spent, stem(name)) {
+			n++
 			continue
 		}
-		b, err := a.put(ctx, name, s, id)
+		b, err := a.put(ctx, name, s, id, through)
 		if err == nil {
 			b.Key, b.ContentID, b.Blob, b.Size = k, id.ContentID, name, id.Size
 			return b, nil
@@ -45,14 +47,18 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 		if !refused(err) {
 			return Backup{}, storage.Explain("copy "+s.Name+" into the archive", err)
 		}
-		// Either the name is taken or the source has changed: a service that
-		// finds both may return either.
+		// Either the name is taken or the source has changed, a service that finds both
+		// may return either; or the copy was refused for another reason.
 		var held Backup
-		if held, spent, err = a.existing(ctx, k, s, id); err != nil || held.Blob != "" {
+		held, spent, err = a.existing(ctx, k, s, id)
+		switch {
+		case err != nil || held.Blob != "":
 			return held, err
-		}
-		if !slices.Contains(spent, stem(name)) {
+		case slices.Contains(spent, stem(name)):
+		case through:
 			return Backup{}, fmt.Errorf("copy %s: %w", s.Name, ErrChanged)
+		default:
+			through = true // once: that says whether the source has changed
 		}
 	}
 	return Backup{}, fmt.Errorf("copy %s: %w: the archive has %d copies of it, none of them good, so neither is the source", s.Name, ErrDamaged, maxCopies)
@@ -67,11 +73,33 @@ func (a *Archive) existing(ctx context.Context, k Key, s Source, id Identity) (h
 		return Backup{}, nil, err
 	}
 	for _, b := range list {
-		unsure := b.Verdict == Unidentified && !b.Origin.ownExport() && Origin{Kind: s.Kind}.ownExport()
+		unsure := b.Verdict == Unidentified && !b.Origin.certain() && s.origin(id).certain()
 		if b.Verdict != Damaged && b.Verdict != Lost && !unsure {
 			return b, spent, nil
 		}
 		spent = append(spent, stem(b.Blob), stem(b.Proof))
 	}
-	return Backup{}, spent, nil
+	return Backup{}, spent, a.provenDamaged(ctx, list, s.origin(id))
+}
+
+// provenDamaged is ErrDamaged if two copies from this version of a source are damaged
+// and have the same bytes: then so has the source, and a third would be no better.
+func (a *Archive) provenDamaged(ctx context.Context, copies []Backup, from Origin) error {
+	seen := map[string]bool{} // SHA-256
+	for _, b := range copies {
+		if b.Verdict != Damaged || from.ETag == "" || b.Origin.Kind != from.Kind || b.Origin.Name != from.Name || b.Origin.ETag != from.ETag {
+			continue
+		}
+		proof, err := a.Proof(ctx, b)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil: // one that can't be read proves nothing
+		case seen[proof.SHA256]:
+			return fmt.Errorf("copy %s: %w: two copies have the same bytes, and %s", from.Name, ErrDamaged, proof.Note)
+		default:
+			seen[proof.SHA256] = true
+		}
+	}
+	return nil
 }

@@ -206,7 +206,7 @@ func TestASourceThatIsBadItselfIsNotCopiedForEver(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, archive.Options{SyncCopyLimit: limit})
 			s := h.model(t, "ONNX", flip(pack(export{platform: "ONNX"}), 500))
-			for range 3 {
+			for range 2 {
 				_, p := h.backup(t, key(t, "ONNX", ""), s)
 				require.Equal(t, archive.Damaged, p.Verdict)
 			}
@@ -214,9 +214,10 @@ func TestASourceThatIsBadItselfIsNotCopiedForEver(t *testing.T) {
 			require.NoError(t, err)
 			_, err = h.Copy(t.Context(), key(t, "ONNX", ""), s, id)
 			assert.ErrorIs(t, err, archive.ErrDamaged)
+			assert.ErrorContains(t, err, "same bytes")
 			list, err := h.Backups(t.Context(), "", "")
 			require.NoError(t, err)
-			assert.Len(t, list, 3)
+			assert.Len(t, list, 2)
 		})
 	}
 }

@@ -3,15 +3,17 @@ package archive
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
+
+	"visionkeeper/internal/storage"
 )
 
 // CheckDownloadURL is nil if an export's downloadUri may be fetched: it is an https
 // URL on port 443 of a host below suffix, such as blob.core.windows.net. The
-// addresses in loopback, as host:port, are taken too, by http as well; pass them
+// addresses in loopback, as host:port, are taken too, by http as well, where
+// localhost and 127.0.0.1 are one host; pass them
 // only where the endpoints that were configured are on this machine. The error
 // doesn't hold the URL, whose query is a secret.
 func CheckDownloadURL(raw, suffix string, loopback []string) error {
@@ -25,7 +27,7 @@ func CheckDownloadURL(raw, suffix string, loopback []string) error {
 	if u.User != nil {
 		return errors.New("the download address holds a user name")
 	}
-	if (u.Scheme == "http" || u.Scheme == "https") && slices.Contains(loopback, u.Host) && isLoopback(u.Hostname()) {
+	if (u.Scheme == "http" || u.Scheme == "https") && storage.IsLoopback(u.Hostname()) && isAmong(u, loopback) {
 		return nil
 	}
 	if u.Scheme != "https" {
@@ -58,7 +60,9 @@ func isHostName(s string) bool {
 	return true
 }
 
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || (err == nil && ip.IsLoopback())
+// isAmong reports whether a URL leads to one of the addresses, given as host:port.
+func isAmong(u *url.URL, addresses []string) bool {
+	return slices.ContainsFunc(addresses, func(a string) bool {
+		return storage.Host(u) == storage.Host(&url.URL{Scheme: u.Scheme, Host: a})
+	})
 }

@@ -75,10 +75,15 @@ func TestWhatIsJudgedSafeCanBeUnpacked(t *testing.T) {
 	assert.NotZero(t, safe)
 }
 
-// zipOf is a zip with these entries. Each file has its number as content.
+// zipOf is a zip with a model and these entries. Each other file has its number as
+// content.
 func zipOf(t require.TestingT, names []string, mode fs.FileMode) []byte {
 	var data bytes.Buffer
 	z := zip.NewWriter(&data)
+	w, err := z.Create("model.onnx")
+	require.NoError(t, err)
+	_, err = w.Write([]byte("\x08\x07\x12\x00"))
+	require.NoError(t, err)
 	for i, name := range names {
 		h := &zip.FileHeader{Name: name, Method: zip.Deflate}
 		if i == len(names)-1 {

@@ -26,8 +26,8 @@ type Identity struct {
 // what has no zip directory is read whole. The error is ErrNotFound, ErrChanged
 // or ErrTooLarge where that is the case. (Get Blob)
 func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
-	if s.URL == "" {
-		return a.identifyWhole(ctx, s, "")
+	if s.Open != nil {
+		return a.identifyWhole(ctx, s, -1, "")
 	}
 	head, err := a.get(ctx, s, 0, headSize, "")
 	if err != nil {
@@ -38,7 +38,7 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 		return Identity{}, a.tooLarge(s.Name, head.size)
 	}
 	if !head.ranged && (head.size < 0 || head.size > headSize) {
-		return a.identifyWhole(ctx, s, head.etag)
+		return a.identifyWhole(ctx, s, head.size, head.etag)
 	}
 	r := &remote{size: head.size, fetch: func(offset, count int64) ([]byte, error) {
 		return a.readRange(ctx, s, offset, count, head.etag)
@@ -56,7 +56,7 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 	id, err := identify(r, r.size)
 	if errors.Is(err, errNoDirectory) {
 		if r.held(0, r.size) == nil {
-			return a.identifyWhole(ctx, s, head.etag)
+			return a.identifyWhole(ctx, s, head.size, head.etag)
 		}
 		id, err = identifyBytes(r, r.size)
 	}
@@ -64,8 +64,9 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 	return id, err
 }
 
-func (a *Archive) identifyWhole(ctx context.Context, s Source, etag string) (Identity, error) {
-	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) { return a.readWhole(ctx, s, etag, w) })
+// identifyWhole reads a source of this size, or of an unknown one, -1.
+func (a *Archive) identifyWhole(ctx context.Context, s Source, expected int64, etag string) (Identity, error) {
+	file, size, err := fill(a.options.TempDir, expected, func(w io.Writer) (int64, error) { return a.readWhole(ctx, s, etag, w) })
 	if err != nil {
 		return Identity{}, err
 	}
@@ -132,7 +133,7 @@ func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
 		if i < 0 {
 			continue
 		}
-		body, err := z.File[i].Open()
+		body, err := openEntry(z.File[i])
 		if err != nil {
 			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
 		}

@@ -1,14 +1,10 @@
 package archive
 
 import (
-	"archive/zip"
-	"crypto/sha1"
-	"encoding/hex"
+	"cmp"
+	"errors"
 	"fmt"
-	"hash"
-	"hash/crc32"
 	"io"
-	"net/http"
 	"path"
 	"strings"
 )
@@ -45,24 +41,28 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (judge
 		f.damaged("it is empty")
 	case id.Zip:
 		f.judgeZip(r, size, k, o, maxExpanded)
-	case k.Platform == "CoreML" && isText(r):
-		f.damaged("it is text, neither a zip nor a Core ML model")
-	case k.Platform == "CoreML" && !o.ownExport():
-		f.unidentified("a bare Core ML model, in which nothing says whose it is")
 	case k.Platform == "CoreML":
-		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
+		f.judgeBare(r, o)
 	default:
 		f.damaged("it is not a zip")
 	}
 	return f, nil
 }
 
-// isText reports whether r is text: an error page or message that was stored in
-// place of a model.
-func isText(r io.ReaderAt) bool {
-	var first [512]byte
-	n, _ := r.ReadAt(first[:], 0)
-	return strings.HasPrefix(http.DetectContentType(first[:n]), "text/")
+// judgeBare judges what is no zip as a Core ML model.
+func (f *judgement) judgeBare(r io.ReaderAt, o Origin) {
+	head := make([]byte, headLength)
+	n, _ := r.ReadAt(head, 0)
+	switch head = head[:n]; {
+	case isText(head):
+		f.damaged("it is text, neither a zip nor a Core ML model")
+	case !isCoreML(head):
+		f.unidentified("it begins neither as a zip nor as a Core ML model")
+	case !o.certain():
+		f.unidentified("a bare Core ML model, in which nothing says whose it is")
+	default:
+		f.verdict, f.note = Intact, "a bare Core ML model, in which there is nothing to compare with"
+	}
 }
 
 func (f *judgement) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
@@ -77,12 +77,15 @@ func (f *judgement) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpa
 	}
 	f.entries = len(z.File)
 	m, folder, manifestErr := readManifest(z)
-	model := ""
+	main := ""
 	if manifestErr == nil {
 		f.manifest = &m
-		model = path.Join(folder, strings.ReplaceAll(m.ModelFileName, `\`, "/"))
+		if m.ModelFileName != "" {
+			main = path.Join(folder, strings.ReplaceAll(m.ModelFileName, `\`, "/"))
+		}
 	}
-	if err := f.readEntries(z, model, maxExpanded); err != nil {
+	files, err := f.readEntries(z, main, maxExpanded)
+	if err != nil {
 		f.damaged("%s", err)
 		return
 	}
@@ -90,82 +93,82 @@ func (f *judgement) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpa
 		f.unidentified("%s", err)
 		return
 	}
-	f.compare(manifestErr, k, o)
+	if f.uncompressed == 0 {
+		f.damaged("there is nothing in it")
+		return
+	}
+	if f.unlike(manifestErr, k, o) {
+		return
+	}
+	in := model{files: files, folder: folder, platform: k.Platform, flavor: cmp.Or(m.Flavor, k.Flavor)}
+	if f.manifest == nil {
+		in.folder = ""
+	}
+	f.weigh(in, main, manifestErr, k)
 }
 
-// readEntries checks each entry's length and CRC-32, and hashes the one called model.
-func (f *judgement) readEntries(z *zip.Reader, model string, maxExpanded int64) error {
-	var total uint64
-	for _, e := range z.File {
-		total += e.UncompressedSize64
-		if e.UncompressedSize64 > uint64(maxExpanded) || total > uint64(maxExpanded) {
-			return fmt.Errorf("it expands to more than %d bytes", maxExpanded)
-		}
-	}
-	f.uncompressed = int64(total)
-	for _, e := range z.File {
-		sum := crc32.NewIEEE()
-		var w io.Writer = sum
-		var digest hash.Hash
-		if to, err := entryPath(e.Name); err == nil && to == model {
-			digest = sha1.New()
-			w = io.MultiWriter(sum, digest)
-		}
-		if err := readEntry(e, w); err != nil {
-			return fmt.Errorf("its entry %q cannot be read: %w", shorten(e.Name), err)
-		}
-		if sum.Sum32() != e.CRC32 { // archive/zip takes 0 as unknown
-			return fmt.Errorf("its entry %q cannot be read: %w", shorten(e.Name), zip.ErrChecksum)
-		}
-		if digest != nil {
-			f.model = &ModelFile{Name: e.Name, Size: int64(e.UncompressedSize64), SHA1: hex.EncodeToString(digest.Sum(nil))}
-		}
-	}
-	return nil
-}
-
-func readEntry(e *zip.File, w io.Writer) error {
-	body, err := e.Open()
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	_, err = io.Copy(w, body)
-	return err
-}
-
-// compare compares what was read with the manifest, and the manifest with k.
-// Bytes that came from an export's own address are that export, whatever the
-// manifest calls the flavor or lacks; but another iteration or platform is a
-// contradiction.
-func (f *judgement) compare(manifestErr error, k Key, o Origin) {
+// unlike compares the manifest with k, and reports whether the package may be of
+// another export. Bytes that are certain are that export, whatever the manifest
+// calls the flavor or lacks; but another iteration or platform is a contradiction.
+func (f *judgement) unlike(manifestErr error, k Key, o Origin) bool {
 	m := f.manifest
 	switch {
-	case m == nil && !o.ownExport():
+	case m == nil && !o.certain():
 		f.unidentified("%s", manifestErr)
-	case m == nil:
-		f.verdict, f.note = Intact, "all checksums hold, but "+manifestErr.Error()
-	case !m.isOf(k):
+	case m != nil && !m.IsOf(k):
 		f.unidentified("its manifest names iteration %q and platform %q", shorten(m.IterationID), shorten(m.Platform))
-	case !m.flavorIs(k) && !o.ownExport():
+	case m != nil && !m.flavorIs(k) && !o.certain():
 		f.unidentified("its manifest names flavor %q", shorten(m.Flavor))
-	case m.ModelFileName == "" || m.ModelFileSHA1 == "":
-		f.verdict, f.note = Intact, "all checksums hold, but its manifest names no model file with a hash"
-	case f.model == nil && inParts(*m, k):
-		f.verdict, f.note = Intact, "all checksums hold, but the file its manifest has a hash of is there only in parts"
+	default:
+		return false
+	}
+	return true
+}
+
+// weigh says what the model in a package of k is worth: its main file is the one that
+// the manifest names, or one of a known kind, and every other part is there.
+func (f *judgement) weigh(in model, main string, manifestErr error, k Key) {
+	m := f.manifest
+	hashed := m != nil && m.ModelFileSHA1 != ""
+	switch {
+	case in.inParts() && f.model == nil:
+		main, hashed = in.folder+"model.json", false
+	case main == "":
+		if main = in.known(); main == "" {
+			f.unidentified("no model file of its platform is in it")
+			return
+		}
+		hashed = false
 	case f.model == nil:
 		f.damaged("the model file %q that its manifest names is not in it", shorten(m.ModelFileName))
-	case !strings.EqualFold(f.model.SHA1, m.ModelFileSHA1):
+		return
+	case f.model.Size == 0:
+		f.damaged("the model file %q is empty", shorten(m.ModelFileName))
+		return
+	case hashed && !strings.EqualFold(f.model.SHA1, m.ModelFileSHA1):
 		f.damaged("the model file's SHA-1 is %s, its manifest says %q", f.model.SHA1, shorten(m.ModelFileSHA1))
+		return
+	case !hashed && isText(in.files[main].head) && !isModel(k.Platform, main, in.files[main].head):
+		f.damaged("the model file %q is text", shorten(m.ModelFileName))
+		return
+	}
+	if err := in.whole(main); errors.Is(err, errUnsure) {
+		f.unidentified("%s", err)
+		return
+	} else if err != nil {
+		f.damaged("%s", err)
+		return
+	}
+	switch {
+	case m == nil:
+		f.verdict, f.note = Intact, "all checksums hold, but "+manifestErr.Error()
+	case in.inParts() && f.model == nil:
+		f.verdict, f.note = Intact, "all checksums hold, but the file its manifest has a hash of is there only in parts"
+	case !hashed:
+		f.verdict, f.note = Intact, "all checksums hold, but its manifest names no model file with a hash"
 	case !m.flavorIs(k):
-		f.verdict, f.note = Proven, fmt.Sprintf("it came from the export's own address; its manifest names flavor %q", shorten(m.Flavor))
+		f.verdict, f.note = Proven, fmt.Sprintf("it is this export by where it came from; its manifest names flavor %q", shorten(m.Flavor))
 	default:
 		f.verdict, f.note = Proven, "all checksums hold, and the manifest names this export and its model file"
 	}
-}
-
-// inParts reports whether a package lacks its model file by design: a TensorFlowJs
-// manifest names model.zip, and the package has what would be in that.
-func inParts(m Manifest, k Key) bool {
-	return k.Flavor == tensorFlowJs || strings.EqualFold(m.Flavor, tensorFlowJs) || strings.HasSuffix(m.ModelFileName, ".zip")
 }

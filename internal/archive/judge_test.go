@@ -23,24 +23,23 @@ func TestVerdicts(t *testing.T) {
 		want             archive.Verdict
 		note             string
 	}{
-		"a true export":         {data: onnx, want: archive.Proven, note: "manifest names this export"},
-		"manifest first":        {data: pack(export{platform: "ONNX", place: "first"}), want: archive.Proven},
-		"DockerFile":            {data: pack(export{platform: "DockerFile", flavor: "Linux"}), platform: "DockerFile", flavor: "Linux", want: archive.Proven},
-		"hash in capitals":      {data: pack(export{platform: "ONNX", manifest: capitalHash}), want: archive.Proven},
-		"no manifest":           {data: pack(export{platform: "ONNX", without: "cvexport.manifest"}), want: archive.Unidentified, note: "no cvexport.manifest"},
-		"manifest elsewhere":    {data: pack(export{platform: "DockerFile"}), platform: "ONNX", want: archive.Unidentified, note: "DockerFile"},
-		"manifest unreadable":   {data: pack(export{platform: "ONNX", rawManifest: []byte("{")}), want: archive.Unidentified, note: "manifest"},
-		"another iteration":     {data: pack(export{platform: "ONNX", iteration: other}), want: archive.Unidentified, note: other},
-		"another platform":      {data: pack(export{platform: "TensorFlow"}), want: archive.Unidentified, note: "TensorFlow"},
-		"another flavor":        {data: pack(export{platform: "ONNX", flavor: "ONNX10"}), flavor: "ONNX12", want: archive.Unidentified, note: "ONNX10"},
-		"the default's flavor":  {data: onnx, flavor: "ONNX12", want: archive.Unidentified, note: `flavor ""`},
-		"model file differs":    {data: pack(export{platform: "ONNX", manifest: wrongHash}), want: archive.Damaged, note: "SHA-1"},
-		"model file is missing": {data: pack(export{platform: "ONNX", without: "model.onnx"}), want: archive.Damaged, note: "model.onnx"},
-		"no hash to compare":    {data: pack(export{platform: "ONNX", manifest: noHash}), want: archive.Intact},
-		"TensorFlowJs": {data: pack(export{platform: "TensorFlow", flavor: "TensorFlowJs", manifest: inParts}),
-			platform: "TensorFlow", flavor: "TensorFlowJs", want: archive.Intact, note: "in parts"},
-		"a bare Core ML model":     {data: noise(500, 1), platform: "CoreML", kind: archive.FromDownload, want: archive.Intact, note: "bare"},
-		"a bare one, by its name":  {data: noise(500, 1), platform: "CoreML", want: archive.Unidentified, note: "whose"},
+		"a true export":            {data: onnx, want: archive.Proven, note: "manifest names this export"},
+		"manifest first":           {data: pack(export{platform: "ONNX", place: "first"}), want: archive.Proven},
+		"DockerFile":               {data: pack(export{platform: "DockerFile", flavor: "Linux"}), platform: "DockerFile", flavor: "Linux", want: archive.Proven},
+		"hash in capitals":         {data: pack(export{platform: "ONNX", manifest: capitalHash}), want: archive.Proven},
+		"no manifest":              {data: pack(export{platform: "ONNX", without: "cvexport.manifest"}), want: archive.Unidentified, note: "no cvexport.manifest"},
+		"manifest elsewhere":       {data: pack(export{platform: "DockerFile"}), platform: "ONNX", want: archive.Unidentified, note: "DockerFile"},
+		"manifest unreadable":      {data: pack(export{platform: "ONNX", rawManifest: []byte("{")}), want: archive.Unidentified, note: "manifest"},
+		"another iteration":        {data: pack(export{platform: "ONNX", iteration: other}), want: archive.Unidentified, note: other},
+		"another platform":         {data: pack(export{platform: "TensorFlow"}), want: archive.Unidentified, note: "TensorFlow"},
+		"another flavor":           {data: pack(export{platform: "ONNX", flavor: "ONNX10"}), flavor: "ONNX12", want: archive.Unidentified, note: "ONNX10"},
+		"the default's flavor":     {data: onnx, flavor: "ONNX12", want: archive.Unidentified, note: `flavor ""`},
+		"model file differs":       {data: pack(export{platform: "ONNX", manifest: wrongHash}), want: archive.Damaged, note: "SHA-1"},
+		"model file is missing":    {data: pack(export{platform: "ONNX", without: "model.onnx"}), want: archive.Damaged, note: "model.onnx"},
+		"no hash to compare":       {data: pack(export{platform: "ONNX", manifest: noHash}), want: archive.Intact},
+		"a bare Core ML model":     {data: modelOf("CoreML", 500, 1), platform: "CoreML", kind: archive.FromDownload, want: archive.Intact, note: "bare"},
+		"a bare one, by its name":  {data: modelOf("CoreML", 500, 1), platform: "CoreML", want: archive.Unidentified, note: "whose"},
+		"bare bytes of no kind":    {data: noise(500, 1), platform: "CoreML", kind: archive.FromDownload, want: archive.Unidentified, note: "neither"},
 		"a message for Core ML":    {data: []byte(`{"error": "gone"}`), platform: "CoreML", want: archive.Damaged, note: "text"},
 		"a page for a Core ML":     {data: []byte("<html>gone</html>"), platform: "CoreML", want: archive.Damaged, note: "neither"},
 		"a page for a zip":         {data: []byte("<html>gone</html>"), want: archive.Damaged, note: "not a zip"},
@@ -62,7 +61,7 @@ func TestVerdicts(t *testing.T) {
 		"a bomb":                   {data: bomb(40 << 20), want: archive.Damaged, note: "expands"},
 		"too many entries":         {data: crowd(10_001), want: archive.Damaged, note: "10000 entries"},
 
-		"own address, flavor null":       {data: onnx, flavor: "ONNX12", kind: archive.FromDownload, want: archive.Proven, note: `own address; its manifest names flavor ""`},
+		"own address, flavor null":       {data: onnx, flavor: "ONNX12", kind: archive.FromDownload, want: archive.Proven, note: `it is this export by where it came from; its manifest names flavor ""`},
 		"own address, other flavor":      {data: pack(export{platform: "ONNX", flavor: "Else"}), kind: archive.FromArtifact, want: archive.Proven},
 		"own address, other iteration":   {data: pack(export{platform: "ONNX", iteration: other}), kind: archive.FromDownload, want: archive.Unidentified},
 		"own address, no manifest":       {data: pack(export{platform: "ONNX", without: "cvexport.manifest"}), kind: archive.FromDownload, want: archive.Intact},
@@ -102,7 +101,6 @@ func capitalHash(m map[string]any) {
 }
 func wrongHash(m map[string]any) { m["ModelFileSHA1"] = "5f804bc96729122bf7ec67486d852288806bfbc1" }
 func noHash(m map[string]any)    { m["ModelFileSHA1"] = nil }
-func inParts(m map[string]any)   { m["ModelFileName"] = "model.zip" }
 
 func flip(data []byte, at int) []byte {
 	flipped := bytes.Clone(data)

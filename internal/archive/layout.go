@@ -57,17 +57,35 @@ const (
 	FromArtifact  = "artifact"  // the API's GetArtifact, where downloadUri is relative
 )
 
-// Origin is where a package's bytes came from. The archived blob has it as
-// metadata, so that it isn't lost with the process that copied.
+// Certainty is why bytes were taken for an export.
+type Certainty string
+
+const (
+	ByManifest    Certainty = "manifest" // their manifest names the export
+	OnlyCandidate Certainty = "only"     // no other export of the platform can have left them
+	ByAddress     Certainty = "address"  // they came from an address that belongs to this export alone
+)
+
+// Origin is where a package's bytes came from, and why they were taken. The archived
+// blob has it as metadata, so that it isn't lost with the process that copied.
 type Origin struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"` // a blob's name, or host and path; never a query
 	ETag string `json:"etag"` // of the source, without quotes; empty where it had none
+	// Certainty is empty where nothing but the blob's name spoke for the export, and in
+	// what was archived before it was recorded.
+	Certainty Certainty `json:"certainty,omitempty"`
 }
 
-// ownExport reports whether the bytes are certainly the export's, because they came
-// from its own address.
-func (o Origin) ownExport() bool { return o.Kind == FromDownload || o.Kind == FromArtifact }
+// certain reports whether the bytes are known to be the export's, whatever their
+// manifest says of the flavor, or lacks. What was archived before the certainty was
+// recorded is certain where it came from the export's own address.
+func (o Origin) certain() bool {
+	if o.Certainty == "" {
+		return o.Kind == FromDownload || o.Kind == FromArtifact
+	}
+	return o.Certainty == ByAddress || o.Certainty == OnlyCandidate
+}
 
 var (
 	packageName = regexp.MustCompile(`^([0-9a-f]{32})(-[2-9])?\.(?:zip|mlmodel)$`)

@@ -96,6 +96,7 @@ const (
 	metaKind = "sourcekind"
 	metaName = "sourcename"
 	metaETag = "sourceetag"
+	metaWhy  = "sourcecertainty"
 )
 
 func (o Origin) metadata() map[string]*string {
@@ -106,6 +107,9 @@ func (o Origin) metadata() map[string]*string {
 	}
 	if etag != "" {
 		m[metaETag] = &etag
+	}
+	if o.Certainty != "" {
+		m[metaWhy] = (*string)(&o.Certainty)
 	}
 	return m
 }
@@ -124,7 +128,7 @@ func originOf(metadata map[string]*string) Origin {
 		}
 		return ""
 	}
-	return Origin{Kind: value(metaKind), Name: value(metaName), ETag: value(metaETag)}
+	return Origin{Kind: value(metaKind), Name: value(metaName), ETag: value(metaETag), Certainty: Certainty(value(metaWhy))}
 }
 
 // unquote is an ETag as listings give it; elsewhere it stands in quotes.

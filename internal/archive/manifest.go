@@ -60,10 +60,11 @@ func parseManifest(data []byte) (Manifest, error) {
 
 // Is reports whether the manifest names exactly this export: its iteration, its
 // platform, and its flavor, where null is the default. A manifest has no project.
-func (m Manifest) Is(k Key) bool { return m.isOf(k) && m.flavorIs(k) }
+func (m Manifest) Is(k Key) bool { return m.IsOf(k) && m.flavorIs(k) }
 
-// isOf is Is without the flavor.
-func (m Manifest) isOf(k Key) bool {
+// IsOf reports whether the manifest names the export's iteration and platform,
+// whatever the flavor.
+func (m Manifest) IsOf(k Key) bool {
 	own, err := NewKey(k.Project, m.IterationID, m.Platform, "")
 	return err == nil && own.Iteration == k.Iteration && own.Platform == k.Platform
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -23,7 +24,11 @@ type export struct {
 	rawManifest      []byte // instead of it
 	without          string // an entry to leave out
 	extra            []string
-	store            bool // don't compress
+	name             string            // of the model file, without a folder
+	model            []byte            // its bytes; noise where nil
+	parts            map[string]string // files in place of the model file
+	files            map[string]string // more files
+	store            bool              // don't compress
 }
 
 var modelNames = map[string]string{
@@ -44,7 +49,13 @@ func pack(e export) []byte {
 	if e.size == 0 {
 		e.size = 2000
 	}
-	model := noise(e.size, e.seed)
+	if e.name != "" {
+		name = e.name
+	}
+	model := e.model
+	if model == nil {
+		model = modelOf(e.platform, e.size, e.seed)
+	}
 	sum := sha1.Sum(model)
 	m := map[string]any{
 		"DomainType": "Classification", "Platform": e.platform, "Flavor": nil, "ExporterVersion": "2.2",
@@ -79,6 +90,14 @@ func pack(e export) []byte {
 	default:
 		entries = append(entries, manifest)
 	}
+	if e.parts != nil {
+		entries = slices.DeleteFunc(entries, func(f entry) bool { return f.name == folder+name })
+	}
+	for _, more := range []map[string]string{e.parts, e.files} {
+		for _, name := range slices.Sorted(maps.Keys(more)) {
+			entries = append(entries, entry{name, []byte(more[name])})
+		}
+	}
 	for _, name := range e.extra {
 		entries = append(entries, entry{name, []byte("extra")})
 	}
@@ -96,12 +115,26 @@ func pack(e export) []byte {
 		if err != nil {
 			panic(err)
 		}
-		w.Write(entry.data)
+		if len(entry.data) > 0 {
+			w.Write(entry.data)
+		}
 	}
 	if err := z.Close(); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
+}
+
+// heads are how the model files of a platform begin.
+var heads = map[string]string{
+	"ONNX": "\x08\x07\x12\x07pytorch", "CoreML": "\x08\x01\x12\x10", "DockerFile": "\x1c\x00\x00\x00TFL3", "TensorFlow": "\n\x1c\n\x06Placeh",
+}
+
+// modelOf is a model file of a platform: noise that begins as a model does.
+func modelOf(platform string, size int, seed uint64) []byte {
+	b := noise(size, seed)
+	copy(b, heads[platform])
+	return b
 }
 
 // noise is bytes that don't compress, the same for the same seed.

@@ -120,3 +120,33 @@ func parseProof(data []byte) (Proof, error) {
 	}
 	return p, nil
 }
+
+// readable is a proof in a form that its readers take, sealed: as it is, or without
+// the facts that make it too large or that can't be written, the least needed first.
+func readable(p Proof) (Proof, []byte, error) {
+	cuts := []struct {
+		of  string
+		cut func(*Facts)
+	}{
+		{"", func(*Facts) {}},
+		{"the performance", func(f *Facts) { f.Performance = nil }},
+		{"the performance and the tags", func(f *Facts) { f.Performance, f.Tags = nil, nil }},
+		{"all facts", func(f *Facts) { *f = Facts{} }},
+	}
+	var data []byte
+	var err error
+	for _, c := range cuts {
+		kept := p
+		c.cut(&kept.Facts)
+		if c.of != "" {
+			kept.Note += "; " + c.of + " of the model did not fit into the proof"
+		}
+		if data, err = seal.Marshal(kept); err != nil {
+			continue
+		}
+		if _, err = parseProof(data); err == nil {
+			return kept, data, nil
+		}
+	}
+	return Proof{}, nil, err
+}

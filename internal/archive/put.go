@@ -20,37 +20,57 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// put writes a source to a name that must be free: by the storage service, or,
-// where that can't read the source, through this process.
-func (a *Archive) put(ctx context.Context, name string, s Source, id Identity) (Backup, error) {
-	origin := Origin{Kind: cmp.Or(s.Kind, FromContainer), Name: s.Name, ETag: id.ETag}
-	if s.URL == "" {
-		return a.putThrough(ctx, name, s, id, origin)
+// put writes a source to a name that must be free: by the storage service, or, where
+// through is set or the service refuses, through this process. Reading a source that
+// the service couldn't read works here, or says why not.
+func (a *Archive) put(ctx context.Context, name string, s Source, id Identity, through bool) (Backup, error) {
+	origin := s.origin(id)
+	if !through {
+		b, err := a.putByService(ctx, name, s, id, origin)
+		if err == nil || ctx.Err() != nil || refused(err) || uploadMeetsTheSame(err) {
+			return b, err
+		}
 	}
-	byService := a.putInOne
+	return a.putThrough(ctx, name, s, id, origin)
+}
+
+// origin is what the archive records of a source.
+func (s Source) origin(id Identity) Origin {
+	return Origin{Kind: cmp.Or(s.Kind, FromContainer), Name: s.Name, ETag: id.ETag, Certainty: s.Certainty}
+}
+
+// errNoLink says that there is no link by which the storage service could copy.
+var errNoLink = errors.New("no link for the storage service")
+
+// putByService lets the storage service copy, in one request or in blocks.
+func (a *Archive) putByService(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
+	link, err := s.link(ctx)
+	if err != nil {
+		return Backup{}, fmt.Errorf("%w: %s", errNoLink, err)
+	}
 	if id.Size > a.options.SyncCopyLimit {
-		byService = a.putInBlocks
+		return a.putInBlocks(ctx, name, link, id, origin)
 	}
-	b, err := byService(ctx, name, s, id, origin)
-	if serviceCannotRead(err) {
-		return a.putThrough(ctx, name, s, id, origin)
-	}
-	return b, err
+	return a.putInOne(ctx, name, link, id, origin)
 }
 
-// serviceCannotRead reports whether the storage service couldn't fetch from the URL:
-// it is behind a firewall, no blob, or not there. Reading it in this process
-// works, or says why not.
-func serviceCannotRead(err error) bool {
-	return storage.Status(err) == http.StatusNotFound || bloberror.HasCode(err,
-		bloberror.CannotVerifyCopySource, bloberror.CopyAcrossAccountsNotSupported,
-		bloberror.InvalidSourceBlobType, bloberror.InvalidSourceBlobURL,
-		bloberror.InvalidHeaderValue, bloberror.InvalidInput, bloberror.UnsupportedHeader,
-		"APINotImplemented") // as Azurite says
+// uploadMeetsTheSame reports whether what refused a copy would refuse an upload as
+// well: the account or the container can't be written to, or doesn't answer.
+func uploadMeetsTheSame(err error) bool {
+	switch status := storage.Status(err); {
+	case errors.Is(err, errNoLink), bloberror.HasCode(err, bloberror.CannotVerifyCopySource):
+		return false
+	case status == 0, status == http.StatusTooManyRequests:
+		return true
+	case status >= 500 && status != http.StatusNotImplemented:
+		return true
+	}
+	return bloberror.HasCode(err, bloberror.ContainerNotFound, bloberror.ContainerBeingDeleted, bloberror.ContainerDisabled,
+		bloberror.AccountIsDisabled, bloberror.AccountBeingCreated)
 }
 
-func (a *Archive) putInOne(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
-	resp, err := a.container.NewBlobClient(name).CopyFromURL(ctx, s.URL, &blob.CopyFromURLOptions{
+func (a *Archive) putInOne(ctx context.Context, name, link string, id Identity, origin Origin) (Backup, error) {
+	resp, err := a.container.NewBlobClient(name).CopyFromURL(storage.Streaming(ctx), link, &blob.CopyFromURLOptions{
 		Metadata:                       origin.metadata(), // else the source's own is taken along
 		BlobAccessConditions:           ifAbsent(),
 		SourceModifiedAccessConditions: &blob.SourceModifiedAccessConditions{SourceIfMatch: ifMatch(id.ETag)},
@@ -67,7 +87,7 @@ func (a *Archive) putInOne(ctx context.Context, name string, s Source, id Identi
 // could fetch. The service checks what arrives by its MD5.
 func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
 	first, second := md5.New(), md5.New()
-	file, size, err := fill(a.options.TempDir, func(w io.Writer) (int64, error) {
+	file, size, err := fill(a.options.TempDir, id.Size, func(w io.Writer) (int64, error) {
 		return a.readWhole(ctx, s, id.ETag, io.MultiWriter(w, first))
 	})
 	if err != nil {
@@ -88,7 +108,7 @@ func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Iden
 		return a.inBlocks(ctx, name, id, origin, sum, fromFile(file))
 	}
 	body := streaming.NopCloser(io.NewSectionReader(file, 0, size))
-	resp, err := a.container.NewBlockBlobClient(name).Upload(ctx, body, &blockblob.UploadOptions{
+	resp, err := a.container.NewBlockBlobClient(name).Upload(storage.Streaming(ctx), body, &blockblob.UploadOptions{
 		Metadata:         origin.metadata(),
 		AccessConditions: ifAbsent(),
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentMD5: sum},

@@ -9,22 +9,37 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 
 	"visionkeeper/internal/storage"
 )
 
-// Source is where a package's bytes come from: a URL, or a stream through this
-// process where there is none.
+// Source is where a package's bytes come from: one of URL, Blob and Open.
 type Source struct {
 	Kind string // FromContainer, which is the default, FromDownload or FromArtifact
 	Name string // a blob's name, or host and path; without a query, since it goes into the proof
+	// Certainty is why these bytes are taken for the export.
+	Certainty Certainty
 	// URL is read without any further credential and without following redirects.
 	// It is a secret. Where it came from elsewhere, pass it through CheckDownloadURL.
 	URL string
-	// Open is used where URL is empty. It may be called several times and must
-	// give the same bytes.
+	// Blob is read by the app's own credential. Link makes a URL by which the storage
+	// service may copy it, which is a secret.
+	Blob *blob.Client
+	Link func(context.Context) (string, error)
+	// Open streams the bytes through this process. It may be called several times and
+	// must give the same bytes.
 	Open func(context.Context) (io.ReadCloser, error)
+}
+
+// link is the URL by which the storage service may copy the source.
+func (s Source) link(ctx context.Context) (string, error) {
+	if s.Link != nil {
+		return s.Link(ctx)
+	}
+	return s.URL, nil
 }
 
 // answer is what a source sent to one request.
@@ -35,10 +50,16 @@ type answer struct {
 	ranged bool   // body is the range asked for, not the whole
 }
 
-// get asks the URL for count bytes from offset on, or for all that follow where
+// get asks the source for count bytes from offset on, or for all that follow where
 // count is 0. A source may answer with the whole instead. Where etag is given and
 // the source has another by now, the error is ErrChanged.
 func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag string) (answer, error) {
+	if count == 0 {
+		ctx = storage.Streaming(ctx)
+	}
+	if s.Blob != nil {
+		return getBlob(ctx, s, offset, count, etag)
+	}
 	what := fmt.Sprintf("read %s", s.Name)
 	req, err := runtime.NewRequest(ctx, http.MethodGet, s.URL)
 	if err != nil {
@@ -87,6 +108,46 @@ func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag s
 	return answer{}, storage.Explain(what, runtime.NewResponseError(resp))
 }
 
+// getBlob is get of a blob that is read by the app's own credential.
+func getBlob(ctx context.Context, s Source, offset, count int64, etag string) (answer, error) {
+	what := fmt.Sprintf("read %s", s.Name)
+	o := blob.DownloadStreamOptions{Range: blob.HTTPRange{Offset: offset, Count: count}}
+	if match := ifMatch(etag); match != nil {
+		o.AccessConditions = &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: match}}
+	}
+	resp, err := s.Blob.DownloadStream(ctx, &o)
+	switch storage.Status(err) {
+	case 0:
+	case http.StatusRequestedRangeNotSatisfiable:
+		if offset > 0 {
+			return answer{}, fmt.Errorf("%s: %w: it became shorter", what, ErrChanged)
+		}
+		var empty *azcore.ResponseError // only an empty blob has no first byte
+		if errors.As(err, &empty) && empty.RawResponse != nil {
+			etag = unquote(empty.RawResponse.Header.Get("ETag"))
+		}
+		return answer{body: http.NoBody, etag: etag}, nil
+	case http.StatusNotFound:
+		return answer{}, fmt.Errorf("%s: %w", what, ErrNotFound)
+	case http.StatusPreconditionFailed:
+		return answer{}, fmt.Errorf("%s: %w", what, ErrChanged)
+	}
+	if err != nil {
+		return answer{}, storage.Explain(what, err)
+	}
+	got := answer{body: resp.Body, size: -1, etag: etagOf(resp.ETag), ranged: resp.ContentRange != nil}
+	if got.ranged {
+		_, total, _ := strings.Cut(*resp.ContentRange, "/")
+		if got.size, err = strconv.ParseInt(total, 10, 64); err != nil || got.size < 0 {
+			resp.Body.Close()
+			return answer{}, fmt.Errorf("%s: the answer does not have the whole length", what)
+		}
+	} else if resp.ContentLength != nil {
+		got.size = *resp.ContentLength
+	}
+	return got, nil
+}
+
 // readAttempts is how often a body that breaks off is asked for again.
 const readAttempts = 3
 
@@ -116,7 +177,7 @@ func (a *Archive) readRange(ctx context.Context, s Source, offset, count int64, 
 // readWhole writes all of a source to w, and returns how much that was. With an ETag,
 // an answer that breaks off is continued.
 func (a *Archive) readWhole(ctx context.Context, s Source, etag string, w io.Writer) (int64, error) {
-	if s.URL == "" {
+	if s.Open != nil {
 		return a.stream(ctx, s, w)
 	}
 	var done int64

@@ -22,7 +22,7 @@ import (
 )
 
 // answering is an archive whose requests are all answered in memory.
-func answering(t testing.TB, answer func(*http.Request) (http.Header, []byte)) *archive.Archive {
+func answering(t testing.TB, answer func(*http.Request) (http.Header, []byte), options ...archive.Options) *archive.Archive {
 	t.Helper()
 	o := &service.ClientOptions{}
 	o.Transport = world.Send(func(req *http.Request) (*http.Response, error) {
@@ -35,14 +35,14 @@ func answering(t testing.TB, answer func(*http.Request) (http.Header, []byte)) *
 	})
 	client, err := service.NewClientWithNoCredential("http://127.0.0.1:1/nowhere", o)
 	require.NoError(t, err)
-	return archive.Open(client, "archive", archive.Options{TempDir: t.TempDir()})
+	return archive.Open(client, "archive", append(options, archive.Options{TempDir: t.TempDir()})[0])
 }
 
-func TestNoProofTellsOfBytesThatWereSpoiltOnTheirWay(t *testing.T) {
+func TestNoProofIsOfBytesThatWereSpoiltOnTheirWay(t *testing.T) {
 	t.Parallel()
 	sum := func(data []byte) []byte { s := md5.Sum(data); return s[:] }
 	small := pack(export{platform: "ONNX", size: 1})
-	bare := noise(300, 1)
+	bare := modelOf("CoreML", 300, 1)
 	for name, c := range map[string]struct {
 		platform string
 		data     []byte

@@ -77,7 +77,7 @@ func unzipFile(ctx context.Context, root *os.Root, e unpacked) error {
 	if err := root.MkdirAll(path.Dir(e.path), 0o755); err != nil {
 		return err
 	}
-	body, err := e.Open()
+	body, err := openEntry(e.File)
 	if err != nil {
 		return err
 	}

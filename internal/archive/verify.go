@@ -16,7 +16,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
-	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
 )
 
@@ -36,7 +35,7 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 		return Proof{}, fmt.Errorf("verify %s: %w", b.Blob, ctx.Err())
 	}
 	var got content
-	file, size, err := fill(a.options.TempDir, func(w io.Writer) (n int64, err error) {
+	file, size, err := fill(a.options.TempDir, b.Size, func(w io.Writer) (n int64, err error) {
 		got, err = a.readBack(ctx, b, w)
 		return got.size, err
 	})
@@ -80,7 +79,7 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 
 func (a *Archive) writeProof(ctx context.Context, p Proof) (Proof, error) {
 	name := proofPath(p.Blob, p.Verdict)
-	data, err := seal.Marshal(p)
+	p, data, err := readable(p)
 	if err != nil {
 		return Proof{}, fmt.Errorf("write the proof %s: %w", name, err)
 	}
@@ -123,7 +122,7 @@ func (a *Archive) readBack(ctx context.Context, b Backup, w io.Writer) (content,
 	if match := ifMatch(b.ETag); match != nil {
 		o.AccessConditions = &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: match}}
 	}
-	resp, err := a.container.NewBlobClient(b.Blob).DownloadStream(ctx, &o)
+	resp, err := a.container.NewBlobClient(b.Blob).DownloadStream(storage.Streaming(ctx), &o)
 	switch storage.Status(err) {
 	case 0:
 	case http.StatusNotFound:
@@ -134,7 +133,7 @@ func (a *Archive) readBack(ctx context.Context, b Backup, w io.Writer) (content,
 	if err != nil {
 		return content{}, storage.Explain(what, err)
 	}
-	body := resp.NewRetryReader(ctx, &blob.RetryReaderOptions{MaxRetries: readAttempts})
+	body := resp.NewRetryReader(storage.Streaming(ctx), &blob.RetryReaderOptions{MaxRetries: readAttempts})
 	defer body.Close()
 	if size := *resp.ContentLength; size > a.options.MaxSize {
 		return content{}, a.tooLarge(b.Blob, size)
@@ -163,6 +162,9 @@ func ifAbsent() *blob.AccessConditions {
 // where the service looked at another condition first. If another
 // process committed the blocks first, they are gone.
 func refused(err error) bool {
+	if Resting(err) {
+		return false // that is a 409 too, of the source
+	}
 	status := storage.Status(err)
 	return status == http.StatusConflict || status == http.StatusPreconditionFailed ||
 		bloberror.HasCode(err, bloberror.InvalidBlockList)

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"slices"
+	"time"
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 // action is one step that was or would be taken.
@@ -15,14 +17,20 @@ type action struct {
 	Export        string               `json:"export"`
 	Blob          string               `json:"blob"` // of the model container, where one is meant
 	Why           string               `json:"why"`
+	// Code and Next are those of what is put off: why in a word, and when it is tried
+	// again; null where that isn't known, or never.
+	Code state.Code `json:"code"`
+	Next *time.Time `json:"next"`
 }
 
-func actions(list []reconcile.Action, iterations []customvision.Iteration) []action {
+// actions are those of a report, in words that stay.
+func actions(list []reconcile.Action, report reconcile.Report) []action {
 	out := []action{}
+	name := named(report.Iterations)
 	for _, a := range list {
-		step := action{Kind: a.Kind, Iteration: a.Iteration, Export: a.Export, Blob: a.Blob, Why: a.Why}
-		if i := slices.IndexFunc(iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration }); i >= 0 {
-			step.IterationName = iterations[i].Name
+		step := action{Kind: a.Kind, Iteration: a.Iteration, IterationName: name(a.Iteration), Export: a.Export, Blob: a.Blob, Why: a.Why, Code: a.Code}
+		if i := slices.IndexFunc(report.Conditions, func(c state.Condition) bool { return c.Scope == a.Scope }); i >= 0 && a.Kind == reconcile.Postpone && !report.Conditions[i].Next.IsZero() {
+			step.Next = &report.Conditions[i].Next
 		}
 		out = append(out, step)
 	}
@@ -41,7 +49,11 @@ func (p *program) rows(project string, list []action, words map[reconcile.Action
 		if iteration == "" {
 			iteration = a.Iteration
 		}
-		rows = append(rows, []string{words[a.Kind], orDash(project), iteration, orDash(a.exported()), a.Why})
+		why := a.Why
+		if a.Next != nil {
+			why += "; next try " + minute(*a.Next)
+		}
+		rows = append(rows, []string{words[a.Kind], orDash(project), iteration, orDash(a.exported()), why})
 	}
 	return rows
 }
@@ -65,10 +77,10 @@ func orDash(s string) string {
 var (
 	wasDone = map[reconcile.ActionKind]string{
 		reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining",
-		reconcile.Adopt: "found again", reconcile.Block: "given up", reconcile.Settle: "settled", reconcile.Wait: "waiting",
+		reconcile.Adopt: "found again", reconcile.Postpone: "put off", reconcile.Settle: "settled", reconcile.Wait: "waiting",
 	}
 	wouldBeDone = map[reconcile.ActionKind]string{
 		reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain",
-		reconcile.Adopt: "find again", reconcile.Block: "give up", reconcile.Settle: "settle", reconcile.Wait: "wait",
+		reconcile.Adopt: "find again", reconcile.Postpone: "put off", reconcile.Settle: "settle", reconcile.Wait: "wait",
 	}
 )

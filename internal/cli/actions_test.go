@@ -7,12 +7,13 @@ import (
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 func TestEveryKindOfActionHasWords(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []reconcile.ActionKind{reconcile.Describe, reconcile.Backup, reconcile.Collect, reconcile.Export,
-		reconcile.Retrain, reconcile.Adopt, reconcile.Block, reconcile.Wait, reconcile.Settle} {
+		reconcile.Retrain, reconcile.Adopt, reconcile.Postpone, reconcile.Wait, reconcile.Settle} {
 		assert.NotEmpty(t, wasDone[kind], kind)
 		assert.NotEmpty(t, wouldBeDone[kind], kind)
 	}
@@ -22,7 +23,7 @@ func TestABlobIsShownByItsPlatform(t *testing.T) {
 	t.Parallel()
 	const id = "11111111-1111-4111-8111-111111111111"
 	blob := customvision.BlobName(id, id, "ONNX")
-	list := actions([]reconcile.Action{{Kind: reconcile.Collect, Iteration: id, Blob: blob, Why: "why"}}, nil)
+	list := actions([]reconcile.Action{{Step: reconcile.Step{Kind: reconcile.Collect, Scope: state.Scope{Iteration: id, Blob: blob}}, Why: "why"}}, reconcile.Report{})
 	assert.Equal(t, blob, list[0].Blob)
 	assert.Equal(t, [][]string{{"archived", "Kitchen", id, "ONNX", "why"}}, (&program{}).rows("Kitchen", list, wasDone))
 }

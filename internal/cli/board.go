@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,11 +23,13 @@ const atOnce = 8
 type board struct {
 	names  map[string]string // of projects, by id
 	models map[string]map[string]*modelStatus
+	// conditions are the projects' own, by id.
+	conditions map[string][]state.Condition
 }
 
 // newBoard has what the archive has.
 func newBoard(models []*archive.Model) *board {
-	b := &board{names: map[string]string{}, models: map[string]map[string]*modelStatus{}}
+	b := &board{names: map[string]string{}, models: map[string]map[string]*modelStatus{}, conditions: map[string][]state.Condition{}}
 	for _, m := range models {
 		b.names[m.Project] = m.ProjectName
 		s := b.model(m.Project, m.Iteration)
@@ -54,51 +57,60 @@ func (b *board) model(project, iteration string) *modelStatus {
 	}
 	if b.models[project][iteration] == nil {
 		b.models[project][iteration] = &modelStatus{
-			ID: iteration, Name: iteration, Exported: []string{}, Archived: []string{}, Proven: []string{}, Blocked: map[string]string{},
+			ID: iteration, Name: iteration, Exported: []string{}, Archived: []string{}, Proven: []string{}, Unproven: []string{}, Blocked: map[string]string{},
 		}
 	}
 	return b.models[project][iteration]
 }
 
 // addService adds the completed iterations and their exports as Custom Vision has
-// them: one call, one for each project and one for each iteration.
-func (b *board) addService(ctx context.Context, s settings.Settings) error {
+// them: one call, one for each project and one for each iteration. One project that
+// can't be shown doesn't hide the others.
+func (b *board) addService(ctx context.Context, s settings.Settings) []error {
 	service, err := app.OpenService(s, app.FewRetries())
 	if err != nil {
-		return err
+		return []error{err}
 	}
 	if service == nil {
-		return errNoEndpoint
+		return []error{errNoEndpoint}
 	}
 	projects, err := findProjects(ctx, service, "")
 	if err != nil {
+		return []error{err}
+	}
+	var errs []error
+	for _, project := range projects {
+		if err := b.addProject(ctx, service, project); err != nil {
+			errs = append(errs, fmt.Errorf("project %q: %w", project.Name, err))
+		}
+	}
+	return errs
+}
+
+func (b *board) addProject(ctx context.Context, service *customvision.Client, project customvision.Project) error {
+	if _, err := customvision.ParseID(project.ID); err != nil {
 		return err
 	}
-	for _, project := range projects {
-		b.names[project.ID] = project.Name
-		if b.models[project.ID] == nil {
-			b.models[project.ID] = map[string]*modelStatus{}
-		}
-		iterations, err := service.Iterations(ctx, project.ID)
-		if err != nil {
-			return err
-		}
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(atOnce)
-		for _, it := range iterations {
-			id, err := customvision.ParseID(it.ID)
-			if err != nil || it.Status != customvision.StatusCompleted {
-				continue
-			}
-			m := b.model(project.ID, id)
-			m.Name, m.TrainedAt, m.Published = it.Name, it.TrainedAt, it.PublishName != ""
-			group.Go(func() error { return m.addExports(ctx, service, project.ID) })
-		}
-		if err := group.Wait(); err != nil {
-			return err
-		}
+	b.names[project.ID] = project.Name
+	if b.models[project.ID] == nil {
+		b.models[project.ID] = map[string]*modelStatus{}
 	}
-	return nil
+	iterations, err := service.Iterations(ctx, project.ID)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, it := range iterations {
+		id, err := customvision.ParseID(it.ID)
+		if err != nil || it.Status != customvision.StatusCompleted {
+			continue
+		}
+		m := b.model(project.ID, id)
+		m.Name, m.TrainedAt, m.Published = it.Name, it.TrainedAt, it.PublishName != ""
+		group.Go(func() error { return m.addExports(ctx, service, project.ID) })
+	}
+	return group.Wait()
 }
 
 func (m *modelStatus) addExports(ctx context.Context, service *customvision.Client, project string) error {
@@ -116,36 +128,50 @@ func (m *modelStatus) addExports(ctx context.Context, service *customvision.Clie
 	return nil
 }
 
-// addState adds what is blocked, of the projects on the board.
+// addState adds what can't be done now, of the projects on the board.
 func (b *board) addState(ctx context.Context, s *state.Store) error {
 	for project, models := range b.models {
 		record, err := s.Load(ctx, project)
 		if err != nil {
 			return err
 		}
-		for id, m := range models {
-			known := record.Iterations[id]
-			if known == nil {
-				continue
-			}
-			if known.Blocked != "" {
-				m.Blocked[""] = known.Blocked
-			}
-			for export, e := range known.Exports {
-				if why := strings.Trim(e.Refused+"; "+e.Blocked, "; "); why != "" {
-					m.Blocked[export] = why
-				}
+		for _, c := range record.Conditions {
+			b.conditions[project] = append(b.conditions[project], *c)
+			if m := models[c.Iteration]; m != nil && c.Blob == "" {
+				m.Blocked[c.Export] = c.Why
 			}
 		}
 	}
 	return nil
 }
 
+// countUnproven finds the finished exports without a backup that counts: as Custom
+// Vision lists them, or, where it can't be asked, as the conditions remember them.
+func (b *board) countUnproven() {
+	for project, models := range b.models {
+		for _, m := range models {
+			done := slices.Clone(m.Exported)
+			for _, c := range b.conditions[project] {
+				if c.Iteration == m.ID && c.Unproven && c.Export != "" {
+					done = append(done, c.Export)
+				}
+			}
+			slices.Sort(done)
+			m.Unproven = append(m.Unproven, slices.DeleteFunc(slices.Compact(done), func(export string) bool { return slices.Contains(m.Proven, export) })...)
+		}
+	}
+}
+
 // projects are in the order of their names, their models the newest first.
 func (b *board) projects() []projectStatus {
 	list := []projectStatus{}
 	for id, models := range b.models {
-		p := projectStatus{ID: id, Name: b.names[id], Iterations: []modelStatus{}}
+		p := projectStatus{ID: id, Name: b.names[id], Iterations: []modelStatus{}, Conditions: conditions(b.conditions[id], func(iteration string) string {
+			if m := models[iteration]; m != nil {
+				return m.Name
+			}
+			return ""
+		})}
 		for _, m := range models {
 			p.Iterations = append(p.Iterations, *m)
 		}

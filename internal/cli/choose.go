@@ -32,16 +32,21 @@ func (s selection) choose(all []*archive.Model) ([]*archive.Model, error) {
 	if s.iteration == "" {
 		return models, nil
 	}
+	id, err := chooseIteration(archivedNames(models), s.iteration)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(models), func(m *archive.Model) bool { return m.Iteration != id }), nil
+}
+
+// archivedNames are the iterations of a project's models.
+func archivedNames(models []*archive.Model) []iterationName {
 	var list []iterationName
 	for i, m := range models { // newest first, so that what was never dated is never the latest
 		n := iterationName{ID: m.Iteration, Name: m.IterationName, Trained: int64(len(models) - i), Published: m.PublishedName != ""}
 		list = append(list, n)
 	}
-	id, err := chooseIteration(list, s.iteration)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(models), func(m *archive.Model) bool { return m.Iteration != id }), nil
+	return list
 }
 
 var errEmptyArchive = problem{

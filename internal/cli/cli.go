@@ -125,6 +125,7 @@ func (p *program) commands() *cobra.Command {
 		p.checkCommand(),
 		p.planCommand(),
 		p.reconcileCommand(),
+		p.retryCommand(),
 		p.statusCommand(),
 		p.verifyCommand(),
 		p.restoreCommand(),

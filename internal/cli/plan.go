@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,10 @@ type planned struct {
 	Outside bool     `json:"outsidePolicy"`
 	Planned []action `json:"planned"`
 	Waiting []action `json:"waiting"`
+	// Conditions are what can't be done now, by the last look that tried it.
+	Conditions []condition `json:"conditions"`
+	Unproven   int         `json:"unproven"` // finished exports without a backup, as far as they were looked at
+	Problems   []problem   `json:"problems"`
 }
 
 func (p *program) planCommand() *cobra.Command {
@@ -49,32 +54,42 @@ func (p *program) plan(ctx context.Context, s selection) error {
 		projects = append(projects, project)
 	}
 	result := planResult{Mode: r.Policy.Mode, Projects: []planned{}, Warnings: append([]string{}, warnings...)}
+	failed := false
 	for i, project := range projects {
 		p.out.progress(i, len(projects), project.Name)
 		one, err := p.planProject(ctx, r, project, s.iteration)
-		if err != nil {
+		if err != nil && (len(projects) == 1 || ctx.Err() != nil) {
 			return err
 		}
+		if err != nil {
+			one.Problems = explain(failedTo(fmt.Sprintf("make a plan for the project %q", project.Name), err))
+		}
+		failed = failed || err != nil
 		result.Projects = append(result.Projects, one)
 	}
-	return p.out.result(result, func() { p.sayPlan(result) })
+	if err := p.out.result(result, func() { p.sayPlan(result) }); err != nil || !failed {
+		return err
+	}
+	return exitCode(exitFailed)
 }
 
 func (p *program) planProject(ctx context.Context, r *reconcile.Reconciler, project customvision.Project, iteration string) (planned, error) {
 	key := reconcile.Key{Project: project.ID}
+	none := planned{ID: project.ID, Name: project.Name, Planned: []action{}, Waiting: []action{}, Conditions: []condition{}, Problems: []problem{}}
 	var err error
 	if iteration != "" && r.Service != nil {
 		if key.Iteration, err = findIteration(ctx, r.Service, project, iteration); err != nil {
-			return planned{}, err
+			return none, err
 		}
 	}
 	list, report, err := r.Preview(ctx, key)
 	if err != nil {
-		return planned{}, err
+		return none, err
 	}
 	return planned{
 		ID: project.ID, Name: project.Name, Outside: report.Outside,
-		Planned: actions(list, report.Iterations), Waiting: actions(report.Waiting, report.Iterations),
+		Planned: actions(list, report), Waiting: actions(report.Waiting, report),
+		Conditions: conditions(report.Conditions, named(report.Iterations)), Unproven: report.Unproven, Problems: []problem{},
 	}, nil
 }
 
@@ -90,11 +105,21 @@ func (p *program) sayPlan(result planResult) {
 		rows = append(rows, p.rows(project.Name, project.Planned, wouldBeDone)...)
 		rows = append(rows, p.rows(project.Name, project.Waiting, wouldBeDone)...)
 	}
-	if len(rows) == 1 {
+	if len(rows) > 1 {
+		p.out.table(rows)
+	}
+	troubled := false
+	for _, project := range result.Projects {
+		p.out.sayConditions(project.Name, project.Conditions)
+		p.out.problems(project.Problems, p.verbose)
+		troubled = troubled || len(project.Conditions)+len(project.Problems) > 0
+	}
+	if len(rows) == 1 && !troubled {
 		p.out.say("Nothing to do: all is as the policy wants it.")
+	}
+	if len(rows) == 1 {
 		return
 	}
-	p.out.table(rows)
 	if result.Mode == policy.Observe {
 		p.out.say("\nThe policy only observes: nothing is asked for or trained, finished exports are archived.")
 	}

@@ -38,6 +38,11 @@ func findIteration(ctx context.Context, service *customvision.Client, project cu
 	if err != nil {
 		return "", fmt.Errorf("list the iterations of %q: %w", project.Name, err)
 	}
+	return chooseIteration(iterationNames(all), which)
+}
+
+// iterationNames are the trainings that the service lists.
+func iterationNames(all []customvision.Iteration) []iterationName {
 	var list []iterationName
 	for _, it := range all {
 		if it.Status == customvision.StatusNew {
@@ -49,7 +54,7 @@ func findIteration(ctx context.Context, service *customvision.Client, project cu
 		}
 		list = append(list, n)
 	}
-	return chooseIteration(list, which)
+	return list
 }
 
 // iterationName is an iteration as a person may name it.

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -22,12 +24,14 @@ type reconcileResult struct {
 }
 
 type reconciled struct {
-	ID       string    `json:"id"`
-	Name     string    `json:"name"`
-	Outside  bool      `json:"outsidePolicy"`
-	Done     []action  `json:"done"`
-	Waiting  []action  `json:"waiting"`
-	Problems []problem `json:"problems"`
+	ID      string   `json:"id"`
+	Name    string   `json:"name"`
+	Outside bool     `json:"outsidePolicy"`
+	Done    []action `json:"done"`
+	Waiting []action `json:"waiting"`
+	// Conditions are what can't be done now.
+	Conditions []condition `json:"conditions"`
+	Problems   []problem   `json:"problems"`
 }
 
 // selection is the project and the iteration that a person names; empty is all.
@@ -64,7 +68,7 @@ func (p *program) reconciler(ctx context.Context, s selection) (*reconcile.Recon
 		return nil, nil, nil, err
 	}
 	if s.iteration != "" && s.project == "" {
-		return nil, nil, nil, problem{What: "Could not find the iteration", Why: "Its name alone does not say which project it is of", Do: "Give --project too"}
+		return nil, nil, nil, errWhichProject
 	}
 	if r.Service == nil {
 		return r, nil, warnings, nil
@@ -72,6 +76,8 @@ func (p *program) reconciler(ctx context.Context, s selection) (*reconcile.Recon
 	projects, err := findProjects(ctx, r.Service, s.project)
 	return r, projects, warnings, err
 }
+
+var errWhichProject = problem{What: "Could not find the iteration", Why: "Its name alone does not say which project it is of", Do: "Give --project too"}
 
 func (p *program) reconcile(ctx context.Context, s selection, wait bool) error {
 	r, projects, warnings, err := p.reconciler(ctx, s)
@@ -112,7 +118,7 @@ func (p *program) reconcile(ctx context.Context, s selection, wait bool) error {
 // reconcileProject reconciles one project to its end. An interruption takes effect
 // between two runs only, so that no run is cut off.
 func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler, project customvision.Project, iteration string, wait bool) reconciled {
-	result := reconciled{ID: project.ID, Name: project.Name, Done: []action{}, Waiting: []action{}, Problems: []problem{}}
+	result := reconciled{ID: project.ID, Name: project.Name, Done: []action{}, Waiting: []action{}, Conditions: []condition{}, Problems: []problem{}}
 	fail := func(err error) reconciled {
 		result.Problems = explain(failedTo(fmt.Sprintf("reconcile the project %q", project.Name), err))
 		return result
@@ -131,11 +137,11 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 	})
 	defer cancelNotice()
 	for {
-		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), key)
+		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), reconcile.Request{Key: key})
 		result.Outside = report.Outside
-		result.Done = append(result.Done, actions(report.Done, report.Iterations)...)
-		result.Waiting = actions(report.Waiting, report.Iterations)
-		if err != nil {
+		result.Done = append(result.Done, actions(report.Done, report)...)
+		result.Waiting, result.Conditions = actions(report.Waiting, report), conditions(report.Conditions, named(report.Iterations))
+		if err := errors.Join(err, report.Err("")); err != nil {
 			return fail(err)
 		}
 		if !wait || len(report.Waiting) == 0 || ctx.Err() != nil {
@@ -152,11 +158,13 @@ func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconcile
 		if err != nil {
 			return problem{What: "Could not find the project " + s.project, Why: "Without CUSTOMVISION_ENDPOINT only ids are known", Do: "Name it by its id"}
 		}
-		report, err := r.Reconcile(p.logged(ctx), reconcile.Key{Project: id})
-		if err != nil {
+		report, err := r.Reconcile(p.logged(ctx), reconcile.Request{Key: reconcile.Key{Project: id}})
+		if err := errors.Join(err, report.Err("")); err != nil {
 			return failedTo("archive the model container's blobs", err)
 		}
-		result.Projects = append(result.Projects, reconciled{ID: id, Done: actions(report.Done, nil), Waiting: []action{}, Problems: []problem{}})
+		result.Projects = append(result.Projects, reconciled{
+			ID: id, Done: actions(report.Done, report), Waiting: []action{}, Conditions: conditions(report.Conditions, named(nil)), Problems: []problem{},
+		})
 		return p.out.result(result, func() { p.sayReconciled(result) })
 	}
 	swept, err := r.Sweep(p.logged(ctx), "")
@@ -189,9 +197,22 @@ func (p *program) sayReconciled(result reconcileResult) {
 	for _, r := range result.Projects {
 		p.out.problems(r.Problems, p.verbose)
 	}
-	if len(rows) == 1 && len(result.NotBegun) == 0 {
+	postponed := 0
+	for _, r := range result.Projects {
+		put := slices.DeleteFunc(slices.Clone(r.Conditions), func(c condition) bool { return r.said(c) })
+		p.out.sayConditions(r.Name, put)
+		postponed += len(put)
+	}
+	if len(rows) == 1 && len(result.NotBegun) == 0 && postponed == 0 {
 		p.out.say("Nothing to do: all is as the policy wants it.")
 	}
+}
+
+// said reports whether the table shows the condition: this run put it off.
+func (r reconciled) said(c condition) bool {
+	return slices.ContainsFunc(r.Done, func(a action) bool {
+		return a.Kind == reconcile.Postpone && a.Iteration == c.Iteration && a.Export == c.Export && a.Blob == c.Blob
+	})
 }
 
 func orNone(list []string) string {

@@ -131,6 +131,21 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"answer": inScene(func(w *scene, args []string) {
 		require.NoError(w.t, w.Service.Answer(emulator.Question(args[0]), args[1]))
 	}),
+	// condition PROJECT EXPORT CODE: an export of the newest iteration is done, and
+	// couldn't be archived
+	"condition": inScene(func(w *scene, args []string) {
+		id := w.project(args[0])
+		record, err := w.State.Load(context.Background(), id)
+		require.NoError(w.t, err)
+		c := state.Condition{
+			Scope: state.Scope{Iteration: w.newest(id), Export: args[1]}, Code: state.Code(args[2]), Why: "the test says so",
+			First: time.Now(), Last: time.Now(), Attempts: 1, Unproven: true,
+		}
+		if !c.Code.Final() {
+			c.Next = time.Now().Add(time.Hour)
+		}
+		require.NoError(w.t, w.State.Update(context.Background(), record, func(p *state.Project) error { p.Note(c); return nil }))
+	}),
 	// off: Custom Vision is gone
 	"off": inScene(func(w *scene, _ []string) { w.Retire() }),
 	// no-state: everything but the archive is lost

@@ -154,7 +154,7 @@ func TestDocsShowTheScripts(t *testing.T) {
 			sections[string(bytes.TrimSpace(f.Data))] = true
 		}
 	}
-	for _, name := range []string{"../../README.md", "../../docs/commands.md"} {
+	for _, name := range []string{"../../README.md", "../../docs/commands.md", "../../docs/set-up.md"} {
 		doc, err := os.ReadFile(name)
 		require.NoError(t, err)
 		examples := regexp.MustCompile("(?s)```console\n(.*?)\n```").FindAllSubmatch(doc, -1)

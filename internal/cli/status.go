@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,8 +21,10 @@ type statusResult struct {
 	Projects []projectStatus `json:"projects"`
 	// Models counts the known trained iterations, Safe those of them that have a
 	// proven or intact backup.
-	Models         int          `json:"models"`
-	Safe           int          `json:"safe"`
+	Models int `json:"models"`
+	Safe   int `json:"safe"`
+	// Unproven counts the finished exports without a backup, whatever keeps them from one.
+	Unproven       int          `json:"unproven"`
 	Queue          *queueStatus `json:"queue"`       // null where it can't be reached
 	DeadLetters    *int         `json:"deadLetters"` // null where the state can't be read
 	RetirementDays int          `json:"retirementDays"`
@@ -34,6 +35,7 @@ type projectStatus struct {
 	ID         string        `json:"id"`
 	Name       string        `json:"name"`
 	Iterations []modelStatus `json:"iterations"` // the newest first
+	Conditions []condition   `json:"conditions"` // what can't be done now, the oldest first
 }
 
 type modelStatus struct {
@@ -44,8 +46,9 @@ type modelStatus struct {
 	Published bool              `json:"published"`
 	Exported  []string          `json:"exported"` // as Custom Vision lists them; empty without it
 	Archived  []string          `json:"archived"`
-	Proven    []string          `json:"proven"`  // of these, what is proven or intact
-	Blocked   map[string]string `json:"blocked"` // why by export; "" is the iteration itself
+	Proven    []string          `json:"proven"`   // of these, what is proven or intact
+	Unproven  []string          `json:"unproven"` // exported, and not proven or intact in the archive
+	Blocked   map[string]string `json:"blocked"`  // why by export; "" is the iteration itself
 	Safe      bool              `json:"safe"`
 }
 
@@ -80,17 +83,16 @@ func (p *program) status(ctx context.Context) error {
 	if set, _, err := p.settings(); err != nil {
 		note("only the archive is shown", err)
 	} else {
-		if err := table.addService(ctx, set); err != nil {
+		for _, err := range table.addService(ctx, set) {
 			note("what is trained and exported is not shown", err)
 		}
 		if result.Queue, err = queueLength(ctx, set); err != nil {
 			note("the queue is not shown", err)
 		}
 	}
-	letters, err := v.state.DeadLetters(ctx)
+	letters, err := v.state.CountDeadLetters(ctx)
 	if err == nil {
-		n := len(letters)
-		result.DeadLetters = &n
+		result.DeadLetters = &letters
 		err = table.addState(ctx, v.state)
 	}
 	if err != nil {
@@ -99,10 +101,12 @@ func (p *program) status(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	table.countUnproven()
 	result.Projects = table.projects()
 	for _, project := range result.Projects {
 		for _, m := range project.Iterations {
 			result.Models++
+			result.Unproven += len(m.Unproven)
 			if m.Safe {
 				result.Safe++
 			}
@@ -131,7 +135,6 @@ func queueLength(ctx context.Context, s settings.Settings) (*queueStatus, error)
 
 func (p *program) sayStatus(r statusResult) {
 	rows := [][]string{{"PROJECT", "ITERATION", "TRAINED", "EXPORTED", "ARCHIVED", "PROVEN", "SAFE"}}
-	var blocked []string
 	for _, project := range r.Projects {
 		for _, m := range project.Iterations {
 			trained, safe, name := "-", "no", m.Name
@@ -145,18 +148,17 @@ func (p *program) sayStatus(r statusResult) {
 				name += " (newest)"
 			}
 			rows = append(rows, []string{project.Name, name, trained, list(m.Exported), list(m.Archived), list(m.Proven), safe})
-			for export, why := range m.Blocked {
-				blocked = append(blocked, strings.Trim(project.Name+", "+m.Name+", "+export, ", ")+": "+why)
-			}
 		}
 	}
 	if len(rows) > 1 {
 		p.out.table(rows)
 		p.out.say("")
 	}
-	slices.Sort(blocked)
-	for _, b := range blocked {
-		p.out.say("%s", p.out.yellow("Blocked: "+b+"."))
+	for _, project := range r.Projects {
+		p.out.sayConditions(project.Name, project.Conditions)
+	}
+	if r.Unproven > 0 {
+		p.out.say("%s", p.out.yellow(count(r.Unproven, "finished export")+" "+have(r.Unproven)+" no proven backup."))
 	}
 	var counts []string
 	if r.Queue != nil {
@@ -176,6 +178,13 @@ func (p *program) sayStatus(r statusResult) {
 		share = fmt.Sprintf("%d of %s %s safe (%d %%).", r.Safe, count(r.Models, "model"), are(r.Safe), 100*r.Safe/r.Models)
 	}
 	p.out.say("Custom Vision retires on %s, in %s. %s", retirement.Format("2 January 2006"), count(r.RetirementDays, "day"), share)
+}
+
+func have(n int) string {
+	if n == 1 {
+		return "has"
+	}
+	return "have"
 }
 
 func list(names []string) string {

@@ -12,7 +12,6 @@ package customvision
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -145,7 +144,7 @@ func (c *Client) do(ctx context.Context, r request, out any) error {
 	}
 	body, err := runtime.Payload(resp)
 	if err == nil && out != nil {
-		err = json.Unmarshal(body, out)
+		err = decodeAnswer(body, out)
 	}
 	if err != nil {
 		return unreadable(r.operation, resp, err)

@@ -184,7 +184,7 @@ func TestEveryErrorNamesItsOperation(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, op.name, e.Operation)
 			assert.Equal(t, http.StatusNotFound, e.Status)
-			assert.True(t, IsCode(err, "NotFoundIteration", "NotFoundProject"))
+			assert.True(t, NotFound(err))
 			assert.False(t, Lost(err))
 		})
 	}

@@ -16,6 +16,12 @@ type Domain struct {
 	Enabled    bool   `json:"enabled"`
 }
 
+// UnmarshalJSON decodes the domain, field by field.
+func (d *Domain) UnmarshalJSON(data []byte) error {
+	type plain Domain
+	return decodeItem(data, (*plain)(d))
+}
+
 // Domains lists the domains that a project can use (GetDomains).
 func (c *Client) Domains(ctx context.Context) ([]Domain, error) {
 	return call[[]Domain](ctx, c, request{operation: "GetDomains", method: http.MethodGet, path: "domains"})

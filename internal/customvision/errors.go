@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -54,10 +53,11 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// IsCode reports whether the service refused a call with one of these codes.
-func IsCode(err error, codes ...string) bool {
+// NotFound reports whether the service itself says that a thing isn't there: a 404
+// with a code of its own. A gateway's 404 has none.
+func NotFound(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && slices.Contains(codes, e.Code)
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && strings.HasPrefix(e.Code, "NotFound")
 }
 
 // Lost reports whether a failed call may have been carried out: no answer came,

@@ -176,10 +176,48 @@ func TestAMissingTokenIsSaidOnce(t *testing.T) {
 	assert.Empty(t, s.received())
 }
 
-func TestErrorsOfOthersAreNeitherCodedNorLost(t *testing.T) {
+func TestErrorsOfOthersAreNeitherNotFoundNorLost(t *testing.T) {
 	t.Parallel()
 	assert.False(t, Lost(nil))
 	assert.False(t, Lost(errors.New("x")))
-	assert.False(t, IsCode(nil, ""))
-	assert.True(t, IsCode(fmt.Errorf("wrapped: %w", &Error{Code: "Conflict"}), "Conflict"))
+	assert.False(t, NotFound(nil))
+	assert.False(t, NotFound(errors.New("x")))
+}
+
+// A gateway's, a proxy's or a wrong address's 404 says nothing about the project.
+func TestOnlyTheServicesOwn404SaysThatAThingIsNotThere(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   bool
+	}{
+		"the service's":           {404, `{"code":"NotFoundProject","message":"Project not found"}`, true},
+		"the service's, bare":     {404, `{"code":"NotFound","message":""}`, true},
+		"of an iteration":         {404, `{"code":"NotFoundIteration","message":"m"}`, true},
+		"HTML":                    {404, `<html><head><title>404 Not Found</title></head></html>`, false},
+		"HTML that names it":      {404, `<html><title>NotFoundProject</title></html>`, false},
+		"empty":                   {404, ``, false},
+		"text":                    {404, `NotFoundProject`, false},
+		"the gateway's":           {404, `{"error":{"code":"404","message":"Resource not found"}}`, false},
+		"the gateway's, a number": {404, `{"statusCode":404,"message":"Resource not found"}`, false},
+		"the gateway's, in words": {404, `{"error":{"code":"ResourceNotFound","message":"m"}}`, false},
+		"JSON null":               {404, `null`, false},
+		"JSON list":               {404, `[{"code":"NotFoundProject"}]`, false},
+		"another status":          {400, `{"code":"NotFoundProject","message":"m"}`, false},
+		"an outage":               {503, `{"code":"NotFoundProject","message":"m"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, answerWith(c.status, c.body))
+			o := quick()
+			o.Retry.MaxRetries = -1
+			client, err := NewClientWithKey(s.URL, testKey, o)
+			require.NoError(t, err)
+			_, err = client.Project(t.Context(), projectID)
+			require.Error(t, err)
+			assert.Equal(t, c.want, NotFound(err))
+		})
+	}
+	assert.False(t, NotFound(nil))
 }

@@ -17,9 +17,9 @@ const (
 // Export is one exported package of an iteration's model. Platform and flavor
 // identify it: the service gives it no id, no time, and no reason of a failure.
 type Export struct {
-	Platform string `json:"platform"`
-	Flavor   string `json:"flavor"` // "" (null in JSON) means the platform's default
-	Status   string `json:"status"`
+	Platform string `json:"platform" vital:""`
+	Flavor   string `json:"flavor" vital:""` // "" (null in JSON) means the platform's default
+	Status   string `json:"status" vital:""`
 	// DownloadURI is the address of the package, empty until Done. It is a signed
 	// URL, a secret, valid for 24 hours from the call of Exports; or a relative
 	// path for Artifact.
@@ -27,6 +27,12 @@ type Export struct {
 	// NewerVersionAvailable reports whether the service could now export a newer
 	// version of the package.
 	NewerVersionAvailable bool `json:"newerVersionAvailable"`
+}
+
+// UnmarshalJSON decodes the export, field by field.
+func (e *Export) UnmarshalJSON(data []byte) error {
+	type plain Export
+	return decodeItem(data, (*plain)(e))
 }
 
 // SamePlatform reports whether two platforms are the same to the service, which

@@ -20,10 +20,10 @@ const (
 // the latest TrainedAt. Created doesn't help: it is the time of the previous
 // training. Lists have no order.
 type Iteration struct {
-	ID                        string     `json:"id"`
+	ID                        string     `json:"id" vital:""`
 	ProjectID                 string     `json:"projectId"`
 	Name                      string     `json:"name"`
-	Status                    string     `json:"status"`
+	Status                    string     `json:"status" vital:""`
 	Created                   time.Time  `json:"created"`
 	LastModified              time.Time  `json:"lastModified"`
 	TrainedAt                 *time.Time `json:"trainedAt,omitempty"` // nil until trained
@@ -36,6 +36,12 @@ type Iteration struct {
 	TrainingTimeInMinutes     int        `json:"trainingTimeInMinutes"`
 	PublishName               string     `json:"publishName"`               // "" (null in JSON) if not published
 	OriginalPublishResourceID string     `json:"originalPublishResourceId"` // "" (null in JSON) if not published
+}
+
+// UnmarshalJSON decodes the iteration, field by field.
+func (i *Iteration) UnmarshalJSON(data []byte) error {
+	type plain Iteration
+	return decodeItem(data, (*plain)(i))
 }
 
 // TrainOptions are the options of a training. The zero value is a Regular

@@ -71,7 +71,9 @@ func TestNothingToTrainIsACode(t *testing.T) {
 	t.Parallel()
 	client, s := setup(t, answerWith(http.StatusBadRequest, `{"code":"BadRequestTrainingNotNeeded","message":"Nothing changed since last training"}`))
 	_, err := client.Train(t.Context(), projectID, TrainOptions{})
-	assert.True(t, IsCode(err, "BadRequestTrainingNotNeeded"))
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, "BadRequestTrainingNotNeeded", e.Code)
 	assert.False(t, Lost(err))
 	s.only(t)
 }

@@ -8,25 +8,37 @@ import (
 )
 
 // Performance is how well an iteration predicts its own training images at one
-// threshold. All numbers are between 0 and 1.
+// threshold. All figures are between 0 and 1; one that the service has none of is nil.
 type Performance struct {
 	PerTag                []TagPerformance `json:"perTagPerformance"`
-	Precision             float64          `json:"precision"`
-	PrecisionStdDeviation float64          `json:"precisionStdDeviation"`
-	Recall                float64          `json:"recall"`
-	RecallStdDeviation    float64          `json:"recallStdDeviation"`
-	AveragePrecision      *float64         `json:"averagePrecision"` // mean over the tags; nil if the service has none
+	Precision             *float64         `json:"precision"`
+	PrecisionStdDeviation *float64         `json:"precisionStdDeviation"`
+	Recall                *float64         `json:"recall"`
+	RecallStdDeviation    *float64         `json:"recallStdDeviation"`
+	AveragePrecision      *float64         `json:"averagePrecision"` // mean over the tags
 }
 
 // TagPerformance is how well an iteration predicts one tag.
 type TagPerformance struct {
 	ID                    string   `json:"id"`
 	Name                  string   `json:"name"`
-	Precision             float64  `json:"precision"`
-	PrecisionStdDeviation float64  `json:"precisionStdDeviation"`
-	Recall                float64  `json:"recall"`
-	RecallStdDeviation    float64  `json:"recallStdDeviation"`
+	Precision             *float64 `json:"precision"`
+	PrecisionStdDeviation *float64 `json:"precisionStdDeviation"`
+	Recall                *float64 `json:"recall"`
+	RecallStdDeviation    *float64 `json:"recallStdDeviation"`
 	AveragePrecision      *float64 `json:"averagePrecision"`
+}
+
+// UnmarshalJSON decodes the performance, field by field.
+func (p *Performance) UnmarshalJSON(data []byte) error {
+	type plain Performance
+	return decodeFields(data, (*plain)(p))
+}
+
+// UnmarshalJSON decodes a tag's performance, field by field.
+func (p *TagPerformance) UnmarshalJSON(data []byte) error {
+	type plain TagPerformance
+	return decodeItem(data, (*plain)(p))
 }
 
 // Performance gets an iteration's performance at a probability threshold

@@ -16,10 +16,12 @@ func TestPerformanceIsRead(t *testing.T) {
 		"precision":0.9,"precisionStdDeviation":0.1,"recall":0.8,"recallStdDeviation":0.2,"averagePrecision":0.95}`))
 	performance, err := client.Performance(t.Context(), projectID, iterationID, 0.5, 0)
 	require.NoError(t, err)
-	average := 0.95
 	assert.Equal(t, Performance{
-		PerTag:    []TagPerformance{{ID: "e31ff107-5505-4753-be42-b369b21b026c", Name: "Hemlock", Precision: 1, Recall: 0.5, RecallStdDeviation: 0.25}},
-		Precision: 0.9, PrecisionStdDeviation: 0.1, Recall: 0.8, RecallStdDeviation: 0.2, AveragePrecision: &average,
+		PerTag: []TagPerformance{{
+			ID: "e31ff107-5505-4753-be42-b369b21b026c", Name: "Hemlock",
+			Precision: new(1.0), PrecisionStdDeviation: new(0.0), Recall: new(0.5), RecallStdDeviation: new(0.25),
+		}},
+		Precision: new(0.9), PrecisionStdDeviation: new(0.1), Recall: new(0.8), RecallStdDeviation: new(0.2), AveragePrecision: new(0.95),
 	}, performance)
 }
 

@@ -11,10 +11,10 @@ import (
 // Project is a Custom Vision project. Fields of the service that are not named
 // here are kept, and UpdateProject sends them back.
 type Project struct {
-	ID            string          `json:"id,omitempty"`
+	ID            string          `json:"id,omitempty" vital:""`
 	Name          string          `json:"name"`
 	Description   *string         `json:"description"`
-	Settings      ProjectSettings `json:"settings"`
+	Settings      ProjectSettings `json:"settings" vital:""`
 	Created       time.Time       `json:"created,omitzero"`
 	LastModified  time.Time       `json:"lastModified,omitzero"`
 	ThumbnailURI  string          `json:"thumbnailUri,omitempty"`  // may be signed: a secret
@@ -40,10 +40,10 @@ type ProjectSettings struct {
 
 // UnmarshalJSON decodes the project and keeps the fields that Project doesn't
 // name.
-func (p *Project) UnmarshalJSON(data []byte) (err error) {
+func (p *Project) UnmarshalJSON(data []byte) error {
 	type plain Project
-	p.unknown, err = unmarshalKeeping(data, (*plain)(p))
-	return err
+	p.unknown = fieldsUnknownTo(*p, data)
+	return decodeItem(data, (*plain)(p))
 }
 
 // MarshalJSON encodes the project with the fields that were kept.
@@ -54,10 +54,10 @@ func (p Project) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON decodes the settings and keeps those that ProjectSettings doesn't
 // name.
-func (s *ProjectSettings) UnmarshalJSON(data []byte) (err error) {
+func (s *ProjectSettings) UnmarshalJSON(data []byte) error {
 	type plain ProjectSettings
-	s.unknown, err = unmarshalKeeping(data, (*plain)(s))
-	return err
+	s.unknown = fieldsUnknownTo(*s, data)
+	return decodeFields(data, (*plain)(s))
 }
 
 // MarshalJSON encodes the settings with those that were kept.

@@ -15,6 +15,12 @@ type Tag struct {
 	ImageCount  int     `json:"imageCount"`
 }
 
+// UnmarshalJSON decodes the tag, field by field.
+func (t *Tag) UnmarshalJSON(data []byte) error {
+	type plain Tag
+	return decodeItem(data, (*plain)(t))
+}
+
 // Tags lists a project's tags in an iteration (GetTags). An empty iterationID
 // means the current tags.
 func (c *Client) Tags(ctx context.Context, projectID, iterationID string) ([]Tag, error) {

@@ -10,22 +10,19 @@ import (
 // unknownFields are the fields of a JSON object that a struct doesn't name.
 type unknownFields map[string]json.RawMessage
 
-// unmarshalKeeping decodes data into the struct that known points to. It returns
-// the fields that the struct doesn't name.
-func unmarshalKeeping(data []byte, known any) (unknownFields, error) {
-	if err := json.Unmarshal(data, known); err != nil {
-		return nil, err
-	}
+// fieldsUnknownTo are the fields of an object that the struct known doesn't name;
+// none where data is no object.
+func fieldsUnknownTo(known any, data []byte) unknownFields {
 	var fields unknownFields
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return nil, err
+	if json.Unmarshal(data, &fields) != nil {
+		return nil
 	}
-	t := reflect.TypeOf(known).Elem()
+	t := reflect.TypeOf(known)
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		maps.DeleteFunc(fields, func(key string, _ json.RawMessage) bool { return strings.EqualFold(key, name) })
 	}
-	return fields, nil
+	return fields
 }
 
 // marshalWith encodes the struct known and the unknown fields as one JSON object.

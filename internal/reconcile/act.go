@@ -6,102 +6,185 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
-	"visionkeeper/internal/archive"
-	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
+const (
+	// saveEvery is how often a run writes what it has learnt while it goes on.
+	saveEvery = 5 * time.Second
+	// lastSave is the time that writing takes at most after the run's own is up.
+	lastSave = 10 * time.Second
+	// mostRaces bounds how often a run that loses the race to another process plans
+	// its effects anew.
+	mostRaces = 3
+)
+
+// Failure is a step that failed in a way that may pass.
+type Failure struct {
+	Step
+	Err error
+}
+
 // act does what is planned, folds what that showed into what was seen, and plans
-// again, until only waiting is left. It goes on after a failure, writes what it
-// has learnt, and returns all errors together.
+// again, until only waiting is left. Every step is tried once in a run at most, and
+// counted before it is done, so a run ends. Effects come last, on a fresh look. What
+// was learnt is written in the end even if the run's time is up.
 func (v *visit) act(ctx context.Context) error {
-	var errs []error
-	for ctx.Err() == nil {
-		plan := Plan(v.rules, v.seen)
-		v.waiting = slices.DeleteFunc(slices.Clone(plan), func(a Action) bool { return a.Kind != Wait })
-		plan = slices.DeleteFunc(plan, func(a Action) bool { return a.Kind == Wait || v.onlyObserved(ctx, a) })
-		if len(plan) == 0 {
-			break
-		}
-		errs = append(errs, v.round(ctx, plan)...)
-	}
-	v.conclude(errors.Join(errs...) == nil && ctx.Err() == nil)
-	errs = append(errs, v.save(ctx))
-	return errors.Join(errs...)
+	err := v.rounds(ctx)
+	v.conclude()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+	defer cancel()
+	return errors.Join(err, v.save(last))
 }
 
-// round does every action of a plan once. What fails isn't planned again in this
-// run; it is with the next one. What is planned again and again fails.
-func (v *visit) round(ctx context.Context, plan []Action) []error {
-	var errs []error
-	var effects []Action
-	for _, a := range plan {
-		var err error
+func (v *visit) rounds(ctx context.Context) error {
+	for races := 0; ctx.Err() == nil; {
+		work, planned := v.plan(ctx)
 		switch {
-		case countFunc(v.done, func(d Action) bool { return d == a }) >= maxAttempts:
-			err = errEndless
-		case a.Kind == Export || a.Kind == Retrain:
-			effects = append(effects, a)
-			continue
-		case a.Kind == Backup:
-			err = v.backup(ctx, a)
-		case a.Kind == Collect:
-			err = v.collect(ctx, a)
-		case a.Kind == Describe:
-			err = v.describe(ctx, a)
+		case len(work) > 0:
+			for _, a := range work {
+				if ctx.Err() == nil {
+					v.do(ctx, a)
+				}
+			}
+		case len(planned) == 0:
+			return nil
+		case races == mostRaces:
+			v.failAll(ctx, planned, errors.New("other processes changed the project again and again: it is left to the next run"))
 		default:
-			v.remember(a)
+			if err := v.lookAnew(ctx); err != nil {
+				v.failAll(ctx, planned, err)
+				continue
+			}
+			overtaken, err := v.affect(ctx)
+			if err != nil {
+				return err
+			}
+			if overtaken {
+				races++
+			}
 		}
-		errs = append(errs, v.outcome(ctx, a, err))
+		if v.outside {
+			return nil
+		}
 	}
-	return append(errs, v.send(ctx, effects)...)
+	return ctx.Err()
 }
 
-// errEndless keeps a mistake of ours from filling the archive or the bill.
-var errEndless = fmt.Errorf("it was done %d times in this run, and is planned again", maxAttempts)
+// plan plans, keeps what is waited for, and separates the effects from the rest.
+func (v *visit) plan(ctx context.Context) (work, effects []Action) {
+	v.seen.Now, v.loaded = v.now(), v.Clock.Now()
+	v.waiting = nil
+	for _, a := range Plan(v.rules, v.seen) {
+		switch {
+		case a.Kind == Wait:
+			v.waiting = append(v.waiting, a)
+		case !a.Kind.effect():
+			work = append(work, a)
+		case v.rules.Mode == policy.Observe:
+			v.seen.Tried[a.Step] = true // said once
+			zerolog.Ctx(ctx).Info().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).
+				Str("because", a.Why).Msgf("would %s, but the policy only observes", a.Kind)
+		default:
+			effects = append(effects, a)
+		}
+	}
+	return work, effects
+}
 
-// impossible says why something can never be done: it is given up, not failed.
-type impossible string
-
-func (i impossible) Error() string { return string(i) }
-
-// outcome tells the log what became of an action, and remembers a failure.
-func (v *visit) outcome(ctx context.Context, a Action, err error) error {
-	var why impossible
-	if errors.As(err, &why) {
-		a, err = Action{Kind: Block, Iteration: a.Iteration, Export: a.Export, Blob: a.Blob, Why: string(why)}, nil
+// do takes one step that isn't an effect.
+func (v *visit) do(ctx context.Context, a Action) {
+	v.seen.Tried[a.Step] = true
+	counted := a.Kind == Backup || a.Kind == Collect
+	if counted {
+		v.learn(func(p *state.Project) {
+			if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
+				p.Clear(a.Scope) // of asking for the export, which is over
+			}
+			attempted(p, a.Scope, v.rules.Under, v.now())
+		})
+	}
+	var err error
+	switch a.Kind {
+	case Backup:
+		err = v.backup(ctx, a)
+	case Collect:
+		err = v.collect(ctx, a)
+	case Describe:
+		err = v.describe(ctx, a.Iteration)
+	case Postpone:
+		err = fault{a.Code, a.Why}
+	default:
 		v.remember(a)
 	}
-	log := zerolog.Ctx(ctx)
-	event := log.Info()
-	switch {
-	case err != nil:
-		event = log.Error().Err(err)
-	case a.Kind == Block:
-		event = log.Warn()
+	v.outcome(ctx, a, err, counted)
+	if v.Clock.Now().Sub(v.saved) >= saveEvery {
+		if err := v.save(ctx); err != nil {
+			zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Msg("what was learnt is not written yet")
+		}
 	}
-	event = event.Str("project", v.record.ID).Str("iteration", a.Iteration).Str("because", a.Why)
-	if a.Export != "" {
-		event = event.Str("export", a.Export)
-	}
-	if a.Blob != "" {
-		event = event.Str("blob", a.Blob)
-	}
-	if err != nil {
-		v.seen.Failed[a] = true
-		event.Msg("failed: " + string(a.Kind))
-		return fmt.Errorf("%s %s of iteration %s: %w", a.Kind, a.Export+a.Blob, a.Iteration, err)
-	}
-	v.done = append(v.done, a)
-	event.Msg(said[a.Kind])
-	return nil
 }
 
-// said is what the log says of an action that was done.
+// outcome logs what became of a step, and records why it couldn't be taken.
+func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) {
+	log := v.log(ctx, a)
+	if err == nil {
+		v.done = append(v.done, a)
+		log.Info().Msg(said[a.Kind])
+		return
+	}
+	f := faultOf(err)
+	if a.Kind != Describe {
+		known := v.seen.Project.Condition(a.Scope) != nil
+		unproven := a.Kind == Backup
+		v.learn(func(p *state.Project) { note(p, a.Scope, counted && known, f, unproven, v.rules.Under, v.now()) })
+	}
+	if f.code == state.Unavailable {
+		v.fail(log, a, err)
+		return
+	}
+	a.Kind, a.Code, a.Why = Postpone, f.code, f.why
+	v.done = append(v.done, a)
+	event := log.Warn().Str("code", string(f.code)).AnErr("cause", err)
+	if c := v.seen.Project.Condition(a.Scope); c != nil && !c.Next.IsZero() {
+		event = event.Time("next", c.Next)
+	}
+	event.Msg(said[Postpone])
+}
+
+// fail records a failure that may pass.
+func (v *visit) fail(log zerolog.Logger, a Action, err error) {
+	v.failed = append(v.failed, Failure{a.Step, fmt.Errorf("%s of iteration %s: %w", strings.TrimSpace(string(a.Kind)+" "+a.Export+a.Blob), a.Iteration, err)})
+	log.Error().Err(err).Msg("failed: " + string(a.Kind))
+}
+
+// failAll records the same failure of several steps, which aren't planned again in
+// this run.
+func (v *visit) failAll(ctx context.Context, list []Action, err error) {
+	for _, a := range list {
+		v.seen.Tried[a.Step] = true
+		v.fail(v.log(ctx, a), a, err)
+	}
+}
+
+// log is the run's log with what an action is about.
+func (v *visit) log(ctx context.Context, a Action) zerolog.Logger {
+	log := zerolog.Ctx(ctx).With().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("because", a.Why)
+	if a.Export != "" {
+		log = log.Str("export", a.Export)
+	}
+	if a.Blob != "" {
+		log = log.Str("blob", a.Blob)
+	}
+	return log.Logger()
+}
+
+// said is what the log says of a step that was taken.
 var said = map[ActionKind]string{
 	Describe: "noted domain, tags and performance",
 	Backup:   "archived",
@@ -109,24 +192,11 @@ var said = map[ActionKind]string{
 	Export:   "asked for an export",
 	Retrain:  "started a training",
 	Adopt:    "found the training that was asked for",
-	Block:    "given up",
+	Postpone: "cannot be done now",
 	Settle:   "settled",
 }
 
-// onlyObserved tells an action that mode observe leaves undone, and says so.
-func (v *visit) onlyObserved(ctx context.Context, a Action) bool {
-	if v.rules.Mode != policy.Observe || a.Kind != Export && a.Kind != Retrain {
-		return false
-	}
-	if !v.seen.Failed[a] {
-		v.seen.Failed[a] = true // said once
-		zerolog.Ctx(ctx).Info().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).
-			Str("because", a.Why).Msgf("would %s, but the policy only observes", a.Kind)
-	}
-	return true
-}
-
-// remember does the actions that only change what is known.
+// remember takes the steps that only change what is known.
 func (v *visit) remember(a Action) {
 	switch a.Kind {
 	case Adopt:
@@ -138,131 +208,7 @@ func (v *visit) remember(a Action) {
 			}
 		})
 	case Settle:
-		settled := state.Settled{At: v.now(), Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, v.iteration(a.Iteration), v.seen.Iterations)}
+		settled := state.Settled{At: v.began, Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, *v.iteration(a.Iteration), v.seen.Iterations)}
 		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled = &settled })
-	case Block:
-		done := a.Export != "" && v.exportStatus(a.Iteration, a.Export) == customvision.ExportDone
-		v.learn(func(p *state.Project) {
-			it := p.Iteration(a.Iteration)
-			switch {
-			case a.Blob != "": // the blob is marked as dealt with
-			case a.Export == "":
-				it.Blocked = a.Why
-			case done:
-				it.Export(a.Export).Blocked = a.Why
-			default:
-				it.Export(a.Export).Refused = a.Why
-			}
-		})
 	}
-}
-
-// conclude learns what a visit shows as a whole. Every export that is underway
-// gets a date, so that one that never ends is noticed whoever asked for it; what
-// the project no longer has is dropped.
-func (v *visit) conclude(complete bool) {
-	for id, look := range v.seen.Looks {
-		for _, e := range look.Exports {
-			key, err := archive.NewKey(v.record.ID, id, e.Platform, e.Flavor)
-			if err == nil && e.Status == customvision.ExportExporting && v.seen.Project.Iteration(id).Export(key.String()).Asked.IsZero() {
-				v.learn(func(p *state.Project) { p.Iteration(id).Export(key.String()).Asked = v.now() })
-			}
-		}
-	}
-	for _, b := range v.seen.Blobs {
-		if look := v.seen.Looks[b.iteration]; look != nil && look.holds(b) {
-			v.archived(b)
-		}
-	}
-	for id, known := range v.seen.Project.Iterations {
-		listed := slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id })
-		// Its blobs are remembered for as long as they lie in the model container.
-		held := len(known.Blobs) > 0 && !v.scope.whole || slices.ContainsFunc(v.scope.blobs, func(b modelBlob) bool { return b.iteration == id })
-		switch {
-		case listed:
-		case !held:
-			v.learn(func(p *state.Project) { delete(p.Iterations, id) })
-		case v.scope.whole && !slices.ContainsFunc(v.seen.Blobs, func(b modelBlob) bool { return b.iteration == id }):
-			// They are archived, proofs and all: nothing else is of use any more.
-			v.learn(func(p *state.Project) { *p.Iteration(id) = state.Iteration{Blobs: p.Iteration(id).Blobs} })
-		}
-	}
-	if complete && v.scope.whole && v.seen.Project.Rebuilt {
-		v.learn(func(p *state.Project) { p.Rebuilt = false })
-	}
-}
-
-// archived learns that a blob of the model container is in the archive, or never
-// can be.
-func (v *visit) archived(b modelBlob) {
-	v.learn(func(p *state.Project) { p.Iteration(b.iteration).Archived(b.name, b.etag) })
-}
-
-// save writes what was learnt.
-func (v *visit) save(ctx context.Context) error {
-	return v.State.Update(ctx, v.record, func(p *state.Project) error {
-		v.apply(p)
-		return nil
-	})
-}
-
-// sum counts what is left.
-func (v *visit) sum(report *Report) {
-	for id, look := range v.seen.Looks {
-		it := v.iteration(id)
-		for _, e := range look.Exports {
-			key, err := archive.NewKey(v.record.ID, id, e.Platform, e.Flavor)
-			if err != nil || e.Status != customvision.ExportDone ||
-				slices.ContainsFunc(backupsOf(look, key), func(b archive.Backup) bool { return b.Verdict.Counts() }) ||
-				v.seen.Project.Iteration(id).Export(key.String()).Blocked != "" {
-				continue
-			}
-			report.Unproven++
-			if it.TrainedAt != nil && (report.Oldest.IsZero() || it.TrainedAt.Before(report.Oldest)) {
-				report.Oldest = *it.TrainedAt
-			}
-		}
-	}
-	for _, it := range v.seen.Project.Iterations {
-		if it.Blocked != "" {
-			report.Blocked++
-		}
-		for _, e := range it.Exports {
-			if e.Blocked != "" || e.Refused != "" {
-				report.Blocked++
-			}
-		}
-	}
-}
-
-// apply makes all changes so far in what another writer may have left.
-func (v *visit) apply(p *state.Project) {
-	for _, change := range v.changes {
-		change(p)
-	}
-}
-
-// exportStatus is the status of an export in the API's list, "" if it isn't there.
-func (v *visit) exportStatus(iteration, name string) string {
-	if e := v.export(iteration, name); e != nil {
-		return e.Status
-	}
-	return ""
-}
-
-// export finds an export, as named in the archive, in the API's list.
-func (v *visit) export(iteration, name string) *customvision.Export {
-	look := v.seen.Looks[iteration]
-	for i, e := range look.Exports {
-		if key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor); err == nil && key.String() == name {
-			return &look.Exports[i]
-		}
-	}
-	return nil
-}
-
-// key is the archive's name of an action's export.
-func (v *visit) key(a Action) (archive.Key, error) {
-	platform, flavor, _ := strings.Cut(a.Export, ".")
-	return archive.NewKey(v.record.ID, a.Iteration, platform, flavor)
 }

@@ -111,10 +111,10 @@ func TestAnExportWhoseBytesAreGoneIsSaidToBeOverwritten(t *testing.T) {
 			w.export(key, "ONNX.ONNX12")
 			c.spoil(w, key)
 			done := w.settle(key)
-			assert.Contains(t, done, "block ONNX")
+			assert.Contains(t, done, "postpone ONNX")
 			assert.NotContains(t, done, "backup ONNX")
 			assert.Equal(t, map[string]archive.Verdict{"ONNX.ONNX12": archive.Proven}, w.backups(key))
-			assert.Contains(t, w.Remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "overwritten: ")
+			assert.Contains(t, w.condition(key, "ONNX").Why, "overwritten: ")
 		})
 	}
 }
@@ -178,9 +178,9 @@ func TestALinkToAForeignHostIsNotFollowed(t *testing.T) {
 	w.export(key, "ONNX")
 
 	ctx, log := logged(t)
-	report, err := New(w.options).Reconcile(ctx, key)
+	report, err := New(w.options).Reconcile(ctx, Request{Key: key})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"describe", "block ONNX", "settle"}, steps(report.Done))
+	assert.Equal(t, []string{"describe", "postpone ONNX", "settle"}, steps(report.Done))
 	assert.Contains(t, report.Done[1].Why, "its download link is not followed")
 	assert.Zero(t, asked.Load())
 	assert.NotContains(t, log.String(), "sig=", "the link is a secret")
@@ -233,7 +233,7 @@ func packed(t *testing.T, entries map[string]string) []byte {
 	return b.Bytes()
 }
 
-func TestADamagedPackageIsCopiedThreeTimesAndGivenUp(t *testing.T) {
+func TestADamagedPackageIsCopiedTwiceAndGivenUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	key := w.unconnected()
@@ -243,9 +243,10 @@ func TestADamagedPackageIsCopiedThreeTimesAndGivenUp(t *testing.T) {
 	data[len(data)/2] ^= 1 // in the model
 	w.write(w.packages(key.Project), name, data)
 
-	assert.Equal(t, []string{"describe", "backup ONNX", "backup ONNX", "backup ONNX", "block ONNX", "settle"}, w.settle(key))
+	assert.Equal(t, []string{"describe", "postpone ONNX", "settle"}, w.settle(key))
+	assert.True(t, w.condition(key, "ONNX").Code.Final(), "two copies with the same bytes prove that the source is damaged")
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Damaged}, w.backups(key))
-	assert.Len(t, w.kept(key), 3, "no byte is thrown away")
+	assert.Len(t, w.kept(key), 2, "no byte is thrown away")
 }
 
 func TestAPackageThatIsTooLargeIsGivenUp(t *testing.T) {
@@ -254,8 +255,8 @@ func TestAPackageThatIsTooLargeIsGivenUp(t *testing.T) {
 	w.options.Archive = archive.Open(w.Archives.Blobs(nil), w.Names.Archive, archive.Options{MaxSize: 1000})
 	key := w.trained()
 	w.export(key, "ONNX")
-	assert.Equal(t, []string{"describe", "block ONNX", "settle"}, w.settle(key))
-	assert.Contains(t, w.Remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Blocked, "larger than the archive takes")
+	assert.Equal(t, []string{"describe", "postpone ONNX", "settle"}, w.settle(key))
+	assert.Contains(t, w.condition(key, "ONNX").Why, "larger than the archive takes")
 }
 
 func TestAProofTellsWhatTheServiceKnew(t *testing.T) {

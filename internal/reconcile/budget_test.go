@@ -95,7 +95,7 @@ func TestWhileSomethingNeverEndsTheServiceIsAskedSeldom(t *testing.T) {
 			r := New(w.options)
 			begin, from := w.Service.Now(), len(w.Service.Requests())
 			for range 30 {
-				report, err := r.Reconcile(t.Context(), key)
+				report, err := r.Reconcile(t.Context(), Request{Key: key})
 				require.NoError(t, err)
 				require.NotEmpty(t, report.Waiting)
 				w.Service.SetTime(w.Service.Now().Add(4 * time.Second))

@@ -78,7 +78,7 @@ func TestWithoutAnEndpointADamagedBlobIsGivenUpOnce(t *testing.T) {
 	data[len(data)/2] ^= 1
 	w.write(w.Containers.Models, w.blob(key, "ONNX"), data)
 	w.sweep()
-	assert.Len(t, w.kept(key), 3)
+	assert.Len(t, w.kept(key), 2, "with the same bytes, which proves that the blob itself is damaged")
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Damaged}, w.backups(key))
 	requests := w.line.During(func() { w.sweep() })
 	assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
@@ -97,6 +97,6 @@ func TestAMissingModelContainerIsNamed(t *testing.T) {
 	w, key := withoutEndpoint(t)
 	_, err := w.Containers.Models.Delete(t.Context(), nil)
 	require.NoError(t, err)
-	_, err = New(w.options).Reconcile(t.Context(), key)
+	_, err = New(w.options).Reconcile(t.Context(), Request{Key: key})
 	assert.ErrorContains(t, err, "MODEL_CONTAINER")
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
 )
@@ -22,88 +21,138 @@ var errTooSlow = errors.New("there was no time left to ask Custom Vision for it:
 // errOvertaken says that another process wrote the state since this one looked.
 var errOvertaken = errors.New("another process was first")
 
-// send asks the service for exports and trainings: effects that can't be undone
-// and are never repeated blindly. All of them are announced by one write to the
-// state, on top of the very version that the plan was made from; who loses that
-// race sends nothing and leaves it to the winner. Nothing is sent later than the
-// announcement says: by then another may send it. What becomes of a lost answer
-// the next look shows.
-func (v *visit) send(ctx context.Context, effects []Action) []error {
-	if len(effects) == 0 {
+// affect asks the service for exports and trainings: effects that can't be undone
+// and are never repeated blindly. It plans by a fresh look and sends what is still
+// planned: all exports, or else one training. Work that the fresh look shows comes
+// first. What becomes of a lost answer the next look shows. It reports whether
+// another process was first. An error means that the state can't be written.
+func (v *visit) affect(ctx context.Context) (overtaken bool, err error) {
+	if v.outside {
+		return false, nil
+	}
+	work, effects := v.plan(ctx)
+	if len(work) > 0 {
+		return false, nil
+	}
+	if exports := slices.DeleteFunc(slices.Clone(effects), func(a Action) bool { return a.Kind != Export }); len(exports) > 0 {
+		effects = exports
+	} else if len(effects) > 1 {
+		effects = effects[:1]
+	}
+	for _, a := range effects {
+		err := v.send(ctx, a)
+		if errors.Is(err, errOvertaken) {
+			v.seen.Project = v.record.Clone() // the next round looks anew
+			v.apply(&v.seen.Project)
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// fresh is how old what an effect is planned on may be: it was seen directly before.
+const fresh = 2 * time.Second
+
+// lookAnew sees the project's name, its iterations and, of those that are asked to
+// be exported, the exports as they are now, unless all that was seen just now.
+func (v *visit) lookAnew(ctx context.Context) error {
+	if v.Clock.Now().Sub(v.askedAt) >= fresh {
+		if err := v.ask(ctx); err != nil {
+			return err
+		}
+	}
+	if !v.applyPolicy() || v.Clock.Now().Sub(v.listedAt) < fresh {
 		return nil
 	}
-	token, until := rand.Text(), v.until(ctx)
-	planned := v.record.Revision
+	if err := v.listIterations(ctx); err != nil {
+		return err
+	}
+	looked := map[string]error{}
+	for _, a := range Plan(v.rules, v.seen) {
+		if a.Kind != Export {
+			continue
+		}
+		err, again := looked[a.Iteration]
+		if !again {
+			err = v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration])
+			looked[a.Iteration] = err
+		}
+		if err != nil { // what isn't seen as it is now isn't asked for
+			v.seen.Tried[a.Step] = true
+			v.fail(v.log(ctx, a), a, err)
+		}
+	}
+	return nil
+}
+
+// send announces one effect and sends it. The announcement is written on top of the
+// very version that the plan was made from; who loses that race sends nothing and
+// leaves it to the winner. Nothing is sent later than the announcement says: by then
+// another may send it. An error means that the state can't be written.
+func (v *visit) send(ctx context.Context, a Action) error {
+	v.seen.Tried[a.Step] = true
+	s, planned := sending{token: rand.Text(), until: v.until(ctx)}, v.record.Revision
+	if c := v.seen.Project.Condition(a.Scope); c != nil {
+		before := *c
+		s.before = &before
+	}
 	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		if p.Revision != planned {
 			return errOvertaken
 		}
 		v.apply(p)
-		for _, a := range effects {
-			v.announce(p, a, token, until)
-		}
+		v.announce(p, a, s)
 		return nil
 	})
-	if errors.Is(err, errOvertaken) {
-		return []error{v.yield(ctx, effects)}
-	}
 	if err != nil {
-		return []error{v.failAll(effects, err)}
+		delete(v.seen.Tried, a.Step) // it never left the process
+		if !errors.Is(err, errOvertaken) {
+			v.takeBack(a, s) // it may be written all the same
+			v.unsure = true
+		}
+		return err
 	}
-	v.changes = nil // written
-	v.seen.Project = v.record.Clone()
+	v.written()
 
-	ctx, cancel := context.WithTimeout(ctx, until.Sub(v.now()))
+	ctx, cancel := context.WithTimeout(ctx, s.until.Sub(v.now()))
 	defer cancel()
-	var errs []error
-	for _, a := range effects {
-		switch {
-		case !v.now().Before(until):
-			v.withdraw(a, token)
-			err = errTooSlow
-		case a.Kind == Export:
-			err = v.sendExport(ctx, a, token)
-		default:
-			err = v.sendTraining(ctx, a, token)
-		}
-		errs = append(errs, v.outcome(ctx, a, err))
+	switch {
+	case !v.now().Before(s.until):
+		v.takeBack(a, s)
+		err = errTooSlow
+	case a.Kind == Export:
+		err = v.sendExport(ctx, a, s)
+	default:
+		err = v.sendTraining(ctx, a, s)
 	}
-	return errs
-}
-
-// withdraw takes back the announcement of what the service surely didn't get, or
-// refused for now.
-func (v *visit) withdraw(a Action, token string) {
-	v.learn(func(p *state.Project) {
-		if a.Kind == Export {
-			e := p.Iteration(a.Iteration).Export(a.Export)
-			e.Attempts, e.Asked, e.Until = e.Attempts-1, time.Time{}, time.Time{}
-			return
-		}
-		p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == token && t.Cause == a.Iteration })
-	})
-}
-
-// yield takes over what the other process wrote, and looks anew, since what the
-// other asked for may have begun by now: the next plan starts from that.
-func (v *visit) yield(ctx context.Context, effects []Action) error {
-	v.seen.Project, v.seen.Now, v.loaded = v.record.Clone(), v.record.Seen, v.Clock.Now()
-	v.apply(&v.seen.Project)
-	err := v.listIterations(ctx)
-	if err == nil {
-		err = v.look(ctx)
-	}
-	if err != nil {
-		return v.failAll(effects, err)
-	}
+	v.effectDone(ctx, a, err, s.before != nil)
 	return nil
 }
 
-func (v *visit) failAll(actions []Action, err error) error {
-	for _, a := range actions {
-		v.seen.Failed[a] = true
+// sending is one effect on its way: its announcement, and the condition that it was
+// sent in spite of.
+type sending struct {
+	token  string
+	until  time.Time
+	before *state.Condition
+}
+
+// effectDone records what became of an effect. After a lost answer the intent stays
+// open, and the next look shows what came of it: if nothing did, it is asked for again
+// after a pause.
+func (v *visit) effectDone(ctx context.Context, a Action, err error, known bool) {
+	lost := err != nil && customvision.Lost(err)
+	if lost && !known {
+		v.learn(func(p *state.Project) { note(p, a.Scope, false, faultOf(err), false, v.rules.Under, v.now()) })
 	}
-	return err
+	if lost || errors.Is(err, errTooSlow) {
+		v.fail(v.log(ctx, a), a, err)
+		return
+	}
+	v.outcome(ctx, a, err, known)
 }
 
 // until is when this sender gives up at the latest, by the storage service's clock.
@@ -115,27 +164,61 @@ func (v *visit) until(ctx context.Context) time.Time {
 	return v.now().Add(left)
 }
 
-// announce writes the intent. It may be called anew for another version.
-func (v *visit) announce(p *state.Project, a Action, token string, until time.Time) {
+// announce writes the intent, and counts the try of what couldn't be done before.
+func (v *visit) announce(p *state.Project, a Action, s sending) {
+	now := v.now()
+	attempted(p, a.Scope, v.rules.Under, now)
 	if a.Kind == Export {
 		e := p.Iteration(a.Iteration).Export(a.Export)
-		e.Attempts++
-		e.Asked, e.Until = v.now(), until
+		e.Asked, e.Until = now, s.until
 		return
 	}
-	for _, t := range p.Trainings {
-		if t.Cause == a.Iteration && t.Open() {
-			t.Refused = "nothing came of it: its sender ended before it was sent"
-		}
-	}
+	// An open one of the same cause came to nothing. Kept, it would answer the failure
+	// once this one is taken back.
+	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Cause == a.Iteration && t.Open() })
 	var known []string
 	for _, it := range v.seen.Iterations {
 		if it.Status != customvision.StatusNew {
 			known = append(known, it.ID)
 		}
 	}
-	p.Trainings = append(recent(p.Trainings, v.now()), &state.Training{
-		Token: token, Cause: a.Iteration, Known: known, Asked: v.now(), Until: until,
+	p.Trainings = append(recent(p.Trainings, now), &state.Training{
+		Token: s.token, Cause: a.Iteration, Known: known, Asked: now, Until: s.until,
+	})
+}
+
+// refusedNow ends an announcement after an error that is no lost answer: a try that
+// the service answered counts, one that never left the process doesn't.
+func (v *visit) refusedNow(a Action, s sending, err error) {
+	var answer *customvision.Error
+	if errors.As(err, &answer) && answer.Status != 0 {
+		v.withdraw(a, s)
+		return
+	}
+	v.takeBack(a, s)
+}
+
+// withdraw ends an announcement, and no other's.
+func (v *visit) withdraw(a Action, s sending) {
+	v.learn(func(p *state.Project) {
+		if a.Kind == Retrain {
+			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token && t.Cause == a.Iteration })
+			return
+		}
+		if e := p.Iteration(a.Iteration).Export(a.Export); e.Until.Equal(s.until) {
+			e.Asked, e.Until = time.Time{}, time.Time{}
+		}
+	})
+}
+
+// takeBack makes an announcement as if it had never been made: what it was for never
+// left the process, so the try doesn't count.
+func (v *visit) takeBack(a Action, s sending) {
+	v.withdraw(a, s)
+	v.learn(func(p *state.Project) {
+		if c := p.Condition(a.Scope); s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
+			*c = *s.before
+		}
 	})
 }
 
@@ -144,72 +227,55 @@ func recent(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
 }
 
-func (v *visit) sendExport(ctx context.Context, a Action, token string) error {
+func (v *visit) sendExport(ctx context.Context, a Action, s sending) error {
 	key, err := v.key(a)
 	if err != nil {
 		return err
 	}
-	before := v.exportStatus(a.Iteration, a.Export)
+	look := v.seen.Looks[a.Iteration]
 	e, err := v.Service.Export(ctx, key.Project, key.Iteration, key.Platform, key.Flavor)
 	if customvision.Lost(err) {
 		return err // the intent stays open
 	}
-	v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 	switch {
 	case err == nil:
-		v.see(a, key, e)
-		return nil
-	case customvision.IsCode(err, "BadRequestExportAlreadyInProgress") && before != customvision.ExportFailed:
-		// Somebody asked for it since the look: as good as our own.
-		v.see(a, key, customvision.Export{Status: customvision.ExportExporting})
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
+		look.see(key, e)
 		return nil
 	case definite(err):
-		return impossible("the service refuses to export it: " + err.Error())
+		v.learn(func(p *state.Project) { *p.Iteration(a.Iteration).Export(a.Export) = state.Export{} })
+		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}
-	v.withdraw(a, token)
+	v.refusedNow(a, s, err)
 	return err
 }
 
-// see puts what became of an export into the service's list.
-func (v *visit) see(a Action, key archive.Key, e customvision.Export) {
-	e.Platform, e.Flavor = key.Platform, key.Flavor
-	if known := v.export(a.Iteration, a.Export); known != nil {
-		*known = e
-		return
-	}
-	look := v.seen.Looks[a.Iteration]
-	look.Exports = append(look.Exports, e)
-}
-
-func (v *visit) sendTraining(ctx context.Context, a Action, token string) error {
+func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
 	failed := v.iteration(a.Iteration)
 	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
 		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
 	})
-	mine := func(change func(*state.Training)) {
-		v.learn(func(p *state.Project) {
-			for _, t := range p.Trainings {
-				if t.Token == token && t.Cause == a.Iteration {
-					change(t)
-				}
-			}
-		})
-	}
 	switch {
 	case err == nil:
 		if it.ID, err = customvision.ParseID(it.ID); err != nil {
 			return err
 		}
 		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
-		mine(func(t *state.Training) { t.Result = it.ID })
+		v.learn(func(p *state.Project) {
+			for _, t := range p.Trainings {
+				if t.Token == s.token && t.Cause == a.Iteration {
+					t.Result = it.ID
+				}
+			}
+			p.Clear(a.Scope)
+		})
 		return nil
-	case customvision.IsCode(err, "BadRequestTrainingAlreadyInProgress"):
-		return err // whose it is the next look shows
-	case definite(err):
-		mine(func(t *state.Training) { t.Refused = err.Error() })
-		return impossible("the service refuses to train: " + err.Error())
-	case !customvision.Lost(err):
-		v.withdraw(a, token)
+	case customvision.Lost(err):
+		return err // the intent stays open
+	}
+	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
+	if definite(err) {
+		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -32,7 +31,7 @@ func TestOneMessageManyTimesHasOneEffect(t *testing.T) {
 		var calls sync.WaitGroup
 		for range 20 {
 			calls.Go(func() {
-				_, err := r.Reconcile(t.Context(), key)
+				_, err := r.Reconcile(t.Context(), Request{Key: key})
 				assert.NoError(t, err)
 			})
 		}
@@ -61,7 +60,7 @@ func TestTwoMachinesAtOnceAskOnce(t *testing.T) {
 			r := New(w.options)
 			machines.Go(func() {
 				for _, key := range []Key{exported, failed} {
-					_, err := r.Reconcile(t.Context(), key)
+					_, err := r.Reconcile(t.Context(), Request{Key: key})
 					assert.NoError(t, err)
 				}
 			})
@@ -80,11 +79,13 @@ func TestTwoMachinesRepeatAFailedExportOnce(t *testing.T) {
 		key := w.trained()
 		w.reconcile(key)
 		w.Service.Advance(world.ExportTime)
+		w.reconcile(key) // which sees that it failed
+		w.Service.Advance(time.Hour)
 
 		var machines sync.WaitGroup
 		for range 4 {
 			machines.Go(func() {
-				_, err := New(w.options).Reconcile(t.Context(), key)
+				_, err := New(w.options).Reconcile(t.Context(), Request{Key: key})
 				assert.NoError(t, err)
 			})
 		}
@@ -112,7 +113,7 @@ func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 			before := w.Service.Counts()[c.operation]
 			require.NoError(t, w.Service.FaultCalls(c.operation, 1, emulator.CallFault{LoseAnswer: true}))
 
-			report, err := New(w.options).Reconcile(t.Context(), key)
+			report, err := w.try(key)
 			require.Error(t, err, "so that the message comes again")
 			assert.NotEmpty(t, report.Waiting)
 
@@ -147,7 +148,7 @@ func TestWhatNeverReachedTheServiceIsAskedForAgain(t *testing.T) {
 			key := c.begin(w)
 			before := w.Service.Counts()[c.operation]
 			require.NoError(t, w.Service.FaultCalls(c.operation, 1, emulator.CallFault{Reset: true}))
-			_, err := New(w.options).Reconcile(t.Context(), key)
+			_, err := w.try(key)
 			require.Error(t, err)
 
 			report := w.reconcile(key)
@@ -170,7 +171,7 @@ func TestWhatCannotBeAnnouncedIsNotSent(t *testing.T) {
 	trainings := w.Service.Counts()["TrainProject"]
 	w.line.While(world.On(world.Begins("PUT /"+azurite.Archive+"/state"), world.Refuse(403)), func() {
 		for _, key := range []Key{exported, failed} {
-			_, err := New(w.options).Reconcile(t.Context(), key)
+			_, err := New(w.options).Reconcile(t.Context(), Request{Key: key})
 			assert.ErrorContains(t, err, "write the state")
 		}
 	})
@@ -198,8 +199,9 @@ func TestARefusalThatMayPassIsNoAttempt(t *testing.T) {
 	key := w.trained()
 	require.NoError(t, w.Service.FaultCalls("ExportIteration", 5, emulator.CallFault{Status: 403}))
 	for range 5 {
-		_, err := New(w.options).Reconcile(t.Context(), key)
+		_, err := w.try(key)
 		require.ErrorContains(t, err, "403")
+		w.Service.Advance(time.Hour)
 	}
 	assert.Contains(t, w.settle(key), "export ONNX", "once the role is given")
 	assert.Equal(t, proven, w.backups(key))
@@ -208,25 +210,11 @@ func TestARefusalThatMayPassIsNoAttempt(t *testing.T) {
 	failed := w.trained()
 	require.NoError(t, w.Service.FaultCalls("TrainProject", 2, emulator.CallFault{Status: 403}))
 	for range 2 {
-		_, err := New(w.options).Reconcile(t.Context(), failed)
+		_, err := w.try(failed)
 		require.ErrorContains(t, err, "403")
 	}
 	assert.Contains(t, w.settle(failed), "retrain", "once the role is given")
 	assert.Len(t, w.Remembered(failed.Project).Trainings, 1)
-}
-
-func TestWhatIsPlannedAgainAndAgainFails(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, onnx)
-	key := w.trained()
-	v, err := New(w.options).observe(t.Context(), scope{project: key.Project})
-	require.NoError(t, err)
-	describe := Action{Kind: Describe, Iteration: key.Iteration}
-	for range maxAttempts {
-		require.NoError(t, errors.Join(v.round(t.Context(), []Action{describe})...))
-	}
-	assert.ErrorIs(t, errors.Join(v.round(t.Context(), []Action{describe})...), errEndless)
-	assert.True(t, v.seen.Failed[describe])
 }
 
 func TestAnExportThatIsRefusedEndsWithTheReason(t *testing.T) {
@@ -234,9 +222,9 @@ func TestAnExportThatIsRefusedEndsWithTheReason(t *testing.T) {
 	w := newWorld(t, `{"projects":[{"project":"*","exports":["VAIDK","ONNX"]}]}`)
 	key := w.trained()
 	ctx, log := logged(t)
-	report, err := New(w.options).Reconcile(ctx, key)
+	report, err := New(w.options).Reconcile(ctx, Request{Key: key})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"describe", "block VAIDK", "export ONNX"}, steps(report.Done))
+	assert.Equal(t, []string{"describe", "postpone VAIDK", "export ONNX"}, steps(report.Done))
 	assert.Contains(t, report.Done[1].Why, "VAIDK must be among the project's targetExportPlatforms")
 	assert.NotContains(t, log.String(), `"export":"VAIDK","message":"asked for an export"`)
 
@@ -245,23 +233,36 @@ func TestAnExportThatIsRefusedEndsWithTheReason(t *testing.T) {
 	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "never again")
 }
 
-func TestAnExportThatFailsIsAskedForThreeTimes(t *testing.T) {
+func TestAnExportThatFailsIsAskedForAgainAfterGrowingPauses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
-	w.Service.FailExports(100)
+	w.Service.FailExports(4)
 	key := w.trained()
-	done := w.settle(key)
-	assert.Equal(t, []string{"describe", "export ONNX", "export ONNX", "export ONNX", "block ONNX", "settle"}, done)
-	w.reconcile(key)
-	assert.Equal(t, 3, w.Service.Counts()["ExportIteration"])
+	asked := func() int { return w.Service.Counts()["ExportIteration"] }
+	assert.Equal(t, []string{"describe", "export ONNX", "postpone ONNX", "settle"}, w.settle(key))
+	for n, pause := range []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour} {
+		w.Service.Advance(pause / 2)
+		w.reconcile(key)
+		assert.Equal(t, n+1, asked(), "not before its time")
+		w.Service.Advance(pause/2 + 10*time.Second)
+		w.reconcile(key)
+		assert.Equal(t, n+2, asked())
+	}
+	w.Service.Advance(7 * time.Hour)
+	w.settle(key)
+	assert.Equal(t, proven, w.backups(key), "the service was mended meanwhile")
+	assert.Empty(t, w.condition(key, "ONNX").Code)
 }
 
-func TestAnExportThatMayNotBeRepeatedEndsAtOnce(t *testing.T) {
+func TestAnExportThatMayNotBeRepeatedIsARefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx, answering(emulator.RepeatAfterFailure, "refused"))
 	w.Service.FailExports(1)
 	key := w.trained()
-	assert.Equal(t, []string{"describe", "export ONNX", "block ONNX", "settle"}, w.settle(key))
+	assert.Equal(t, []string{"describe", "export ONNX", "postpone ONNX", "settle"}, w.settle(key))
+	w.Service.Advance(time.Hour)
+	assert.Equal(t, []string{"postpone ONNX"}, w.settle(key))
+	assert.Equal(t, state.ExportRefused, w.condition(key, "ONNX").Code)
 }
 
 func TestSomebodyElsesExportIsAsGoodAsOurs(t *testing.T) {
@@ -308,7 +309,7 @@ func TestATrainingThatIsNotNeededIsAClearEnd(t *testing.T) {
 	w.Service.FailTrainings(1)
 	key := w.trained()
 	report := w.reconcile(key)
-	assert.Equal(t, []string{"block"}, steps(report.Done))
+	assert.Equal(t, []string{"postpone"}, steps(report.Done))
 	assert.Contains(t, report.Done[0].Why, "Nothing changed since last training")
 	assert.Empty(t, report.Waiting)
 	w.reconcile(key)
@@ -352,13 +353,13 @@ func TestWhatIsAnnouncedIsNotSentLater(t *testing.T) {
 		if req.Method == http.MethodPost {
 			if sent++; sent == 1 { // so long took the first answer
 				w.Service.Advance(senderTime)
-				_, err := New(later).Reconcile(t.Context(), key)
+				_, err := New(later).Reconcile(t.Context(), Request{Key: key})
 				assert.NoError(t, err)
 			}
 		}
 		return resp, err
 	})
-	_, err := New(w.options).Reconcile(t.Context(), key)
-	require.ErrorIs(t, err, errTooSlow)
+	_, err := New(w.options).Reconcile(t.Context(), Request{Key: key})
+	require.NoError(t, err)
 	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "refused ones counted")
 }

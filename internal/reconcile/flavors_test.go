@@ -54,9 +54,8 @@ func TestWhereNothingTellsTheFlavorNothingCounts(t *testing.T) {
 	kept := w.kept(key)
 	require.Len(t, kept, 1, "the bytes are kept all the same")
 	assert.Equal(t, archive.Unidentified, kept[0].Verdict)
-	exports := w.Remembered(key.Project).Iterations[key.Iteration].Exports
-	assert.Contains(t, exports["ONNX"].Blocked, "can't be told")
-	assert.Contains(t, exports["ONNX.ONNXFloat16"].Blocked, "can't be told")
+	assert.Contains(t, w.condition(key, "ONNX").Why, "nothing shows")
+	assert.Contains(t, w.condition(key, "ONNX.ONNXFloat16").Why, "nothing shows")
 }
 
 func TestTheDefaultByAnothersNameIsNotOverwritten(t *testing.T) {
@@ -78,7 +77,7 @@ func TestTheDefaultByAnothersNameIsNotOverwritten(t *testing.T) {
 			}
 			w.settle(key)
 			assert.Equal(t, want, w.backups(key))
-			assert.Empty(t, w.Remembered(key.Project).Iterations[key.Iteration].Export("ONNX").Blocked)
+			assert.Empty(t, w.condition(key, "ONNX").Code)
 		})
 	}
 }

@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"pgregory.net/rapid"
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/messages"
 	"visionkeeper/internal/policy"
 )
 
@@ -35,6 +37,7 @@ type history struct {
 
 	// What the person or the weather did after which less can be asked for.
 	overwrites bool // an export took another's place in the model container
+	renamed    int  // how often an iteration was renamed
 	disturbed  bool
 	met        bool // the app knew the project before anything happened
 }
@@ -51,6 +54,7 @@ var policies = []string{
 	`{"projects": [{"project": "*", "exports": ["CoreML", "ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 2, "perMonth": 1, "force": true}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX", "DockerFile"], "retrain": {"afterFailure": 1}}]}`,
 	`{"projects": [{"project": "parts"}]}`,
+	`{"projects": [{"project": "parts", "exports": ["ONNX", "TensorFlow"], "iterations": ["all"], "retrain": {"afterFailure": 2}}]}`,
 	`{"mode": "observe", "projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1}}]}`,
 }
 
@@ -105,13 +109,16 @@ func (h *history) restart() {
 	h.machines = []*machine{h.newMachine("A"), h.newMachine("B")}
 }
 
+// event is something that may happen, and how often.
+type event struct {
+	name string
+	odds int
+	do   func()
+}
+
 // live lets things happen.
 func (h *history) live() {
-	events := []struct {
-		name string
-		odds int
-		do   func()
-	}{
+	events := append([]event{
 		{"train", 4, h.train},
 		{"time", 5, h.pass},
 		{"run", 12, h.run},
@@ -125,8 +132,8 @@ func (h *history) live() {
 		{"forge", 1, h.forge},
 		{"foreign blob", 1, h.foreignBlob},
 		{"lose state", 2, h.loseState},
-		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.restart() }},
-	}
+		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.judge.asked = map[string][]time.Time{}; h.restart() }},
+	}, h.troubles()...)
 	var odds []int
 	for i, e := range events {
 		odds = append(odds, slices.Repeat([]int{i}, e.odds)...)
@@ -272,6 +279,9 @@ func (h *history) foreignBlob() {
 	}
 	name := customvision.BlobName(h.project, iteration, pick(h.t, "platform", []string{"ONNX", "CoreML", "TensorFlow"}))
 	_, err := h.Containers.Models.NewBlockBlobClient(name).Upload(h.ctx, streaming.NopCloser(bytes.NewReader(content)), nil)
+	if bloberror.HasCode(err, bloberror.BlobArchived) {
+		return // what rests can't be overwritten
+	}
 	h.must(err)
 	h.overwrites = true
 	h.t.Logf("    %s", name)
@@ -291,6 +301,8 @@ func (h *history) loseState() {
 	}
 	h.must(err)
 	h.judge.lost++
+	h.judge.named, h.judge.ended = false, map[string]time.Time{}
+	h.judge.asked = map[string][]time.Time{} // the pauses are forgotten too
 	h.judge.lostAt = h.Service.Now()
 }
 
@@ -305,7 +317,7 @@ var weathers = map[string][]fate{
 
 // run lets one machine work or two at once, in some weather.
 func (h *history) run() {
-	weather := pick(h.t, "weather", []string{"calm", "calm", "deadly", "stormy", "hostile"})
+	weather := pick(h.t, "weather", []string{"calm", "calm", "deadly", "stormy", "hostile", "short"})
 	h.weather, h.burst, h.turns, h.judge.calm = weathers[weather], 0, 0, weather == "calm"
 	jobs := map[*machine]job{}
 	var order []*machine
@@ -316,12 +328,15 @@ func (h *history) run() {
 		if len(h.mailbox) == 0 || pick(h.t, "sweeps", []bool{true, false, false}) {
 			h.t.Logf("    %s sweeps, %s", m.name, weather)
 			jobs[m] = func(ctx context.Context, m *machine) { m.reconciler.Sweep(ctx, "") }
-			continue
+		} else {
+			mine := h.take()
+			carried = append(carried, mine)
+			h.t.Logf("    %s gets %d messages, %s", m.name, len(*mine), weather)
+			jobs[m] = func(ctx context.Context, m *machine) { *mine = deliver(ctx, m, *mine) }
 		}
-		mine := h.take()
-		carried = append(carried, mine)
-		h.t.Logf("    %s gets %d messages, %s", m.name, len(*mine), weather)
-		jobs[m] = func(ctx context.Context, m *machine) { *mine = deliver(ctx, m, *mine) }
+		if weather == "short" {
+			jobs[m] = h.short(jobs[m])
+		}
 	}
 	h.together(h, jobs, order)
 	for _, back := range carried {
@@ -355,7 +370,7 @@ const mostTries = 5
 func deliver(ctx context.Context, m *machine, letters []letter) (back []letter) {
 	for _, l := range letters {
 		l.tries++
-		if err := m.messages.Deal(ctx, []byte(l.text), l.tries == mostTries); err != nil && l.tries < mostTries {
+		if err := m.messages.Deal(ctx, messages.Message{Raw: []byte(l.text), Last: l.tries == mostTries}); err != nil && l.tries < mostTries {
 			back = append(back, l)
 		}
 	}

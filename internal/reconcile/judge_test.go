@@ -19,17 +19,17 @@ type judge struct {
 	*scene
 	violations []string
 
-	trainings, exports int                  // that the service got from the app
-	answered           map[string]bool      // failures for which the app's training began
-	refused            map[string]bool      // failures and exports that the service refused, as the app knows
-	refusedOnce        map[string]bool      // failures and exports that the service ever refused
-	depth              map[string]int       // how many of the app's trainings led to an iteration
-	began              []time.Time          // the app's trainings
-	asked              map[string]int       // exports, by iteration and name
-	exporting          map[string]time.Time // exports underway, since when
-	calm               bool                 // the app hears every answer now, and can write it down
-	lost               int                  // how often what the app remembers was lost
+	trainings, exports int                    // that the service got from the app
+	answered           map[string]bool        // failures for which the app's training began
+	depth              map[string]int         // how many of the app's trainings led to an iteration
+	began              []time.Time            // the app's trainings
+	asked              map[string][]time.Time // exports and answers to failures, under one policy and with what the app remembers
+	exporting          map[string]time.Time   // exports underway, since when
+	calm               bool                   // the app hears every answer now, and can write it down
+	lost               int                    // how often what the app remembers was lost
 	lostAt             time.Time
+	named              bool                 // what the app remembers holds the project's name
+	ended              map[string]time.Time // when failures were, as the app remembers
 
 	kept  map[string]blobInfo // the archive as last listed
 	truth map[string]string   // hash of what the service made, by iteration and name
@@ -37,8 +37,8 @@ type judge struct {
 
 func newJudge(w *scene) *judge {
 	return &judge{
-		scene: w, answered: map[string]bool{}, refused: map[string]bool{}, depth: map[string]int{}, asked: map[string]int{},
-		refusedOnce: map[string]bool{}, exporting: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
+		scene: w, answered: map[string]bool{}, depth: map[string]int{}, asked: map[string][]time.Time{},
+		exporting: map[string]time.Time{}, ended: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
 	}
 }
 
@@ -48,8 +48,19 @@ func (j *judge) find(format string, args ...any) {
 
 // rule is the policy's for the only project.
 func (j *judge) rule() policy.Rule {
-	r, _ := j.policy.For(j.project, "parts")
+	r, _ := j.policy.For(j.project, j.name)
 	return r
+}
+
+// outside reports whether the policy leaves the project alone: by its name, and where
+// nobody can be asked for that, by the name that the app remembers.
+func (j *judge) outside() bool {
+	name := j.name
+	if j.noAPI || j.vanished {
+		name = j.Remembered(j.project).Name
+	}
+	_, ok := j.policy.For(j.project, name)
+	return !ok
 }
 
 // effect tells a request that can't be undone.
@@ -74,6 +85,9 @@ func (j *judge) before(req *http.Request) {
 	if effect(req) != "" && (j.policy.Mode != policy.Act || j.noAPI) {
 		j.find("it acts though it may only observe: %s", req.URL.Path)
 	}
+	if _, ok := j.policy.For(j.project, j.name); effect(req) != "" && !ok {
+		j.find("it acts on a project that the policy leaves alone: %s", req.URL.Path)
+	}
 }
 
 func (j *judge) beforeTraining() {
@@ -88,11 +102,12 @@ func (j *judge) beforeTraining() {
 			month++
 		}
 	}
+	j.often(cause)
 	switch {
 	case j.answered[cause]:
 		j.find("failure %s is answered twice", cause)
-	case j.refused[cause]:
-		j.find("failure %s is answered though the service refused it", cause)
+	case !j.ended[cause].IsZero() && j.Service.Now().Sub(j.ended[cause]) > time.Duration(retrain.Within):
+		j.find("failure %s of %s is answered, %s later", cause, j.ended[cause], j.Service.Now().Sub(j.ended[cause]))
 	case j.depth[cause] >= retrain.AfterFailure:
 		j.find("failure %s is answered, the end of a chain of %d trainings", cause, j.depth[cause])
 	case month >= retrain.PerMonth:
@@ -100,11 +115,18 @@ func (j *judge) beforeTraining() {
 	}
 }
 
+// often finds a thing that is asked for again and again without pauses that grow.
+func (j *judge) often(id string) {
+	now := j.Service.Now()
+	j.asked[id] = append(j.asked[id], now)
+	if n := len(j.asked[id]); n > 4 && now.Sub(j.asked[id][n-5]) < time.Hour {
+		j.find("%s is asked for five times in an hour: %v", id, j.asked[id])
+	}
+}
+
 func (j *judge) beforeExport(iteration, name string) {
 	id := iteration + " " + name
-	if j.asked[id]++; j.asked[id] > 3*(j.lost+1) {
-		j.find("export %s is asked for %d times", id, j.asked[id])
-	}
+	j.often(id)
 	for _, it := range j.iterations() {
 		for _, e := range it.Exports {
 			if it.ID != iteration || !samePlatform(name, e) {
@@ -113,8 +135,6 @@ func (j *judge) beforeExport(iteration, name string) {
 			other := nameOfExport(e)
 			underway := e.Status == "Exporting" && j.Service.Now().Sub(j.exporting[iteration+" "+other]) < stuckAfter
 			switch {
-			case other == name && e.Status == "Failed" && j.refused[id] && j.lost == 0:
-				j.find("export %s is asked for again though it failed and the service refused to repeat it", id)
 			case other == name && e.Status != "Failed":
 				j.find("export %s is asked for though it is %s", id, e.Status)
 			case other != name && underway:
@@ -133,8 +153,6 @@ func (j *judge) after(req *http.Request, status int) {
 	case "train":
 		its := j.iterations()
 		if !ok {
-			j.refused[its[0].ID] = j.refused[its[0].ID] || j.calm
-			j.refusedOnce[its[0].ID] = true
 			return
 		}
 		cause := its[1].ID
@@ -143,8 +161,6 @@ func (j *judge) after(req *http.Request, status int) {
 		j.began = append(j.began, j.Service.Now())
 	case "export":
 		iteration, name := exportOf(req)
-		j.refused[iteration+" "+name] = !ok && j.calm
-		j.refusedOnce[iteration+" "+name] = j.refusedOnce[iteration+" "+name] || !ok
 		if ok {
 			j.exporting[iteration+" "+name] = j.Service.Now()
 		}
@@ -195,19 +211,25 @@ func samePlatform(name string, e emulator.ExportView) bool {
 	return strings.EqualFold(platform, e.Platform)
 }
 
-// secured tells that an export is archived, or given up.
+// secured reports whether an export is archived, never can be, or couldn't for so
+// long that its platform is free.
 func (j *judge) secured(iteration, name string) bool {
 	for _, b := range j.Backups(j.project, "") {
 		if b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts() {
 			return true
 		}
 	}
-	return j.blocked(j.Remembered(j.project), iteration, name)
+	c := j.condition(iteration, name)
+	return c.Code.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
 }
 
-func (j *judge) blocked(p state.Project, iteration, name string) bool {
-	it := p.Iterations[iteration]
-	return it != nil && it.Exports[name] != nil && it.Exports[name].Blocked != ""
+// condition is that of an export; the zero value where it has none.
+func (j *judge) condition(iteration, name string) state.Condition {
+	remembered := j.Remembered(j.project)
+	if c := remembered.Condition(state.Scope{Iteration: iteration, Export: name}); c != nil {
+		return *c
+	}
+	return state.Condition{}
 }
 
 // look holds the archive against its past and against what the service made, and
@@ -229,8 +251,25 @@ func (j *judge) look() {
 		}
 	}
 	j.kept = now
+	j.remember()
 	if len(j.violations) > 0 {
 		j.t.Fatalf("%s", strings.Join(j.violations, "\n"))
+	}
+}
+
+// remember takes in what the app remembers of the project's name and of its
+// failures: none becomes younger.
+func (j *judge) remember() {
+	remembered := j.Remembered(j.project)
+	j.named = j.named || remembered.Name != ""
+	for id, it := range remembered.Iterations {
+		switch before, known := j.ended[id]; {
+		case it.Ended.IsZero():
+		case !known:
+			j.ended[id] = it.Ended
+		case it.Ended.After(before):
+			j.find("failure %s was at %s and is remembered as of %s", id, before, it.Ended)
+		}
 	}
 }
 

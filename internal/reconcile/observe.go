@@ -3,64 +3,75 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
-	"time"
+	"strings"
+	"unicode"
 
 	"github.com/rs/zerolog"
 
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
 )
 
-// visit is one run for a project the API knows: what was seen, and what is done
-// about it.
-type visit struct {
-	*Reconciler
-	scope  scope
-	rules  Rules
-	record *state.Record
-	seen   Observed
-	loaded time.Time // by our clock, when seen.Now was told
-	// changes are what the visit has learnt, to be written with the next write.
-	changes []func(*state.Project)
-
-	done, waiting []Action
-}
-
-// visit begins with what is remembered.
-func (r *Reconciler) visit(s scope, record *state.Record) *visit {
-	return &visit{Reconciler: r, scope: s, record: record, loaded: r.Clock.Now(), seen: Observed{
-		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Failed: map[Action]bool{},
-		Blobs: unarchived(record.Project, s.blobs),
-	}}
+// unknownBlobs are the blobs of the model container that may have to be archived:
+// the state doesn't know them in this version, and no condition puts them off.
+func (v *visit) unknownBlobs() map[string][]models.Blob {
+	put := map[state.Scope]bool{}
+	for _, c := range v.seen.Project.Conditions {
+		put[c.Scope] = !due(c, v.rules.Under, v.seen.Now)
+	}
+	unknown := map[string][]models.Blob{}
+	for _, b := range v.scope.blobs {
+		known := v.seen.Project.Iterations[b.Iteration]
+		if (known == nil || known.Blobs[b.Name] != b.ETag) && !put[state.Scope{Iteration: b.Iteration, Blob: b.Name, ETag: b.ETag}] {
+			unknown[b.Iteration] = append(unknown[b.Iteration], b)
+		}
+	}
+	return unknown
 }
 
 // observe looks once: the state, the list of iterations, and of every iteration
-// in scope or unsettled the exports and the backups. A settled iteration costs
-// nothing. It returns nil for a project outside the policy.
+// that needs it the exports and the backups. A settled iteration costs nothing. Of a
+// project that the service doesn't list, or where there is no endpoint, the blobs of
+// the model container are all there is to see.
 func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	record, err := r.State.Load(ctx, s.project)
 	if err != nil {
 		return nil, err
 	}
+	if record.Lost != nil {
+		zerolog.Ctx(ctx).Error().Err(record.Lost).Str("project", s.project).Msg("what was remembered is lost, and is made anew")
+	}
 	v := r.visit(s, record)
-	if s.told != nil {
-		v.told(*s.told)
-	} else if record.Name == "" {
+	switch {
+	case !v.inService():
+	case s.known != nil:
+		v.learnProject(*s.known)
+	case record.Name == "":
 		if err := v.ask(ctx); err != nil {
 			return nil, err
 		}
 	}
-	rule, ok := r.Policy.For(s.project, v.seen.Project.Name)
-	if !ok {
-		return nil, nil
+	if !v.applyPolicy() {
+		return v, nil
 	}
-	v.rules = Rules{Rule: rule, Mode: r.Policy.Mode, StuckAfter: r.Times.StuckAfter, Grace: r.Times.IntentGrace, SettledFor: r.Times.SettledFor}
-
+	if v.settled = v.isSettledSince(); v.settled {
+		return v, nil
+	}
+	v.seen.Blobs = v.unknownBlobs()
+	if !v.inService() {
+		if err := v.confirmGone(ctx); err != nil {
+			return nil, err
+		}
+		return v, v.look(ctx)
+	}
 	if err := v.listIterations(ctx); err != nil {
 		return nil, err
 	}
-	v.begin(ctx)
+	v.begin()
 	return v, v.look(ctx)
 }
 
@@ -68,96 +79,138 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 func (v *visit) ask(ctx context.Context) error {
 	p, err := v.Service.Project(ctx, v.record.ID)
 	if err != nil {
-		return unlessUnknown(v.record.ID, fmt.Errorf("look at project %s: %w", v.record.ID, err))
+		return v.unlessGone(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
 	}
-	v.told(p)
+	v.askedAt = v.Clock.Now()
+	v.learnProject(p)
 	return nil
 }
 
-func (v *visit) told(p customvision.Project) {
+func (v *visit) learnProject(p customvision.Project) {
 	container := p.Settings.ExportModelContainerURI != ""
 	if p.Name != v.seen.Project.Name || container != v.seen.Project.Container {
 		v.learn(func(s *state.Project) { s.Name, s.Container = p.Name, container })
 	}
 }
 
-// begin looks after a project of which nothing is remembered. If it has a past,
-// what was remembered of it may have been lost, and with it the trainings that
-// were started: the failures so far, and that of a training underway, are never
-// answered, and until a sweep has gone over all of it nothing is trained.
-func (v *visit) begin(ctx context.Context) {
-	if !v.record.Empty() {
-		return
-	}
-	if v.record.Lost != nil {
-		zerolog.Ctx(ctx).Error().Err(v.record.Lost).Str("project", v.record.ID).Msg("what was remembered is lost, and is made anew")
-	}
-	for _, it := range v.seen.Iterations {
-		if it.Status == customvision.StatusNew {
-			continue
-		}
-		v.learn(func(p *state.Project) {
-			if p.Revision != "" {
-				return // another process has begun meanwhile, or nothing was lost after all
-			}
-			if it.Status != customvision.StatusTraining {
-				p.Rebuilt = true
-			}
-			// One that is still training may be our own answer to a failure.
-			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, it.ID) == nil {
-				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: v.now(), Refused: "it was trained before anything was remembered of the project"})
-			}
-		})
-	}
-}
-
 // listIterations sees the project's iterations, with ids comparable to ours.
 func (v *visit) listIterations(ctx context.Context) error {
-	iterations, err := v.Service.Iterations(ctx, v.record.ID)
+	all, err := v.Service.Iterations(ctx, v.record.ID)
 	if err != nil {
-		return unlessUnknown(v.record.ID, fmt.Errorf("list the iterations of project %s: %w", v.record.ID, err))
+		return v.unlessGone(ctx, fmt.Errorf("list the iterations of project %s: %w", v.record.ID, err))
 	}
-	for i := range iterations {
-		if id, err := customvision.ParseID(iterations[i].ID); err == nil {
-			iterations[i].ID = id
+	v.listedAt = v.Clock.Now()
+	v.seen.Iterations, v.seen.Unusable = nil, nil
+	for _, it := range all {
+		if id, err := customvision.ParseID(it.ID); err == nil {
+			it.ID = id
+			v.seen.Iterations = append(v.seen.Iterations, it)
+		} else {
+			v.seen.Unusable = append(v.seen.Unusable, state.Scope{Iteration: shorten(it.ID)})
 		}
 	}
-	v.seen.Iterations = iterations
 	return nil
 }
 
-// now is the storage service's time, counted on from when it was told.
-func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
+// shorten bounds a name of others that is recorded though nothing can be stored
+// under it, and takes out of it what could steer a terminal.
+func shorten(name string) string {
+	const most = 64
+	name = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
+	if len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "") + "…"
+	}
+	return name
+}
 
-// look sees the exports and backups of the iterations that need it, each by a
-// listing of its own: the archive of the whole project grows for years.
+// look sees the exports and backups of the iterations that need it.
 func (v *visit) look(ctx context.Context) error {
 	v.seen.Looks = map[string]*Look{}
+	var wanted []string
 	for _, it := range v.seen.Iterations {
-		asked := v.scope.iterations[it.ID] || slices.ContainsFunc(v.seen.Blobs, func(b modelBlob) bool { return b.iteration == it.ID })
-		if it.Status != customvision.StatusCompleted || !asked && settled(v.rules, v.seen, it) {
-			continue
+		_, asked := v.scope.iterations[it.ID]
+		if it.Status == customvision.StatusCompleted && (asked || len(v.seen.Blobs[it.ID]) > 0 || !settled(v.rules, v.seen, it)) {
+			wanted = append(wanted, it.ID)
 		}
-		exports, err := v.Service.Exports(ctx, v.record.ID, it.ID)
-		if err != nil {
-			return fmt.Errorf("list the exports of iteration %s: %w", it.ID, err)
+	}
+	wanted = append(wanted, slices.Collect(maps.Keys(v.seen.Blobs))...) // some are of iterations that the service doesn't list as completed
+	slices.Sort(wanted)
+	wanted = slices.Compact(wanted)
+	backups, err := v.backupsOf(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	for _, id := range wanted {
+		look := &Look{Backups: backups[id]}
+		if it := v.iteration(id); it != nil && it.Status == customvision.StatusCompleted {
+			if err := v.listExports(ctx, id, look); err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				// The others are looked at all the same.
+				v.unseen = true
+				a := Action{Step: Step{Kind: Inspect, Scope: state.Scope{Iteration: id}}}
+				v.fail(v.log(ctx, a), a, err)
+				continue
+			}
 		}
-		backups, err := v.Archive.Backups(ctx, v.record.ID, it.ID)
-		if err != nil {
-			return err
-		}
-		v.seen.Looks[it.ID] = &Look{Exports: exports, Backups: backups}
+		v.seen.Looks[id] = look
 	}
 	return nil
 }
 
-// learn changes what is known of the project now, and in the state with the next write.
-func (v *visit) learn(change func(*state.Project)) {
-	change(&v.seen.Project)
-	v.changes = append(v.changes, change)
+// mostListings is how many iterations' backups are listed each by itself. A project
+// has at most 20 iterations; the model container may still hold blobs of many more.
+const mostListings = 20
+
+// backupsOf lists the backups of iterations: each by a listing of its own, since the
+// archive of the whole project grows for years, unless they are many.
+func (v *visit) backupsOf(ctx context.Context, iterations []string) (map[string][]archive.Backup, error) {
+	found := map[string][]archive.Backup{}
+	if len(iterations) > mostListings {
+		iterations = []string{""}
+	}
+	for _, id := range iterations {
+		backups, err := v.Archive.Backups(ctx, v.record.ID, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range backups {
+			found[b.Iteration] = append(found[b.Iteration], b)
+		}
+	}
+	return found, nil
 }
 
-func (v *visit) iteration(id string) customvision.Iteration {
-	i := slices.IndexFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id })
-	return v.seen.Iterations[i]
+// listExports sees an iteration's exports, one for each key.
+func (v *visit) listExports(ctx context.Context, iteration string, look *Look) error {
+	exports, err := v.Service.Exports(ctx, v.record.ID, iteration)
+	if err != nil {
+		return fmt.Errorf("list the exports of iteration %s: %w", iteration, err)
+	}
+	look.Exports, look.Unusable = nil, nil
+	for _, e := range exports {
+		key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor)
+		if err != nil {
+			look.Unusable = append(look.Unusable, quoted(e))
+			continue
+		}
+		look.see(key, e)
+	}
+	return nil
+}
+
+// quoted is what an export is called that nothing can be stored under; no other's
+// name has quotes.
+func quoted(e customvision.Export) string {
+	name := e.Platform
+	if e.Flavor != "" {
+		name += "." + e.Flavor
+	}
+	return `"` + shorten(name) + `"`
 }

@@ -3,27 +3,30 @@ package reconcile
 import (
 	"context"
 	"fmt"
-	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 )
 
-// pace lets one run at a time go for a project. Calls that come while one runs,
-// or while the project rests, share the next run: two hundred messages about one
-// export cost two looks, not two hundred.
+// pace lets one run at a time go for a project. Calls that come while one runs, or
+// while the project rests, share the next run: two hundred messages about one export
+// cost two looks, not two hundred.
 type pace struct {
 	clock    Clock
 	interval time.Duration // between two runs while the project waits for the service
-	run      func(context.Context, scope) (Report, error)
 
 	mu    sync.Mutex
 	lanes map[string]*lane // by project
 }
+
+// runFunc is one run for a project.
+type runFunc func(context.Context, scope) (Report, error)
 
 // lane is the queue of one project; it exists only while something is in it or
 // the project rests.
@@ -36,43 +39,53 @@ type lane struct {
 
 // call is one run and everybody who waits for it.
 type call struct {
-	ctx    context.Context // of the first caller
-	scope  scope
-	done   chan struct{}
-	report Report
-	err    error
+	callers []context.Context
+	causes  []string
+	scope   scope
+	done    chan struct{}
+	report  Report
+	err     error
 }
 
 // scope is what one run looks at.
 type scope struct {
 	project    string
-	told       *customvision.Project // what the service says of it, where a caller has just asked
-	iterations map[string]bool       // those that were asked for
+	known      *customvision.Project // what the service says of it, where a caller has just asked
+	iterations map[string]time.Time  // those that were asked for, and when the newest message about each was sent
 
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
 	// that the model container holds of it.
-	whole    bool
-	blobs    []modelBlob
-	vanished bool // the service doesn't list the project any more
+	whole      bool
+	blobs      []models.Blob
+	blobsKnown bool // the container could be listed
+	vanished   bool // the service doesn't list the project any more
 }
 
 // add widens the scope by another of the same project.
 func (s *scope) add(o scope) {
 	if s.iterations == nil {
-		s.iterations = map[string]bool{}
+		s.iterations = map[string]time.Time{}
 	}
-	maps.Copy(s.iterations, o.iterations)
-	if o.told != nil {
-		s.told = o.told
+	for id, inserted := range o.iterations {
+		known, asked := s.iterations[id]
+		if asked && (known.IsZero() || inserted.IsZero()) {
+			inserted = time.Time{} // somebody asks for a look whenever it was settled
+		} else if known.After(inserted) {
+			inserted = known
+		}
+		s.iterations[id] = inserted
+	}
+	if o.known != nil {
+		s.known = o.known
 	}
 	if o.whole {
-		s.whole, s.blobs, s.vanished = true, o.blobs, o.vanished
+		s.whole, s.blobs, s.blobsKnown, s.vanished = true, o.blobs, o.blobsKnown, o.vanished
 	}
 }
 
 // join waits for a run that begins after now and covers the scope.
-func (p *pace) join(ctx context.Context, s scope) (Report, error) {
-	c := p.enqueue(ctx, s)
+func (p *pace) join(ctx context.Context, s scope, cause string, run runFunc) (Report, error) {
+	c := p.enqueue(ctx, s, cause, run)
 	select {
 	case <-c.done:
 		return c.report, c.err
@@ -81,7 +94,7 @@ func (p *pace) join(ctx context.Context, s scope) (Report, error) {
 	}
 }
 
-func (p *pace) enqueue(ctx context.Context, s scope) *call {
+func (p *pace) enqueue(ctx context.Context, s scope, cause string, run runFunc) *call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.lanes[s.project]
@@ -90,20 +103,24 @@ func (p *pace) enqueue(ctx context.Context, s scope) *call {
 		p.lanes[s.project] = l
 	}
 	if l.next == nil {
-		l.next = &call{ctx: ctx, done: make(chan struct{}), scope: scope{project: s.project}}
+		l.next = &call{done: make(chan struct{}), scope: scope{project: s.project}}
 	}
 	l.next.scope.add(s)
+	l.next.callers = append(l.next.callers, ctx)
+	if cause != "" {
+		l.next.causes = append(l.next.causes, cause)
+	}
 	if !l.busy {
 		l.busy = true
-		go p.serve(s.project, l)
+		go p.serve(s.project, l, run)
 	}
 	return l.next
 }
 
 // serve runs what waits in the lane until nothing does.
-func (p *pace) serve(project string, l *lane) {
+func (p *pace) serve(project string, l *lane, run runFunc) {
 	for p.more(project, l) {
-		p.next(l)
+		p.next(l, run)
 	}
 }
 
@@ -120,21 +137,14 @@ func (p *pace) more(project string, l *lane) bool {
 	return false
 }
 
-// next answers everybody who waits in the lane by one run. It isn't ended with
-// its first caller, but it has that one's deadline: no run outlives the invocations.
-func (p *pace) next(l *lane) {
+// next answers everybody who waits in the lane by one run.
+func (p *pace) next(l *lane, run runFunc) {
 	p.mu.Lock()
-	first, rest := l.next.ctx, l.notBefore.Sub(p.clock.Now())
+	first, rest := l.next.callers[0], l.notBefore.Sub(p.clock.Now())
 	p.mu.Unlock()
-	ctx := context.WithoutCancel(first)
-	if deadline, ok := first.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline)
-		defer cancel()
-	}
 	var err error
 	if rest > 0 {
-		err = p.clock.Sleep(ctx, rest)
+		err = p.clock.Sleep(context.WithoutCancel(first), rest)
 	}
 
 	p.mu.Lock()
@@ -146,7 +156,9 @@ func (p *pace) next(l *lane) {
 		c.err = err
 		return
 	}
-	c.report, c.err = p.protected(ctx, c.scope)
+	ctx, cancel := c.context()
+	defer cancel()
+	c.report, c.err = protected(ctx, c.scope, run)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -158,14 +170,41 @@ func (p *pace) next(l *lane) {
 	}
 }
 
+// context is that of the run. It doesn't end with its first caller, but has the
+// latest deadline of those who wait for it, and none if one of them has none: no run
+// outlives the invocations. Its log names everybody's cause.
+func (c *call) context() (context.Context, context.CancelFunc) {
+	latest := slices.MaxFunc(c.callers, func(a, b context.Context) int {
+		x, bounded := a.Deadline()
+		y, other := b.Deadline()
+		switch {
+		case bounded && other:
+			return x.Compare(y)
+		case bounded:
+			return -1
+		case other:
+			return 1
+		}
+		return 0
+	})
+	ctx := context.WithoutCancel(c.callers[0])
+	if len(c.causes) > 1 {
+		ctx = zerolog.Ctx(ctx).With().Strs("shared", c.causes).Logger().WithContext(ctx)
+	}
+	if deadline, ok := latest.Deadline(); ok {
+		return context.WithDeadline(ctx, deadline)
+	}
+	return context.WithCancel(ctx)
+}
+
 // protected turns a panic into an error: outside an invocation nobody else
 // catches it, and it would take the other invocations with it.
-func (p *pace) protected(ctx context.Context, s scope) (report Report, err error) {
+func protected(ctx context.Context, s scope, run runFunc) (report Report, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			zerolog.Ctx(ctx).Error().Str("stack", string(debug.Stack())).Msgf("panic: %v", v)
 			err = fmt.Errorf("reconcile project %s: panic: %v", s.project, v)
 		}
 	}()
-	return p.run(ctx, s)
+	return run(ctx, s)
 }

@@ -1,14 +1,17 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -17,27 +20,32 @@ const interval = 10 * time.Second
 
 // paced is a pace whose runs are recorded and answered by a test.
 type paced struct {
-	*pace
-	mu     sync.Mutex
-	begun  []time.Duration // since the test's begin
+	pace
+	answer func(ctx context.Context, n int) (Report, error)
+	start  time.Time
+	begun  []time.Duration // since start
 	scopes []scope
 }
 
-// newPaced makes a pace for a bubble of synctest; run gets the number of the run.
-func newPaced(run func(ctx context.Context, n int) (Report, error)) *paced {
-	p := &paced{}
-	begin := time.Now()
-	p.pace = &pace{clock: SystemClock{}, interval: interval, lanes: map[string]*lane{}, run: func(ctx context.Context, s scope) (Report, error) {
-		p.mu.Lock()
-		p.begun, p.scopes = append(p.begun, time.Since(begin)), append(p.scopes, s)
-		n := len(p.begun)
-		p.mu.Unlock()
-		return run(ctx, n)
-	}}
-	return p
+// newPaced makes a pace for a bubble of synctest; answer gets the number of the run.
+func newPaced(answer func(ctx context.Context, n int) (Report, error)) *paced {
+	return &paced{pace: pace{clock: SystemClock{}, interval: interval, lanes: map[string]*lane{}}, answer: answer, start: time.Now()}
 }
 
-var waits = Report{Waiting: []Action{{Kind: Wait}}}
+func (p *paced) run(ctx context.Context, s scope) (Report, error) {
+	p.mu.Lock()
+	p.begun, p.scopes = append(p.begun, time.Since(p.start)), append(p.scopes, s)
+	n := len(p.begun)
+	p.mu.Unlock()
+	return p.answer(ctx, n)
+}
+
+// join waits for a run of the test's.
+func (p *paced) join(ctx context.Context, s scope) (Report, error) {
+	return p.pace.join(ctx, s, "", p.run)
+}
+
+var waits = Report{Waiting: []Action{{Step: Step{Kind: Wait}}}}
 
 // taking is a run that takes so long, whatever its context says.
 func taking(d time.Duration, report Report) func(context.Context, int) (Report, error) {
@@ -56,13 +64,13 @@ func TestCallsWhileOneRunsShareTheNextRun(t *testing.T) {
 				if i > 0 {
 					time.Sleep(500 * time.Millisecond)
 				}
-				_, err := p.join(t.Context(), scope{project: projectID, iterations: map[string]bool{fmt.Sprint(i): true}})
+				_, err := p.join(t.Context(), scope{project: projectID, iterations: map[string]time.Time{fmt.Sprint(i): {}}})
 				assert.NoError(t, err)
 			})
 		}
 		calls.Wait()
 		assert.Equal(t, []time.Duration{0, time.Second}, p.begun)
-		assert.Equal(t, map[string]bool{"0": true}, p.scopes[0].iterations)
+		assert.Equal(t, map[string]time.Time{"0": {}}, p.scopes[0].iterations)
 		assert.Len(t, p.scopes[1].iterations, 19, "of everybody who came meanwhile")
 	})
 }
@@ -166,7 +174,7 @@ func TestWhoGivesUpLeavesTheRunToTheOthers(t *testing.T) {
 	})
 }
 
-func TestTheFirstCallersDeadlineBoundsTheRun(t *testing.T) {
+func TestTheOnlyCallersDeadlineBoundsTheRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		var ended time.Duration
@@ -181,6 +189,76 @@ func TestTheFirstCallersDeadlineBoundsTheRun(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		assert.Equal(t, time.Minute, ended)
+	})
+}
+
+// Who joins a run gets the latest deadline of those who wait, whoever came first.
+func TestTheLatestDeadlineOfThoseWhoWaitBoundsTheRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		deadlines []time.Duration // 0 for none
+		want      time.Duration
+	}{
+		"the first":  {[]time.Duration{5 * time.Minute, time.Minute}, 5 * time.Minute},
+		"the last":   {[]time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute}, 5 * time.Minute},
+		"the middle": {[]time.Duration{time.Minute, 5 * time.Minute, 2 * time.Minute}, 5 * time.Minute},
+		"none":       {[]time.Duration{time.Minute, 0}, 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var ended time.Duration
+				var begin time.Time
+				p := newPaced(func(ctx context.Context, n int) (Report, error) {
+					if n == 1 { // they all wait for the one after it
+						time.Sleep(time.Second)
+						return Report{}, nil
+					}
+					select {
+					case <-ctx.Done():
+					case <-time.After(10*time.Minute - time.Since(begin)):
+					}
+					ended = time.Since(begin)
+					return Report{}, ctx.Err()
+				})
+				begin = time.Now()
+				go p.join(t.Context(), scope{project: projectID})
+				synctest.Wait()
+				for _, d := range c.deadlines {
+					ctx := t.Context()
+					if d > 0 {
+						var cancel context.CancelFunc
+						ctx, cancel = context.WithTimeout(ctx, d)
+						defer cancel()
+					}
+					go p.join(ctx, scope{project: projectID})
+					synctest.Wait()
+				}
+				time.Sleep(11 * time.Minute)
+				synctest.Wait()
+				assert.Equal(t, c.want, ended)
+			})
+		})
+	}
+}
+
+func TestASharedRunsLogNamesEverybodysCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &bytes.Buffer{}
+		p := newPaced(func(ctx context.Context, n int) (Report, error) {
+			zerolog.Ctx(ctx).Info().Int("run", n).Msg("run")
+			time.Sleep(time.Second)
+			return Report{}, nil
+		})
+		ctx := zerolog.New(log).WithContext(t.Context())
+		for _, cause := range []string{"one", "two", "three"} {
+			go p.pace.join(ctx, scope{project: projectID}, cause, p.run)
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+		require.Len(t, lines, 2)
+		assert.NotContains(t, lines[0], "shared")
+		assert.Contains(t, lines[1], `"shared":["two","three"]`)
 	})
 }
 

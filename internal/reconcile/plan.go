@@ -1,116 +1,224 @@
 package reconcile
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
 // Observed is all that Plan decides by: one look at a project.
 type Observed struct {
-	// Now is the storage service's time: intents are dated by it.
+	// Now is the storage service's time: intents and conditions are dated by it.
 	Now     time.Time
 	Project state.Project
-	// Iterations of the project as the API lists them.
+	// Iterations of the project as the API lists them. Iterations without a usable id
+	// are left out; Unusable names them.
 	Iterations []customvision.Iteration
+	Unusable   []state.Scope
 	// Looks at single iterations, by id. Of the others nothing is planned.
 	Looks map[string]*Look
-	// Blobs of the model container that the state doesn't know in this version; a
-	// sweep alone looks for them.
-	Blobs []modelBlob
-	// Failed holds what was tried in this run in vain: it isn't planned again.
-	Failed map[Action]bool
+	// Blobs of the model container that the state doesn't know in this version, by
+	// iteration; a sweep alone looks for them.
+	Blobs map[string][]models.Blob
+	// Tried holds the steps that this run has tried: none is planned again.
+	Tried map[Step]bool
 }
 
 // Look is what was seen of one iteration.
 type Look struct {
-	Exports []customvision.Export
+	Exports []Listed // one for each key
 	Backups []archive.Backup
+	// Unusable are listed exports that nothing can be stored under, by what they are
+	// called.
+	Unusable []string
 }
 
-// holds tells that a blob of the model container, in this version, is archived. Of
-// a damaged copy the blob itself may be good.
-func (l *Look) holds(b modelBlob) bool {
-	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
-		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.name && c.Origin.ETag == b.etag && c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged
-	})
+// Listed is an export in the API's list, with the copies that the archive has of it.
+type Listed struct {
+	customvision.Export
+	Key archive.Key
+}
+
+// Step is one thing to do. Two steps are the same thing to do if they are equal.
+type Step struct {
+	Kind ActionKind
+	state.Scope
+}
+
+// IsPlatform reports whether the step is about an export of the platform.
+func (s Step) IsPlatform(platform string) bool {
+	return customvision.SamePlatform(platformOf(s.Export), platform)
 }
 
 // Action is one step of a plan.
 type Action struct {
-	Kind      ActionKind
-	Iteration string // id
-	Export    string // "Platform" or "Platform.Flavor"; "" where the iteration is meant
-	Blob      string // of the model container, where one is meant
-	Why       string // for a person
+	Step
+	Code state.Code // of a Postpone
+	Why  string     // for a person
 }
 
 // ActionKind names what is done.
 type ActionKind string
 
 const (
-	Describe ActionKind = "describe" // gather what proofs tell of the iteration
+	Inspect  ActionKind = "inspect"  // see the exports: never planned, since a run begins with it
+	Describe ActionKind = "describe" // gather what proofs say of the iteration
 	Backup   ActionKind = "backup"   // archive and prove a finished export
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for
 	Export   ActionKind = "export"   // ask for an export
 	Retrain  ActionKind = "retrain"  // train again after a failure
-	Adopt    ActionKind = "adopt"    // a training asked for is found though its answer was lost
-	Block    ActionKind = "block"    // remember that something can't be done, and why
+	Adopt    ActionKind = "adopt"    // record which training came of an intent whose answer was lost
+	Postpone ActionKind = "postpone" // record that something can't be done now, and why
 	Wait     ActionKind = "wait"     // nothing to do until the service has finished
-	Settle   ActionKind = "settle"   // remember that everything is done
+	Settle   ActionKind = "settle"   // record that everything is done
 )
+
+// effect reports whether the action changes the service and can't be undone.
+func (k ActionKind) effect() bool { return k == Export || k == Retrain }
 
 // Rules are the policy for one project with the times that plans depend on.
 type Rules struct {
 	policy.Rule
 	Mode       policy.Mode
+	Under      string        // fingerprint of what conditions were met under
 	StuckAfter time.Duration // an export that takes longer no longer holds its platform
 	Grace      time.Duration // after a dead sender's deadline, until another may send
-	SettledFor time.Duration // until a settled iteration is looked at again
+	SettledFor time.Duration // until a settled iteration is looked at again, at most
 }
 
-// Plan says what is to be done, in order. It has no I/O and changes nothing.
-// What an action will show is not guessed: after acting, plan again.
+// Plan says what is to be done, in order: first what secures what there is, with
+// what has failed least often in front. It has no I/O and changes nothing. What an
+// action will show is not guessed: after acting, plan again.
 func Plan(r Rules, o Observed) []Action {
-	var actions []Action
+	p := &plan{Rules: r, o: o}
+	for _, s := range o.Unusable {
+		p.postpone(s, state.BadName, "its id is no GUID, so nothing can be stored under it")
+	}
 	for _, it := range o.Iterations {
 		switch it.Status {
 		case customvision.StatusTraining:
-			actions = append(actions, Action{Kind: Wait, Iteration: it.ID, Why: "it is training"})
+			p.add(Wait, state.Scope{Iteration: it.ID}, "it is training")
 		case customvision.StatusFailed:
-			actions = append(actions, planRetrain(r, o, it)...)
+			p.failed(it)
 		case customvision.StatusCompleted:
 			if look := o.Looks[it.ID]; look != nil {
-				actions = append(actions, planIteration(r, o, it, look)...)
+				p.completed(it, look)
 			}
 		}
 	}
-	actions = append(actions, planOpenTrainings(r, o)...)
-	actions = append(actions, planBlobs(o, actions)...)
-	return slices.DeleteFunc(actions, func(a Action) bool { return o.Failed[a] })
+	p.openTrainings()
+	p.blobs()
+	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { return o.Tried[a.Step] })
+	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(p.attempts(a), p.attempts(b)) })
+	return p.actions
 }
 
-// planBlobs plans for blobs of the model container that nothing else accounts
-// for: of iterations that the service no longer has, or that no export in its
-// list is. What is still to be backed up may turn out to be one of them.
-func planBlobs(o Observed, planned []Action) []Action {
-	var actions []Action
-	for _, b := range o.Blobs {
-		look := o.Looks[b.iteration]
-		awaited := slices.ContainsFunc(planned, func(a Action) bool { return a.Kind == Backup && a.Iteration == b.iteration })
-		if awaited || look != nil && look.holds(b) {
-			continue
-		}
-		actions = append(actions, Action{Kind: Collect, Iteration: b.iteration, Blob: b.name, Why: "it lies in the model container, and no export in the list is it"})
+// plan is a plan while it is made.
+type plan struct {
+	Rules
+	o       Observed
+	actions []Action
+}
+
+func (p *plan) add(kind ActionKind, s state.Scope, why string) {
+	p.actions = append(p.actions, Action{Step: Step{Kind: kind, Scope: s}, Why: why})
+}
+
+// postpone plans to record a condition, unless it is known and not yet due.
+func (p *plan) postpone(s state.Scope, code state.Code, why string) {
+	if p.due(s) {
+		p.actions = append(p.actions, Action{Step: Step{Kind: Postpone, Scope: s}, Code: code, Why: why})
 	}
-	return actions
 }
 
-// isWanted tells whether the rule asks for exports of the iteration.
+// due reports whether nothing keeps a scope from being tried now.
+func (p *plan) due(s state.Scope) bool { return due(p.o.Project.Condition(s), p.Under, p.o.Now) }
+
+func (p *plan) attempts(a Action) int {
+	if c := p.o.Project.Condition(a.Scope); c != nil && (a.Kind == Backup || a.Kind == Collect) {
+		return c.Attempts
+	}
+	return 0
+}
+
+// blobs plans for blobs of the model container that nothing else accounts for: of
+// iterations that the service no longer has, or that no export in its list is.
+func (p *plan) blobs() {
+	backedUp := p.backedUp()
+	for id, blobs := range p.o.Blobs {
+		look := p.o.Looks[id]
+		if look == nil || backedUp[id] {
+			continue // what is still to be backed up may turn out to be one of them
+		}
+		for _, b := range blobs {
+			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
+			if !look.holds(b) && p.due(s) {
+				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
+			}
+		}
+	}
+	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(a.Blob, b.Blob) })
+}
+
+// backedUp are the iterations of which a backup is due.
+func (p *plan) backedUp() map[string]bool {
+	iterations := map[string]bool{}
+	for _, a := range p.actions {
+		if a.Kind == Backup {
+			iterations[a.Iteration] = true
+		}
+	}
+	return iterations
+}
+
+// holds reports whether a blob of the model container, in this version, is
+// archived. Of a damaged copy the blob itself may be good.
+func (l *Look) holds(b models.Blob) bool {
+	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
+		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.Name && c.Origin.ETag == b.ETag &&
+			c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged
+	})
+}
+
+// of are the copies of an export that the archive holds.
+func (l *Look) of(key archive.Key) []archive.Backup {
+	return slices.DeleteFunc(slices.Clone(l.Backups), func(b archive.Backup) bool { return b.Key != key })
+}
+
+// proven reports whether the archive has a backup of an export that counts.
+func (l *Look) proven(key archive.Key) bool {
+	return slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key == key && b.Verdict.Counts() })
+}
+
+// export finds an export of the API's list by its key; nil where there is none.
+func (l *Look) export(key archive.Key) *Listed {
+	for i := range l.Exports {
+		if l.Exports[i].Key == key {
+			return &l.Exports[i]
+		}
+	}
+	return nil
+}
+
+// see puts an export into the list. Of two entries with one key Done wins, then
+// what isn't Failed.
+func (l *Look) see(key archive.Key, e customvision.Export) {
+	known := l.export(key)
+	switch {
+	case known == nil:
+		l.Exports = append(l.Exports, Listed{Export: e, Key: key})
+	case e.Status == customvision.ExportDone || known.Status == customvision.ExportFailed:
+		known.Export = e
+	}
+}
+
+// isWanted reports whether the rule asks for exports of the iteration.
 func isWanted(r policy.Rule, it customvision.Iteration, all []customvision.Iteration) bool {
 	return slices.ContainsFunc(r.Iterations, func(which string) bool {
 		switch which {
@@ -124,7 +232,7 @@ func isWanted(r policy.Rule, it customvision.Iteration, all []customvision.Itera
 }
 
 // newest is the completed iteration that was trained last, by trainedAt: neither
-// position nor name nor created tell. Of two trained at once it is always the same.
+// position nor name nor created says so. Of two trained at once it is always the same.
 func newest(all []customvision.Iteration) string {
 	var id string
 	var at time.Time
@@ -139,24 +247,33 @@ func newest(all []customvision.Iteration) string {
 	return id
 }
 
-// settled tells that the iteration needs no look: everything was done under this
-// rule, and not long ago. One that is no longer wanted asks for nothing more.
+// settled reports whether an iteration needs no look: everything was done under
+// this rule, not long ago, and no condition is due. One that is no longer wanted
+// asks for nothing more.
 func settled(r Rules, o Observed, it customvision.Iteration) bool {
 	record := o.Project.Iterations[it.ID]
 	if record == nil || record.Settled == nil {
 		return false
 	}
 	s := record.Settled
-	return s.Rule == r.hash() && (s.Wanted || !isWanted(r.Rule, it, o.Iterations)) && o.Now.Sub(s.At) < r.SettledFor
+	return s.Rule == r.hash() && (s.Wanted || !isWanted(r.Rule, it, o.Iterations)) &&
+		o.Now.Sub(s.At) < spread(r.SettledFor, it.ID) && !anyDue(r, o, it.ID)
+}
+
+// anyDue reports whether a condition of the iteration is to be tried again now.
+func anyDue(r Rules, o Observed, iteration string) bool {
+	return slices.ContainsFunc(o.Project.Conditions, func(c *state.Condition) bool {
+		return c.Iteration == iteration && due(c, r.Under, o.Now)
+	})
 }
 
 // hash is the fingerprint of all that a settled iteration was settled under.
 func (r Rules) hash() string { return string(r.Mode) + "-" + r.Hash() }
 
-// keepsOpen tells an action after which there is more to come. In observe mode
+// keepsOpen reports whether there is more to come after the action. In observe mode
 // nothing comes of what isn't done.
 func keepsOpen(r Rules, a Action) bool {
-	return a.Kind == Backup || a.Kind == Wait || a.Kind == Export && r.Mode == policy.Act
+	return a.Kind == Describe || a.Kind == Backup || a.Kind == Wait || a.Kind == Export && r.Mode == policy.Act
 }
 
 func countFunc[T any](list []T, is func(T) bool) int {

@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,66 +11,63 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// maxAttempts bounds how often one export is asked for, and how many damaged
-// copies of one export are made.
-const maxAttempts = 3
-
 // iterationPlan is the plan for one completed iteration while it is made.
 type iterationPlan struct {
-	Rules
-	now       time.Time
-	project   string // id
+	*plan
 	iteration customvision.Iteration
 	record    *state.Iteration
 	look      *Look
 
-	status map[string]string // of the listed exports, by name
 	// busy are the platforms with an export underway or not yet archived: two
 	// flavors of a platform share one blob name in the model container.
-	busy    map[string]bool
-	actions []Action
+	busy map[string]bool
 }
 
-// planIteration plans for a completed iteration: first what secures what there
-// is, then the exports that are still wanted.
-func planIteration(r Rules, o Observed, it customvision.Iteration, look *Look) []Action {
-	p := &iterationPlan{
-		Rules: r, now: o.Now, project: o.Project.ID, iteration: it, record: o.Project.Iterations[it.ID], look: look,
-		status: map[string]string{}, busy: map[string]bool{},
+// completed plans for a completed iteration: first what secures what there is, then
+// the exports that are still wanted.
+func (p *plan) completed(it customvision.Iteration, look *Look) {
+	i := &iterationPlan{plan: p, iteration: it, record: p.o.Project.Iterations[it.ID], look: look, busy: map[string]bool{}}
+	if i.record == nil {
+		i.record = &state.Iteration{}
 	}
-	if p.record == nil {
-		p.record = &state.Iteration{}
+	begin := len(p.actions)
+	if !factsOf(i.record).complete(p.o.Now) {
+		p.add(Describe, state.Scope{Iteration: it.ID}, "what proofs say of it isn't known yet")
 	}
-	if p.record.Facts == nil {
-		p.add(Describe, "", "nothing is known of it yet")
+	for _, name := range look.Unusable {
+		p.postpone(state.Scope{Iteration: it.ID, Export: name}, state.BadName, "nothing can be stored under the name that its export has in the service's list")
 	}
 	for _, e := range look.Exports {
-		p.listed(e)
+		i.secure(e)
 	}
-	for name, asked := range p.record.Exports {
-		if p.pending(name, asked) {
-			platform, _, _ := strings.Cut(name, ".")
-			p.busy[platform] = true
+	for name, asked := range i.record.Exports {
+		if i.pending(name, asked) {
+			i.busy[platformOf(name)] = true
 		}
 	}
-	wanted := isWanted(r.Rule, it, o.Iterations)
-	switch {
-	case !wanted || len(r.Exports) == 0:
-	case it.Exportable:
-		for _, name := range r.Exports {
-			p.wanted(name)
-		}
-	case p.record.Blocked == "":
-		p.add(Block, "", "cannot be exported, because its domain is not a compact one: train it on a compact domain")
+	if isWanted(p.Rule, it, p.o.Iterations) {
+		i.wanted()
 	}
-	if !slices.ContainsFunc(p.actions, func(a Action) bool { return keepsOpen(r, a) }) && !settled(r, o, it) {
-		p.add(Settle, "", "everything asked for it is done")
+	// What was tried left its trace, but for an export that couldn't be asked for.
+	open := slices.ContainsFunc(p.actions[begin:], func(a Action) bool { return keepsOpen(p.Rules, a) && (a.Kind == Export || !p.o.Tried[a.Step]) })
+	if !open && !i.open() && !settled(p.Rules, p.o, it) {
+		p.add(Settle, state.Scope{Iteration: it.ID}, "everything asked for it is done")
 	}
-	return p.actions
 }
 
-func (p *iterationPlan) add(kind ActionKind, export, why string) {
-	p.actions = append(p.actions, Action{Kind: kind, Iteration: p.iteration.ID, Export: export, Why: why})
+// open reports whether something was tried in this run and is neither done nor
+// recorded as a condition: the iteration must be looked at again.
+func (p *iterationPlan) open() bool {
+	if !factsOf(p.record).complete(p.o.Now) {
+		return true
+	}
+	return slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
+		return e.Status == customvision.ExportDone && !p.look.proven(e.Key) && p.o.Project.Condition(p.scope(e.Key.String())) == nil
+	})
+}
+
+func (p *iterationPlan) scope(export string) state.Scope {
+	return state.Scope{Iteration: p.iteration.ID, Export: export}
 }
 
 // asked is what is remembered of an export.
@@ -82,95 +78,100 @@ func (p *iterationPlan) asked(name string) *state.Export {
 	return &state.Export{}
 }
 
-// listed plans for an export that the API lists.
-func (p *iterationPlan) listed(e customvision.Export) {
-	key, err := archive.NewKey(p.project, p.iteration.ID, e.Platform, e.Flavor)
-	if err != nil {
-		if p.record.Blocked == "" { // the API's list may hold anything
-			p.add(Block, "", "its list of exports has one with a name that nothing can be archived under: "+err.Error())
-		}
-		return
-	}
-	name := key.String()
-	asked := p.asked(name)
-	p.status[name] = e.Status
+// secure plans for an export that the API lists: what is done is to be archived.
+func (p *iterationPlan) secure(e Listed) {
+	name := e.Key.String()
+	s := p.scope(name)
 	switch e.Status {
 	case customvision.ExportFailed:
 	case customvision.ExportDone:
-		copies := backupsOf(p.look, key)
-		switch {
-		case asked.Blocked != "" || slices.ContainsFunc(copies, func(b archive.Backup) bool { return b.Verdict.Counts() }):
-		case slices.ContainsFunc(copies, func(b archive.Backup) bool { return b.Verdict == archive.Unidentified && !unsure(b) }):
-			p.add(Block, name, "a copy is kept, but it can't be told that it is this export")
-		case countFunc(copies, func(b archive.Backup) bool {
-			return b.Verdict == archive.Damaged && b.Origin.Kind != archive.FromContainer
-		}) >= maxAttempts:
-			p.add(Block, name, fmt.Sprintf("%d copies of it were damaged: the package itself is", maxAttempts))
-		default:
-			p.busy[key.Platform] = true
-			p.add(Backup, name, "it is exported and not yet proven in the archive")
+		if p.look.proven(e.Key) {
+			return
+		}
+		c := p.o.Project.Condition(s)
+		if c != nil && !c.Unproven {
+			c = nil // of asking for it, which is over
+		}
+		p.busy[e.Key.Platform] = p.busy[e.Key.Platform] || p.holds(c)
+		if due(c, p.Under, p.o.Now) {
+			p.add(Backup, s, "it is exported and not yet proven in the archive")
 		}
 	default: // Exporting; the list of statuses is open
-		if asked.Asked.IsZero() || p.now.Sub(asked.Asked) < p.StuckAfter {
-			p.busy[key.Platform] = true
+		asked := p.asked(name)
+		if asked.Asked.IsZero() || p.o.Now.Sub(asked.Asked) < p.StuckAfter {
+			p.busy[e.Key.Platform] = true
 		}
-		p.add(Wait, name, "it is being exported")
+		p.add(Wait, s, "it is being exported")
 	}
 }
 
-// wanted plans for an export that the policy wants.
-func (p *iterationPlan) wanted(export string) {
-	platform, flavor, _ := strings.Cut(export, ".")
-	key, err := archive.NewKey(p.project, p.iteration.ID, platform, flavor)
-	if err != nil {
-		return // the policy's schema lets no such name through
+// holds reports whether a finished export that isn't archived yet keeps another one
+// of its platform from being asked for, which would overwrite its blob: for a time,
+// while there is hope.
+func (p *iterationPlan) holds(c *state.Condition) bool {
+	return c == nil || !c.Code.Final() && p.o.Now.Sub(c.First) < p.StuckAfter
+}
+
+// wanted plans for the exports that the policy wants.
+func (p *iterationPlan) wanted() {
+	if len(p.Exports) == 0 {
+		return
 	}
-	name := key.String()
-	if status := p.status[name]; status != "" && status != customvision.ExportFailed {
-		return // planned for as what it is
+	if !p.iteration.Exportable {
+		p.postpone(p.scope(""), state.NotExportable, "it cannot be exported, because its domain is not a compact one: train it on a compact domain")
+		return
 	}
-	offered := p.iteration.ExportableTo
-	asked := p.asked(name)
-	switch {
-	case asked.Refused != "" || asked.Blocked != "":
-	case len(offered) > 0 && !slices.ContainsFunc(offered, func(o string) bool { return customvision.SamePlatform(o, platform) }):
-		p.add(Block, name, "cannot be exported, because its domain offers only "+strings.Join(offered, ", "))
-	case p.pending(name, asked):
-		p.add(Wait, name, "it was asked for a moment ago")
-	case asked.Attempts >= maxAttempts:
-		p.add(Block, name, fmt.Sprintf("it was asked for %d times in vain", asked.Attempts))
+	for _, name := range p.Exports {
+		key, err := archive.NewKey(p.o.Project.ID, p.iteration.ID, platformOf(name), flavorOf(name))
+		if err == nil { // the policy's schema lets no other name through
+			p.want(key)
+		}
+	}
+}
+
+func (p *iterationPlan) want(key archive.Key) {
+	name, offered := key.String(), p.iteration.ExportableTo
+	s, listed := p.scope(name), p.look.export(key)
+	failed := listed != nil && listed.Status == customvision.ExportFailed
+	switch c := p.o.Project.Condition(s); {
+	case listed != nil && !failed: // planned for as what it is
+	case p.look.proven(key): // the archive has it, whatever the service lists
+	case len(offered) > 0 && !slices.ContainsFunc(offered, func(o string) bool { return customvision.SamePlatform(o, key.Platform) }):
+		p.postpone(s, state.NotOffered, "it cannot be exported, because its domain offers only "+strings.Join(offered, ", "))
+	case p.pending(name, p.asked(name)):
+		p.add(Wait, s, "it was asked for a moment ago")
+	case failed && (c == nil || c.Code == state.Unavailable): // of asking for it
+		p.postpone(s, state.ExportFailed, "the service could not export it")
+	case !p.due(s):
 	case p.busy[key.Platform]:
-		p.add(Wait, name, "another export of "+key.Platform+" has to be archived first")
+		p.add(Wait, s, "another export of "+key.Platform+" has to be archived first")
 	default:
-		p.add(Export, name, "the policy wants it")
+		p.add(Export, s, "the policy wants it")
 		p.busy[key.Platform] = p.Mode == policy.Act
 	}
 }
 
-// pending tells an export whose asking may not show in the list yet: the answer
-// isn't known (Until is set), or it came a moment ago and the list lags behind.
+// pending reports whether an export was asked for and may not be in the list yet:
+// the answer isn't known (Until is set), or it came a moment ago and the list lags.
 func (p *iterationPlan) pending(name string, asked *state.Export) bool {
+	key, err := archive.NewKey(p.o.Project.ID, p.iteration.ID, platformOf(name), flavorOf(name))
+	if err != nil {
+		return false
+	}
 	until := asked.Until
-	switch p.status[name] {
-	case "":
+	switch listed := p.look.export(key); {
+	case listed == nil:
 		if until.Before(asked.Asked) {
 			until = asked.Asked
 		}
-	case customvision.ExportFailed:
-	default:
+	case listed.Status != customvision.ExportFailed:
 		return false
 	}
-	return !until.IsZero() && p.now.Before(until.Add(p.Grace))
+	return !until.IsZero() && p.o.Now.Before(until.Add(p.Grace))
 }
 
-// backupsOf are the copies of an export that the archive holds.
-func backupsOf(look *Look, key archive.Key) []archive.Backup {
-	return slices.DeleteFunc(slices.Clone(look.Backups), func(b archive.Backup) bool { return b.Key != key })
-}
+func platformOf(export string) string { p, _, _ := strings.Cut(export, "."); return p }
+func flavorOf(export string) string   { _, f, _ := strings.Cut(export, "."); return f }
 
-// unsure tells a copy that may well be the export though nothing in it says so:
-// it came from the model container, whose names leave the flavor open. A copy
-// from the export's own link would be sure.
-func unsure(b archive.Backup) bool {
-	return b.Verdict == archive.Unidentified && b.Origin.Kind == archive.FromContainer
-}
+// factsLate is how long a proof waits for what the service doesn't say.
+const factsLate = 24 * time.Hour

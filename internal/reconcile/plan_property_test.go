@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -20,6 +19,12 @@ var (
 	drawnExports  = []string{"ONNX", "ONNX.ONNX12", "ONNX.ONNXFloat16", "CoreML", "TensorFlow", "TensorFlow.TensorFlowLite"}
 	drawnVerdicts = []archive.Verdict{"", archive.Proven, archive.Intact, archive.Unidentified, archive.Damaged, archive.Lost}
 )
+
+// drawnCodes are those of what can't be done now, and of what never can be.
+var drawnCodes = []state.Code{
+	state.NotExportable, state.NotOffered, state.ExportRefused, state.ExportFailed, state.NoLink, state.LinkRefused,
+	state.Resting, state.TooLarge, state.Ambiguous, state.Overwritten, state.Damaged,
+}
 
 // drawTime is some time in the last two months, or soon.
 func drawTime(t *rapid.T, label string) time.Time {
@@ -45,7 +50,7 @@ func drawObserved(t *rapid.T) Observed {
 	o := Observed{
 		Now:     noon,
 		Project: state.Project{ID: projectID, Iterations: map[string]*state.Iteration{}},
-		Looks:   map[string]*Look{}, Failed: map[Action]bool{},
+		Looks:   map[string]*Look{}, Tried: map[Step]bool{},
 	}
 	at := drawTime(t, "begin")
 	for i := range rapid.IntRange(0, 3).Draw(t, "iterations") {
@@ -75,10 +80,12 @@ func drawObserved(t *rapid.T) Observed {
 func drawIteration(t *rapid.T, o *Observed, id string) {
 	record, look := &state.Iteration{}, &Look{}
 	if rapid.Bool().Draw(t, "described") {
-		record.Facts = json.RawMessage(`{}`)
+		record.Facts = described().Facts
 	}
-	for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom(drawnExports), rapid.ID).Draw(t, "listed") {
-		look.Exports = append(look.Exports, listed(name, rapid.SampledFrom([]string{"Exporting", "Done", "Done", "Failed", "Queued"}).Draw(t, name)))
+	for _, name := range rapid.SliceOf(rapid.SampledFrom(append(drawnExports, "TensorFlow.TensorFlowNormal"))).Draw(t, "listed") {
+		e := listed(name, rapid.SampledFrom([]string{"Exporting", "Done", "Done", "Failed", "Queued"}).Draw(t, name))
+		key, _ := archive.NewKey(projectID, id, e.Platform, e.Flavor)
+		look.see(key, e)
 	}
 	for _, name := range rapid.SliceOf(rapid.SampledFrom(drawnExports)).Draw(t, "archived") {
 		platform, flavor := split(name)
@@ -90,12 +97,18 @@ func drawIteration(t *rapid.T, o *Observed, id string) {
 	}
 	for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom(drawnExports), rapid.ID).Draw(t, "asked") {
 		e := record.Export(name)
-		e.Attempts, e.Asked = rapid.IntRange(0, maxAttempts).Draw(t, "attempts"), drawTime(t, "asked")
+		e.Asked = drawTime(t, "asked")
 		if rapid.Bool().Draw(t, "unanswered") {
 			e.Until = e.Asked.Add(time.Duration(rapid.IntRange(0, 10).Draw(t, "until")) * time.Minute)
 		}
-		e.Refused = rapid.SampledFrom([]string{"", "", "", "no"}).Draw(t, "refused")
-		e.Blocked = rapid.SampledFrom([]string{"", "", "", "lost"}).Draw(t, "blocked")
+	}
+	for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom(append(drawnExports, "")), rapid.ID).Draw(t, "conditions") {
+		o.Project.Note(state.Condition{
+			Scope: state.Scope{Iteration: id, Export: name}, First: drawTime(t, "first"), Next: drawTime(t, "next"),
+			Code:     rapid.SampledFrom(drawnCodes).Draw(t, "code"),
+			Attempts: rapid.IntRange(1, 9).Draw(t, "attempts"),
+			Unproven: rapid.Bool().Draw(t, "unproven"),
+		})
 	}
 	o.Looks[id], o.Project.Iterations[id] = look, record
 }
@@ -123,7 +136,7 @@ func drawTraining(t *rapid.T, o *Observed, i int) {
 	case "result":
 		training.Result = rapid.SampledFrom(append([]string{"deleted"}, ids[later:]...)).Draw(t, "result")
 	case "refused":
-		training.Refused = "no"
+		training.Nothing = "no"
 	}
 	o.Project.Trainings = append(o.Project.Trainings, training)
 }
@@ -134,7 +147,7 @@ func statusOf(o Observed, a Action) string {
 		return ""
 	}
 	for _, e := range o.Looks[a.Iteration].Exports {
-		if key, _ := archive.NewKey(projectID, a.Iteration, e.Platform, e.Flavor); key.String() == a.Export {
+		if e.Key.String() == a.Export {
 			return e.Status
 		}
 	}
@@ -162,7 +175,7 @@ func TestPlanHasOneExportOfAPlatformUnderWay(t *testing.T) {
 		underway := map[string]int{} // by iteration and platform: unarchived, unfinished or asked for
 		for id, record := range o.Project.Iterations {
 			for name, e := range record.Exports {
-				status := statusOf(o, Action{Iteration: id, Export: name})
+				status := statusOf(o, Action{Step: Step{Scope: state.Scope{Iteration: id, Export: name}}})
 				asked := e.Until.After(noon.Add(-r.Grace)) || status == "" && e.Asked.After(noon.Add(-r.Grace))
 				if platform, _ := split(name); asked && (status == "" || status == "Failed") {
 					underway[id+platform]++
@@ -226,7 +239,7 @@ func TestPlanKeepsTheBoundsOfRetraining(t *testing.T) {
 			month, open := 0, 0
 			for _, training := range o.Project.Trainings {
 				dead := training.Open() && !noon.Before(training.Until.Add(r.Grace))
-				if training.Refused == "" && !dead && noon.Sub(training.Asked) < 30*24*time.Hour {
+				if training.Nothing == "" && !dead && noon.Sub(training.Asked) < 30*24*time.Hour {
 					month++
 				}
 				if training.Open() && !dead {
@@ -263,55 +276,60 @@ func TestPlanSettlesOnlyWhatIsDone(t *testing.T) {
 	})
 }
 
-// Whatever a project looks like, doing what is planned comes to an end: each
-// package is archived once, each export asked for a few times at most.
-func TestDoingWhatIsPlannedComesToAnEnd(t *testing.T) {
+// Whatever a project looks like, and whether a step succeeds or shows a condition:
+// on what is seen then, the same step isn't planned again, and the plans come to an end.
+func TestNoStepIsPlannedAgainOnWhatItShowed(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		r, o := drawRules(t), drawObserved(t)
-		v := &visit{Reconciler: New(Options{Clock: SystemClock{}}), rules: r, record: &state.Record{Project: o.Project, Seen: noon}, seen: o}
-		archived, asked := map[Action]int{}, map[Action]int{}
+		r.Mode = policy.Act
+		v := &visit{Reconciler: New(Options{Clock: SystemClock{}}), rules: r, record: &state.Record{Project: o.Project, Seen: noon}, seen: o, began: noon}
+		taken := map[Step]bool{}
 		for range 100 {
-			plan := Plan(r, v.seen)
-			if plan = slices.DeleteFunc(plan, func(a Action) bool { return a.Kind == Wait }); len(plan) == 0 {
+			plan := slices.DeleteFunc(Plan(r, v.seen), func(a Action) bool { return a.Kind == Wait })
+			if len(plan) == 0 {
 				return
 			}
-			for _, a := range plan {
-				imagine(t, v, a)
-				switch a.Kind {
-				case Backup:
-					archived[a]++
-					assert.Equal(t, 1, archived[a])
-				case Export:
-					asked[a]++
-					assert.LessOrEqual(t, asked[a], maxAttempts)
-				}
+			a := plan[0]
+			if taken[a.Step] {
+				t.Fatalf("planned again: %+v", a)
 			}
+			taken[a.Step] = true
+			imagine(t, v, a)
 		}
 		t.Fatal("it goes on and on")
 	})
 }
 
-// imagine makes what was seen what it is after an action that went well.
+// imagine makes what was seen what it is after a step that succeeded, or that showed
+// a condition.
 func imagine(t *rapid.T, v *visit, a Action) {
-	key, _ := v.key(a)
+	fails := rapid.Bool().Draw(t, "fails") && a.Kind != Describe
+	if a.Kind == Postpone || fails && (a.Kind == Backup || a.Kind.effect()) {
+		code := a.Code
+		if code == "" {
+			code = rapid.SampledFrom(drawnCodes).Draw(t, "code")
+		}
+		note(&v.seen.Project, a.Scope, false, fault{code, "it can't be done"}, a.Kind == Backup, v.rules.Under, noon)
+		return
+	}
 	switch a.Kind {
 	case Describe:
-		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Facts = json.RawMessage(`{}`) })
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Facts = described().Facts })
 	case Backup:
+		key, _ := v.key(a)
 		look := v.seen.Looks[a.Iteration]
 		look.Backups = append(look.Backups, archive.Backup{Key: key, Verdict: archive.Proven})
 	case Export:
-		v.learn(func(p *state.Project) {
-			e := p.Iteration(a.Iteration).Export(a.Export)
-			e.Attempts, e.Asked = e.Attempts+1, noon
-		})
-		v.see(a, key, customvision.Export{Status: rapid.SampledFrom([]string{"Exporting", "Done", "Failed"}).Draw(t, "answer")})
+		key, _ := v.key(a)
+		v.announce(&v.seen.Project, a, sending{token: "token", until: noon})
+		v.seen.Looks[a.Iteration].see(key, customvision.Export{Platform: key.Platform, Flavor: key.Flavor, Status: rapid.SampledFrom([]string{"Exporting", "Done", "Failed"}).Draw(t, "answer")})
 	case Retrain:
-		v.announce(&v.seen.Project, a, "token", noon)
+		v.announce(&v.seen.Project, a, sending{token: "token", until: noon})
 		v.seen.Project.Trainings[len(v.seen.Project.Trainings)-1].Result = "new"
 		v.seen.Iterations = append(v.seen.Iterations, customvision.Iteration{ID: "new", Status: customvision.StatusTraining})
 	default:
 		v.remember(a)
+		v.clearConditions()
 	}
 }

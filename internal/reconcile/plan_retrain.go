@@ -2,75 +2,90 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
 )
 
-// planRetrain plans for one failed iteration.
-func planRetrain(r Rules, o Observed, failed customvision.Iteration) []Action {
-	if r.Retrain == nil || o.Project.Rebuilt || laterTraining(o.Iterations, failed) {
-		return nil
+// failed plans for one iteration whose training failed.
+func (p *plan) failed(it customvision.Iteration) {
+	s, trainings := state.Scope{Iteration: it.ID}, p.o.Project.Trainings
+	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) || hidden(p.o.Unusable) {
+		return
 	}
-	trainings := o.Project.Trainings
-	answer := answerTo(trainings, failed.ID)
+	answer := answerTo(trainings, it.ID)
 	switch {
-	case slices.ContainsFunc(trainings, func(t *state.Training) bool { return t.Open() && !given(t, r, o) }):
-		return nil // planOpenTrainings looks after it; this failure may be what came of it
+	case slices.ContainsFunc(trainings, func(t *state.Training) bool { return t.Open() && !p.abandoned(t) }):
+		return // openTrainings looks after it; this failure may be what came of it
 	case answer != nil && !answer.Open():
-		return nil
-	case o.Now.Sub(failed.LastModified) > time.Duration(r.Retrain.Within):
-		return nil
-	case chain(trainings, failed.ID) >= r.Retrain.AfterFailure:
-		return nil
-	case trainedThisMonth(r, o) >= r.Retrain.PerMonth:
-		return nil
+		return
+	case p.o.Now.Sub(p.ended(it)) > time.Duration(p.Retrain.Within):
+		return
+	case chain(trainings, it.ID) >= p.Retrain.AfterFailure:
+		return
+	case p.trainedThisMonth() >= p.Retrain.PerMonth:
+		return
+	case !p.due(s):
+		return
 	}
-	return []Action{{Kind: Retrain, Iteration: failed.ID, Why: "its training failed"}}
+	p.add(Retrain, s, "its training failed")
 }
 
-// planOpenTrainings looks after intents whose answer was lost, or whose sender
-// is not done yet: whatever training wasn't there before is the one asked for.
-func planOpenTrainings(r Rules, o Observed) []Action {
-	var actions []Action
-	for _, t := range o.Project.Trainings {
+// hidden reports whether the service lists an iteration that can't be read: any that
+// seems to be missing may be that one.
+func hidden(unusable []state.Scope) bool {
+	return slices.ContainsFunc(unusable, func(s state.Scope) bool { return strings.HasPrefix(s.Iteration, customvision.Unreadable) })
+}
+
+// openTrainings looks after intents whose answer was lost, or whose sender is not
+// done yet: whatever training wasn't there before is the one asked for.
+func (p *plan) openTrainings() {
+	for _, t := range p.o.Project.Trainings {
 		if !t.Open() {
 			continue
 		}
-		if result := unknown(t, o.Iterations); result != "" {
-			actions = append(actions, Action{Kind: Adopt, Iteration: result, Why: "it answers the failure of " + t.Cause})
-		} else if !given(t, r, o) {
-			actions = append(actions, Action{Kind: Wait, Iteration: t.Cause, Why: "its retraining was asked for a moment ago"})
+		if result := resultOf(t, p.o.Iterations); result != "" {
+			p.add(Adopt, state.Scope{Iteration: result}, "it answers the failure of "+t.Cause)
+		} else if !p.abandoned(t) {
+			p.add(Wait, state.Scope{Iteration: t.Cause}, "its retraining was asked for a moment ago")
 		}
 	}
-	return actions
 }
 
-// given tells an intent whose sender is past its deadline without a trace.
-func given(t *state.Training, r Rules, o Observed) bool {
-	return t.Open() && unknown(t, o.Iterations) == "" && !o.Now.Before(t.Until.Add(r.Grace))
+// abandoned reports whether an intent's sender is past its deadline without a trace.
+func (p *plan) abandoned(t *state.Training) bool {
+	return t.Open() && resultOf(t, p.o.Iterations) == "" && !p.o.Now.Before(t.Until.Add(p.Grace))
 }
 
 // month is what the policy's perMonth counts over.
 const month = 30 * 24 * time.Hour
 
-// laterTraining tells that something was trained after the failure. An
+// ended is when a training ended: a failed one's as the app first saw it, since a
+// rename changes lastModified.
+func (p *plan) ended(it customvision.Iteration) time.Time {
+	if it.TrainedAt != nil {
+		return *it.TrainedAt
+	}
+	if record := p.o.Project.Iterations[it.ID]; record != nil && !record.Ended.IsZero() {
+		return record.Ended
+	}
+	return it.LastModified
+}
+
+// trainedSince reports whether something was trained after the failure. An
 // iteration's created is when the one before it was trained: no time of its own,
-// but in the same order. Its lastModified changes when it is renamed.
-func laterTraining(all []customvision.Iteration, failed customvision.Iteration) bool {
-	return slices.ContainsFunc(all, func(it customvision.Iteration) bool {
+// but in the same order.
+func (p *plan) trainedSince(failed customvision.Iteration) bool {
+	return slices.ContainsFunc(p.o.Iterations, func(it customvision.Iteration) bool {
 		switch {
 		case it.ID == failed.ID || it.Status == customvision.StatusNew:
 			return false
 		case it.Status == customvision.StatusTraining:
 			return true
-		case it.Created.After(failed.Created):
-			return true
-		case it.TrainedAt != nil:
-			return it.TrainedAt.After(failed.LastModified)
 		}
-		return it.LastModified.After(failed.LastModified)
+		return it.Created.After(failed.Created) || p.ended(it).After(p.ended(failed))
 	})
 }
 
@@ -97,14 +112,15 @@ func chain(trainings []*state.Training, id string) int {
 }
 
 // trainedThisMonth counts our trainings, but not those that came to nothing.
-func trainedThisMonth(r Rules, o Observed) int {
-	return countFunc(o.Project.Trainings, func(t *state.Training) bool {
-		return t.Refused == "" && !given(t, r, o) && t.Asked.After(o.Now.Add(-month))
+func (p *plan) trainedThisMonth() int {
+	return countFunc(p.o.Project.Trainings, func(t *state.Training) bool {
+		return t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month))
 	})
 }
 
-// unknown is an iteration that wasn't there when the intent was written.
-func unknown(t *state.Training, all []customvision.Iteration) string {
+// resultOf is an iteration that wasn't there when the intent was written; "" where
+// there is none.
+func resultOf(t *state.Training, all []customvision.Iteration) string {
 	for _, it := range all {
 		if it.Status != customvision.StatusNew && !slices.Contains(t.Known, it.ID) {
 			return it.ID

@@ -33,17 +33,41 @@ func rules(exports ...string) Rules {
 
 // described is the record of an iteration of which nothing is left to learn.
 func described() *state.Iteration {
-	return &state.Iteration{Facts: json.RawMessage(`{}`), Exports: map[string]*state.Export{}}
+	return &state.Iteration{Facts: json.RawMessage(`{"domained":true,"tagged":true,"performed":true}`), Exports: map[string]*state.Export{}}
 }
 
 // completed is a described iteration that was trained an hour ago on a compact domain.
 func completed(exports ...customvision.Export) Observed {
+	look := &Look{}
+	for _, e := range exports {
+		look.list(e)
+	}
 	return Observed{
 		Now:        noon,
 		Project:    state.Project{ID: projectID, Iterations: map[string]*state.Iteration{first: described()}},
 		Iterations: []customvision.Iteration{trainedAt(first, noon.Add(-time.Hour))},
-		Looks:      map[string]*Look{first: {Exports: exports}},
+		Looks:      map[string]*Look{first: look},
 	}
+}
+
+// list puts an export into a look at the first iteration.
+func (l *Look) list(e customvision.Export) {
+	key, err := archive.NewKey(projectID, first, e.Platform, e.Flavor)
+	if err != nil {
+		l.Unusable = append(l.Unusable, e.Platform)
+		return
+	}
+	l.see(key, e)
+}
+
+// condition records a condition of an export, seen first so long ago and tried again
+// in so long.
+func (o Observed) condition(name string, code state.Code, since, next time.Duration) Observed {
+	o.Project.Note(state.Condition{
+		Scope: state.Scope{Iteration: first, Export: name}, Code: code, First: noon.Add(-since), Last: noon.Add(-since), Attempts: 1, Next: noon.Add(next),
+		Unproven: code != state.ExportFailed && code != state.ExportRefused,
+	})
+	return o
 }
 
 func trainedAt(id string, at time.Time) customvision.Iteration {
@@ -93,41 +117,46 @@ func TestPlanForOneIteration(t *testing.T) {
 		seen  Observed
 		want  []string
 	}{
-		"what isn't there is asked for":              {rules("ONNX", "CoreML"), completed(), []string{"export ONNX", "export CoreML"}},
-		"what is being exported is waited for":       {rules("ONNX"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX"}},
-		"a status that isn't known is waited for":    {rules("ONNX"), completed(listed("ONNX", "Queued")), []string{"wait ONNX"}},
-		"what is exported is archived":               {rules("ONNX"), completed(listed("ONNX", "Done")), []string{"backup ONNX"}},
-		"what nobody asked for is archived too":      {rules(), completed(listed("VAIDK", "Done")), []string{"backup VAIDK"}},
-		"letter case makes no other export":          {rules("onnx"), completed(listed("OnnX", "Done")), []string{"backup ONNX"}},
-		"TensorFlowNormal is TensorFlow":             {rules("TensorFlow"), completed(listed("TensorFlow.TensorFlowNormal", "Done")).kept("TensorFlow", archive.Proven), []string{"settle"}},
-		"proven is done":                             {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Proven), []string{"settle"}},
-		"intact is done":                             {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Intact), []string{"settle"}},
-		"a copy without proof is taken up again":     {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", ""), []string{"backup ONNX"}},
-		"a damaged copy is made again":               {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Damaged), []string{"backup ONNX"}},
-		"a good copy counts beside damaged ones":     {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Proven), []string{"settle"}},
-		"three damaged copies are enough":            {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Damaged, archive.Damaged), []string{"block ONNX", "settle"}},
-		"another's copy is none of this":             {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX.ONNX12", archive.Proven), []string{"backup ONNX"}},
-		"an unidentified copy is kept and said":      {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Unidentified), []string{"block ONNX", "settle"}},
-		"what can't be archived stays so":            {rules("ONNX"), completed(listed("ONNX", "Done")).with("ONNX", state.Export{Blocked: "overwritten"}), []string{"settle"}},
-		"a failed export is asked for again":         {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 2, Asked: long}), []string{"export ONNX"}},
-		"but not for ever":                           {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 3, Asked: long}), []string{"block ONNX", "settle"}},
-		"nor after a refusal":                        {rules("ONNX"), completed().with("ONNX", state.Export{Refused: "no"}), []string{"settle"}},
-		"a failed one that nobody wants is left":     {rules(), completed(listed("ONNX", "Failed")), []string{"settle"}},
-		"what never came is asked for again":         {rules("ONNX"), completed().with("ONNX", state.Export{Attempts: 1, Asked: long, Until: long}), []string{"export ONNX"}},
-		"two flavors go one after the other":         {two, completed(), []string{"export ONNX", "wait ONNX.ONNXFloat16"}},
-		"the second waits until the first is kept":   {two, completed(listed("ONNX", "Done")), []string{"backup ONNX", "wait ONNX.ONNXFloat16"}},
-		"then it is asked for":                       {two, completed(listed("ONNX", "Done")).kept("ONNX", archive.Proven), []string{"export ONNX.ONNXFloat16"}},
-		"or when the first can't be kept":            {two, completed(listed("ONNX", "Done")).with("ONNX", state.Export{Blocked: "lost"}), []string{"export ONNX.ONNXFloat16"}},
-		"or when the first is refused":               {two, completed().with("ONNX", state.Export{Refused: "no"}), []string{"export ONNX.ONNXFloat16"}},
-		"or when the first is stuck":                 {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Attempts: 1, Asked: long}), []string{"wait ONNX", "export ONNX.ONNXFloat16"}},
-		"an export of unknown age isn't stuck":       {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Refused: "no"}), []string{"wait ONNX", "wait ONNX.ONNXFloat16"}},
-		"an unfinished one holds beside a stuck one": {rules("ONNX.ONNX12"), completed(listed("ONNX", "Exporting"), listed("ONNX.ONNX10", "Exporting")).with("ONNX.ONNX10", state.Export{Asked: long}), []string{"wait ONNX", "wait ONNX.ONNX10", "wait ONNX.ONNX12"}},
-		"one just asked for holds though not listed": {rules("ONNX", "ONNX.ONNX12"), completed().with("ONNX.ONNX12", state.Export{Attempts: 1, Asked: noon}), []string{"wait ONNX", "wait ONNX.ONNX12"}},
-		"an answer under way is waited for":          {rules("ONNX"), completed().with("ONNX", state.Export{Attempts: 1, Asked: long, Until: noon.Add(-time.Minute)}), []string{"wait ONNX"}},
-		"also where it failed before":                {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 1, Asked: long, Until: noon}), []string{"wait ONNX"}},
-		"an answered one that failed is asked for":   {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Attempts: 1, Asked: noon}), []string{"export ONNX"}},
-		"other platforms don't wait for each other":  {rules("CoreML"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX", "export CoreML"}},
-		"a name that no folder can hold is given up": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{"block", "wait ONNX"}},
+		"what isn't there is asked for":             {rules("ONNX", "CoreML"), completed(), []string{"export ONNX", "export CoreML"}},
+		"what is being exported is waited for":      {rules("ONNX"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX"}},
+		"a status that isn't known is waited for":   {rules("ONNX"), completed(listed("ONNX", "Queued")), []string{"wait ONNX"}},
+		"what is exported is archived":              {rules("ONNX"), completed(listed("ONNX", "Done")), []string{"backup ONNX"}},
+		"what nobody asked for is archived too":     {rules(), completed(listed("VAIDK", "Done")), []string{"backup VAIDK"}},
+		"letter case makes no other export":         {rules("onnx"), completed(listed("OnnX", "Done")), []string{"backup ONNX"}},
+		"TensorFlowNormal is TensorFlow":            {rules("TensorFlow"), completed(listed("TensorFlow.TensorFlowNormal", "Done")).kept("TensorFlow", archive.Proven), []string{"settle"}},
+		"proven is done":                            {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Proven), []string{"settle"}},
+		"intact is done":                            {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Intact), []string{"settle"}},
+		"a copy without proof is taken up again":    {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", ""), []string{"backup ONNX"}},
+		"a damaged copy is made again":              {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Damaged), []string{"backup ONNX"}},
+		"a good copy counts beside damaged ones":    {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Damaged, archive.Proven), []string{"settle"}},
+		"another's copy is none of this":            {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX.ONNX12", archive.Proven), []string{"backup ONNX"}},
+		"an unidentified copy is looked at again":   {rules("ONNX"), completed(listed("ONNX", "Done")).kept("ONNX", archive.Unidentified), []string{"backup ONNX"}},
+		"what can't be archived waits for its time": {rules("ONNX"), completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, time.Hour, time.Minute), []string{"settle"}},
+		"and is tried again then":                   {rules("ONNX"), completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, time.Hour, 0), []string{"backup ONNX"}},
+		"what is overwritten never is":              {rules("ONNX"), completed(listed("ONNX", "Done")).condition("ONNX", state.Overwritten, time.Hour, -time.Hour), []string{"settle"}},
+		"an export that failed is postponed":        {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Asked: long}), []string{"postpone ONNX", "settle"}},
+		"and asked for again when its time comes":   {rules("ONNX"), completed(listed("ONNX", "Failed")).condition("ONNX", state.ExportFailed, time.Hour, 0), []string{"export ONNX"}},
+		"not before":                                  {rules("ONNX"), completed(listed("ONNX", "Failed")).condition("ONNX", state.ExportFailed, time.Hour, time.Minute), []string{"settle"}},
+		"a refusal waits for its time":                {rules("ONNX"), completed().condition("ONNX", state.ExportRefused, time.Hour, time.Minute), []string{"settle"}},
+		"and passes then":                             {rules("ONNX"), completed().condition("ONNX", state.ExportRefused, time.Hour, 0), []string{"export ONNX"}},
+		"of two entries with one key Done wins":       {rules("TensorFlow"), completed(listed("TensorFlow", "Failed"), listed("TensorFlow.TensorFlowNormal", "Done")), []string{"backup TensorFlow"}},
+		"a failed one that nobody wants is left":      {rules(), completed(listed("ONNX", "Failed")), []string{"settle"}},
+		"what never came is asked for again":          {rules("ONNX"), completed().with("ONNX", state.Export{Asked: long, Until: long}), []string{"export ONNX"}},
+		"two flavors go one after the other":          {two, completed(), []string{"export ONNX", "wait ONNX.ONNXFloat16"}},
+		"the second waits until the first is kept":    {two, completed(listed("ONNX", "Done")), []string{"backup ONNX", "wait ONNX.ONNXFloat16"}},
+		"then it is asked for":                        {two, completed(listed("ONNX", "Done")).kept("ONNX", archive.Proven), []string{"export ONNX.ONNXFloat16"}},
+		"not while there is hope for the first":       {two, completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, time.Hour, time.Hour), []string{"wait ONNX.ONNXFloat16"}},
+		"but when it lasts":                           {two, completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, 6*time.Hour, time.Hour), []string{"export ONNX.ONNXFloat16"}},
+		"or when the first is overwritten":            {two, completed(listed("ONNX", "Done")).condition("ONNX", state.Overwritten, 0, 0), []string{"export ONNX.ONNXFloat16"}},
+		"or when the first is refused":                {two, completed().condition("ONNX", state.ExportRefused, time.Hour, time.Hour), []string{"export ONNX.ONNXFloat16"}},
+		"or when the first is stuck":                  {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Asked: long}), []string{"wait ONNX", "export ONNX.ONNXFloat16"}},
+		"an export of unknown age isn't stuck":        {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{}), []string{"wait ONNX", "wait ONNX.ONNXFloat16"}},
+		"an unfinished one holds beside a stuck one":  {rules("ONNX.ONNX12"), completed(listed("ONNX", "Exporting"), listed("ONNX.ONNX10", "Exporting")).with("ONNX.ONNX10", state.Export{Asked: long}), []string{"wait ONNX", "wait ONNX.ONNX10", "wait ONNX.ONNX12"}},
+		"one just asked for holds though not listed":  {rules("ONNX", "ONNX.ONNX12"), completed().with("ONNX.ONNX12", state.Export{Asked: noon}), []string{"wait ONNX", "wait ONNX.ONNX12"}},
+		"an answer under way is waited for":           {rules("ONNX"), completed().with("ONNX", state.Export{Asked: long, Until: noon.Add(-time.Minute)}), []string{"wait ONNX"}},
+		"also where it failed before":                 {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Asked: long, Until: noon}), []string{"wait ONNX"}},
+		"other platforms don't wait for each other":   {rules("CoreML"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX", "export CoreML"}},
+		"a name that no folder can hold is postponed": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{"postpone ONNX/", "wait ONNX"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +176,7 @@ func TestWhatFailedIsNotPlannedAgainInTheSameRunAndKeepsOpen(t *testing.T) {
 	t.Parallel()
 	o := completed(listed("ONNX", "Done"))
 	plan := Plan(rules("ONNX"), o)
-	o.Failed = map[Action]bool{plan[0]: true}
+	o.Tried = map[Step]bool{plan[0].Step: true}
 	assert.Empty(t, Plan(rules("ONNX"), o), "neither again nor settled")
 }
 
@@ -163,10 +192,10 @@ func TestAnIterationThatCannotBeExportedIsBlockedOnceAndSettled(t *testing.T) {
 	o := completed()
 	o.Iterations[0].Exportable = false
 	plan := Plan(rules("ONNX"), o)
-	assert.Equal(t, []string{"block", "settle"}, steps(plan))
+	assert.Equal(t, []string{"postpone", "settle"}, steps(plan))
 	assert.Contains(t, plan[0].Why, "cannot be exported, because its domain is not a compact one")
 
-	o.Project.Iterations[first].Blocked = plan[0].Why
+	note(&o.Project, plan[0].Scope, false, fault{plan[0].Code, plan[0].Why}, false, "", noon)
 	assert.Equal(t, []string{"settle"}, steps(Plan(rules("ONNX"), o)), "said once")
 	assert.Equal(t, []string{"settle"}, steps(Plan(rules(), o)), "nothing to say where no exports are wanted")
 }
@@ -176,7 +205,7 @@ func TestADomainThatDoesNotOfferAPlatformIsSaid(t *testing.T) {
 	o := completed()
 	o.Iterations[0].ExportableTo = []string{"CoreML", "tensorflow"}
 	plan := Plan(rules("ONNX", "TensorFlow"), o)
-	assert.Equal(t, []string{"block ONNX", "export TensorFlow"}, steps(plan))
+	assert.Equal(t, []string{"postpone ONNX", "export TensorFlow"}, steps(plan))
 	assert.Contains(t, plan[0].Why, "its domain offers only CoreML, tensorflow")
 
 	o.Iterations[0].ExportableTo = []string{}
@@ -249,7 +278,7 @@ func TestASettledIterationIsOpenedAgain(t *testing.T) {
 		settled state.Settled
 		want    bool // still settled
 	}{
-		"settled":                     {r, state.Settled{At: noon.Add(-6 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, true},
+		"settled":                     {r, state.Settled{At: noon.Add(-3 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, true},
 		"after a week":                {r, state.Settled{At: noon.Add(-7 * 24 * time.Hour), Rule: r.hash(), Wanted: true}, false},
 		"by another rule":             {r, state.Settled{At: noon, Rule: other.hash(), Wanted: true}, false},
 		"by another mode":             {r, state.Settled{At: noon, Rule: observe.hash(), Wanted: true}, false},

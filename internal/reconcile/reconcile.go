@@ -1,7 +1,14 @@
 // Package reconcile is where everything is decided. Every cause (a notification,
-// the timer, a person) ends in Reconcile, which looks at a project, plans by the
-// policy what is to be done, acts, and plans again until only waiting is left.
-// A cause is never believed further than that there may be something to see.
+// the timer, a person) ends in Reconcile, which observes a project, plans by the
+// policy what is to be done, acts, and plans again until only waits and conditions
+// remain. A cause is never believed further than that there may be something to see.
+//
+// The words: a run is one passage over a project; a visit holds what it has seen and
+// learnt. A look is what it sees of one iteration. An iteration settles when
+// everything asked for it is done; a settled one is not looked at until something
+// could have changed. An intent announces an effect (a training, an export) before
+// it is sent. A condition is something that can't be done now, with the time of the
+// next try.
 //
 // Start reading at Reconcile, then Plan, which has no I/O, then act.go.
 package reconcile
@@ -9,12 +16,11 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"time"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
@@ -22,6 +28,17 @@ import (
 // Key names what to reconcile: one iteration, or, where Iteration is empty,
 // everything of the project that isn't settled. Ids are canonical GUIDs.
 type Key struct{ Project, Iteration string }
+
+// Request asks for a reconcile.
+type Request struct {
+	Key
+	// Inserted is when the message that asks was put on the queue, in whole seconds.
+	// What was settled by a look that began later costs one read of the state. Zero
+	// where no message asks.
+	Inserted time.Time
+	// Cause names who asks, for the log: an invocation's id.
+	Cause string
+}
 
 // Options are what looking and acting need. All but Service are required.
 type Options struct {
@@ -31,7 +48,10 @@ type Options struct {
 	Service *customvision.Client
 	Archive *archive.Archive
 	State   *state.Store
-	Models  *Models
+	Models  *models.Container
+	// Fingerprint is that of the settings and of the program's version: what couldn't
+	// be done under another one is tried again.
+	Fingerprint string
 	// Downloads says which links the service may send us to.
 	Downloads Downloads
 	Times     Times
@@ -41,14 +61,12 @@ type Options struct {
 // Reconciler reconciles. It is safe for concurrent use.
 type Reconciler struct {
 	Options
-	pace *pace
+	pace pace
 }
 
 // New makes a Reconciler. Nothing is asked of anybody yet.
 func New(o Options) *Reconciler {
-	r := &Reconciler{Options: o}
-	r.pace = &pace{clock: o.Clock, interval: o.Times.LookInterval, run: r.run, lanes: map[string]*lane{}}
-	return r
+	return &Reconciler{Options: o, pace: pace{clock: o.Clock, interval: o.Times.LookInterval, lanes: map[string]*lane{}}}
 }
 
 // Times are how long things may take.
@@ -68,70 +86,105 @@ type Clock interface {
 
 // Downloads says which download links are followed.
 type Downloads struct {
-	Suffix   string   // of the cloud's blob hosts, such as blob.core.windows.net
+	Suffix   string   // of the blob hosts of Custom Vision's cloud, such as blob.core.windows.net
 	Loopback []string // host:port pairs taken besides, on this machine only
 }
 
-// Report is what a reconcile saw last and what it did.
+// Report is what a run saw last and what it did.
 type Report struct {
 	Key
-	// Outside tells a project that the policy leaves alone; nothing was looked at.
-	Outside    bool
+	Name string // of the project, as far as it is known
+	// Outside reports whether the policy leaves the project alone; nothing was looked at.
+	Outside bool
+	// Settled reports whether what was asked for was settled by a look since the
+	// message was sent; nothing was looked at.
+	Settled    bool
 	Iterations []customvision.Iteration
 	Looks      map[string]*Look
 	Done       []Action
 	Waiting    []Action
-	// ContainerOnly tells that no endpoint is set; Blobs counts what the model
+	Failed     []Failure
+	Conditions []state.Condition
+	// Unseen reports whether an iteration couldn't be looked at; Failed says which.
+	Unseen bool
+	// ContainerOnly reports whether no endpoint is set; Blobs counts what the model
 	// container holds of the iterations that were asked for.
 	ContainerOnly bool
 	Blobs         int
-	// Unproven counts the finished exports without a backup, Oldest is the
-	// earliest of their iterations' trainings; Blocked is how many were given up.
-	Unproven int
-	Oldest   time.Time
-	Blocked  int
+	state.Counts
+}
+
+// Err joins the failures of an iteration, or of everything where it is empty.
+func (r Report) Err(iteration string) error {
+	var errs []error
+	for _, f := range r.Failed {
+		if iteration == "" || f.Iteration == iteration {
+			errs = append(errs, f.Err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // ErrUnknownProject says that the service has no such project.
 var ErrUnknownProject = errors.New("there is no such project in Custom Vision")
 
-// Reconcile looks at what the key names and does what the policy asks. Calls for
-// one project run one after another; those that wait meanwhile share the next
-// run, and while the project waits for the service that run begins no earlier
-// than Times.LookInterval after the last. An error means that something is left
-// to do: the message should come again, or the sweep will.
-func (r *Reconciler) Reconcile(ctx context.Context, key Key) (Report, error) {
-	s := scope{project: key.Project}
-	if key.Iteration != "" {
-		s.iterations = map[string]bool{key.Iteration: true}
+// Reconcile looks at what the request names and does what the policy asks. Calls for
+// one project run one after another; those that wait meanwhile share the next run,
+// and while the project waits for the service that run begins no earlier than
+// Times.LookInterval after the last. An error means that the run didn't look at
+// everything, or could not record what it learnt: ask again. What single things
+// failed stands in the report.
+func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error) {
+	s := scope{project: req.Project}
+	if req.Iteration != "" {
+		s.iterations = map[string]time.Time{req.Iteration: req.Inserted}
 	}
-	return r.pace.join(ctx, s)
+	return r.pace.join(ctx, s, req.Cause, r.run)
 }
 
 // run is one run for a project.
 func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
-	if r.Service == nil || s.vanished {
-		return r.archiveContainer(ctx, s)
+	report := Report{Key: Key{Project: s.project}, ContainerOnly: r.Service == nil}
+	if r.Service == nil && !s.whole {
+		if err := r.listBlobs(ctx, &s); err != nil {
+			return report, err
+		}
 	}
-	report := Report{Key: Key{Project: s.project}}
+	for _, b := range s.blobs {
+		if _, asked := s.iterations[b.Iteration]; asked {
+			report.Blobs++
+		}
+	}
 	v, err := r.observe(ctx, s)
 	if err != nil {
 		return report, err
 	}
-	if v == nil {
-		report.Outside = true
-		return report, nil
+	if !v.outside && !v.settled {
+		err = v.act(ctx)
 	}
-	err = v.act(ctx)
-	report.Iterations, report.Looks, report.Done, report.Waiting = v.seen.Iterations, v.seen.Looks, v.done, v.waiting
-	v.sum(&report)
-	if err == nil {
-		err = ctx.Err()
-	}
+	v.report(&report)
 	return report, err
 }
 
-// ConnectionTested records that Custom Vision's test message for a project came.
+// listBlobs finds what the model container holds of a project.
+func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
+	for b, err := range r.Models.Blobs(ctx, s.project) {
+		if err != nil {
+			return err
+		}
+		s.blobs = append(s.blobs, b)
+	}
+	return nil
+}
+
+func (v *visit) report(r *Report) {
+	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen
+	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
+	r.Conditions, r.Counts = v.conditions(), v.counts()
+}
+
+// ConnectionTested records that Custom Vision's test message for a project came. Of
+// a project that the policy leaves alone nothing is recorded.
 func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error {
 	record, err := r.State.Load(ctx, project)
 	if err != nil {
@@ -143,25 +196,34 @@ func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error
 		if err := v.ask(ctx); err != nil {
 			return err
 		}
-		if record.Empty() {
-			if err := v.listIterations(ctx); err != nil {
-				return err
-			}
-			v.begin(ctx)
+	}
+	if !v.applyPolicy() {
+		return nil
+	}
+	if r.Service != nil && v.seen.Project.Seen.IsZero() {
+		if err := v.listIterations(ctx); err != nil {
+			return err
 		}
+		v.begin()
 	}
 	at := r.Clock.Now().UTC()
 	v.learn(func(p *state.Project) { p.ConnectionTest = &at })
 	return v.save(ctx)
 }
 
-// unlessUnknown tells the answer that there is no such project from other errors.
-func unlessUnknown(project string, err error) error {
-	var refused *customvision.Error
-	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-		return fmt.Errorf("project %s: %w", project, ErrUnknownProject)
+// Retry makes the conditions that a scope of a project covers due now, and returns
+// how many there are. The next run tries them.
+func (r *Reconciler) Retry(ctx context.Context, project string, s state.Scope) (int, error) {
+	record, err := r.State.Load(ctx, project)
+	if err != nil {
+		return 0, err
 	}
-	return err
+	n := 0
+	err = r.State.Update(ctx, record, func(p *state.Project) error {
+		n = p.Retry(s)
+		return nil
+	})
+	return n, err
 }
 
 // SystemClock is the machine's own clock.

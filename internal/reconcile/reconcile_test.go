@@ -34,7 +34,7 @@ func TestObserveArchivesAndDoesNothingElse(t *testing.T) {
 	calls := w.calls(func() {
 		ctx, log := logged(t)
 		for _, key := range []Key{exported, failed} {
-			_, err := New(w.options).Reconcile(ctx, key)
+			_, err := New(w.options).Reconcile(ctx, Request{Key: key})
 			require.NoError(t, err)
 		}
 		assert.Contains(t, log.String(), "would export, but the policy only observes")
@@ -62,8 +62,8 @@ func TestADomainThatCannotBeExportedEndsInAClearReason(t *testing.T) {
 	w := newWorld(t, onnx)
 	project := w.project(world.General)
 	key := Key{Project: project, Iteration: w.Train(project).ID}
-	assert.Equal(t, []string{"describe", "block", "settle"}, w.settle(key))
-	assert.Contains(t, w.Remembered(project).Iterations[key.Iteration].Blocked, "cannot be exported, because")
+	assert.Equal(t, []string{"describe", "postpone", "settle"}, w.settle(key))
+	assert.Contains(t, w.condition(key, "").Why, "cannot be exported, because")
 	assert.Empty(t, w.reconcile(key).Done)
 	assert.Zero(t, w.Service.Counts()["ExportIteration"])
 }
@@ -119,7 +119,7 @@ func TestAProjectThatVanishedIsUnknown(t *testing.T) {
 	key := w.trained()
 	w.settle(key)
 	require.NoError(t, w.Client.DeleteProject(t.Context(), key.Project))
-	_, err := New(w.options).Reconcile(t.Context(), key)
+	_, err := New(w.options).Reconcile(t.Context(), Request{Key: key})
 	assert.ErrorIs(t, err, ErrUnknownProject)
 	assert.Equal(t, proven, w.backups(key), "the archive stays")
 }
@@ -128,7 +128,7 @@ func TestAProjectThatNeverWasIsUnknownAndLeavesNoState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
 	r := New(w.options)
-	_, err := r.Reconcile(t.Context(), Key{Project: nowhere, Iteration: first})
+	_, err := r.Reconcile(t.Context(), Request{Key: Key{Project: nowhere, Iteration: first}})
 	assert.ErrorIs(t, err, ErrUnknownProject)
 	assert.ErrorIs(t, r.ConnectionTested(t.Context(), nowhere), ErrUnknownProject)
 	assert.Empty(t, w.Remembered(nowhere).Revision, "nothing was written")

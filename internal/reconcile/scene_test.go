@@ -20,13 +20,17 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
 	"visionkeeper/internal/storage"
 )
 
-const stuckAfter = 6 * time.Hour
+const (
+	stuckAfter = 6 * time.Hour
+	firstName  = "parts" // of the project
+)
 
 // scene is one project in a world whose clock stands still but for the tests, and
 // a judge who watches.
@@ -40,8 +44,9 @@ type scene struct {
 	packages *container.Client // the service's own
 	judge    *judge
 	policy   policy.Policy
-	noAPI    bool // the app has no endpoint: it archives what lands in the model container
-	vanished bool // the person has deleted the project
+	name     string // of the project, now
+	noAPI    bool   // the app has no endpoint: it archives what lands in the model container
+	vanished bool   // the person has deleted the project
 	answers  map[emulator.Question]string
 	requests atomic.Int64 // of the machines
 	hashes   map[string]string
@@ -51,7 +56,7 @@ type scene struct {
 func newScene(t world.T, azure *azurite.Server, answers map[emulator.Question]string, rules policy.Policy) *scene {
 	t.Helper()
 	w := &scene{
-		t: t, ctx: zerolog.Nop().WithContext(context.Background()), policy: rules, answers: answers, hashes: map[string]string{},
+		t: t, ctx: zerolog.Nop().WithContext(context.Background()), policy: rules, answers: answers, name: firstName, hashes: map[string]string{},
 		World: world.New(t, world.Options{
 			Still: true, Connections: azure.ConnectionString, Emulator: emulator.Options{ModelSize: 2_000, Answers: answers},
 		}),
@@ -59,7 +64,7 @@ func newScene(t world.T, azure *azurite.Server, answers map[emulator.Question]st
 	// No message reaches a queue: Messages lists them, and the test is the host.
 	w.must(w.Service.FaultNotifications(1_000_000, emulator.Drop, 0))
 	var err error
-	w.project, err = w.Service.CreateProject("parts", world.Compact, w.Containers.Models.URL(), w.Queue.URL())
+	w.project, err = w.Service.CreateProject(firstName, world.Compact, w.Containers.Models.URL(), w.Queue.URL())
 	w.must(err)
 	w.packages = w.Provider.Blobs(nil).NewContainerClient("m-" + strings.ReplaceAll(w.project, "-", ""))
 	w.person = w.Open(azcore.ClientOptions{Transport: world.Send(w.callAPI)})
@@ -90,7 +95,7 @@ func (w *scene) options(o azcore.ClientOptions) reconcile.Options {
 		Policy: w.policy, Service: api,
 		Archive:   archive.Open(archives, w.Names.Archive, archive.Options{Now: w.Service.Now, Sources: o}),
 		State:     state.Open(archives, w.Names.State),
-		Models:    reconcile.OpenModels(w.Customer.Account, w.Customer.Blobs(&o), w.Names.Models),
+		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&o), w.Names.Models),
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(w.t, w.Provider.BlobURL)}},
 		Times:     reconcile.Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: stuckAfter, IntentGrace: 2 * time.Minute},
 	}
@@ -98,8 +103,9 @@ func (w *scene) options(o azcore.ClientOptions) reconcile.Options {
 
 // blobInfo is what a listing tells of a blob.
 type blobInfo struct {
-	etag string
-	size int64
+	etag  string
+	size  int64
+	rests bool // in the Archive tier, where it can't be read
 }
 
 // list lists a container whole; one that isn't there is empty.
@@ -113,7 +119,10 @@ func (w *scene) list(c *container.Client) map[string]blobInfo {
 		}
 		w.must(err)
 		for _, item := range page.Segment.BlobItems {
-			found[*item.Name] = blobInfo{string(*item.Properties.ETag), *item.Properties.ContentLength}
+			found[*item.Name] = blobInfo{
+				etag: string(*item.Properties.ETag), size: *item.Properties.ContentLength,
+				rests: item.Properties.AccessTier != nil && *item.Properties.AccessTier == container.AccessTierArchive,
+			}
 		}
 	}
 	return found

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,18 +11,37 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
 )
 
-// settle ends all trouble and sweeps, with time between, until nothing changes
-// any more. Then everything must be as the policy asks.
+// settle ends all trouble and sweeps, with time between, until nothing changes any
+// more, and then for a week: the longest that anything is put off. Then everything
+// must be as the policy asks.
 func (h *history) settle() {
 	h.t.Logf("%s the trouble ends", h.Service.Now().Format("02 15:04:05"))
-	h.Service.FailTrainings(0)
-	h.Service.FailExports(0)
-	h.Service.StallExports(0)
+	h.endTroubles()
+	if pick(h.t, "rehydrated", []bool{true, false}) {
+		h.rehydrate()
+	}
 	h.advance(world.TrainTime)
 	h.judge.calm = true
 	m := h.newMachine("Z")
+	h.sweepUntilQuiet(m)
+	h.lastFailureIsAnswered()
+	for _, wait := range []time.Duration{time.Hour, 12 * time.Hour, 24 * time.Hour, 72 * time.Hour, 72 * time.Hour, world.ExportTime, time.Hour, world.ExportTime, time.Hour} {
+		h.advance(wait)
+		h.sweep(m)
+	}
+	h.everyBlobIsArchived()
+	if !h.noAPI && !h.judge.outside() {
+		h.everyExportIsProven()
+		h.everyWishIsFulfilled()
+	}
+	h.judge.look()
+}
+
+// sweepUntilQuiet sweeps until nothing was asked for and nothing archived for hours.
+func (h *history) sweepUntilQuiet(m *machine) {
 	var quiet int
 	last := ""
 	waits := []time.Duration{10 * time.Minute, 10 * time.Minute, stuckAfter + time.Hour, 10 * time.Minute}
@@ -29,26 +49,29 @@ func (h *history) settle() {
 		if n == 60 {
 			h.t.Fatalf("after %d sweeps it still changes: %s", n, last)
 		}
-		if _, err := m.reconciler.Sweep(h.ctx, ""); err != nil {
-			h.t.Fatalf("an undisturbed sweep fails: %v", err)
-		}
-		h.judge.look()
-		if n == 0 {
+		h.sweep(m)
+		remembered := h.Remembered(h.project)
+		if n == 0 && len(remembered.Conditions) == 0 {
 			h.everyBlobIsArchived()
 		}
-		now := fmt.Sprint(h.Remembered(h.project).Revision, len(h.judge.kept), h.judge.exports, h.judge.trainings, h.moving())
+		now := fmt.Sprint(len(h.judge.kept), h.judge.exports, h.judge.trainings, h.moving())
 		if quiet++; now != last || h.moving() {
 			quiet = 0
 		}
 		last = now
 		h.advance(waits[min(quiet, len(waits)-1)])
 	}
-	h.everyBlobIsArchived()
-	if !h.noAPI {
-		h.everyExportIsProven()
-		h.everyWishIsFulfilled()
+}
+
+// sweep sweeps once, undisturbed.
+func (h *history) sweep(m *machine) {
+	if tooMuch := m.do(h.ctx, func(ctx context.Context, m *machine) {
+		if _, err := m.reconciler.Sweep(ctx, ""); err != nil {
+			h.t.Fatalf("an undisturbed sweep fails: %v", err)
+		}
+	}); tooMuch != "" {
+		h.judge.find("%s", tooMuch)
 	}
-	h.lastFailureIsAnswered()
 	h.judge.look()
 }
 
@@ -57,8 +80,23 @@ func (h *history) moving() bool {
 	return slices.ContainsFunc(h.iterations(), func(it emulator.IterationView) bool { return it.Status == "Training" })
 }
 
-// everyBlobIsArchived: a sweep leaves no bytes in the model container alone.
+// leftAlone reports whether the app has to leave the project alone. Where the policy
+// names it by a name that nobody can tell the app any more, since there is no endpoint
+// or no project, and what is remembered was lost or never held the name, the app
+// can't know that the policy means it.
+func (h *history) leftAlone() bool {
+	if (h.noAPI || h.vanished) && h.judge.named && h.Remembered(h.project).Name == "" {
+		return false // it has forgotten the name by itself
+	}
+	return h.judge.outside()
+}
+
+// everyBlobIsArchived: a sweep leaves no bytes in the model container alone that can
+// be read, if the policy means the project.
 func (h *history) everyBlobIsArchived() {
+	if h.leftAlone() {
+		return
+	}
 	held := map[string]bool{}
 	for name, b := range h.list(h.Containers.Archive) {
 		if !strings.HasSuffix(name, ".json") {
@@ -66,7 +104,7 @@ func (h *history) everyBlobIsArchived() {
 		}
 	}
 	for name, b := range h.list(h.Containers.Models) {
-		if strings.HasPrefix(name, "CustomVision-TestPermission") {
+		if strings.HasPrefix(name, "CustomVision-TestPermission") || b.rests {
 			continue
 		}
 		if !held[h.hash(h.Containers.Models, name, b.etag)] {
@@ -82,11 +120,12 @@ func (h *history) everyExportIsProven() {
 	for _, b := range h.Backups(h.project, "") {
 		counted[b.Iteration+" "+b.Key.String()] = counted[b.Iteration+" "+b.Key.String()] || b.Verdict.Counts()
 	}
-	remembered := h.Remembered(h.project)
 	for _, it := range h.iterations() {
 		for _, e := range it.Exports {
 			id := it.ID + " " + nameOfExport(e)
-			excused := h.overwritable() && h.judge.blocked(remembered, it.ID, nameOfExport(e))
+			code := h.judge.condition(it.ID, nameOfExport(e)).Code
+			excused := h.overwritable() && (code == state.Overwritten || code == state.Ambiguous)
+			excused = excused || code == state.Resting && h.rests() && h.answers[emulator.DownloadURI] == "container"
 			if e.Status == "Done" && !counted[id] && !excused {
 				h.judge.find("export %s is done and has no backup; remembered is %s", id, h.says(it.ID, nameOfExport(e)))
 			}
@@ -94,10 +133,9 @@ func (h *history) everyExportIsProven() {
 	}
 }
 
-// everyWishIsFulfilled: what the policy asks to export is exported, or it is
-// remembered why not.
+// everyWishIsFulfilled: what the policy asks to export is exported, unless it can't
+// be had: a person who asks for it now doesn't get it either.
 func (h *history) everyWishIsFulfilled() {
-	remembered := h.Remembered(h.project)
 	if h.policy.Mode != policy.Act {
 		return
 	}
@@ -112,15 +150,23 @@ func (h *history) everyWishIsFulfilled() {
 			if listed {
 				continue
 			}
-			record := remembered.Iterations[it.ID]
-			known := record != nil && record.Exports[canonical(wish)] != nil && record.Exports[canonical(wish)].Refused != ""
-			// Whoever died before sending has used up one of the three attempts.
-			inVain := h.judge.asked[it.ID+" "+canonical(wish)] >= 3 || h.disturbed && known && record.Exports[canonical(wish)].Attempts >= 3
-			if !known || !inVain && !h.judge.refusedOnce[it.ID+" "+canonical(wish)] {
-				h.judge.find("the policy wants %s of %s; remembered is %s", wish, it.ID, h.says(it.ID, canonical(wish)))
+			says := h.says(it.ID, canonical(wish))
+			if h.canBeHad(it.ID, canonical(wish)) {
+				h.judge.find("the policy wants %s of %s; remembered is %s", wish, it.ID, says)
 			}
 		}
 	}
+}
+
+// canBeHad reports whether the service makes an export for who asks for it now.
+func (h *history) canBeHad(iteration, name string) bool {
+	if h.Service.Export(h.project, iteration, platformOf(name), flavorOf(name)) != nil {
+		return false
+	}
+	h.Service.FinishNow(emulator.Scope{Iteration: iteration, Platform: platformOf(name)})
+	return slices.ContainsFunc(h.iterations(), func(it emulator.IterationView) bool {
+		return it.ID == iteration && slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return nameOfExport(e) == name && e.Status == "Done" })
+	})
 }
 
 // wanted tells whether the policy asks for exports of the iteration.
@@ -135,17 +181,17 @@ func (h *history) wanted(it emulator.IterationView) bool {
 // lastFailureIsAnswered: as far as the policy allows, and the app can know.
 func (h *history) lastFailureIsAnswered() {
 	its, retrain, j := h.iterations(), h.judge.rule().Retrain, h.judge
-	if h.noAPI || len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || j.lost > 0 {
+	if h.noAPI || len(its) == 0 || its[0].Status != "Failed" || retrain == nil || h.policy.Mode != policy.Act || j.lost > 0 || j.outside() {
 		return
 	}
 	cause := its[0].ID
-	excused := j.answered[cause] || j.refusedOnce[cause] || j.depth[cause] >= retrain.AfterFailure || len(j.began) >= retrain.PerMonth || !h.met
+	excused := j.answered[cause] || h.isRefused(cause) || j.depth[cause] >= retrain.AfterFailure || len(j.began) >= retrain.PerMonth || !h.met
 	month := 0
 	for _, t := range h.Remembered(h.project).Trainings {
 		// After a sender that died, a person's training may be taken for the one it
 		// announced.
 		excused = excused || t.Result == cause && h.disturbed
-		if t.Refused == "" && h.Service.Now().Sub(t.Asked) < 30*24*time.Hour {
+		if t.Nothing == "" && h.Service.Now().Sub(t.Asked) < 30*24*time.Hour {
 			month++
 		}
 	}
@@ -165,6 +211,9 @@ func (h *history) trainings() string {
 
 // failedAt is when a training ended.
 func (h *history) failedAt(id string) time.Time {
+	if ended := h.judge.ended[id]; !ended.IsZero() {
+		return ended
+	}
 	it, err := h.person.Iteration(h.ctx, h.project, id)
 	h.must(err)
 	return it.LastModified
@@ -175,7 +224,24 @@ func (h *history) says(iteration, export string) string {
 	if record == nil {
 		return "nothing"
 	}
-	return fmt.Sprintf("%+v of %v, %+v", record.Exports[export], slices.Sorted(maps.Keys(record.Exports)), record.Settled)
+	return fmt.Sprintf("%+v of %v, %+v, %+v", record.Exports[export], slices.Sorted(maps.Keys(record.Exports)), record.Settled, h.judge.condition(iteration, export))
+}
+
+// isRefused reports whether a training was refused and is to be asked for again.
+func (h *history) isRefused(cause string) bool {
+	remembered := h.Remembered(h.project)
+	c := remembered.Condition(state.Scope{Iteration: cause})
+	return c != nil && c.Code == state.TrainingRefused && c.Next.After(h.Service.Now())
+}
+
+// rests reports whether a blob of the model container lies in the Archive tier.
+func (h *history) rests() bool {
+	for _, b := range h.list(h.Containers.Models) {
+		if b.rests {
+			return true
+		}
+	}
+	return false
 }
 
 // overwritable tells a service whose only link to an export leads into the model

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
@@ -40,12 +42,13 @@ func newWorld(t *testing.T, rules string, change ...func(*emulator.Options)) *ap
 		f(&service)
 	}
 	w := &app{World: world.New(t, world.Options{Still: true, Emulator: service}), t: t, line: world.NewInterceptor(t)}
+	w.line.Send = w.Timed
 	over := azcore.ClientOptions{Transport: w.line}
 	w.options = Options{
 		Policy: policy.ArchiveOnly, Service: w.Client,
 		Archive:   archive.Open(w.Archives.Blobs(&over), w.Names.Archive, archive.Options{Sources: over}),
 		State:     state.Open(w.Archives.Blobs(&over), w.Names.State),
-		Models:    OpenModels(w.Customer.Account, w.Customer.Blobs(&over), w.Names.Models),
+		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&over), w.Names.Models),
 		Downloads: Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Provider.BlobURL)}},
 		Times:     Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},
 		Clock:     world.Clock{Server: w.Service},
@@ -96,9 +99,26 @@ func (w *app) export(key Key, name string) {
 // reconcile makes one look by a Reconciler of its own, as after a restart.
 func (w *app) reconcile(key Key) Report {
 	w.t.Helper()
-	report, err := New(w.options).Reconcile(w.t.Context(), key)
+	report, err := New(w.options).Reconcile(w.t.Context(), Request{Key: key})
 	require.NoError(w.t, err)
 	return report
+}
+
+// try makes one look, and joins what failed in it: what a message is answered by.
+func (w *app) try(key Key) (Report, error) {
+	w.t.Helper()
+	report, err := New(w.options).Reconcile(w.t.Context(), Request{Key: key})
+	return report, errors.Join(err, report.Err(""))
+}
+
+// condition is that of an export, or of a whole iteration where name is empty.
+func (w *app) condition(key Key, name string) state.Condition {
+	w.t.Helper()
+	remembered := w.Remembered(key.Project)
+	if c := remembered.Condition(state.Scope{Iteration: key.Iteration, Export: name}); c != nil {
+		return *c
+	}
+	return state.Condition{}
 }
 
 // settle looks until nothing is waited for any more, and gives all that was done.
@@ -107,7 +127,7 @@ func (w *app) settle(key Key) []string {
 	r := New(w.options)
 	var done []Action
 	for range 20 {
-		report, err := r.Reconcile(w.t.Context(), key)
+		report, err := r.Reconcile(w.t.Context(), Request{Key: key})
 		require.NoError(w.t, err)
 		if done = append(done, report.Done...); len(report.Waiting) == 0 {
 			return steps(done)

@@ -11,21 +11,25 @@ import (
 	"github.com/rs/zerolog"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
+	"visionkeeper/internal/state"
 )
 
 // Swept is what one sweep found.
 type Swept struct {
 	Projects int // that the policy names
-	Covered  int // of them by this sweep, whole
+	Covered  int // of them by this sweep: everything was looked at
 	Failed   int // of them by this sweep, but not whole: there are errors
 	Outside  int // that the policy leaves alone
 	// Resume is the project after which the next sweep has to go on, because this
 	// one's time was up or it couldn't begin; "" where it came to the end.
 	Resume string
-	// As in Report, over all projects of this sweep.
-	Unproven int
-	Oldest   time.Time
-	Blocked  int
+	// Whole reports whether it came to the end and looked at everything on its way.
+	Whole bool
+	// Conditions are those of all projects of this sweep; Counts as in Report, over all
+	// of them.
+	Conditions []state.ProjectCondition
+	state.Counts
 }
 
 // reserve is the time that a sweep leaves unused at its end, to write what it found.
@@ -54,23 +58,27 @@ func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
 		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(deadline) {
 			return swept, errors.Join(errs...)
 		}
-		report, err := r.pace.join(ctx, s)
+		report, err := r.pace.join(ctx, s, "", r.run)
 		swept.Resume = s.project
-		if err != nil {
-			errs = append(errs, fmt.Errorf("project %s: %w", s.project, err))
+		if report.Outside {
+			swept.Projects--
+			swept.Outside++
+			continue
 		}
-		if errors.Join(err, listErr) == nil {
+		if all := errors.Join(err, report.Err("")); all != nil {
+			errs = append(errs, fmt.Errorf("project %s: %w", s.project, all))
+		}
+		if err == nil && listErr == nil && !report.Unseen {
 			swept.Covered++
 		} else {
 			swept.Failed++
 		}
-		swept.Unproven += report.Unproven
-		swept.Blocked += report.Blocked
-		if !report.Oldest.IsZero() && (swept.Oldest.IsZero() || report.Oldest.Before(swept.Oldest)) {
-			swept.Oldest = report.Oldest
+		swept.Add(report.Counts)
+		for _, c := range report.Conditions {
+			swept.Conditions = append(swept.Conditions, state.ProjectCondition{Project: s.project, Name: report.Name, Condition: c})
 		}
 	}
-	swept.Resume = ""
+	swept.Resume, swept.Whole = "", swept.Failed == 0 && listErr == nil
 	return swept, errors.Join(errs...)
 }
 
@@ -87,7 +95,7 @@ func (r *Reconciler) bounded(ctx context.Context) (context.Context, context.Canc
 // policy names, and those that only the model container still knows.
 func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 	blobs, listErr := r.blobsByProject(ctx)
-	whole := listErr == nil // else it isn't known what the container holds
+	known := listErr == nil // what the container holds
 	todo := []scope{}
 	if r.Service != nil {
 		projects, err := r.Service.Projects(ctx)
@@ -97,7 +105,7 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 		for _, p := range projects {
 			id, err := customvision.ParseID(p.ID)
 			if err != nil {
-				listErr = errors.Join(listErr, fmt.Errorf("project %q: %w", p.Name, err))
+				swept.unusable(p, r.Clock.Now())
 				continue
 			}
 			held := blobs[id]
@@ -107,25 +115,33 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 				swept.Outside++
 				continue
 			}
-			todo = append(todo, scope{project: id, told: &p, whole: whole, blobs: held})
+			todo = append(todo, scope{project: id, known: &p, whole: true, blobsKnown: known, blobs: held})
 		}
 	}
 	for id, held := range blobs {
-		todo = append(todo, scope{project: id, whole: whole, blobs: held, vanished: true})
+		todo = append(todo, scope{project: id, whole: true, blobsKnown: known, blobs: held, vanished: true})
 	}
 	slices.SortFunc(todo, func(a, b scope) int { return cmp.Compare(a.project, b.project) })
 	return todo, listErr
 }
 
+// unusable counts a project whose id is no GUID: nothing can be stored under it.
+func (s *Swept) unusable(p customvision.Project, now time.Time) {
+	s.Blocked++
+	s.Conditions = append(s.Conditions, state.ProjectCondition{
+		Project: shorten(p.ID), Name: shorten(p.Name), Condition: state.Condition{Code: state.BadName, Why: "its id is no GUID, so nothing can be stored under it", First: now, Last: now},
+	})
+}
+
 // blobsByProject lists the model container's blobs that are named as Custom
 // Vision names its backups.
-func (r *Reconciler) blobsByProject(ctx context.Context) (map[string][]modelBlob, error) {
-	projects := map[string][]modelBlob{}
-	for b, err := range r.Models.list(ctx, "") {
+func (r *Reconciler) blobsByProject(ctx context.Context) (map[string][]models.Blob, error) {
+	projects := map[string][]models.Blob{}
+	for b, err := range r.Models.Blobs(ctx, "") {
 		if err != nil {
-			return map[string][]modelBlob{}, err
+			return map[string][]models.Blob{}, err
 		}
-		projects[b.project] = append(projects[b.project], b)
+		projects[b.Project] = append(projects[b.Project], b)
 	}
 	return projects, nil
 }

@@ -61,10 +61,10 @@ func TestASweepTellsWhatIsLeft(t *testing.T) {
 		require.Error(t, err)
 	})
 	assert.Equal(t, 2, swept.Projects)
-	assert.Equal(t, 1, swept.Covered)
-	assert.Equal(t, 1, swept.Failed)
+	assert.Equal(t, 2, swept.Covered, "everything was looked at")
+	assert.Zero(t, swept.Failed)
 	assert.Equal(t, 1, swept.Unproven)
-	assert.Equal(t, 1, swept.Blocked)
+	assert.Equal(t, 2, swept.Blocked, "each with its condition")
 	assert.WithinDuration(t, w.Service.Now(), swept.Oldest, time.Hour)
 }
 
@@ -86,7 +86,7 @@ func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
 
 	rest, err := New(w.options).Sweep(t.Context(), cut.Resume)
 	require.NoError(t, err)
-	assert.Equal(t, Swept{Projects: 4, Covered: 3}, rest)
+	assert.Equal(t, Swept{Projects: 4, Covered: 3, Whole: true}, rest)
 }
 
 func TestASweepThatCannotBeginIsRepeatedFromTheSamePlace(t *testing.T) {

@@ -5,7 +5,10 @@ package settings
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"regexp"
@@ -183,4 +186,13 @@ func IsLoopback(endpoint string) bool {
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Fingerprint changes with every setting, and with nothing else. No setting can be
+// read from it.
+func (s Settings) Fingerprint() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
+		s.Endpoint, s.Key, s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
+	}, []time.Duration{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace}))
+	return hex.EncodeToString(sum[:8])
 }

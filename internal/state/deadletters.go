@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +61,66 @@ func (s *Store) Bury(ctx context.Context, raw []byte, reason string, now time.Ti
 // DeadLetters reads all dead letters in the order of their ids (List Blobs, Get
 // Blob).
 func (s *Store) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
+	blobs, err := s.deadLetterBlobs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var letters []DeadLetter
+	for _, item := range blobs {
+		letter, _, err := s.deadLetter(ctx, letterID(item))
+		if bloberror.HasCode(err, bloberror.BlobNotFound) {
+			continue // deleted since the listing
+		}
+		if err != nil {
+			return nil, err
+		}
+		letters = append(letters, letter)
+	}
+	return letters, nil
+}
+
+// CountDeadLetters counts the dead letters. (List Blobs)
+func (s *Store) CountDeadLetters(ctx context.Context) (int, error) {
+	blobs, err := s.deadLetterBlobs(ctx)
+	return len(blobs), err
+}
+
+// What is kept of dead letters: anyone who may write to the queue can make them.
+const (
+	maxDeadLetters   = 1000
+	deadLettersSince = 180 * 24 * time.Hour // since a letter last came
+)
+
+// PruneDeadLetters deletes the dead letters that last came long ago and, of more than
+// a thousand, those that came longest ago. It returns how many it deleted. One that
+// comes again meanwhile is kept. (List Blobs, Delete Blob for each)
+func (s *Store) PruneDeadLetters(ctx context.Context, now time.Time) (int, error) {
+	blobs, err := s.deadLetterBlobs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	came := func(item *container.BlobItem) time.Time { return value(item.Properties.LastModified) }
+	slices.SortFunc(blobs, func(a, b *container.BlobItem) int { return came(b).Compare(came(a)) })
+	pruned := 0
+	for i, item := range blobs {
+		if i < maxDeadLetters && now.Sub(came(item)) < deadLettersSince {
+			continue
+		}
+		err := s.DropDeadLetter(ctx, HeldLetter{DeadLetter: DeadLetter{ID: letterID(item)}, etag: value(item.Properties.ETag)})
+		if err != nil && !errors.Is(err, ErrBuriedAgain) {
+			return pruned, err
+		}
+		pruned++
+	}
+	return pruned, nil
+}
+
+func letterID(item *container.BlobItem) string {
+	return strings.TrimSuffix(strings.TrimPrefix(*item.Name, deadLetterPrefix), ".json")
+}
+
+func (s *Store) deadLetterBlobs(ctx context.Context) ([]*container.BlobItem, error) {
+	var blobs []*container.BlobItem
 	prefix := deadLetterPrefix
 	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
 	for pages.More() {
@@ -68,19 +128,9 @@ func (s *Store) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 		if err != nil {
 			return nil, s.explain("list the dead letters", err)
 		}
-		for _, item := range page.Segment.BlobItems {
-			id := strings.TrimSuffix(strings.TrimPrefix(*item.Name, prefix), ".json")
-			letter, _, err := s.deadLetter(ctx, id)
-			if bloberror.HasCode(err, bloberror.BlobNotFound) {
-				continue // deleted since the listing
-			}
-			if err != nil {
-				return nil, err
-			}
-			letters = append(letters, letter)
-		}
+		blobs = append(blobs, page.Segment.BlobItems...)
 	}
-	return letters, nil
+	return blobs, nil
 }
 
 func (s *Store) deadLetter(ctx context.Context, id string) (DeadLetter, version, error) {

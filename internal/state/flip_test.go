@@ -91,7 +91,7 @@ func TestAFlippedByteOfAStateIsFound(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Update(t.Context(), r, func(p *Project) error {
 		p.Name = "Kitchen"
-		p.Iteration("i").Export("ONNX").Attempts = 1
+		p.Iteration("i").Export("ONNX").Asked = time.Now().UTC()
 		p.Trainings = []*Training{{Token: "t", Cause: "i", Known: []string{"i"}, Asked: time.Now().UTC(), Until: time.Now().UTC()}}
 		return nil
 	}))

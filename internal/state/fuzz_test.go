@@ -2,6 +2,7 @@ package state
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,16 +20,17 @@ func FuzzProject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p Project
-		if err := seal.Unmarshal(data, &p); err != nil {
+		if err := decode(data, &p); err != nil {
 			return
 		}
 		c := p.Clone()
-		c.Iteration("i").Export("ONNX").Attempts++
+		c.Iteration("i").Export("ONNX").Asked = time.Unix(0, 0).UTC()
 		c.Iteration("i").Archived("blob", "etag")
-		sealed, err := seal.Marshal(c)
+		c.Version = formatVersion
+		sealed, err := encode(c)
 		require.NoError(t, err)
 		var again Project
-		require.NoError(t, seal.Unmarshal(sealed, &again))
+		require.NoError(t, decode(sealed, &again))
 		assert.Equal(t, c.Iteration("i").Exports["ONNX"], again.Iteration("i").Exports["ONNX"])
 	})
 }

@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -16,8 +18,8 @@ type Health struct {
 	Version  string    `json:"version"`
 	Began    time.Time `json:"began"`
 	Ended    time.Time `json:"ended"`
-	Warnings []string  `json:"warnings"` // what the app isn't doing, and why
-	Errors   []string  `json:"errors"`   // what this sweep couldn't do
+	Warnings []string  `json:"warnings"` // what the app doesn't do, and why
+	Errors   []string  `json:"errors"`   // what this sweep couldn't do, twenty at most
 
 	// A round is a pass over all projects, which may take several sweeps. Projects
 	// counts those that a policy rule names, Covered those reconciled since the
@@ -29,17 +31,58 @@ type Health struct {
 	// Resume is the project after which the next sweep continues; "" starts a new
 	// round.
 	Resume string `json:"resume"`
-	// Round is when the last round without a failed project ended.
+	// Round is when the last round was completed that looked at everything of all projects.
 	Round time.Time `json:"round,omitzero"`
 
-	// Unproven counts finished exports without a backup in the projects covered
-	// since the round began. Oldest is the earliest training of their iterations.
-	// Blocked counts the exports that can't be backed up; Unproven excludes them.
-	Unproven int       `json:"unproven"`
-	Oldest   time.Time `json:"oldest,omitzero"`
-	Blocked  int       `json:"blocked"`
+	// Counts are those of the projects gone over since the round began, Conditions the
+	// oldest of their conditions, a hundred at most.
+	Counts
+	Conditions []ProjectCondition `json:"conditions"`
 	// Poison counts the messages taken from the poison queue by this sweep.
 	Poison int `json:"poison"`
+}
+
+// ProjectCondition is a condition with the project that it belongs to.
+type ProjectCondition struct {
+	Project string `json:"project"` // id
+	Name    string `json:"name"`
+	Condition
+}
+
+// Bounds of what health.json lists, and of one error in it, in bytes.
+const (
+	maxHealthErrors     = 20
+	maxHealthConditions = 100
+	maxHealthText       = 1000
+)
+
+// bounded cuts what is listed, so that the document stays small whatever went wrong.
+func (h Health) bounded() Health {
+	h.Warnings, h.Errors = boundedTexts(h.Warnings), boundedTexts(h.Errors)
+	oldest := slices.SortedStableFunc(slices.Values(h.Conditions), func(a, b ProjectCondition) int { return a.First.Compare(b.First) })
+	h.Conditions = oldest[:min(len(oldest), maxHealthConditions)]
+	for i := range h.Conditions {
+		h.Conditions[i].Why = boundedText(h.Conditions[i].Why, maxHealthText)
+	}
+	return h
+}
+
+func boundedTexts(list []string) []string {
+	var cut []string
+	for _, s := range list[:min(len(list), maxHealthErrors)] {
+		cut = append(cut, boundedText(s, maxHealthText))
+	}
+	if more := len(list) - maxHealthErrors; more > 0 {
+		cut = append(cut, fmt.Sprintf("and %d more", more))
+	}
+	return cut
+}
+
+func boundedText(s string, most int) string {
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
 }
 
 const healthBlob = "health.json"
@@ -64,7 +107,7 @@ func (s *Store) Health(ctx context.Context) (Health, error) {
 // SetHealth stores the result of a sweep, whatever version is stored already (Put
 // Blob).
 func (s *Store) SetHealth(ctx context.Context, h Health) error {
-	data, err := seal.Marshal(h)
+	data, err := seal.Marshal(h.bounded())
 	if err != nil {
 		return fmt.Errorf("write %s: %w", healthBlob, err)
 	}

@@ -13,23 +13,32 @@ import (
 // Project is what is remembered of one Custom Vision project. Ids are canonical
 // lower-case GUIDs.
 type Project struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	// Version is that of the format; see formatVersion.
+	Version int    `json:"version"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
 	// Container reports whether the service writes the project's exports into a
 	// model container, by the settings that were read last.
 	Container bool `json:"container,omitempty"`
 	// ConnectionTest is when the service's last test message arrived.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
-	// Rebuilt reports whether this state replaces one that was lost. Nothing is
-	// trained until a sweep has looked at the whole project.
+	// Seen is when the app first saw the project in Custom Vision. What failed
+	// before is never answered by a training.
+	Seen time.Time `json:"seen,omitzero"`
+	// Rebuilt reports whether the state was made anew though the project has a past:
+	// until a sweep has looked at all of it, nothing is trained.
 	Rebuilt bool `json:"rebuilt,omitempty"`
 	// Iterations by id. A project has at most 20.
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
 	// Trainings that the app asked for, oldest first.
 	Trainings []*Training `json:"trainings,omitempty"`
-	// Revision is random and new with every write. A writer whose answer was lost
-	// recognises its own write by it.
+	// Conditions are what can't be done now.
+	Conditions []*Condition `json:"conditions,omitempty"`
+	// Revision is random and new with every write: a writer whose answer was lost
+	// knows its own write by it.
 	Revision string `json:"revision"`
+
+	index *conditionIndex
 }
 
 // Iteration is what is remembered of one iteration.
@@ -37,18 +46,20 @@ type Iteration struct {
 	// Facts is what the iteration's proofs record besides the bytes. This package
 	// doesn't read it.
 	Facts json.RawMessage `json:"facts,omitempty"`
-	// Exports that the app asked for or that are blocked, by "Platform" or
-	// "Platform.Flavor".
+	// Ended is when the training failed, as the service had it when the app first saw
+	// it: a rename changes lastModified, but not this.
+	Ended time.Time `json:"ended,omitzero"`
+	// Exports that we asked for, by "Platform" or "Platform.Flavor".
 	Exports map[string]*Export `json:"exports,omitempty"`
-	// Blobs maps the name of each archived blob of the model container to its ETag.
-	Blobs map[string]string `json:"blobs,omitempty"`
-	// Blocked is the reason why nothing more can be exported, "" otherwise.
-	Blocked string   `json:"blocked,omitempty"`
-	Settled *Settled `json:"settled,omitempty"`
+	// Blobs of the model container that are archived: ETag by name.
+	Blobs   map[string]string `json:"blobs,omitempty"`
+	Settled *Settled          `json:"settled,omitempty"`
 }
 
-// Settled records that nothing is left to do for an iteration.
+// Settled records that everything asked for an iteration was done, but for what
+// its conditions say.
 type Settled struct {
+	// At is when the look began that showed it.
 	At time.Time `json:"at"`
 	// Rule is the hash of the policy rule that was in force. Wanted reports whether
 	// the rule asked for exports of this iteration. The iteration is looked at
@@ -59,21 +70,15 @@ type Settled struct {
 
 // Export is an export that the app asked for.
 type Export struct {
-	// Attempts counts the requests. Each is counted before it is sent.
-	Attempts int `json:"attempts,omitempty"`
 	// Asked is when the last request was announced. Until is when its sender gives
 	// up at the latest, zero once the answer is known. Both are by the storage
 	// service's clock.
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
-	// Refused is the reason why the export isn't asked for any more. Blocked is
-	// the reason why a finished export can't be archived. Otherwise they are "".
-	Refused string `json:"refused,omitempty"`
-	Blocked string `json:"blocked,omitempty"`
 }
 
 // Training is a training that the app asked for. It is an intent until Result or
-// Refused is set.
+// Nothing is set.
 type Training struct {
 	// Token is random. The sender recognises its own intent by it.
 	Token string `json:"token"`
@@ -86,12 +91,13 @@ type Training struct {
 	Until time.Time `json:"until"`
 	// Result is the iteration that the training made.
 	Result string `json:"result,omitempty"`
-	// Refused is the service's reason not to train.
-	Refused string `json:"refused,omitempty"`
+	// Nothing says why nothing comes of it: the failure is from before the app knew the
+	// project.
+	Nothing string `json:"refused,omitempty"`
 }
 
 // Open reports whether the outcome of the training request isn't known yet.
-func (t *Training) Open() bool { return t.Result == "" && t.Refused == "" }
+func (t *Training) Open() bool { return t.Result == "" && t.Nothing == "" }
 
 // Iteration returns the record of an iteration. It adds an empty one if there is
 // none.

@@ -48,13 +48,13 @@ func TestWhatIsUpdatedIsLoadedAgain(t *testing.T) {
 
 	require.NoError(t, s.Update(t.Context(), r, func(p *Project) error {
 		p.Name = "Kitchen"
-		p.Iteration("i").Export("ONNX").Attempts = 1
+		p.Trainings = append(p.Trainings, &Training{Token: "t"})
 		return nil
 	}))
 	again, err := s.Load(t.Context(), projectID)
 	require.NoError(t, err)
 	assert.Equal(t, "Kitchen", again.Name)
-	assert.Equal(t, 1, again.Iterations["i"].Exports["ONNX"].Attempts)
+	assert.Len(t, again.Trainings, 1)
 }
 
 func TestUpdatesOfManyWritersAreAllKept(t *testing.T) {
@@ -66,7 +66,7 @@ func TestUpdatesOfManyWritersAreAllKept(t *testing.T) {
 			r, err := s.Load(t.Context(), projectID)
 			if assert.NoError(t, err) {
 				assert.NoError(t, s.Update(t.Context(), r, func(p *Project) error {
-					p.Iteration("i").Export("ONNX").Attempts++
+					p.Trainings = append(p.Trainings, &Training{Token: "t"})
 					return nil
 				}))
 			}
@@ -75,7 +75,7 @@ func TestUpdatesOfManyWritersAreAllKept(t *testing.T) {
 	writers.Wait()
 	r, err := s.Load(t.Context(), projectID)
 	require.NoError(t, err)
-	assert.Equal(t, 8, r.Iterations["i"].Exports["ONNX"].Attempts)
+	assert.Len(t, r.Trainings, 8)
 }
 
 func TestAnUpdateThatIsGivenUpWritesNothing(t *testing.T) {
@@ -119,10 +119,10 @@ func TestAWriteWhoseAnswerWasLostCountsOnce(t *testing.T) {
 	r, err := s.Load(t.Context(), projectID)
 	require.NoError(t, err)
 	require.NoError(t, s.Update(t.Context(), r, func(p *Project) error {
-		p.Iteration("i").Export("ONNX").Attempts++
+		p.Trainings = append(p.Trainings, &Training{Token: "t"})
 		return nil
 	}))
-	assert.Equal(t, 1, r.Iterations["i"].Exports["ONNX"].Attempts)
+	assert.Len(t, r.Trainings, 1)
 }
 
 func TestAFlippedByteInStateIsFound(t *testing.T) {
@@ -140,7 +140,7 @@ func TestAFlippedByteInStateIsFound(t *testing.T) {
 	broken, err := s.Load(t.Context(), projectID)
 	require.NoError(t, err)
 	assert.ErrorIs(t, broken.Lost, seal.ErrBroken)
-	assert.True(t, broken.Empty(), "nothing of it is believed")
+	assert.Empty(t, broken.Revision, "nothing of it is believed")
 
 	require.NoError(t, s.Update(t.Context(), broken, func(p *Project) error { p.Name = "Garden"; return nil }))
 	again, err := s.Load(t.Context(), projectID)

@@ -10,6 +10,8 @@ import (
 	"io"
 	mathrand "math/rand/v2"
 	"net/http"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -21,11 +23,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"visionkeeper/internal/remedy"
-	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
 )
 
-// maxBlob is the size limit of one state blob that is read, in bytes.
+// maxBlob bounds one state blob, in bytes, at the writer and at the reader: a
+// larger one is broken.
 const maxBlob = 16 << 20
 
 // conflictTries is how many times Update tries to write while others write too.
@@ -56,9 +58,6 @@ type Record struct {
 	etag azcore.ETag // "" where there is no blob yet
 }
 
-// Empty reports whether no readable state is stored for the project.
-func (r *Record) Empty() bool { return r.Revision == "" }
-
 // Load reads a project's state (Get Blob). The record is empty if nothing is
 // stored or if the stored state is broken. A broken state is read a second time,
 // in case the damage happened on the way.
@@ -81,11 +80,34 @@ func (s *Store) load(ctx context.Context, projectID string) (*Record, error) {
 		return nil, s.explain("read the state of project "+projectID, err)
 	}
 	r.etag = version.etag
-	if err := seal.Unmarshal(data, &r.Project); err != nil {
+	err = decode(data, &r.Project)
+	if errors.Is(err, ErrNewer) {
+		return nil, fmt.Errorf("state blob %s/%s: %w", s.name, projectBlob(projectID), err)
+	}
+	if err != nil {
 		r.Project = Project{ID: projectID}
 		r.Lost = fmt.Errorf("state blob %s/%s: %w", s.name, projectBlob(projectID), err)
 	}
 	return r, nil
+}
+
+// Projects lists the ids of the projects that have a state. (List Blobs)
+func (s *Store) Projects(ctx context.Context) ([]string, error) {
+	var ids []string
+	prefix := projectPrefix
+	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, s.explain("list the projects", err)
+		}
+		for _, item := range page.Segment.BlobItems {
+			if id, ok := strings.CutSuffix(strings.TrimPrefix(*item.Name, prefix), ".json"); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
 }
 
 // Update applies change to a project's state and writes the result on top of the
@@ -101,10 +123,10 @@ func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) err
 		if err := change(&next); err != nil {
 			return err
 		}
-		if bytes.Equal(mustJSON(next), mustJSON(r.Project)) {
+		if same(next, r.Project) {
 			return nil // nothing to write
 		}
-		next.Revision = rand.Text()
+		next.Version, next.Revision = formatVersion, rand.Text()
 		err := s.save(ctx, r, next)
 		if err == nil {
 			return nil
@@ -131,7 +153,7 @@ func (s *Store) Update(ctx context.Context, r *Record, change func(*Project) err
 }
 
 func (s *Store) save(ctx context.Context, r *Record, next Project) error {
-	data, err := seal.Marshal(next)
+	data, err := encode(next)
 	if err != nil {
 		return err
 	}
@@ -143,7 +165,9 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 	return nil
 }
 
-func projectBlob(id string) string { return "projects/" + id + ".json" }
+const projectPrefix = "projects/"
+
+func projectBlob(id string) string { return projectPrefix + id + ".json" }
 
 // version is what an answer says about a blob's version.
 type version struct {
@@ -161,9 +185,6 @@ func (s *Store) read(ctx context.Context, name string) ([]byte, version, error) 
 	data, err := io.ReadAll(io.LimitReader(body, maxBlob+1))
 	if err != nil {
 		return nil, version{}, err
-	}
-	if len(data) > maxBlob {
-		return nil, version{}, fmt.Errorf("it is larger than %d bytes", maxBlob)
 	}
 	return data, version{etag: value(answer.ETag), date: value(answer.Date)}, nil
 }
@@ -198,13 +219,10 @@ func (s *Store) explain(op string, err error) error {
 	return storage.Explain(op, err)
 }
 
-// Clone returns a deep copy.
-func (p Project) Clone() Project {
-	var c Project
-	if err := json.Unmarshal(mustJSON(p), &c); err != nil {
-		panic("state: a project that can't be read back: " + err.Error())
-	}
-	return c
+// same reports whether two states say the same.
+func same(a, b Project) bool {
+	a.index, b.index = nil, nil
+	return reflect.DeepEqual(a, b) || bytes.Equal(mustJSON(a), mustJSON(b))
 }
 
 func mustJSON(p Project) []byte {

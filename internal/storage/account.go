@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -29,6 +28,8 @@ type Account struct {
 
 	name, key  string
 	credential azcore.TokenCredential
+	who        string // the settings that credential was made from
+	clock      *clock // of the service; all copies of the account share it
 }
 
 // developmentStorage is what UseDevelopmentStorage=true stands for:
@@ -95,8 +96,9 @@ func developmentAccount(proxy string) (Account, error) {
 	return a, a.normalise()
 }
 
-// normalise checks both endpoints and cuts trailing slashes.
+// normalise checks both endpoints, cuts trailing slashes, and begins the clock.
 func (a *Account) normalise() error {
+	a.clock = &clock{}
 	for _, endpoint := range []*string{&a.BlobURL, &a.QueueURL} {
 		if *endpoint == "" {
 			continue
@@ -119,19 +121,12 @@ var Transport = func() *http.Client {
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }()
 
-// SmallRequests are options for a client whose requests and answers are all
-// small: a try that takes longer than a minute is made again. A package's bytes
-// may take longer; they have the context's deadline alone.
-func SmallRequests() *azcore.ClientOptions {
-	return &azcore.ClientOptions{Retry: policy.RetryOptions{TryTimeout: time.Minute}}
-}
-
 // Blob opens the account's Blob service. Options may be nil.
 func (a Account) Blob(o *azcore.ClientOptions) (*service.Client, error) {
 	if a.BlobURL == "" {
 		return nil, remedy.New("set …__blobServiceUri or …__accountName", "no blob endpoint")
 	}
-	options := &service.ClientOptions{ClientOptions: withTransport(o)}
+	options := &service.ClientOptions{ClientOptions: a.observed(o)}
 	if a.credential != nil {
 		return service.NewClient(a.BlobURL, a.credential, options)
 	}
@@ -147,7 +142,7 @@ func (a Account) Queue(o *azcore.ClientOptions) (*azqueue.ServiceClient, error) 
 	if a.QueueURL == "" {
 		return nil, remedy.New("set …__queueServiceUri or …__accountName", "no queue endpoint")
 	}
-	options := &azqueue.ClientOptions{ClientOptions: withTransport(o)}
+	options := &azqueue.ClientOptions{ClientOptions: a.observed(o)}
 	if a.credential != nil {
 		return azqueue.NewServiceClient(a.QueueURL, a.credential, options)
 	}
@@ -158,13 +153,11 @@ func (a Account) Queue(o *azcore.ClientOptions) (*azqueue.ServiceClient, error) 
 	return azqueue.NewServiceClientWithSharedKeyCredential(a.QueueURL, credential, options)
 }
 
-func withTransport(o *azcore.ClientOptions) azcore.ClientOptions {
-	options := azcore.ClientOptions{}
-	if o != nil {
-		options = *o
-	}
-	if options.Transport == nil {
-		options.Transport = Transport
+// observed are Options with which the account's clock is kept.
+func (a Account) observed(o *azcore.ClientOptions) azcore.ClientOptions {
+	options := Options(o)
+	if a.clock != nil {
+		options.PerRetryPolicies = append([]policy.Policy{a.clock}, options.PerRetryPolicies...)
 	}
 	return options
 }
@@ -175,6 +168,12 @@ func (a Account) Secrets() []string {
 		return nil
 	}
 	return []string{a.key}
+}
+
+// Fingerprint is different for each account and each way to prove who we are to it.
+// It holds the account's key.
+func (a Account) Fingerprint() string {
+	return fmt.Sprintf("%q", []string{a.BlobURL, a.QueueURL, a.name, a.key, a.who})
 }
 
 // IsZero reports whether no setting names the account.

@@ -67,22 +67,22 @@ func MayTake(ctx context.Context, queues *azqueue.ServiceClient, name string) er
 }
 
 // MaySign proves that the account can sign what the storage service is to copy:
-// it reads a blob that isn't there by a signed link, and only who may read is
-// answered that. It reports whether a user delegation key signs, rather than the
+// it reads a blob that isn't there by a link as backups sign it, and only who may
+// read is answered that. It reports whether a user delegation key signs, rather than the
 // account's own. (Get User Delegation Key, Get Blob Properties)
 func MaySign(ctx context.Context, account Account, containerName string) (delegated bool, err error) {
 	blobs, err := account.Blob(nil)
 	if err != nil {
 		return false, err
 	}
-	link, err := NewSigner(account, blobs).ReadURL(ctx, containerName, probeName+rand.Text(), time.Minute)
+	link, err := NewSigner(account, blobs).ReadURL(ctx, containerName, probeName+rand.Text(), LinkLife)
 	if Status(err) == http.StatusForbidden {
 		return false, remedy.New("give the identity the role Storage Blob Delegator on the storage account of the model container", "it may not ask for a user delegation key")
 	}
 	if err != nil {
 		return false, err
 	}
-	client, err := blob.NewClientWithNoCredential(link, nil)
+	client, err := blob.NewClientWithNoCredential(link, &blob.ClientOptions{ClientOptions: Options(nil)})
 	if err != nil {
 		return false, err
 	}

@@ -46,7 +46,7 @@ func FromSettings(name string, getenv func(string) string) (Account, error) {
 		if err != nil {
 			return Account{}, fmt.Errorf("setting %s__credential: %w", prefix, err)
 		}
-		a.credential = credential
+		a.credential, a.who = credential, fmt.Sprintf("%q", []string{field("credential"), field("clientId")})
 		return a, nil
 	}
 	return Account{}, nil

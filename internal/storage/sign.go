@@ -1,7 +1,10 @@
 package storage
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"net/url"
 	"sync"
 	"time"
 
@@ -21,8 +24,14 @@ type Signer struct {
 	until      time.Time
 }
 
-// clockSkew is how far in the past a signature begins: clocks differ.
-const clockSkew = 15 * time.Minute
+// LinkLife is how long a link serves by which the storage service copies a package:
+// the largest takes minutes. From its start to its end that is below an hour, since
+// policies of an account may refuse links that live longer.
+const LinkLife = 30 * time.Minute
+
+// clockSkew is how far in the past a signature begins: the clocks of the service's
+// own machines differ a little.
+const clockSkew = 5 * time.Minute
 
 // delegationLife is how long one user delegation key serves; seven days are allowed.
 const delegationLife = 6 * time.Hour
@@ -32,13 +41,18 @@ func NewSigner(account Account, client *service.Client) *Signer {
 	return &Signer{account: account, service: client}
 }
 
-// ReadURL is a link that reads this one blob until life has passed. It is a
+// ReadURL is a link that reads this one blob until life has passed by the storage
+// service's clock, over https alone unless the account is on this machine. It is a
 // secret: whoever holds it can read the blob. Get User Delegation Key is asked
-// at most once in a few hours, and only with an identity.
+// at most once in a few hours, and only with an identity. (Get Container Properties,
+// if no request of the account was answered yet)
 func (s *Signer) ReadURL(ctx context.Context, containerName, blobName string, life time.Duration) (string, error) {
-	now := time.Now().UTC()
+	now, err := s.now(ctx, containerName)
+	if err != nil {
+		return "", err
+	}
 	values := sas.BlobSignatureValues{
-		Protocol:      sas.ProtocolHTTPSandHTTP,
+		Protocol:      s.protocol(),
 		StartTime:     now.Add(-clockSkew),
 		ExpiryTime:    now.Add(life),
 		Permissions:   (&sas.BlobPermissions{Read: true}).String(),
@@ -46,7 +60,6 @@ func (s *Signer) ReadURL(ctx context.Context, containerName, blobName string, li
 		BlobName:      blobName,
 	}
 	var query sas.QueryParameters
-	var err error
 	if s.account.credential == nil {
 		key, keyErr := service.NewSharedKeyCredential(s.account.name, s.account.key)
 		if keyErr != nil {
@@ -64,6 +77,25 @@ func (s *Signer) ReadURL(ctx context.Context, containerName, blobName string, li
 		return "", err
 	}
 	return s.service.NewContainerClient(containerName).NewBlobClient(blobName).URL() + "?" + query.Encode(), nil
+}
+
+// now is the storage service's time.
+func (s *Signer) now(ctx context.Context, containerName string) (time.Time, error) {
+	if now, known := s.account.clock.now(); known {
+		return now, nil
+	}
+	_, err := s.service.NewContainerClient(containerName).GetProperties(ctx, nil)
+	if now, known := s.account.clock.now(); known { // a refusal has a date too
+		return now, nil
+	}
+	return time.Time{}, Explain("ask the storage service for its time", cmp.Or(err, errors.New("its answer has no date")))
+}
+
+func (s *Signer) protocol() sas.Protocol {
+	if u, err := url.Parse(s.account.BlobURL); err == nil && IsLoopback(u.Hostname()) {
+		return sas.ProtocolHTTPSandHTTP
+	}
+	return sas.ProtocolHTTPS
 }
 
 func (s *Signer) delegationKey(ctx context.Context, now time.Time) (*service.UserDelegationCredential, error) {

@@ -1,4 +1,4 @@
-package notifications
+package messages
 
 import (
 	"errors"
@@ -15,8 +15,8 @@ import (
 // shows yet. How late the service's lists may be isn't documented.
 var errUnconfirmed = errors.New("the service does not show yet what the message claims")
 
-// confirm compares what a message claims with what the service showed.
-func (f Function) confirm(n customvision.Notification, seen reconcile.Report) error {
+// confirm checks a message's claim against what was seen.
+func (h Handler) confirm(n customvision.Notification, seen reconcile.Report) error {
 	unconfirmed := func(format string, a ...any) error {
 		return fmt.Errorf("%w: %s", errUnconfirmed, fmt.Sprintf(format, a...))
 	}
@@ -36,8 +36,8 @@ func (f Function) confirm(n customvision.Notification, seen reconcile.Report) er
 	case n.Kind == customvision.KindTraining && !ended:
 		return unconfirmed("iteration %s has the status %s", n.IterationID, status)
 	case n.ExportStatus == customvision.NotifiedExportCompleted:
-		platform := f.platform(n)
-		if look := seen.Looks[n.IterationID]; look == nil || !slices.ContainsFunc(look.Exports, func(e customvision.Export) bool {
+		platform := h.platform(n)
+		if look := seen.Looks[n.IterationID]; look == nil || !slices.ContainsFunc(look.Exports, func(e reconcile.Listed) bool {
 			return e.Status == customvision.ExportDone && (platform == "" || customvision.SamePlatform(e.Platform, platform))
 		}) {
 			return unconfirmed("iteration %s has no finished export %s", n.IterationID, platform)
@@ -46,16 +46,16 @@ func (f Function) confirm(n customvision.Notification, seen reconcile.Report) er
 	return nil
 }
 
-// platform returns the export's platform from a message's modelUri. It is ""
-// unless the URI names this iteration's blob in the model container. The URI is
-// compared as text and never fetched.
-func (f Function) platform(n customvision.Notification) string {
+// platform is what a message's modelUri says of the export, if it names this
+// iteration's blob in the model container; "" otherwise. The URI is compared as
+// text and never fetched.
+func (h Handler) platform(n customvision.Notification) string {
 	uri, _, _ := strings.Cut(n.ModelURI, "?")
 	name, err := url.PathUnescape(uri)
 	if err != nil {
 		return ""
 	}
-	name, inside := strings.CutPrefix(name, f.ModelContainer+"/")
+	name, inside := strings.CutPrefix(name, h.ModelContainer+"/")
 	project, iteration, platform, err := customvision.ParseBlobName(name)
 	if !inside || err != nil || project != n.ProjectID || iteration != n.IterationID {
 		return ""

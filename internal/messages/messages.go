@@ -1,0 +1,127 @@
+// Package messages deals with the messages that Custom Vision puts on the queue,
+// whoever brings them: the queue's trigger, or the sweep from the poison queue. It
+// reads a message, reconciles what it is about, and checks that the service shows
+// what the message claims. It never fetches anything that a message names. Start
+// reading at Handler.
+package messages
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
+)
+
+// Message is one delivery of a message.
+type Message struct {
+	Raw      []byte
+	Inserted time.Time // when it was put on the queue, in whole seconds; zero where that isn't known
+	Cause    string    // who brings it, for the log: an invocation's id
+	// Last reports whether it won't come again: what the service doesn't confirm is
+	// left to the sweep then.
+	Last bool
+}
+
+// Handler deals with messages. It is safe for concurrent use.
+type Handler struct {
+	Reconciler *reconcile.Reconciler
+	State      *state.Store
+	// ModelContainer is the model container's URL: a message may name a blob in it.
+	ModelContainer string
+	Now            func() time.Time
+}
+
+// Deal does what a message gives cause for, and logs in one line what came of it.
+// What can never succeed is kept as a dead letter, and is no error. An error means
+// that the message should come again: its claim isn't confirmed yet, or something
+// about its own iteration failed that may pass.
+func (h Handler) Deal(ctx context.Context, m Message) error {
+	n, err := customvision.ParseNotification(m.Raw)
+	if err != nil {
+		return h.Bury(ctx, m.Raw, err.Error())
+	}
+	log := zerolog.Ctx(ctx).With().Str("type", string(n.Kind)).Str("project", n.ProjectID).Logger()
+	if n.IterationID != "" {
+		log = log.With().Str("iteration", n.IterationID).Str("status", n.TrainingStatus+n.ExportStatus).Logger()
+	}
+	outcome, err := h.react(ctx, n, m)
+	switch {
+	case errors.Is(err, reconcile.ErrUnknownProject):
+		return h.Bury(ctx, m.Raw, err.Error())
+	case m.Last && errors.Is(err, errUnconfirmed):
+		log.Warn().Err(err).Msg("message left to the sweep")
+		return nil
+	case err != nil:
+		log.Info().Err(err).Msg("message comes again")
+		return err
+	}
+	log.Info().Str("outcome", outcome).Msg("message dealt with")
+	return nil
+}
+
+// react reconciles what a message is about and says in a word what came of it.
+func (h Handler) react(ctx context.Context, n customvision.Notification, m Message) (outcome string, err error) {
+	if n.Kind == customvision.KindConnectionTest {
+		return "Custom Vision reaches the queue", h.Reconciler.ConnectionTested(ctx, n.ProjectID)
+	}
+	report, err := h.Reconciler.Reconcile(ctx, reconcile.Request{
+		Key: reconcile.Key{Project: n.ProjectID, Iteration: n.IterationID}, Inserted: m.Inserted, Cause: m.Cause,
+	})
+	switch {
+	case err != nil:
+		return "", err
+	case report.Outside:
+		return "the policy leaves the project alone", nil
+	case report.Settled:
+		return "it was settled since the message was sent", nil
+	}
+	if err := h.confirm(n, report); err != nil {
+		return "", err
+	}
+	return h.outcome(n, report)
+}
+
+// outcome is what became of a message's own iteration, or of its own export where
+// the message names the platform.
+func (h Handler) outcome(n customvision.Notification, report reconcile.Report) (string, error) {
+	platform := h.platform(n)
+	own := func(s reconcile.Step) bool {
+		return s.Iteration == n.IterationID && (platform == "" || s.Export == "" || s.IsPlatform(platform))
+	}
+	var errs []error
+	for _, f := range report.Failed {
+		if own(f.Step) {
+			errs = append(errs, f.Err)
+		}
+	}
+	if len(errs) > 0 {
+		return "", errors.Join(errs...)
+	}
+	for _, a := range report.Waiting {
+		if own(a.Step) {
+			return "waiting: " + a.Why, nil
+		}
+	}
+	for _, c := range report.Conditions {
+		if c.Iteration == n.IterationID {
+			return "can't be done now: " + c.Why, nil
+		}
+	}
+	return "done", nil
+}
+
+// Bury keeps a message as a dead letter, with the reason.
+func (h Handler) Bury(ctx context.Context, raw []byte, reason string) error {
+	letter, err := h.State.Bury(ctx, raw, reason, h.Now().UTC())
+	if err != nil {
+		return err
+	}
+	zerolog.Ctx(ctx).Warn().Str("deadLetter", letter.ID).Str("because", reason).Int("count", letter.Count).
+		Msg("message kept as a dead letter: look at it with visionkeeper deadletters show")
+	return nil
+}

@@ -1,0 +1,185 @@
+package messages_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/leak"
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/messages"
+	"visionkeeper/internal/models"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
+)
+
+func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }
+
+// app deals with messages in a world whose clock stands still.
+type app struct {
+	*world.World
+	t       *testing.T
+	line    *world.Interceptor
+	options reconcile.Options
+}
+
+func newWorld(t *testing.T, rules string) *app {
+	t.Helper()
+	w := &app{World: world.New(t, world.Options{Still: true}), t: t, line: world.NewInterceptor(t)}
+	w.line.Send = w.Timed
+	over := azcore.ClientOptions{Transport: w.line}
+	parsed, err := policy.Parse([]byte(rules))
+	require.NoError(t, err)
+	w.options = reconcile.Options{
+		Policy: parsed, Service: w.Open(over),
+		Archive:   archive.Open(w.Archives.Blobs(&over), w.Names.Archive, archive.Options{Sources: over}),
+		State:     state.Open(w.Archives.Blobs(&over), w.Names.State),
+		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&over), w.Names.Models),
+		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Provider.BlobURL)}},
+		Times:     reconcile.Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},
+		Clock:     world.Clock{Server: w.Service},
+	}
+	return w
+}
+
+// project is one with the model container, known to the app.
+func (w *app) project(name string) string {
+	w.t.Helper()
+	p := w.Create(customvision.CreateProjectOptions{Name: name, ExportModelContainerURI: w.Containers.Models.URL()})
+	require.NoError(w.t, reconcile.New(w.options).ConnectionTested(w.t.Context(), p.ID))
+	return p.ID
+}
+
+func trained(project, iteration string) customvision.Notification {
+	return customvision.Notification{Kind: customvision.KindTraining, ProjectID: project, IterationID: iteration, TrainingStatus: customvision.NotifiedTrainingCompleted}
+}
+
+// exported is the message about an export, with the blob that it names.
+func (w *app) exported(project, iteration, platform string) customvision.Notification {
+	return customvision.Notification{Kind: customvision.KindExport, ProjectID: project, IterationID: iteration, ExportStatus: customvision.NotifiedExportCompleted,
+		ModelURI: w.Containers.Models.URL() + "/" + customvision.BlobName(project, iteration, platform)}
+}
+
+// deal deals with a message in a process of its own, and gives what it logged.
+func (w *app) deal(n customvision.Notification, m messages.Message) (log string, err error) {
+	w.t.Helper()
+	if m.Raw == nil {
+		m.Raw, err = json.Marshal(n)
+		require.NoError(w.t, err)
+	}
+	var lines bytes.Buffer
+	r := reconcile.New(w.options)
+	h := messages.Handler{Reconciler: r, State: r.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	err = h.Deal(zerolog.New(&lines).WithContext(w.t.Context()), m)
+	return lines.String(), err
+}
+
+const onnx = `{"projects":[{"project":"in","exports":["ONNX"]}]}`
+
+func TestEachMessageEndsInOneLineThatSaysWhatCameOfIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project := w.project("in")
+	iteration := w.Train(project).ID
+	other := w.project("out")
+	last := func(log string) string {
+		lines := strings.Split(strings.TrimSpace(log), "\n")
+		n := 0
+		for _, line := range lines {
+			if strings.Contains(line, `"message":"message `) {
+				n++
+			}
+		}
+		assert.Equal(t, 1, n, "one line is about the message: %s", log)
+		return lines[len(lines)-1]
+	}
+	step := func(n customvision.Notification, m messages.Message, want ...string) {
+		t.Helper()
+		log, _ := w.deal(n, m)
+		for _, text := range want {
+			assert.Contains(t, last(log), text)
+		}
+	}
+	info := `"level":"info"`
+	own := []string{info, `"project":"` + project, `"iteration":"` + iteration}
+	step(trained(project, iteration), messages.Message{}, append(own, `"outcome":"waiting: it is being exported"`)...)
+	step(w.exported(project, iteration, "ONNX"), messages.Message{}, append(own, "does not show yet", "message comes again")...)
+	step(w.exported(project, iteration, "ONNX"), messages.Message{Last: true}, `"level":"warn"`, "left to the sweep")
+	w.Service.Advance(world.ExportTime)
+	step(w.exported(project, iteration, "ONNX"), messages.Message{}, append(own, `"outcome":"done"`)...)
+	w.Service.Advance(time.Minute)
+	step(w.exported(project, iteration, "ONNX"), messages.Message{Inserted: w.Service.Now().Add(-time.Hour)}, append(own, "it was settled since")...)
+	step(trained(other, iteration), messages.Message{}, info, "the policy leaves the project alone")
+	step(customvision.Notification{Kind: customvision.KindConnectionTest, ProjectID: project}, messages.Message{}, info, "Custom Vision reaches the queue")
+	require.NoError(t, w.Service.FaultCalls("ExportIteration", 1, emulator.CallFault{Status: 400, Code: "BadRequestExceededQuota"}))
+	again := w.Train(project).ID
+	step(trained(project, again), messages.Message{}, info, `"outcome":"can't be done now: the service refuses to export it`)
+	step(customvision.Notification{}, messages.Message{Raw: []byte("no message")}, `"level":"warn"`, "dead letter")
+}
+
+func TestAMessageForWhatIsSettledSinceItWasSentCostsOneReadOfTheState(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx) // by its name, which the state has
+	project := w.project("in")
+	iteration := w.Train(project).ID
+	w.Export(project, iteration, "ONNX", "")
+	sent := w.Service.Now()
+	w.Service.Advance(time.Minute)
+	_, err := w.deal(w.exported(project, iteration, "ONNX"), messages.Message{Inserted: sent})
+	require.NoError(t, err)
+	for range 3 { // copies of the message, and those about the other ends
+		requests := w.line.During(func() {
+			_, err := w.deal(w.exported(project, iteration, "ONNX"), messages.Message{Inserted: sent})
+			assert.NoError(t, err)
+		})
+		require.Len(t, requests, 1)
+		assert.True(t, world.Begins("GET /"+azurite.Archive+"/"+w.Names.State)(requests[0].Request), requests)
+	}
+	// One that was sent after the look is a look.
+	requests := w.line.During(func() {
+		w.deal(w.exported(project, iteration, "ONNX"), messages.Message{Inserted: w.Service.Now().Add(time.Minute)})
+	})
+	assert.Greater(t, len(requests), 1)
+}
+
+// A message is answered by what became of its own iteration, and of its own export.
+func TestAMessageIsAnsweredByItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"in","exports":[]}]}`)
+	project := w.project("in")
+	old, young := w.Train(project).ID, w.Train(project).ID
+	for _, it := range []string{old, young} {
+		w.Export(project, it, "ONNX", "")
+		w.Export(project, it, "CoreML", "")
+	}
+	// Of the old iteration nothing can be archived, of the young one no ONNX.
+	w.line.Use(world.On(func(req *http.Request) bool {
+		return req.Method == http.MethodPut && (strings.Contains(req.URL.Path, old) || strings.Contains(req.URL.Path, "/ONNX/"))
+	}, world.Refuse(403)))
+	_, err := w.deal(w.exported(project, young, "CoreML"), messages.Message{})
+	assert.NoError(t, err)
+	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven}, w.Verdicts(project, young))
+	_, err = w.deal(w.exported(project, young, "ONNX"), messages.Message{})
+	assert.ErrorContains(t, err, "ONNX", "its own")
+	assert.NotContains(t, err.Error(), old)
+	for range 6 { // until its pause is longer than the host's
+		_, err = w.deal(w.exported(project, young, "ONNX"), messages.Message{})
+	}
+	assert.NoError(t, err, "its condition is known, and tried again when due: no dead letter")
+	assert.Empty(t, w.Letters())
+}

@@ -1,0 +1,110 @@
+// Package models reads the container into which Custom Vision writes exported
+// models: it lists the exports in it and makes sources of single blobs. It never
+// writes to the container. Start reading at Container.
+package models
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/url"
+	"strings"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/storage"
+)
+
+// Container is the model container. It is safe for concurrent use.
+type Container struct {
+	container *container.Client
+	name      string
+	signer    *storage.Signer
+}
+
+// Open uses the container of the account that client, opened by account.Blob,
+// talks to. Nothing is asked of it yet.
+func Open(account storage.Account, client *service.Client, name string) *Container {
+	return &Container{container: client.NewContainerClient(name), name: name, signer: storage.NewSigner(account, client)}
+}
+
+// Source is a blob of the container: read by the app's own credential, and copied by
+// a signed link, which is made when it is needed.
+func (c *Container) Source(blob string) archive.Source {
+	return archive.Source{
+		Kind: archive.FromContainer, Name: blob, Blob: c.container.NewBlobClient(blob),
+		Link: func(ctx context.Context) (string, error) {
+			link, err := c.signer.ReadURL(ctx, c.name, blob, storage.LinkLife)
+			if err != nil {
+				return "", fmt.Errorf("sign a link to the model container's blob %q: %w", blob, err)
+			}
+			return link, nil
+		},
+	}
+}
+
+// Holds reports whether a link, signed or not, leads into this container. Hosts are
+// compared without regard to case and to a port that is the scheme's own.
+func (c *Container) Holds(link string) bool {
+	their, err := url.Parse(link)
+	if err != nil {
+		return false
+	}
+	ours, err := url.Parse(c.container.URL())
+	if err != nil {
+		return false
+	}
+	return storage.Host(their) == storage.Host(ours) && strings.HasPrefix(their.Path, ours.Path+"/")
+}
+
+// Blob is an export in the container, as its name says.
+type Blob struct {
+	Name, ETag                   string // the ETag without quotes
+	Project, Iteration, Platform string // ids are canonical GUIDs
+}
+
+// Names are the names that the blob of an export may have: whether the service
+// writes ids with hyphens isn't documented.
+func Names(key archive.Key, platform string) []string {
+	plain := strings.NewReplacer("-", "")
+	return []string{
+		customvision.BlobName(key.Project, key.Iteration, platform),
+		customvision.BlobName(plain.Replace(key.Project), plain.Replace(key.Iteration), platform),
+	}
+}
+
+// Blobs goes through the exports of a project, or of all projects where it is
+// empty, 5,000 blobs a request. What isn't named as Custom Vision names its exports
+// is left out. (List Blobs)
+func (c *Container) Blobs(ctx context.Context, project string) iter.Seq2[Blob, error] {
+	return func(yield func(Blob, error) bool) {
+		prefix, _, _ := strings.Cut(project, "-") // the same with hyphens and without
+		pages := c.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+		for pages.More() {
+			page, err := pages.NextPage(ctx)
+			if bloberror.HasCode(err, bloberror.ContainerNotFound) {
+				err = fmt.Errorf("there is no model container %q: create it, or name another in MODEL_CONTAINER", c.name)
+			}
+			if err != nil {
+				yield(Blob{}, storage.Explain("list the model container "+c.name, err))
+				return
+			}
+			for _, item := range page.Segment.BlobItems {
+				b := Blob{Name: *item.Name, ETag: strings.Trim(string(*item.Properties.ETag), `"`)}
+				if b.Project, b.Iteration, b.Platform, err = customvision.ParseBlobName(b.Name); err != nil {
+					continue
+				}
+				if project != "" && b.Project != project {
+					continue
+				}
+				if !yield(b, nil) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/state"
+)
+
+// The pauses between two tries, by how often something was tried. What may pass by
+// itself is tried again soon, and every hour at least; so is what can't be undone, but
+// not as soon. A refusal is tried again after minutes, hours, a day, and every week at
+// least.
+var (
+	passing = []time.Duration{0, 0, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
+	asking  = []time.Duration{0, 0, 10 * time.Minute, time.Hour}
+	refused = []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 72 * time.Hour, 7 * 24 * time.Hour}
+)
+
+// pause is how long a condition waits for its next try after the last one.
+func pause(c state.Condition) time.Duration {
+	pauses := refused
+	switch {
+	case c.Code != state.Unavailable:
+	case c.Unproven || c.Blob != "":
+		pauses = passing
+	default: // an export or a training was asked for
+		pauses = asking
+	}
+	return pauses[min(max(c.Attempts, 1), len(pauses))-1]
+}
+
+// due reports whether a thing may be tried now: it has no condition, or one whose
+// time has come, or that was met under another policy, setting or version.
+func due(c *state.Condition, under string, now time.Time) bool {
+	switch {
+	case c == nil:
+		return true
+	case c.Code.Final():
+		return false
+	}
+	return c.Under != under || !now.Before(c.Next)
+}
+
+// attempted counts a try of a thing that couldn't be done before, before it is made:
+// whatever becomes of the process, the next try has its pause.
+func attempted(p *state.Project, s state.Scope, under string, now time.Time) {
+	if c := p.Condition(s); c != nil {
+		c.Attempts++
+		c.Under, c.Next = under, now.Add(pause(*c))
+	}
+}
+
+// note records that a thing couldn't be done. The attempt may be counted already.
+func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool, under string, now time.Time) {
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Attempts: 1, Under: under, Unproven: unproven}
+	if known := p.Condition(s); known != nil {
+		c.Attempts = known.Attempts
+		if !counted {
+			c.Attempts++
+		}
+	}
+	if !f.code.Final() {
+		c.Next = now.Add(pause(c))
+	}
+	p.Note(c)
+}
+
+// fault is an error that says which condition it is.
+type fault struct {
+	code state.Code
+	why  string
+}
+
+func (f fault) Error() string { return f.why }
+
+func faultf(code state.Code, format string, a ...any) error {
+	return fault{code, fmt.Sprintf(format, a...)}
+}
+
+// faultOf is the condition that an error means.
+func faultOf(err error) fault {
+	var f fault
+	switch {
+	case errors.As(err, &f):
+		return f
+	case errors.Is(err, archive.ErrDamaged):
+		return fault{state.Damaged, err.Error()}
+	case errors.Is(err, archive.ErrTooLarge):
+		return fault{state.TooLarge, err.Error()}
+	case archive.Resting(err):
+		return fault{state.Resting, "its bytes lie in the Archive tier, where they can't be read: rehydrate the blob in the model container to the Hot or Cool tier (az storage blob set-tier), which takes up to 15 hours"}
+	}
+	return fault{state.Unavailable, err.Error()}
+}
+
+// spread is a time between half of d and d that is always the same for an id: what
+// was settled at once isn't all looked at again at once.
+func spread(d time.Duration, id string) time.Duration {
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return d/2 + time.Duration(float64(d/2)*float64(h.Sum32())/(1<<32))
+}

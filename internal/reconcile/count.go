@@ -1,0 +1,44 @@
+package reconcile
+
+import (
+	"time"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+)
+
+// counts counts what is left of the project: by what was seen of the iterations
+// that were looked at, and by the conditions of the others.
+func (v *visit) counts() state.Counts {
+	c := state.Counts{Blocked: len(v.seen.Project.Conditions)}
+	for id, look := range v.seen.Looks {
+		for _, e := range look.Exports {
+			if e.Status == customvision.ExportDone && !look.proven(e.Key) {
+				c.AddUnproven(v.trainedAt(id))
+			}
+		}
+	}
+	for _, condition := range v.seen.Project.Conditions {
+		if condition.Unproven && v.seen.Looks[condition.Iteration] == nil {
+			c.AddUnproven(v.trainedAt(condition.Iteration))
+		}
+	}
+	return c
+}
+
+// trainedAt is when an iteration was trained; zero where that isn't known.
+func (v *visit) trainedAt(iteration string) time.Time {
+	if it := v.iteration(iteration); it != nil && it.TrainedAt != nil {
+		return *it.TrainedAt
+	}
+	return time.Time{}
+}
+
+// conditions are the project's, for those who watch.
+func (v *visit) conditions() []state.Condition {
+	list := []state.Condition{}
+	for _, c := range v.seen.Project.Conditions {
+		list = append(list, *c)
+	}
+	return list
+}

@@ -1,0 +1,86 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+)
+
+// begin looks after a project that the app sees for the first time in the service.
+// If it has a past, what was remembered of it may have been lost, and with it the
+// trainings that were started: the failures so far, and that of a training underway,
+// are never answered, and until a sweep has looked at all of it nothing is trained.
+func (v *visit) begin() {
+	for _, it := range v.seen.Iterations {
+		if it.Status == customvision.StatusFailed && v.seen.Project.Iteration(it.ID).Ended.IsZero() {
+			v.learn(func(p *state.Project) {
+				if p.Iteration(it.ID).Ended.IsZero() {
+					p.Iteration(it.ID).Ended = it.LastModified
+				}
+			})
+		}
+	}
+	if !v.seen.Project.Seen.IsZero() {
+		return
+	}
+	now, all := v.now(), v.seen.Iterations
+	v.learn(func(p *state.Project) {
+		if !p.Seen.IsZero() {
+			return // another process has begun meanwhile, or nothing was lost after all
+		}
+		p.Seen = now
+		for _, it := range all {
+			if it.Status == customvision.StatusNew {
+				continue
+			}
+			if it.Status != customvision.StatusTraining {
+				p.Rebuilt = true
+			}
+			// One that is still training may be our own answer to a failure.
+			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, it.ID) == nil {
+				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: now, Nothing: "it was trained before the app knew the project"})
+			}
+		}
+	})
+}
+
+// unlessGone makes ErrUnknownProject of an error that says, in the service's own
+// words, that there is no such project. The 404 of a gateway is an outage.
+func (v *visit) unlessGone(ctx context.Context, err error) error {
+	if !customvision.NotFound(err) {
+		return err
+	}
+	if _, again := v.Service.Project(ctx, v.record.ID); customvision.NotFound(again) {
+		return fmt.Errorf("project %s: %w", v.record.ID, ErrUnknownProject)
+	}
+	return err
+}
+
+// confirmGone asks for a project that the service doesn't list, before anything is
+// done that rests on its being gone: a list may lack it for one look.
+func (v *visit) confirmGone(ctx context.Context) error {
+	if v.Service == nil || len(v.seen.Blobs) == 0 && !v.remembersMore() {
+		return nil
+	}
+	_, err := v.Service.Project(ctx, v.record.ID)
+	switch {
+	case customvision.NotFound(err):
+		return nil
+	case err == nil:
+		return fmt.Errorf("the list of projects lacks project %s, which is there: it is left to the next sweep", v.record.ID)
+	}
+	return fmt.Errorf("look at project %s: %w", v.record.ID, err)
+}
+
+// remembersMore reports whether the state has more of the project's iterations than
+// the blobs that are archived.
+func (v *visit) remembersMore() bool {
+	for _, it := range v.seen.Project.Iterations {
+		if it.Settled != nil || len(it.Exports) > 0 || it.Facts != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,136 @@
+package reconcile
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+)
+
+// visit is one run for a project: what was seen, and what is done about it.
+type visit struct {
+	*Reconciler
+	scope  scope
+	rules  Rules
+	record *state.Record
+	seen   Observed
+	loaded time.Time // by our clock, when seen.Now was read
+	// askedAt and listedAt are when the project and its lists were last asked for.
+	askedAt, listedAt time.Time
+	began             time.Time // by the storage service's, when the run began
+	// changes are what the run has learnt since the last write; saved is when that was.
+	changes []func(*state.Project)
+	saved   time.Time
+	unsure  bool // a write failed, and may have been carried out
+
+	outside bool // the policy leaves the project alone
+	settled bool // what was asked for is settled since: nothing was looked at
+	unseen  bool // an iteration couldn't be looked at
+	done    []Action
+	waiting []Action
+	failed  []Failure
+}
+
+func (r *Reconciler) visit(s scope, record *state.Record) *visit {
+	now := r.Clock.Now()
+	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, seen: Observed{
+		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Tried: map[Step]bool{},
+	}}
+	return v
+}
+
+// inService reports whether there is a service that lists the project.
+func (v *visit) inService() bool { return v.Service != nil && !v.scope.vanished }
+
+// applyPolicy finds the rule that counts for the project, by its id or by its name
+// as it is known, and reports whether there is one.
+func (v *visit) applyPolicy() bool {
+	rule, ok := v.Policy.For(v.record.ID, v.seen.Project.Name)
+	v.outside = !ok
+	v.rules = Rules{
+		Rule: rule, Mode: v.Policy.Mode, Under: rule.Hash() + "-" + string(v.Policy.Mode) + "-" + v.Fingerprint,
+		StuckAfter: v.Times.StuckAfter, Grace: v.Times.IntentGrace, SettledFor: v.Times.SettledFor,
+	}
+	return ok
+}
+
+// isSettledSince reports whether all that was asked for was settled by a look that
+// began after the message about it was put on the queue. The host gives that time
+// in whole seconds, and so does the storage service.
+func (v *visit) isSettledSince() bool {
+	if v.scope.whole || len(v.scope.iterations) == 0 {
+		return false
+	}
+	for id, inserted := range v.scope.iterations {
+		record := v.seen.Project.Iterations[id]
+		if inserted.IsZero() || record == nil || record.Settled == nil || record.Settled.Rule != v.rules.hash() ||
+			!record.Settled.At.After(inserted.Add(time.Second)) || anyDue(v.rules, v.seen, id) {
+			return false
+		}
+	}
+	return true
+}
+
+// iteration finds an iteration in the service's list; nil where it isn't there.
+func (v *visit) iteration(id string) *customvision.Iteration {
+	i := slices.IndexFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &v.seen.Iterations[i]
+}
+
+// now is the storage service's time, counted on from when it was read.
+func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
+
+// learn changes what is known of the project now, and in the state with the next write.
+func (v *visit) learn(change func(*state.Project)) {
+	change(&v.seen.Project)
+	v.changes = append(v.changes, change)
+}
+
+// archived learns that a blob of the model container needs no further look.
+func (v *visit) archived(iteration, blob, etag string) {
+	v.learn(func(p *state.Project) {
+		p.Iteration(iteration).Archived(blob, etag)
+		p.Clear(state.Scope{Iteration: iteration, Blob: blob, ETag: etag})
+	})
+}
+
+// save writes what was learnt since the last write.
+func (v *visit) save(ctx context.Context) error {
+	if len(v.changes) == 0 {
+		return nil
+	}
+	if v.unsure {
+		current, err := v.State.Load(ctx, v.record.ID)
+		if err != nil {
+			return err
+		}
+		*v.record, v.unsure = *current, false
+	}
+	if err := v.State.Update(ctx, v.record, func(p *state.Project) error {
+		v.apply(p)
+		return nil
+	}); err != nil {
+		v.unsure = true
+		return err
+	}
+	v.written()
+	return nil
+}
+
+// written takes over what the state holds now.
+func (v *visit) written() {
+	v.changes, v.saved = nil, v.Clock.Now()
+	v.seen.Project = v.record.Clone()
+}
+
+// apply makes all changes so far in what another writer may have left.
+func (v *visit) apply(p *state.Project) {
+	for _, change := range v.changes {
+		change(p)
+	}
+}

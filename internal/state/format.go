@@ -1,0 +1,172 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"visionkeeper/internal/seal"
+)
+
+// formatVersion is that of a project's state. Version 1 had no number.
+const formatVersion = 2
+
+// ErrNewer says that a newer version of the program wrote the state. Nothing is
+// changed then: it may hold what this version doesn't know.
+var ErrNewer = errors.New("a newer version of Visionkeeper wrote it: publish that version again, or a later one")
+
+// decode reads a project's state of this format or of an earlier one.
+func decode(data []byte, p *Project) error {
+	if len(data) > maxBlob {
+		return fmt.Errorf("it is larger than %d bytes: %w", maxBlob, seal.ErrBroken)
+	}
+	var body json.RawMessage
+	if err := seal.Unmarshal(data, &body); err != nil {
+		return err
+	}
+	var format struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(body, &format); err != nil {
+		return err
+	}
+	if format.Version > formatVersion {
+		return ErrNewer
+	}
+	if err := json.Unmarshal(body, p); err != nil {
+		return err
+	}
+	unpack(p)
+	if format.Version < formatVersion {
+		return upgrade(body, p)
+	}
+	return nil
+}
+
+// upgrade brings a state of version 1 into this form: what was given up there is
+// looked at again. When it first saw a project it didn't record.
+func upgrade(body []byte, p *Project) error {
+	if p.Name != "" {
+		p.Seen = time.Unix(0, 0).UTC()
+	}
+	var before struct {
+		Iterations map[string]struct {
+			Blocked string `json:"blocked"`
+			Exports map[string]struct {
+				Refused string `json:"refused"`
+				Blocked string `json:"blocked"`
+			} `json:"exports"`
+		} `json:"iterations"`
+	}
+	if err := json.Unmarshal(body, &before); err != nil {
+		return err
+	}
+	for id, it := range before.Iterations {
+		given := it.Blocked != ""
+		for _, e := range it.Exports {
+			given = given || e.Refused != "" || e.Blocked != ""
+		}
+		if given {
+			p.Iteration(id).Settled = nil
+		}
+	}
+	return nil
+}
+
+// maxFacts bounds what is remembered of one iteration for its proofs, in bytes.
+const maxFacts = 256 << 10
+
+// encode is a project's state as it is written, within maxBlob. Of what is too large,
+// what can be learnt again goes first: facts, which the service knows; then the pauses
+// of single blobs; then the blobs that are archived, which the archive knows as well.
+func encode(p Project) ([]byte, error) {
+	for _, it := range p.Iterations {
+		if it != nil && len(it.Facts) > maxFacts {
+			it.Facts = nil
+		}
+	}
+	data, err := pack(p)
+	for _, drop := range []func(){
+		func() { p.eachIteration(func(it *Iteration) { it.Facts = nil }) },
+		func() {
+			p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c.Blob != "" })
+		},
+		func() { p.eachIteration(func(it *Iteration) { it.Blobs = nil }) },
+	} {
+		if err != nil || len(data) <= maxBlob {
+			return data, err
+		}
+		drop()
+		data, err = pack(p)
+	}
+	if err == nil && len(data) > maxBlob {
+		err = fmt.Errorf("the state of project %s is larger than %d bytes", p.ID, maxBlob)
+	}
+	return data, err
+}
+
+func (p *Project) eachIteration(do func(*Iteration)) {
+	for _, it := range p.Iterations {
+		if it != nil {
+			do(it)
+		}
+	}
+}
+
+// indentedUpTo is the size up to which a state is indented, for people, in bytes.
+const indentedUpTo = 1 << 20
+
+// pack seals a state. A blob whose name is made of the project's and the iteration's
+// ids, as Custom Vision makes it, is named by what follows them.
+func pack(p Project) ([]byte, error) {
+	p.Iterations = each(p.Iterations, func(it Iteration) Iteration { return it })
+	for id, it := range p.Iterations {
+		it.Blobs = renamed(it.Blobs, func(name string) string {
+			if rest, ok := strings.CutPrefix(name, blobPrefix(p.ID, id)); ok {
+				return "." + rest
+			}
+			return name
+		})
+	}
+	data, err := seal.Marshal(p)
+	if err != nil || len(data) <= indentedUpTo {
+		return data, err
+	}
+	var b bytes.Buffer
+	err = json.Compact(&b, data)
+	return b.Bytes(), err
+}
+
+// unpack gives blobs their whole names.
+func unpack(p *Project) {
+	for id, it := range p.Iterations {
+		if it != nil {
+			it.Blobs = renamed(it.Blobs, func(name string) string {
+				if rest, ok := strings.CutPrefix(name, "."); ok {
+					return blobPrefix(p.ID, id) + rest
+				}
+				return name
+			})
+		}
+	}
+	p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c == nil })
+	p.Trainings = slices.DeleteFunc(p.Trainings, func(t *Training) bool { return t == nil })
+}
+
+// blobPrefix begins the names of an iteration's blobs; see customvision.BlobName.
+func blobPrefix(project, iteration string) string { return project + " - " + iteration + "." }
+
+func renamed(blobs map[string]string, name func(string) string) map[string]string {
+	if blobs == nil {
+		return nil
+	}
+	all := make(map[string]string, len(blobs))
+	for n, etag := range blobs {
+		all[name(n)] = etag
+	}
+	return all
+}

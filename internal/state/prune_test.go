@@ -1,0 +1,86 @@
+package state
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDeadLettersThatCameLongAgoAreDeleted(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	for n := range 3 {
+		_, err := s.Bury(t.Context(), fmt.Append(nil, n), "malformed", time.Now())
+		require.NoError(t, err)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		left  int
+	}{{0, 3}, {deadLettersSince - time.Hour, 3}, {deadLettersSince + time.Hour, 0}} {
+		_, err := s.PruneDeadLetters(t.Context(), time.Now().Add(c.after))
+		require.NoError(t, err)
+		left, err := s.CountDeadLetters(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, c.left, left, "after %s", c.after)
+	}
+}
+
+func TestOfManyDeadLettersTheOldestGo(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	bury := func(text string) string {
+		l, err := s.Bury(t.Context(), []byte(text), "malformed", time.Now())
+		assert.NoError(t, err)
+		return l.ID
+	}
+	oldest := bury("the oldest")
+	again := bury("the next, but it came again")
+	time.Sleep(time.Second) // the service dates blobs in whole seconds
+	var writers sync.WaitGroup
+	for n := range 8 {
+		writers.Go(func() {
+			for i := range maxDeadLetters / 8 {
+				bury(fmt.Sprint(n, i))
+			}
+		})
+	}
+	writers.Wait()
+	bury("the next, but it came again")
+	pruned, err := s.PruneDeadLetters(t.Context(), time.Now())
+	require.NoError(t, err)
+	assert.Equal(t, 2, pruned)
+	left, err := s.CountDeadLetters(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, maxDeadLetters, left)
+	_, err = s.FindDeadLetter(t.Context(), oldest)
+	assert.ErrorIs(t, err, ErrNoDeadLetter)
+	_, err = s.FindDeadLetter(t.Context(), again)
+	assert.NoError(t, err)
+}
+
+func TestHealthIsBoundedAndReadBack(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	long := string(make([]byte, 1<<20))
+	var h Health
+	for n := range 500 {
+		h.Errors, h.Warnings = append(h.Errors, long), append(h.Warnings, long)
+		h.Conditions = append(h.Conditions, ProjectCondition{Name: fmt.Sprint(n), Condition: Condition{Why: long, First: time.Unix(int64(1000-n), 0).UTC()}})
+	}
+	h.Blocked = 500
+	require.NoError(t, s.SetHealth(t.Context(), h))
+	data, _, err := s.read(t.Context(), healthBlob)
+	require.NoError(t, err)
+	assert.Less(t, len(data), 1<<20)
+	got, err := s.Health(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, got.Errors, maxHealthErrors+1)
+	assert.Equal(t, "and 480 more", got.Errors[maxHealthErrors])
+	assert.Len(t, got.Conditions, maxHealthConditions)
+	assert.Equal(t, "499", got.Conditions[0].Name, "the oldest are kept")
+	assert.Equal(t, 500, got.Blocked, "and all are counted")
+}
