@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 )
 
@@ -72,23 +73,34 @@ func TestAProofIsADayLateAtMost(t *testing.T) {
 	assert.Equal(t, "General (compact)", w.proofs(key)[0].Domain.Name, "what is known is in it")
 }
 
-// A message says that an export is done, and the iteration is deleted before the sweep
-// comes: what the state knows of it goes into the proof of its blob.
+// The iteration is deleted before the sweep comes: what the state knows of it goes into
+// the proof of its blob, however often that couldn't be copied.
 func TestFactsOfADeletedIterationAreInTheProofOfItsBlob(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "")
-	key := w.trained()
-	w.reconcile(key) // it is trained
-	w.export(key, "ONNX")
-	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
-	w.sweep()
-	require.Equal(t, proven, w.backups(key))
-	proof := w.proofs(key)[0]
-	assert.Equal(t, "General (compact)", proof.Domain.Name)
-	assert.Equal(t, "Iteration 1", proof.IterationName)
-	assert.NotNil(t, proof.TrainedAt)
-	assert.NotEmpty(t, proof.Performance)
-	assert.NotEmpty(t, proof.ProjectName)
+	for name, before := range map[string]int{"at once": 0, "at the second try": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			key := w.trained()
+			w.reconcile(key) // it is trained
+			w.export(key, "ONNX")
+			require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
+			w.line.While(world.On(world.Copies, world.Refuse(403)), func() {
+				for range before {
+					_, err := New(w.options).Sweep(t.Context(), "")
+					require.Error(t, err)
+				}
+			})
+			w.sweep()
+			require.Equal(t, proven, w.backups(key))
+			proof := w.proofs(key)[0]
+			assert.Equal(t, "General (compact)", proof.Domain.Name)
+			assert.Equal(t, "Iteration 1", proof.IterationName)
+			assert.NotNil(t, proof.TrainedAt)
+			assert.NotEmpty(t, proof.Performance)
+			assert.NotEmpty(t, proof.ProjectName)
+		})
+	}
 }
 
 // So that a sweep doesn't identify them again.
