@@ -135,3 +135,26 @@ func TestTheReadmeNamesEveryPackageOfTheProgramAndOfDevelopment(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryFunctionThatADocumentNamesExists keeps the page on reliability in step
+// with the code: it names a file and a function for each change that turns a test red.
+func TestEveryFunctionThatADocumentNamesExists(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("docs/reliability.md")
+	require.NoError(t, err)
+	files := sources(t)
+	named := 0
+	for _, m := range regexp.MustCompile("`([\\w/]+\\.go)`, `(\\w+)`").FindAllStringSubmatch(string(text), -1) {
+		named++
+		declared := regexp.MustCompile(`(?m)^func (\([^)]*\) )?` + m[2] + `[\[(]`)
+		assert.True(t, slices.ContainsFunc(files, func(file string) bool {
+			if file != m[1] && !strings.HasSuffix(file, "/"+m[1]) {
+				return false
+			}
+			code, err := os.ReadFile(file)
+			require.NoError(t, err)
+			return declared.Match(code)
+		}), "no %s has the function %s", m[1], m[2])
+	}
+	assert.Greater(t, named, 20)
+}
