@@ -35,19 +35,19 @@ GetIterationPerformance    ok     ok     ok     ok     ok     ok     ok     agai
 state GET                  ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 state PUT                  ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 archive list               ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
-source GET                 ok     ok     ok     ok     ok     again  ok     ok     ok     ok     ok     ok     ok     ok     ok     again
-copy                       ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+source GET                 ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again
+copy                       ok     ok     ok     ok     ok     again  ok     ok     -      -      ok     ok     ok     ok     ok     again
 archive GET                ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
 proof PUT                  ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
 proof GET                  ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
 download: source GET       ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  block  again  again  ok     again
-download: copy             ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
-pair: copy 2               ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+download: copy             ok     ok     ok     ok     ok     again  ok     ok     -      -      ok     ok     ok     ok     ok     again
+pair: copy 2               ok     ok     ok     ok     ok     again  ok     ok     -      -      ok     ok     ok     ok     ok     again
 pair: proof PUT 2          ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
-blocklist GET              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
-block PUT                  ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
-block PUT 2                ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
-blocklist PUT              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  ok     again  again  ok     again
+blocklist GET              ok     ok     ok     ok     ok     again  ok     ok     -      -      ok     ok     ok     ok     ok     again
+block PUT                  ok     ok     ok     ok     ok     again  ok     ok     -      -      ok     ok     ok     ok     ok     again
+block PUT 2                ok     ok     ok     ok     ok     again  ok     ok     -      -      ok     ok     ok     ok     ok     again
+blocklist PUT              ok     ok     ok     ok     ok     again  ok     ok     -      -      ok     ok     ok     ok     ok     again
 blocks: archive list 2     ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
 GetArtifact                ok     ok     ok     ok     ok     again  again  again  ok     ok     again  again  again  again  ok     again
 artifact: GetArtifact 2    ok     ok     ok     ok     ok     again  again  again  again  again  again  again  again  again  ok     again
@@ -71,7 +71,7 @@ poison delete              ok     ok     ok     ok     ok     ok     ok     ok  
 dead letter PUT            ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  later  later  ok     later
 dead letter GET            ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     later  later  later  later  ok     later
 buried: dead letter PUT 2  ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  ok     ok     ok     later
-collect: source GET        ok     ok     ok     ok     ok     again  ok     ok     ok     ok     again  ok     again  again  ok     again
+collect: source GET        ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 collect: archive GET       ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
 collect: proof PUT         ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
 collect: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again

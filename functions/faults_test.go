@@ -93,7 +93,7 @@ func (w *app) end(iteration string) end {
 // fault, and the state of everything after the fault was gone.
 func (c cell) play(t *testing.T) (end, error) {
 	if c.fault == "slow" {
-		c.story.setting.tryTimeout = 3 * time.Second
+		c.story.setting.tryTimeout = 6 * time.Second
 	}
 	c.story.setting.emulator.Logf = t.Logf
 	w := newWorld(t, c.story.setting)
@@ -102,7 +102,7 @@ func (c cell) play(t *testing.T) (end, error) {
 	ctx := t.Context()
 	if c.fault == "slow" && c.expected == "again" { // nothing but the end of the invocation ends it
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, 10*time.Second)
+		ctx, cancel = context.WithTimeout(ctx, 15*time.Second)
 		defer cancel()
 	}
 	var err error

@@ -38,6 +38,12 @@ func (w *app) within(d time.Duration) error {
 	return w.sweep(ctx)
 }
 
+// archives reports whether a request writes a package into the archive, by whatever way.
+func (w *app) archives(req *http.Request) bool {
+	return req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/"+w.Names.Archive+"/") &&
+		strings.HasSuffix(req.URL.Path, ".zip")
+}
+
 // counts are the numbers that a round of sweeps came to.
 type counts struct{ Projects, Covered, Failed, Unproven int }
 
@@ -61,7 +67,7 @@ func TestARoundOfSweepsGoesOnPastAProjectThatHangs(t *testing.T) {
 	for _, w.project = range projects {
 		w.export(w.train())
 	}
-	w.spoil("copy", func(req *http.Request, send world.Send) (*http.Response, error) {
+	w.line.Use(world.On(w.archives, func(req *http.Request, send world.Send) (*http.Response, error) {
 		switch {
 		case strings.Contains(req.URL.Path, projects[0]):
 			return world.Refuse(403)(req, send)
@@ -70,7 +76,7 @@ func TestARoundOfSweepsGoesOnPastAProjectThatHangs(t *testing.T) {
 			return nil, req.Context().Err()
 		}
 		return send(req)
-	})
+	}))
 
 	require.Error(t, w.within(12*time.Second))
 	cut := w.Health()
@@ -135,7 +141,7 @@ func TestADamagedCopyIsNotTheBlob(t *testing.T) {
 	reads := 0
 	w.spoil("archive GET", func(req *http.Request, send world.Send) (*http.Response, error) {
 		if reads++; reads == 2 { // both alike: else it is taken for spoilt on its way
-			w.spoil("copy", world.Refuse(403))
+			w.line.Use(world.On(w.archives, world.Refuse(403)))
 		}
 		return world.Spoil(func(body []byte) []byte {
 			body[60] ^= 1

@@ -22,9 +22,26 @@ func (v *visit) conclude() {
 		}
 	}
 	v.clearConditions()
+	v.renewSettled()
 	v.forget()
 	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && !v.unseen {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
+	}
+}
+
+// renewSettled dates what was asked for, looked at and is still settled by this look:
+// the other messages that were sent before it need no look of their own.
+func (v *visit) renewSettled() {
+	for id := range v.scope.iterations {
+		it := v.iteration(id)
+		if it == nil || v.seen.Looks[id] == nil || !settled(v.rules, v.seen, *it) {
+			continue
+		}
+		v.learn(func(p *state.Project) {
+			if s := p.Iteration(id).Settled; s != nil && v.began.After(s.At) {
+				p.Iteration(id).Settled = &state.Settled{At: v.began, Rule: s.Rule, Wanted: s.Wanted}
+			}
+		})
 	}
 }
 

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,7 +87,10 @@ func TestFactsOfADeletedIterationAreInTheProofOfItsBlob(t *testing.T) {
 			w.reconcile(key) // it is trained
 			w.export(key, "ONNX")
 			require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
-			w.line.While(world.On(world.Copies, world.Refuse(403)), func() {
+			archives := func(req *http.Request) bool {
+				return req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/"+w.Names.Archive+"/")
+			}
+			w.line.While(world.On(archives, world.Refuse(403)), func() {
 				for range before {
 					_, err := New(w.options).Sweep(t.Context(), "")
 					require.Error(t, err)

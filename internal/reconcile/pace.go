@@ -33,7 +33,7 @@ type runFunc func(context.Context, scope) (Report, error)
 type lane struct {
 	next      *call     // what the next run answers; nil if nobody waits
 	busy      bool      // a goroutine serves the lane
-	waiting   bool      // the last run left something to wait for
+	waiting   bool      // the last run left something to wait for, so the project rests
 	notBefore time.Time // when the next run may begin
 }
 
@@ -162,8 +162,9 @@ func (p *pace) next(l *lane, run runFunc) {
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c.err == nil || len(c.report.Waiting) > 0 {
-		l.waiting = len(c.report.Waiting) > 0
+	// A message about an iteration that isn't there comes again, and may be forged.
+	if rests := len(c.report.Waiting) > 0 || c.report.Unlisted; rests || c.err == nil {
+		l.waiting = rests
 	}
 	if l.waiting {
 		l.notBefore = p.clock.Now().Add(p.interval)

@@ -98,7 +98,10 @@ type Report struct {
 	Outside bool
 	// Settled reports whether what was asked for was settled by a look since the
 	// message was sent; nothing was looked at.
-	Settled    bool
+	Settled bool
+	// Unlisted reports whether an iteration that was asked for isn't in the service's
+	// list: it may come, or a message names one that never was.
+	Unlisted   bool
 	Iterations []customvision.Iteration
 	Looks      map[string]*Look
 	Done       []Action
@@ -181,6 +184,9 @@ func (v *visit) report(r *Report) {
 	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
 	r.Conditions, r.Counts = v.conditions(), v.counts()
+	for id := range v.scope.iterations {
+		r.Unlisted = r.Unlisted || v.inService() && !v.outside && !v.settled && v.iteration(id) == nil
+	}
 }
 
 // ConnectionTested records that Custom Vision's test message for a project came. Of
