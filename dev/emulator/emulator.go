@@ -65,9 +65,6 @@ func New(o Options) (*Server, error) {
 		answers: map[Question]string{},
 		base:    strings.TrimRight(o.URL, "/"),
 	}
-	if s.options.DownloadLife == 0 {
-		s.options.DownloadLife = defaultDownloadLife
-	}
 	if s.options.ModelSize == 0 {
 		s.options.ModelSize = defaultModelSize
 	}

@@ -66,7 +66,7 @@ func (s *Server) imageURI(p *project, i *picture, kind string) string {
 	if s.answer(DownloadURI) == "relative" {
 		return path
 	}
-	return s.selfLink(path, s.options.DownloadLife)
+	return s.selfLink(path, downloadLife)
 }
 
 func (i *picture) tagged(id string) bool {

@@ -44,7 +44,7 @@ func (s *Server) downloadURI(p *project, i *iteration, e *export) (string, error
 
 // ownURI returns a temporary link to a blob of the service's own storage.
 func (s *Server) ownURI(container, name string) (string, error) {
-	life := s.options.DownloadLife
+	life := downloadLife
 	if s.faults.take(&s.faults.expiredLinks) {
 		life = -time.Minute
 	}

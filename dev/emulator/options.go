@@ -32,8 +32,6 @@ type Options struct {
 
 	// ModelSize is the size of an exported model file in bytes; 0 is 3 MB.
 	ModelSize int
-	// DownloadLife is how long a downloadUri is valid; 0 is 24 hours.
-	DownloadLife time.Duration
 
 	// Tier applies the limits of the pricing tier "F0" or "S0"; "" has none.
 	Tier string
@@ -56,6 +54,6 @@ type Options struct {
 }
 
 const (
-	defaultModelSize    = 3_000_000
-	defaultDownloadLife = 24 * time.Hour // measured: se = time of the call + 24 h
+	defaultModelSize = 3_000_000
+	downloadLife     = 24 * time.Hour // measured: se = time of the call + 24 h
 )

@@ -97,15 +97,18 @@ func TestTwoMachinesRepeatAFailedExportOnce(t *testing.T) {
 	}
 }
 
+// effects are what the app asks the service to do: the operation, and what leads to it.
+var effects = map[string]struct {
+	operation string
+	begin     func(*app) Key
+}{
+	"export":   {"ExportIteration", (*app).trained},
+	"training": {"TrainProject", func(w *app) Key { w.Service.FailTrainings(1); return w.trained() }},
+}
+
 func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		operation string
-		begin     func(*app) Key
-	}{
-		"export":   {"ExportIteration", (*app).trained},
-		"training": {"TrainProject", func(w *app) Key { w.Service.FailTrainings(1); return w.trained() }},
-	} {
+	for name, c := range effects {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
@@ -135,13 +138,7 @@ func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 
 func TestWhatNeverReachedTheServiceIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		operation string
-		begin     func(*app) Key
-	}{
-		"export":   {"ExportIteration", (*app).trained},
-		"training": {"TrainProject", func(w *app) Key { w.Service.FailTrainings(1); return w.trained() }},
-	} {
+	for name, c := range effects {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
