@@ -22,6 +22,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/messages"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -346,7 +347,7 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 			t.Parallel()
 			temp := t.TempDir()
 			w := newWorld(t, setting{policy: onnx, container: true, archive: archive.Options{MaxSize: 1 << 20, TempDir: temp}})
-			w.options.Policy.Projects[0].Exports = nil
+			w.options.Policy = policy.Policy{Mode: policy.Act, Projects: []policy.Rule{{Project: "*", Iterations: []string{policy.Newest, policy.Published}}}}
 			w.restart()
 			it := w.train()
 			w.watched()

@@ -6,6 +6,7 @@ package sweep
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,17 +29,23 @@ type Function struct {
 	State      *state.Store
 	Version    string
 	Now        func() time.Time
-	// Warnings are said with every sweep: what the app doesn't do, and why.
+	// Warnings are said with every sweep, beside the policy's: what the app doesn't do,
+	// and why.
 	Warnings []string
 }
 
 // Invoke runs one sweep. The host doesn't retry a timer. If the deadline cuts
 // this sweep, the next one continues where it ended.
 func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
-	for _, w := range f.Warnings {
+	inForce, err := f.Reconciler.Policy.Now(ctx)
+	if err != nil {
+		return err
+	}
+	warnings := slices.Concat(f.Warnings, inForce.Warnings())
+	for _, w := range warnings {
 		inv.Log.Error().Msg(w)
 	}
-	health := state.Health{Version: f.Version, Began: f.Now().UTC(), Warnings: f.Warnings}
+	health := state.Health{Version: f.Version, Began: f.Now().UTC(), Warnings: warnings}
 	last, err := f.State.Health(ctx)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
-	"visionkeeper/internal/policy"
+	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/state"
@@ -57,15 +57,11 @@ func FewRetries() *customvision.ClientOptions {
 	return o
 }
 
-// NewReconciler opens all that reconciling needs. It sends no request. The
-// warnings say what the app won't do until its settings or its policy are right.
-func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.Reconciler, []string, error) {
+// NewReconciler opens all that reconciling needs. It sends no request. It gives
+// rules the store and the clock. The warnings say what the app won't do until its
+// settings are right.
+func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (*reconcile.Reconciler, []string, error) {
 	var warnings []string
-	rules, err := policy.Load(policyPath)
-	if err != nil {
-		warnings = append(warnings, "no exports are asked for and nothing is retrained, finished exports are archived all the same: "+err.Error())
-		rules = policy.ArchiveOnly
-	}
 	if s.Endpoint == "" {
 		warnings = append(warnings, "CUSTOMVISION_ENDPOINT is not set: only what lands in the model container is archived")
 	}
@@ -77,19 +73,16 @@ func NewReconciler(s settings.Settings, version, policyPath string) (*reconcile.
 	if err != nil {
 		return nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
 	}
-	backups, _, err := OpenArchive(s, version)
+	backups, states, err := OpenArchive(s, version)
 	if err != nil {
 		return nil, nil, err
 	}
-	states, err := s.Archives.Blob(nil)
-	if err != nil {
-		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
-	}
+	rules.Store, rules.Clock = states, reconcile.SystemClock{}
 	return reconcile.New(reconcile.Options{
 		Policy:    rules,
 		Service:   service,
 		Archive:   backups,
-		State:     state.Open(states, s.StateContainer),
+		State:     states,
 		Models:    models.Open(s.Models, modelBlobs, s.ModelContainer),
 		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Endpoint), Loopback: s.Loopback()},
 		Times: reconcile.Times{

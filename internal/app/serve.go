@@ -14,6 +14,7 @@ import (
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
 	"visionkeeper/internal/messages"
+	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
@@ -48,7 +49,7 @@ func Serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	reconciler, warnings, err := NewReconciler(s, version, filepath.Join(root, PolicyName))
+	reconciler, warnings, err := NewReconciler(s, version, &inforce.Source{Published: filepath.Join(root, PolicyName), Records: true})
 	if err != nil {
 		return err
 	}

@@ -126,6 +126,7 @@ func (p *program) commands() *cobra.Command {
 		p.planCommand(),
 		p.reconcileCommand(),
 		p.retryCommand(),
+		p.policyCommand(),
 		p.statusCommand(),
 		p.verifyCommand(),
 		p.restoreCommand(),

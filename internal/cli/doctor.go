@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -31,17 +29,31 @@ func (d *doctor) examine(ctx context.Context) {
 	}) && s.Models.IsZero() {
 		return // without settings nothing can be checked
 	}
-	var rules policy.Policy
-	d.look("policy", func() (text string, err error) {
-		rules, err = policy.Load(filepath.Join(d.appRoot(getenv), app.PolicyName))
-		if err != nil {
-			why, do := remedy.Of(err)
-			return "", wrong(cmp.Or(do, "mend it")+"; until then finished exports are archived, and nothing is asked for or trained", "%s", why)
-		}
-		return fmt.Sprintf("mode %s, %s", rules.Mode, count(len(rules.Projects), "rule")), nil
-	})
 	d.storage(ctx, s)
-	d.service(ctx, s, rules)
+	var rules policy.InForce
+	d.look("policy", func() (text string, err error) {
+		rules, text, err = d.policy(ctx, s)
+		return text, err
+	})
+	d.service(ctx, s, rules.Policy)
+}
+
+// policy finds the policy that counts. Where the state container can't be read,
+// another line says so.
+func (d *doctor) policy(ctx context.Context, s settings.Settings) (policy.InForce, string, error) {
+	rules, err := d.inForce(ctx, s)
+	if err != nil {
+		return rules, "", errReported
+	}
+	if rules.Fault != nil {
+		why, do := remedy.Of(rules.Fault)
+		return rules, "", wrong(do+"; until then finished exports are archived, and nothing is asked for or trained", "%s", why)
+	}
+	text := fmt.Sprintf("mode %s, %s", rules.Mode, count(len(rules.Projects), "rule"))
+	if rules.Set {
+		text += ", set in " + rules.From
+	}
+	return rules, text, errors.Join(rules.Doubts...)
 }
 
 func settingsText(s settings.Settings) string {

@@ -53,7 +53,11 @@ func (p *program) plan(ctx context.Context, s selection) error {
 		}
 		projects = append(projects, project)
 	}
-	result := planResult{Mode: r.Policy.Mode, Projects: []planned{}, Warnings: append([]string{}, warnings...)}
+	inForce, err := r.Policy.Now(ctx)
+	if err != nil {
+		return err
+	}
+	result := planResult{Mode: inForce.Mode, Projects: []planned{}, Warnings: append([]string{}, warnings...)}
 	failed := false
 	for i, project := range projects {
 		p.out.progress(i, len(projects), project.Name)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 
 	"visionkeeper/internal/app"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
 )
 
@@ -63,13 +63,18 @@ func (p *program) reconciler(ctx context.Context, s selection) (*reconcile.Recon
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r, warnings, err := app.NewReconciler(set, p.version, filepath.Join(p.appRoot(getenv), app.PolicyName))
+	r, warnings, err := app.NewReconciler(set, p.version, &inforce.Source{Published: p.publishedPolicy(getenv)})
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if s.iteration != "" && s.project == "" {
 		return nil, nil, nil, errWhichProject
 	}
+	inForce, err := r.Policy.Now(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	warnings = append(warnings, inForce.Warnings()...)
 	if r.Service == nil {
 		return r, nil, warnings, nil
 	}

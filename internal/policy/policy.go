@@ -1,17 +1,17 @@
 // Package policy reads policy.json, the file in which a user says what
 // Visionkeeper does. It holds the format, the JSON Schema (policy.schema.json)
-// and the defaults. It decides nothing; reconcile.Plan does. Start reading at
-// Policy.
+// and the defaults. It decides nothing; reconcile.Plan does. Which policy counts,
+// package inforce says. Start reading at Policy.
 package policy
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -43,19 +43,20 @@ const (
 type Rule struct {
 	// Project is a project's id or name, or "*" for every project.
 	Project string `json:"project"`
-	// Exports are the exports to ask for, as "Platform" or "Platform.Flavor".
-	Exports []string `json:"exports"`
+	// Exports are the exports to ask for, as "Platform" or "Platform.Flavor", or All.
+	// Read them with ExportsOf.
+	Exports Words `json:"exports"`
 	// Iterations are the iterations to export: Newest, Published, All.
-	Iterations []string `json:"iterations"`
+	Iterations Words `json:"iterations"`
 	// Retrain is what to do after a failed training. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
 }
 
-// The values of Rule.Iterations.
+// The words of Rule.Iterations. All also stands in Rule.Exports.
 const (
 	Newest    = "newest"    // the completed iteration trained last
 	Published = "published" // every iteration that is published
-	All       = "all"       // every completed iteration
+	All       = "all"       // every completed iteration; every export that the domain offers
 )
 
 // Retrain limits the trainings that the app starts after a failed training.
@@ -85,39 +86,64 @@ func (d Duration) MarshalJSON() ([]byte, error) {
 	return json.Marshal(time.Duration(d).String())
 }
 
-// ArchiveOnly is the policy in force while the user's can't be read. It archives
-// every export of every project and does nothing else.
+// InForce is the policy that counts at a moment.
+type InForce struct {
+	Policy
+	From   string  // where the newest policy lies, for a person
+	Set    bool    // it was set in the state container, not published
+	Fault  error   // why that one isn't followed; nil if it is
+	Doubts []error // what in it may not be meant so
+}
+
+// Warnings say what the app doesn't do because of the policy, and why.
+func (i InForce) Warnings() []string {
+	if i.Fault == nil {
+		var texts []string
+		for _, d := range i.Doubts {
+			texts = append(texts, d.Error())
+		}
+		return texts
+	}
+	why, do := remedy.Of(i.Fault)
+	return []string{"no exports are asked for and nothing is retrained, finished exports are archived all the same: " + why + ": " + do}
+}
+
+// Now is the policy itself: one that never changes.
+func (p Policy) Now(context.Context) (InForce, error) { return InForce{Policy: p}, nil }
+
+// ArchiveOnly is the policy in force while no policy was ever read that is right. It
+// archives every export of every project and does nothing else.
 var ArchiveOnly = Policy{Mode: Observe, Projects: []Rule{{Project: "*", Iterations: []string{Newest, Published}}}}
 
-// Load reads and checks a policy file. The error names what is wrong, and where.
-func Load(path string) (Policy, error) {
+// ReadFile reads a policy file, unchecked.
+func ReadFile(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Policy{}, remedy.New("write one, or copy the policy.json that came with the program", "there is no policy at %s", path)
+		return nil, remedy.New("write one, or copy the policy.json that came with the program", "there is no policy at %s", path)
 	}
 	if err != nil {
-		return Policy{}, fmt.Errorf("read the policy: %w", err)
+		return nil, remedy.New("see that it is a file that may be read", "the policy can't be read: %w", err)
 	}
-	p, err := Parse(data)
-	if err != nil {
-		return Policy{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return p, nil
+	return data, nil
 }
+
+// mend is what to do about a policy with a fault.
+const mend = "mend it; policy.schema.json describes every key"
 
 // Parse reads a policy, checks it against the schema, and fills in the defaults.
 // The error names every fault with its place in the document.
 func Parse(data []byte) (Policy, error) {
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
-		return Policy{}, fmt.Errorf("the policy is not JSON: %w", err)
+		return Policy{}, remedy.New(mend, "the policy is not JSON: %w", err)
 	}
+	canonical(document)
 	if err := schema().Validate(document); err != nil {
-		return Policy{}, errors.New("the policy does not follow its schema: " + explain(err))
+		return Policy{}, remedy.New(mend, "the policy does not follow its schema: %s", explain(err))
 	}
 	p := Policy{Mode: Act}
 	if err := json.Unmarshal(data, &p); err != nil {
-		return Policy{}, fmt.Errorf("the policy can't be read: %w", err)
+		return Policy{}, remedy.New(mend, "the policy can't be read: %w", err)
 	}
 	for i := range p.Projects {
 		p.Projects[i].fillDefaults()

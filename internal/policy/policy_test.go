@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,11 +65,82 @@ func TestHashChangesWithTheRule(t *testing.T) {
 	assert.NotEqual(t, a.Hash(), b.Hash())
 }
 
-func TestLoadTellsWhichFileIsMissing(t *testing.T) {
+func TestReadFileSaysWhichFileIsMissing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "policy.json")
-	_, err := Load(path)
+	_, err := ReadFile(path)
 	assert.ErrorContains(t, err, path)
+}
+
+func TestAllExportsAreThoseThatTheDomainOffers(t *testing.T) {
+	t.Parallel()
+	p, err := Parse([]byte(`{"projects":[{"project":"*","exports":"all","iterations":"all"}]}`))
+	require.NoError(t, err)
+	rule := p.Projects[0]
+	assert.Equal(t, Words{All}, rule.Iterations)
+	assert.Equal(t, []string{"CoreML", "CoreML.CoreMLFloat16", "DockerFile.Linux", "DockerFile.Windows", "DockerFile.ARM"},
+		rule.ExportsOf([]string{"coreml", "DockerFile", "IVS"}), "each flavor of a platform")
+	assert.Len(t, rule.ExportsOf(nil), len(Known)-len(notOfAll), "the service doesn't say what it offers")
+	assert.Equal(t, []string{"ONNX"}, Rule{Exports: Words{"ONNX"}}.ExportsOf([]string{"CoreML"}), "what is named is asked for")
+}
+
+func TestTheSchemaListsTheKnownExports(t *testing.T) {
+	t.Parallel()
+	var schema struct {
+		Defs struct {
+			Export struct{ Enum []string }
+		} `json:"$defs"`
+	}
+	require.NoError(t, json.Unmarshal(schemaJSON, &schema))
+	assert.Equal(t, Known, schema.Defs.Export.Enum)
+}
+
+func TestExportsMayBeNamedInAnyLetterCase(t *testing.T) {
+	t.Parallel()
+	_, err := Parse([]byte(`{"projects":[{"project":"*","exports":["onnx.onnxfloat16","Openvino"]}]}`))
+	assert.NoError(t, err)
+}
+
+func TestDoubtsNameWhatHasNoEffect(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		policy string
+		want   []string
+	}{
+		"nothing":        {`{"projects":[{"project":"a","exports":["ONNX"]},{"project":"b","exports":["ONNX"]},{"project":"*"}]}`, nil},
+		"after *":        {`{"projects":[{"project":"*"},{"project":"a"},{"project":"*"}]}`, []string{`rule 2`, `rule 3`}},
+		"twice":          {`{"projects":[{"project":"Kitchen"},{"project":"kitchen"}]}`, []string{`rule 2`}},
+		"doubled key":    {`{"projects":[{"project":"*","exports":["ONNX"],"exports":[]}]}`, []string{`"exports" stands twice`}},
+		"in another one": {`{"mode":"act","projects":[{"project":"*"}],"mode":"observe"}`, []string{`"mode" stands twice`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			doubts := Doubts([]byte(c.policy))
+			require.Len(t, doubts, len(c.want), "%v", doubts)
+			for i, want := range c.want {
+				assert.ErrorContains(t, doubts[i], want)
+			}
+		})
+	}
+}
+
+func TestChangesSayWhatANewPolicyAsksFor(t *testing.T) {
+	t.Parallel()
+	before, err := Parse([]byte(`{"projects":[{"project":"Kitchen","exports":["ONNX"]},{"project":"*"}]}`))
+	require.NoError(t, err)
+	for policy, want := range map[string][]string{
+		`{"projects":[{"project":"Kitchen","exports":["ONNX"]},{"project":"*","iterations":["newest","published"]}]}`: nil,
+		`{"projects":[{"project":"*"},{"project":"Kitchen","exports":["ONNX"]}]}`:                                     {"the order of the rules"},
+		`{"mode":"observe","projects":[{"project":"Kitchen","retrain":{"afterFailure":1}}]}`: {
+			"mode: observe, was act",
+			`rule for "Kitchen": no exports of iterations newest, published; retrain: afterFailure 1, within 24h0m0s, perMonth 10; was: exports ONNX of iterations newest, published`,
+			`no rule for "*" any more; was: no exports of iterations newest, published`,
+		},
+	} {
+		after, err := Parse([]byte(policy))
+		require.NoError(t, err)
+		assert.Equal(t, want, Changes(before, after), policy)
+	}
 }
 
 func TestThePolicyThatShipsIsValid(t *testing.T) {

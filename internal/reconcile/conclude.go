@@ -117,7 +117,7 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 		return listed.Status == customvision.ExportDone && !c.Unproven
 	}
 	it := v.iteration(c.Iteration)
-	wanted := it != nil && it.Exportable && isWanted(v.rules.Rule, *it, v.seen.Iterations) && slices.ContainsFunc(v.rules.Exports, func(name string) bool {
+	wanted := it != nil && it.Exportable && isWanted(v.rules.Rule, *it, v.seen.Iterations) && slices.ContainsFunc(v.rules.ExportsOf(it.ExportableTo), func(name string) bool {
 		k, err := archive.NewKey(v.record.ID, c.Iteration, platformOf(name), flavorOf(name))
 		return err == nil && k == key
 	})

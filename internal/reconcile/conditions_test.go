@@ -11,7 +11,6 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
-	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -97,7 +96,7 @@ func TestWhatASettledIterationCouldNotIsTriedUnderAnotherPolicyAtOnce(t *testing
 	w.export(key, "ONNX")
 	w.line.While(w.lists("/export", each(without("downloadUri"))), func() { w.reconcile(key) })
 	w.postponed(key, "ONNX", state.NoLink, 1)
-	w.options.Policy.Mode = policy.Observe
+	w.options.Policy = parsed(t, `{"mode":"observe","projects":[{"project":"*","exports":["ONNX"]}]}`)
 	w.sweep()
 	assert.Equal(t, proven, w.backups(key))
 }

@@ -64,8 +64,8 @@ func (v *visit) lookAnew(ctx context.Context) error {
 			return err
 		}
 	}
-	if !v.applyPolicy() || v.Clock.Now().Sub(v.listedAt) < fresh {
-		return nil
+	if err := v.applyPolicy(ctx); err != nil || v.outside || v.Clock.Now().Sub(v.listedAt) < fresh {
+		return err
 	}
 	if err := v.listIterations(ctx); err != nil {
 		return err

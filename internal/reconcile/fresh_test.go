@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -98,6 +101,59 @@ func TestAProjectRenamedOutOfThePolicyIsNeitherTrainedNorExported(t *testing.T) 
 			assert.Equal(t, trainings, w.Service.Counts()["TrainProject"])
 			assert.Equal(t, "out", w.Remembered(p.ID).Name)
 			assert.True(t, w.reconcile(key).Outside)
+		})
+	}
+}
+
+// changing is a policy that a person changes.
+type changing struct{ atomic.Pointer[policy.Policy] }
+
+func (c *changing) Now(context.Context) (policy.InForce, error) {
+	return policy.InForce{Policy: *c.Load()}, nil
+}
+
+func TestAPolicyChangedWhileBackupsRunCountsForWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"it only observes": `{"mode":"observe","projects":[{"project":"*","exports":["ONNX"]}]}`,
+		"other exports":    `{"projects":[{"project":"*","exports":["CoreML"]}]}`,
+		"no rule":          `{"projects":[{"project":"another"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			var now changing
+			before, after := parsed(t, onnx), parsed(t, text)
+			now.Store(&before)
+			w.options.Policy = &now
+			key := w.trained()
+			w.export(key, "CoreML")
+			w.line.While(w.during(func() { now.Store(&after) }), func() { w.reconcile(key) })
+			w.reconcile(key)
+			assert.Equal(t, 1, w.Service.Counts()["ExportIteration"], "the person's")
+			assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven}, w.backups(key))
+		})
+	}
+}
+
+func TestAllExportsAreAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		offered []string // as the service says it
+		want    []string
+	}{
+		// VAIDK needs a setting of the project; it is refused without.
+		"nothing is said": {nil, slices.DeleteFunc(policy.Rule{Exports: policy.Words{policy.All}}.ExportsOf(nil), func(name string) bool { return name == "VAIDK" })},
+		"some are said":   {[]string{"ONNX", "CoreML"}, []string{"CoreML", "CoreML.CoreMLFloat16", "ONNX", "ONNX.ONNX10", "ONNX.ONNX12", "ONNX.ONNXFloat16"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"*","exports":"all","iterations":"all"}]}`)
+			w.overLine()
+			key := w.trained()
+			said := w.lists("/iterations", each(func(it map[string]any) { it["exportableTo"] = c.offered }))
+			w.line.While(said, func() { w.settle(key) })
+			assert.ElementsMatch(t, c.want, slices.Collect(maps.Keys(w.backups(key))))
 		})
 	}
 }

@@ -55,8 +55,8 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 			return nil, err
 		}
 	}
-	if !v.applyPolicy() {
-		return v, nil
+	if err := v.applyPolicy(ctx); err != nil || v.outside {
+		return v, err
 	}
 	if v.settled = v.isSettledSince(); v.settled {
 		return v, nil

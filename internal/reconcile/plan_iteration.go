@@ -121,7 +121,7 @@ func (p *iterationPlan) wanted() {
 		p.postpone(p.scope(""), state.NotExportable, "it cannot be exported, because its domain is not a compact one: train it on a compact domain")
 		return
 	}
-	for _, name := range p.Exports {
+	for _, name := range p.ExportsOf(p.iteration.ExportableTo) {
 		key, err := archive.NewKey(p.o.Project.ID, p.iteration.ID, platformOf(name), flavorOf(name))
 		if err == nil { // the policy's schema lets no other name through
 			p.want(key)

@@ -42,7 +42,10 @@ type Request struct {
 
 // Options are what looking and acting need. All but Service are required.
 type Options struct {
-	Policy policy.Policy
+	// Policy gives the policy that counts now. An error means that it can't be read.
+	Policy interface {
+		Now(ctx context.Context) (policy.InForce, error)
+	}
 	// Service is nil where no endpoint is set: then only what lands in the model
 	// container is archived.
 	Service *customvision.Client
@@ -203,8 +206,8 @@ func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error
 			return err
 		}
 	}
-	if !v.applyPolicy() {
-		return nil
+	if err := v.applyPolicy(ctx); err != nil || v.outside {
+		return err
 	}
 	if r.Service != nil && v.seen.Project.Seen.IsZero() {
 		if err := v.listIterations(ctx); err != nil {

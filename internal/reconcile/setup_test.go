@@ -54,9 +54,7 @@ func newWorld(t *testing.T, rules string, change ...func(*emulator.Options)) *ap
 		Clock:     world.Clock{Server: w.Service},
 	}
 	if rules != "" {
-		var err error
-		w.options.Policy, err = policy.Parse([]byte(rules))
-		require.NoError(t, err)
+		w.options.Policy = parsed(t, rules)
 	}
 	return w
 }

@@ -102,6 +102,10 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 		if err != nil {
 			return nil, errors.Join(listErr, fmt.Errorf("list the projects: %w", err))
 		}
+		inForce, err := r.Policy.Now(ctx)
+		if err != nil {
+			return nil, errors.Join(listErr, err)
+		}
 		for _, p := range projects {
 			id, err := customvision.ParseID(p.ID)
 			if err != nil {
@@ -110,7 +114,7 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 			}
 			held := blobs[id]
 			delete(blobs, id)
-			if _, ok := r.Policy.For(id, p.Name); !ok {
+			if _, ok := inForce.For(id, p.Name); !ok {
 				zerolog.Ctx(ctx).Debug().Str("project", id).Msg("the policy leaves this project alone")
 				swept.Outside++
 				continue

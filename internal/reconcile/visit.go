@@ -44,16 +44,20 @@ func (r *Reconciler) visit(s scope, record *state.Record) *visit {
 // inService reports whether there is a service that lists the project.
 func (v *visit) inService() bool { return v.Service != nil && !v.scope.vanished }
 
-// applyPolicy finds the rule that counts for the project, by its id or by its name
-// as it is known, and reports whether there is one.
-func (v *visit) applyPolicy() bool {
-	rule, ok := v.Policy.For(v.record.ID, v.seen.Project.Name)
+// applyPolicy finds the rule that counts now for the project, by its id or by its
+// name as it is known. If there is none, the project is outside.
+func (v *visit) applyPolicy(ctx context.Context) error {
+	inForce, err := v.Policy.Now(ctx)
+	if err != nil {
+		return err
+	}
+	rule, ok := inForce.For(v.record.ID, v.seen.Project.Name)
 	v.outside = !ok
 	v.rules = Rules{
-		Rule: rule, Mode: v.Policy.Mode, Under: rule.Hash() + "-" + string(v.Policy.Mode) + "-" + v.Fingerprint,
+		Rule: rule, Mode: inForce.Mode, Under: rule.Hash() + "-" + string(inForce.Mode) + "-" + v.Fingerprint,
 		StuckAfter: v.Times.StuckAfter, Grace: v.Times.IntentGrace, SettledFor: v.Times.SettledFor,
 	}
-	return ok
+	return nil
 }
 
 // isSettledSince reports whether all that was asked for was settled by a look that

@@ -111,14 +111,5 @@ func (s *Store) SetHealth(ctx context.Context, h Health) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", healthBlob, err)
 	}
-	for range conflictTries {
-		_, known, err := s.read(ctx, healthBlob)
-		if err != nil && !bloberror.HasCode(err, bloberror.BlobNotFound) {
-			return s.explain("read "+healthBlob, err)
-		}
-		if _, err = s.write(ctx, healthBlob, data, known.etag); err == nil || !isConflict(err) {
-			return s.explain("write "+healthBlob, err)
-		}
-	}
-	return fmt.Errorf("write %s: others wrote it %d times meanwhile", healthBlob, conflictTries)
+	return s.replace(ctx, healthBlob, data)
 }

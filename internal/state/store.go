@@ -208,6 +208,20 @@ func (s *Store) write(ctx context.Context, name string, data []byte, etag azcore
 	return version{etag: value(answer.ETag), date: value(answer.Date)}, nil
 }
 
+// replace writes a blob, whatever version is stored already.
+func (s *Store) replace(ctx context.Context, name string, data []byte) error {
+	for range conflictTries {
+		_, known, err := s.read(ctx, name)
+		if err != nil && !bloberror.HasCode(err, bloberror.BlobNotFound) {
+			return s.explain("read "+name, err)
+		}
+		if _, err = s.write(ctx, name, data, known.etag); err == nil || !isConflict(err) {
+			return s.explain("write "+name, err)
+		}
+	}
+	return fmt.Errorf("write %s: others wrote it %d times meanwhile", name, conflictTries)
+}
+
 func isConflict(err error) bool {
 	return bloberror.HasCode(err, bloberror.ConditionNotMet, bloberror.BlobAlreadyExists)
 }

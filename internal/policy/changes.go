@@ -1,0 +1,61 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Changes says in a few words each what differs between two policies. It is empty
+// if they ask for the same.
+func Changes(before, after Policy) []string {
+	var changes []string
+	if before.Mode != after.Mode {
+		changes = append(changes, fmt.Sprintf("mode: %s, was %s", after.Mode, before.Mode))
+	}
+	for _, r := range after.Projects {
+		old := before.rule(r.Project)
+		switch {
+		case old == nil:
+			changes = append(changes, fmt.Sprintf("new rule for %q: %s", r.Project, r))
+		case r.Hash() != old.Hash():
+			changes = append(changes, fmt.Sprintf("rule for %q: %s; was: %s", r.Project, r, *old))
+		}
+	}
+	for _, r := range before.Projects {
+		if after.rule(r.Project) == nil {
+			changes = append(changes, fmt.Sprintf("no rule for %q any more; was: %s", r.Project, r))
+		}
+	}
+	if len(changes) == 0 && !slices.EqualFunc(before.Projects, after.Projects, func(a, b Rule) bool { return a.Hash() == b.Hash() }) {
+		changes = append(changes, "the order of the rules")
+	}
+	return changes
+}
+
+// rule is the first rule with a project's id or name as it stands in the policy.
+func (p Policy) rule(project string) *Rule {
+	i := slices.IndexFunc(p.Projects, func(r Rule) bool { return strings.EqualFold(r.Project, project) })
+	if i < 0 {
+		return nil
+	}
+	return &p.Projects[i]
+}
+
+// String is what a rule asks for, for a person.
+func (r Rule) String() string {
+	exports := "no exports"
+	if len(r.Exports) > 0 {
+		exports = "exports " + strings.Join(r.Exports, ", ")
+	}
+	text := exports + " of iterations " + strings.Join(r.Iterations, ", ")
+	if r.Retrain == nil {
+		return text
+	}
+	text += fmt.Sprintf("; retrain: afterFailure %d, within %s, perMonth %d", r.Retrain.AfterFailure, time.Duration(r.Retrain.Within), r.Retrain.PerMonth)
+	if r.Retrain.Force {
+		text += ", force"
+	}
+	return text
+}
