@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,4 +150,25 @@ func TestThePolicyThatShipsIsValid(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Parse(data)
 	assert.NoError(t, err)
+}
+
+func TestTheDocumentsListTheKnownExports(t *testing.T) {
+	t.Parallel()
+	docs, err := os.ReadFile("../../docs/commands.md")
+	require.NoError(t, err)
+	flavors := map[string][]string{}
+	var platforms []string
+	for _, name := range Known {
+		platform, flavor, _ := strings.Cut(name, ".")
+		if flavor != "" {
+			flavors[platform] = append(flavors[platform], flavor)
+		} else {
+			platforms = append(platforms, platform)
+		}
+	}
+	table := "| platform | flavors |\n|---|---|\n"
+	for _, p := range platforms {
+		table += strings.ReplaceAll("| "+p+" | "+strings.Join(flavors[p], ", ")+" |\n", "|  |", "| |")
+	}
+	assert.Contains(t, string(docs), table)
 }
