@@ -11,6 +11,7 @@ import (
 
 	"visionkeeper/internal/app"
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/connect"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/state"
@@ -25,11 +26,17 @@ type board struct {
 	models map[string]map[string]*modelStatus
 	// conditions are the projects' own, by id.
 	conditions map[string][]state.Condition
+	// connected and trainings are as Custom Vision has them, by the project's id.
+	connected map[string]bool
+	trainings map[string][]training
+	// asked reports whether Custom Vision answered for every project.
+	asked bool
 }
 
 // newBoard has what the archive has.
 func newBoard(models []*archive.Model) *board {
-	b := &board{names: map[string]string{}, models: map[string]map[string]*modelStatus{}, conditions: map[string][]state.Condition{}}
+	b := &board{names: map[string]string{}, models: map[string]map[string]*modelStatus{}, conditions: map[string][]state.Condition{},
+		connected: map[string]bool{}, trainings: map[string][]training{}}
 	for _, m := range models {
 		b.names[m.Project] = m.ProjectName
 		s := b.model(m.Project, m.Iteration)
@@ -57,14 +64,14 @@ func (b *board) model(project, iteration string) *modelStatus {
 	}
 	if b.models[project][iteration] == nil {
 		b.models[project][iteration] = &modelStatus{
-			ID: iteration, Name: iteration, Exported: []string{}, Archived: []string{}, Proven: []string{}, Unproven: []string{}, Blocked: map[string]string{},
+			ID: iteration, Name: iteration, Exported: []string{}, Exporting: []string{}, Failed: []string{}, Archived: []string{}, Proven: []string{}, Unproven: []string{}, Blocked: map[string]string{},
 		}
 	}
 	return b.models[project][iteration]
 }
 
-// addService adds the completed iterations and their exports as Custom Vision has
-// them: one call, one for each project and one for each iteration. One project that
+// addService adds the iterations and their exports as Custom Vision has them: one
+// call, one for each project and one for each completed iteration. One project that
 // can't be shown doesn't hide the others.
 func (b *board) addService(ctx context.Context, s settings.Settings) []error {
 	service, err := app.OpenService(s, app.FewRetries())
@@ -79,11 +86,17 @@ func (b *board) addService(ctx context.Context, s settings.Settings) []error {
 		return []error{err}
 	}
 	var errs []error
+	queue := connect.URIsOf(s).Queue
 	for _, project := range projects {
-		if err := b.addProject(ctx, service, project); err != nil {
+		err := b.addProject(ctx, service, project)
+		if err == nil {
+			err = b.addConnection(ctx, service, project, queue)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("project %q: %w", project.Name, err))
 		}
 	}
+	b.asked = len(errs) == 0
 	return errs
 }
 
@@ -99,6 +112,7 @@ func (b *board) addProject(ctx context.Context, service *customvision.Client, pr
 	if err != nil {
 		return err
 	}
+	b.trainings[project.ID] = trainings(iterations)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)
 	for _, it := range iterations {
@@ -113,6 +127,37 @@ func (b *board) addProject(ctx context.Context, service *customvision.Client, pr
 	return group.Wait()
 }
 
+// addConnection finds out whether a project's notifications go to the app's queue.
+func (b *board) addConnection(ctx context.Context, service *customvision.Client, project customvision.Project, queue string) error {
+	if project.Settings.NotificationQueueURI == "" {
+		var err error
+		if project, err = connect.ReadBack(ctx, service, project.ID); err != nil {
+			return err
+		}
+	}
+	b.connected[project.ID] = connect.SameURI(project.Settings.NotificationQueueURI, queue)
+	return nil
+}
+
+// trainings are those that are underway, and those that failed after the newest model
+// was trained.
+func trainings(iterations []customvision.Iteration) []training {
+	var newest time.Time
+	for _, it := range iterations {
+		if it.Status == customvision.StatusCompleted && it.TrainedAt != nil && it.TrainedAt.After(newest) {
+			newest = *it.TrainedAt
+		}
+	}
+	var list []training
+	for _, it := range iterations {
+		if it.Status == customvision.StatusCompleted || it.Status == customvision.StatusNew || it.Status == customvision.StatusFailed && it.LastModified.Before(newest) {
+			continue
+		}
+		list = append(list, training{ID: it.ID, Name: it.Name, Status: it.Status, Last: it.LastModified})
+	}
+	return list
+}
+
 func (m *modelStatus) addExports(ctx context.Context, service *customvision.Client, project string) error {
 	exports, err := service.Exports(ctx, project, m.ID)
 	if err != nil {
@@ -120,11 +165,21 @@ func (m *modelStatus) addExports(ctx context.Context, service *customvision.Clie
 	}
 	for _, e := range exports {
 		key, err := archive.NewKey(project, m.ID, e.Platform, e.Flavor)
-		if err == nil && e.Status == customvision.ExportDone {
-			m.Exported = append(m.Exported, key.String())
+		if err != nil {
+			continue
 		}
+		list := &m.Exporting // the list of statuses is open
+		switch e.Status {
+		case customvision.ExportDone:
+			list = &m.Exported
+		case customvision.ExportFailed:
+			list = &m.Failed
+		}
+		*list = append(*list, key.String())
 	}
-	slices.Sort(m.Exported)
+	for _, list := range [][]string{m.Exported, m.Exporting, m.Failed} {
+		slices.Sort(list)
+	}
 	return nil
 }
 
@@ -166,12 +221,15 @@ func (b *board) countUnproven() {
 func (b *board) projects() []projectStatus {
 	list := []projectStatus{}
 	for id, models := range b.models {
-		p := projectStatus{ID: id, Name: b.names[id], Iterations: []modelStatus{}, Conditions: conditions(b.conditions[id], func(iteration string) string {
+		p := projectStatus{ID: id, Name: b.names[id], Iterations: []modelStatus{}, Trainings: append([]training{}, b.trainings[id]...), Conditions: conditions(b.conditions[id], func(iteration string) string {
 			if m := models[iteration]; m != nil {
 				return m.Name
 			}
 			return ""
 		})}
+		if connected, asked := b.connected[id]; asked {
+			p.Connected = &connected
+		}
 		for _, m := range models {
 			p.Iterations = append(p.Iterations, *m)
 		}

@@ -81,11 +81,20 @@ const mostConditions = 20
 
 // sayConditions prints the conditions of a project.
 func (o *output) sayConditions(project string, list []condition) {
+	for _, text := range conditionTexts(project, list) {
+		o.say("%s", o.yellow(text))
+	}
+}
+
+// conditionTexts say the conditions of a project, a sentence each.
+func conditionTexts(project string, list []condition) []string {
+	var texts []string
 	for _, c := range list[:min(len(list), mostConditions)] {
 		where := strings.Trim(project+", "+c.place(), ", ")
-		o.say("%s", o.yellow("Blocked: "+where+": "+strings.TrimRight(c.Why, ".")+"; "+c.when(time.Now())+"."))
+		texts = append(texts, "Blocked: "+where+": "+strings.TrimRight(c.Why, ".")+"; "+c.when(time.Now())+".")
 	}
 	if more := len(list) - mostConditions; more > 0 {
-		o.say("%s", o.yellow("Blocked: "+project+": "+count(more, "thing")+" more; --json lists all."))
+		texts = append(texts, "Blocked: "+project+": "+count(more, "thing")+" more; --json lists all.")
 	}
+	return texts
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -51,15 +52,72 @@ func (o *output) result(v any, human func()) error {
 
 // table prints aligned rows, the first of which is the heading.
 func (o *output) table(rows [][]string) {
+	for _, line := range align(rows) {
+		o.say("%s", line)
+	}
+}
+
+// align makes a line of each row, with the cells of a column below one another.
+func align(rows [][]string) []string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		fmt.Fprintln(w, strings.Join(row, "\t"))
 	}
 	w.Flush()
+	var lines []string
 	for line := range strings.Lines(text.String()) {
-		o.say("%s", strings.TrimRight(line, " \n"))
+		lines = append(lines, strings.TrimRight(line, " \n"))
 	}
+	return lines
+}
+
+// columns is the width that a terminal has at least.
+const columns = 80
+
+// wrap breaks a line between words so that it fits the columns, and indents what
+// follows. A command between backticks stays whole, so that it can be copied.
+func wrap(line string, indent int) string {
+	var text strings.Builder
+	width := 0
+	for i, word := range words(line) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case width+1+n > columns:
+			text.WriteString("\n" + strings.Repeat(" ", indent))
+			width = indent
+		default:
+			text.WriteByte(' ')
+			width++
+		}
+		text.WriteString(word)
+		width += n
+	}
+	return text.String()
+}
+
+// words splits a line at its spaces, but for those between backticks.
+func words(line string) []string {
+	quoted := false
+	split := strings.FieldsFunc(strings.Map(func(r rune) rune {
+		if quoted = quoted != (r == '`'); quoted && r == ' ' {
+			return '\u00a0'
+		}
+		return r
+	}, line), func(r rune) bool { return r == ' ' })
+	for i := range split {
+		split[i] = strings.ReplaceAll(split[i], "\u00a0", " ")
+	}
+	return split
+}
+
+// cut shortens a name to a number of characters.
+func cut(name string, most int) string {
+	if utf8.RuneCountInString(name) <= most {
+		return name
+	}
+	return string([]rune(name)[:most-1]) + "…"
 }
 
 func (o *output) green(s string) string  { return o.paint("32", s) }

@@ -146,6 +146,24 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		}
 		require.NoError(w.t, w.State.Update(context.Background(), record, func(p *state.Project) error { p.Note(c); return nil }))
 	}),
+	// fail PROJECT: a training that fails
+	"fail": inScene(func(w *scene, args []string) {
+		w.Service.FailTrainings(1)
+		_, err := w.Service.Train(w.project(args[0]))
+		require.NoError(w.t, err)
+		w.Eventually("the training fails", func() bool {
+			list, err := w.Client.Iterations(context.Background(), w.project(args[0]))
+			return err == nil && slices.ContainsFunc(list, func(it customvision.Iteration) bool { return it.Status == customvision.StatusFailed })
+		})
+	}),
+	// swept ERROR: the app has made a sweep in which something couldn't be done
+	"swept": inScene(func(w *scene, args []string) {
+		require.NoError(w.t, w.State.SetHealth(context.Background(), state.Health{Ended: time.Now(), Projects: 3, Covered: 2, Failed: 1, Errors: args}))
+	}),
+	// policy TEXT: somebody writes one into the state container by hand
+	"policy": inScene(func(w *scene, args []string) {
+		require.NoError(w.t, w.State.SetPolicy(context.Background(), []byte(args[0])))
+	}),
 	// off: Custom Vision is gone
 	"off": inScene(func(w *scene, _ []string) { w.Retire() }),
 	// no-state: everything but the archive is lost
