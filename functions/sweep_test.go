@@ -1,8 +1,10 @@
 package functions_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/world"
+	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
@@ -128,6 +132,33 @@ func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {
 	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts(), "the other project is swept all the same")
 	assert.Equal(t, 2, w.Health().Projects)
 	assert.Empty(t, w.Letters(), "none is given up that there was no time for")
+}
+
+// There are often many copies: one is dealt with, and each ends in a line of its own.
+func TestEachPoisonMessageEndsInOneLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx})
+	unconfirmed, err := json.Marshal(customvision.Notification{Kind: customvision.KindTraining, ProjectID: w.project, IterationID: nobody, TrainingStatus: customvision.NotifiedTrainingCompleted})
+	require.NoError(t, err)
+	for _, text := range []string{noNotification, noNotification, string(unconfirmed), string(unconfirmed)} {
+		_, err := w.Poison.EnqueueMessage(t.Context(), text, nil)
+		require.NoError(t, err)
+	}
+	var printed bytes.Buffer
+	log := zerolog.New(&printed)
+	require.NoError(t, w.sweeping.Invoke(log.WithContext(t.Context()), &handler.Invocation{Log: log}))
+	ends := map[string]int{}
+	for line := range strings.Lines(printed.String()) {
+		var said struct{ Level, Message string }
+		require.NoError(t, json.Unmarshal([]byte(line), &said))
+		if strings.HasPrefix(said.Message, "message ") {
+			assert.Equal(t, "info", said.Level, line)
+			what, _, _ := strings.Cut(said.Message, ":")
+			ends[what]++
+		}
+	}
+	assert.Equal(t, map[string]int{"message kept as a dead letter": 1, "message left to the sweep": 1, "message dealt with": 2}, ends)
+	assert.Equal(t, 4, w.Health().Poison)
 }
 
 // A copy may seem damaged, and copying it again fail: the blob is still good.

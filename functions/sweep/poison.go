@@ -56,12 +56,14 @@ func (f Function) drain(ctx context.Context) (int, error) {
 			text := *m.MessageText
 			err, known := outcome[text]
 			if !known {
-				err = f.Messages.Deal(ctx, messages.Message{Raw: []byte(text), Last: true})
-				// What there was no time for comes again, until the sweep has done the work.
-				if err != nil && !errors.Is(err, context.DeadlineExceeded) && *m.DequeueCount >= poisonTries {
-					err = f.Messages.Bury(ctx, []byte(text), fmt.Sprintf("it failed %d times after the host had given it up: %s", *m.DequeueCount, err))
+				message := messages.Message{Raw: []byte(text), Last: true}
+				if *m.DequeueCount >= poisonTries {
+					message.GiveUp = fmt.Sprintf("it failed %d times after the host had given it up", *m.DequeueCount)
 				}
+				err = f.Messages.Deal(ctx, message)
 				outcome[text] = err
+			} else {
+				err = messages.DealAsBefore(ctx, err)
 			}
 			if err == nil {
 				_, err = f.Poison.DeleteMessage(ctx, *m.MessageID, *m.PopReceipt, nil)

@@ -86,7 +86,7 @@ func (p *program) planProject(ctx context.Context, r *reconcile.Reconciler, proj
 			return none, err
 		}
 	}
-	list, report, err := r.Preview(ctx, key)
+	list, report, err := r.Preview(ctx, reconcile.Request{Key: key, Known: &project})
 	if err != nil {
 		return none, err
 	}

@@ -128,13 +128,13 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 		result.Problems = explain(failedTo(fmt.Sprintf("reconcile the project %q", project.Name), err))
 		return result
 	}
-	key := reconcile.Key{Project: project.ID}
+	req := reconcile.Request{Key: reconcile.Key{Project: project.ID}, Known: &project}
 	if iteration != "" {
 		id, err := findIteration(ctx, r.Service, project, iteration)
 		if err != nil {
 			return fail(err)
 		}
-		key.Iteration = id
+		req.Iteration = id
 	}
 	cancelNotice := context.AfterFunc(ctx, func() {
 		p.stopSignals()
@@ -142,7 +142,8 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 	})
 	defer cancelNotice()
 	for {
-		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), reconcile.Request{Key: key})
+		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), req)
+		req.Known = nil // by the next run it may have another name
 		result.Outside = report.Outside
 		result.Done = append(result.Done, actions(report.Done, report)...)
 		result.Waiting, result.Conditions = actions(report.Waiting, report), conditions(report.Conditions, named(report.Iterations))

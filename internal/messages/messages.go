@@ -25,6 +25,9 @@ type Message struct {
 	// Last reports whether it won't come again: what the service doesn't confirm is
 	// left to the sweep then.
 	Last bool
+	// GiveUp is why a message that fails once more is kept as a dead letter; empty where
+	// it comes again. What there was no time for comes again all the same.
+	GiveUp string
 }
 
 // Handler deals with messages. It is safe for concurrent use.
@@ -41,27 +44,45 @@ type Handler struct {
 // that the message should come again: its claim isn't confirmed yet, or something
 // about its own iteration failed that may pass.
 func (h Handler) Deal(ctx context.Context, m Message) error {
+	log := *zerolog.Ctx(ctx)
 	n, err := customvision.ParseNotification(m.Raw)
 	if err != nil {
-		return h.Bury(ctx, m.Raw, err.Error())
+		return h.bury(ctx, log, m.Raw, err.Error(), h.State.Bury)
 	}
-	log := zerolog.Ctx(ctx).With().Str("type", string(n.Kind)).Str("project", n.ProjectID).Logger()
+	log = log.With().Str("type", string(n.Kind)).Str("project", n.ProjectID).Logger()
 	if n.IterationID != "" {
 		log = log.With().Str("iteration", n.IterationID).Str("status", n.TrainingStatus+n.ExportStatus).Logger()
 	}
 	outcome, err := h.react(ctx, n, m)
 	switch {
 	case errors.Is(err, reconcile.ErrUnknownProject):
-		return h.Bury(ctx, m.Raw, err.Error())
-	case m.Last && errors.Is(err, errUnconfirmed):
-		log.Warn().Err(err).Msg("message left to the sweep")
+		return h.bury(ctx, log, m.Raw, err.Error(), h.State.BuryStranger)
+	case errors.Is(err, reconcile.ErrTooManyStrangers), m.Last && errors.Is(err, errUnconfirmed):
+		log.Info().Err(err).Msg("message left to the sweep")
 		return nil
+	case err != nil && m.GiveUp != "" && !errors.Is(err, context.DeadlineExceeded):
+		return h.bury(ctx, log, m.Raw, m.GiveUp+": "+err.Error(), h.State.Bury)
 	case err != nil:
-		log.Info().Err(err).Msg("message comes again")
-		return err
+		return again(log, err)
 	}
 	log.Info().Str("outcome", outcome).Msg("message dealt with")
 	return nil
+}
+
+// DealAsBefore logs what came of a copy of a message that was dealt with before.
+func DealAsBefore(ctx context.Context, err error) error {
+	log := zerolog.Ctx(ctx)
+	if err != nil {
+		return again(*log, err)
+	}
+	log.Info().Str("outcome", "the same as of its copy").Msg("message dealt with")
+	return nil
+}
+
+// again logs that a message comes again.
+func again(log zerolog.Logger, err error) error {
+	log.Info().Err(err).Msg("message comes again")
+	return err
 }
 
 // react reconciles what a message is about and says in a word what came of it.
@@ -115,13 +136,15 @@ func (h Handler) outcome(n customvision.Notification, report reconcile.Report) (
 	return "done", nil
 }
 
-// Bury keeps a message as a dead letter, with the reason.
-func (h Handler) Bury(ctx context.Context, raw []byte, reason string) error {
-	letter, err := h.State.Bury(ctx, raw, reason, h.Now().UTC())
+// bury keeps a message as a dead letter, with the reason.
+func (h Handler) bury(ctx context.Context, log zerolog.Logger, raw []byte, reason string,
+	keep func(context.Context, []byte, string, time.Time) (state.DeadLetter, error),
+) error {
+	letter, err := keep(ctx, raw, reason, h.Now().UTC())
 	if err != nil {
-		return err
+		return again(log, err)
 	}
-	zerolog.Ctx(ctx).Warn().Str("deadLetter", letter.ID).Str("because", reason).Int("count", letter.Count).
+	log.Info().Str("deadLetter", letter.ID).Str("because", reason).Int("count", letter.Count).
 		Msg("message kept as a dead letter: look at it with visionkeeper deadletters show")
 	return nil
 }

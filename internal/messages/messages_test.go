@@ -119,7 +119,7 @@ func TestEachMessageEndsInOneLineThatSaysWhatCameOfIt(t *testing.T) {
 	own := []string{info, `"project":"` + project, `"iteration":"` + iteration}
 	step(trained(project, iteration), messages.Message{}, append(own, `"outcome":"waiting: it is being exported"`)...)
 	step(w.exported(project, iteration, "ONNX"), messages.Message{}, append(own, "does not show yet", "message comes again")...)
-	step(w.exported(project, iteration, "ONNX"), messages.Message{Last: true}, `"level":"warn"`, "left to the sweep")
+	step(w.exported(project, iteration, "ONNX"), messages.Message{Last: true}, append(own, "left to the sweep")...)
 	w.Service.Advance(world.ExportTime)
 	step(w.exported(project, iteration, "ONNX"), messages.Message{}, append(own, `"outcome":"done"`)...)
 	w.Service.Advance(time.Minute)
@@ -129,7 +129,13 @@ func TestEachMessageEndsInOneLineThatSaysWhatCameOfIt(t *testing.T) {
 	require.NoError(t, w.Service.FaultCalls("ExportIteration", 1, emulator.CallFault{Status: 400, Code: "BadRequestExceededQuota"}))
 	again := w.Train(project).ID
 	step(trained(project, again), messages.Message{}, info, `"outcome":"can't be done now: the service refuses to export it`)
-	step(customvision.Notification{}, messages.Message{Raw: []byte("no message")}, `"level":"warn"`, "dead letter")
+	step(customvision.Notification{}, messages.Message{Raw: []byte("no message")}, info, "dead letter")
+	step(trained("11111111-2222-4333-8444-555555555555", iteration), messages.Message{}, info, "dead letter", "there is no such project")
+	w.line.Use(world.On(world.Begins("GET /"+azurite.Archive+"/"+w.Names.State), world.Refuse(403)))
+	step(trained(project, again), messages.Message{}, append(own[:2:2], "message comes again")...)
+	step(trained(project, again), messages.Message{GiveUp: "it failed 3 times"}, info, "dead letter", "it failed 3 times: ")
+	w.line.Use(world.On(world.Begins("PUT /"+azurite.Archive+"/"+w.Names.State), world.Refuse(403)))
+	step(customvision.Notification{}, messages.Message{Raw: []byte("no message either")}, info, "message comes again")
 }
 
 func TestAMessageForWhatIsSettledSinceItWasSentCostsOneReadOfTheState(t *testing.T) {

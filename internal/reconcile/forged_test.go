@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +11,7 @@ import (
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/customvision"
 )
 
 // Whoever may write to the queue can send any number of messages about what is settled.
@@ -52,4 +55,94 @@ func TestMessagesAboutAnIterationThatIsNotThereAreAskedForSeldom(t *testing.T) {
 	})
 	assert.Equal(t, map[string]int{"GetIterations": 6}, calls)
 	assert.GreaterOrEqual(t, w.Service.Now().Sub(begin), 5*w.options.Times.LookInterval)
+}
+
+// stranger is the id of a project that isn't there.
+func stranger(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+
+// Forged ids are all different, so what bounds them is shared by all projects that the
+// state doesn't know.
+func TestAFloodOfMessagesAboutProjectsThatAreNotThereCostsFewCalls(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	known := w.trained()
+	r, ctx := New(w.options), t.Context()
+	left := 0
+	calls := w.calls(func() {
+		for n := range 5 * mostStrangers {
+			var err error
+			requests := w.line.During(func() {
+				if n%2 == 0 {
+					_, err = r.Reconcile(ctx, Request{Key: Key{Project: stranger(n), Iteration: nowhere}, Inserted: w.Service.Now()})
+				} else {
+					err = r.ConnectionTested(ctx, stranger(n))
+				}
+			})
+			assert.Len(t, requests, 1, "one read of the state")
+			if errors.Is(err, ErrTooManyStrangers) {
+				left++
+			} else {
+				require.ErrorIs(t, err, ErrUnknownProject)
+			}
+		}
+	})
+	assert.Equal(t, 4*mostStrangers, left)
+	assert.Equal(t, map[string]int{"GetProject": 2 * mostStrangers}, calls)
+
+	_, err := r.Reconcile(ctx, Request{Key: known, Inserted: w.Service.Now()})
+	require.NoError(t, err, "a project that the app knows isn't held up")
+	fresh := w.Create(customvision.CreateProjectOptions{ExportModelContainerURI: w.Containers.Models.URL()}).ID
+	require.ErrorIs(t, r.ConnectionTested(ctx, fresh), ErrTooManyStrangers)
+	for n := range 3 {
+		w.Service.Advance(w.options.Times.LookInterval)
+		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(1000+n)), ErrUnknownProject, "one more in each interval")
+		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(2000+n)), ErrTooManyStrangers)
+	}
+	_, err = r.Sweep(ctx, "")
+	require.NoError(t, err)
+	require.NoError(t, r.ConnectionTested(ctx, fresh), "a sweep finds what is there")
+	ids, err := w.options.State.Projects(ctx)
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{known.Project, fresh}, ids)
+}
+
+func TestMessagesAboutOneProjectThatIsNotThereShareAnAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	gone, outside := w.trained(), w.Create(customvision.CreateProjectOptions{Name: "outside"}).ID
+	w.options.Policy = parsed(t, `{"projects":[{"project":"`+gone.Project+`"}]}`)
+	require.NoError(t, w.Client.DeleteProject(t.Context(), gone.Project))
+	r := New(w.options)
+	for range 2 {
+		calls := w.calls(func() {
+			for range 3 * mostStrangers {
+				_, err := r.Reconcile(t.Context(), Request{Key: Key{Project: nowhere, Iteration: nowhere}})
+				require.ErrorIs(t, err, ErrUnknownProject)
+				require.ErrorIs(t, r.ConnectionTested(t.Context(), nowhere), ErrUnknownProject)
+				_, err = r.Reconcile(t.Context(), Request{Key: gone})
+				require.ErrorIs(t, err, ErrUnknownProject)
+				report, err := r.Reconcile(t.Context(), Request{Key: Key{Project: outside, Iteration: nowhere}})
+				require.NoError(t, err)
+				require.True(t, report.Outside)
+				require.NoError(t, r.ConnectionTested(t.Context(), outside))
+			}
+		})
+		assert.Equal(t, map[string]int{"GetProject": 2 + 1 + 1, "GetIterations": 1}, calls)
+		w.Service.Advance(w.options.Times.LookInterval)
+	}
+}
+
+func TestConnectionTestsOfAProjectAreAskedForSeldom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project := w.project(world.Compact)
+	r := New(w.options)
+	w.Service.Advance(time.Hour)
+	calls := w.calls(func() {
+		for range 10 {
+			require.NoError(t, r.ConnectionTested(t.Context(), project))
+		}
+	})
+	assert.Equal(t, map[string]int{"GetProject": 1}, calls)
+	assert.Equal(t, w.Service.Now().UTC(), *w.Remembered(project).ConnectionTest, "the last one is noted all the same")
 }

@@ -51,7 +51,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	case s.known != nil:
 		v.learnProject(*s.known)
 	case record.Name == "":
-		if err := v.ask(ctx); err != nil {
+		if err := v.meet(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -68,6 +68,9 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		}
 		return v, v.look(ctx)
 	}
+	if a, _ := v.strangers.recall(s.project); a.err != nil && !s.whole {
+		return nil, a.err
+	}
 	if err := v.listIterations(ctx); err != nil {
 		return nil, err
 	}
@@ -82,6 +85,7 @@ func (v *visit) ask(ctx context.Context) error {
 		return v.unlessGone(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
 	}
 	v.askedAt = v.Clock.Now()
+	v.strangers.note(v.record.ID, answer{project: p, at: v.askedAt})
 	v.learnProject(p)
 	return nil
 }

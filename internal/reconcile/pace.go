@@ -37,7 +37,8 @@ type lane struct {
 	notBefore time.Time // when the next run may begin
 }
 
-// call is one run and everybody who waits for it.
+// call is one run and everybody who waits for it. The first caller's log is the run's:
+// a sweep's, which names no cause, where one waits.
 type call struct {
 	callers []context.Context
 	causes  []string
@@ -106,9 +107,11 @@ func (p *pace) enqueue(ctx context.Context, s scope, cause string, run runFunc) 
 		l.next = &call{done: make(chan struct{}), scope: scope{project: s.project}}
 	}
 	l.next.scope.add(s)
-	l.next.callers = append(l.next.callers, ctx)
 	if cause != "" {
+		l.next.callers = append(l.next.callers, ctx)
 		l.next.causes = append(l.next.causes, cause)
+	} else {
+		l.next.callers = slices.Insert(l.next.callers, 0, ctx)
 	}
 	if !l.busy {
 		l.busy = true
@@ -189,7 +192,7 @@ func (c *call) context() (context.Context, context.CancelFunc) {
 		return 0
 	})
 	ctx := context.WithoutCancel(c.callers[0])
-	if len(c.causes) > 1 {
+	if len(c.callers) > 1 && len(c.causes) > 0 {
 		ctx = zerolog.Ctx(ctx).With().Strs("shared", c.causes).Logger().WithContext(ctx)
 	}
 	if deadline, ok := latest.Deadline(); ok {

@@ -262,6 +262,37 @@ func TestASharedRunsLogNamesEverybodysCause(t *testing.T) {
 	})
 }
 
+// A sweep names no cause: its own log is the run's, whenever it came.
+func TestARunSharedWithASweepNamesBoth(t *testing.T) {
+	for name, order := range map[string][]string{"the sweep first": {"sweep", "message"}, "the message first": {"message", "sweep"}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := &bytes.Buffer{}
+				p := newPaced(func(ctx context.Context, n int) (Report, error) {
+					zerolog.Ctx(ctx).Info().Int("run", n).Msg("run")
+					time.Sleep(time.Second)
+					return Report{}, nil
+				})
+				for _, caller := range append([]string{"before"}, order...) {
+					ctx := zerolog.New(log).With().Str("invocation", caller).Logger().WithContext(t.Context())
+					cause := caller
+					if caller == "sweep" {
+						cause = ""
+					}
+					go p.pace.join(ctx, scope{project: projectID}, cause, p.run)
+					synctest.Wait()
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+				require.Len(t, lines, 2)
+				assert.Contains(t, lines[1], `"invocation":"sweep"`)
+				assert.Contains(t, lines[1], `"shared":["message"]`)
+			})
+		})
+	}
+}
+
 func TestADeadlineBeforeTheEndOfTheRestIsAnError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaced(taking(0, waits))

@@ -53,7 +53,9 @@ func (v *visit) unlessGone(ctx context.Context, err error) error {
 		return err
 	}
 	if _, again := v.Service.Project(ctx, v.record.ID); customvision.NotFound(again) {
-		return fmt.Errorf("project %s: %w", v.record.ID, ErrUnknownProject)
+		err := fmt.Errorf("project %s: %w", v.record.ID, ErrUnknownProject)
+		v.strangers.note(v.record.ID, answer{err: err, at: v.Clock.Now()})
+		return err
 	}
 	return err
 }

@@ -23,7 +23,7 @@ func TestPreviewSaysWhatReconcileThenDoesAndChangesNothing(t *testing.T) {
 	sent := w.line.During(func() {
 		calls = w.calls(func() {
 			var err error
-			planned, report, err = New(w.options).Preview(t.Context(), Key{Project: key.Project})
+			planned, report, err = New(w.options).Preview(t.Context(), Request{Key: Key{Project: key.Project}})
 			require.NoError(t, err)
 		})
 	})
@@ -43,7 +43,7 @@ func TestPreviewOfOneIterationLeavesTheOthersOut(t *testing.T) {
 	w := newWorld(t, `{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["all"]}]}`)
 	key := w.trained()
 	w.Train(key.Project)
-	planned, _, err := New(w.options).Preview(t.Context(), key)
+	planned, _, err := New(w.options).Preview(t.Context(), Request{Key: key})
 	require.NoError(t, err)
 	require.NotEmpty(t, planned)
 	for _, a := range planned {
@@ -54,7 +54,7 @@ func TestPreviewOfOneIterationLeavesTheOthersOut(t *testing.T) {
 func TestPreviewTellsAProjectOutsideThePolicy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects": [{"project": "another", "exports": ["ONNX"]}]}`)
-	planned, report, err := New(w.options).Preview(t.Context(), Key{Project: w.project(world.Compact)})
+	planned, report, err := New(w.options).Preview(t.Context(), Request{Key: Key{Project: w.project(world.Compact)}})
 	require.NoError(t, err)
 	assert.True(t, report.Outside)
 	assert.Empty(t, planned)
@@ -66,7 +66,7 @@ func TestPreviewWithoutAnEndpointNamesTheBlobsNotYetArchived(t *testing.T) {
 	key := w.trained()
 	w.export(key, "ONNX")
 	w.options.Service = nil
-	planned, report, err := New(w.options).Preview(t.Context(), Key{})
+	planned, report, err := New(w.options).Preview(t.Context(), Request{})
 	require.NoError(t, err)
 	assert.True(t, report.ContainerOnly)
 	require.Len(t, planned, 1)
@@ -74,7 +74,7 @@ func TestPreviewWithoutAnEndpointNamesTheBlobsNotYetArchived(t *testing.T) {
 	assert.Contains(t, planned[0].Blob, key.Iteration, "as a run would report it")
 
 	w.reconcile(Key{Project: key.Project})
-	planned, _, err = New(w.options).Preview(t.Context(), Key{})
+	planned, _, err = New(w.options).Preview(t.Context(), Request{})
 	require.NoError(t, err)
 	assert.Empty(t, planned)
 }

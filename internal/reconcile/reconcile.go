@@ -8,7 +8,7 @@
 // everything asked for it is done; a settled one is not looked at until something
 // could have changed. An intent announces an effect (a training, an export) before
 // it is sent. A condition is something that can't be done now, with the time of the
-// next try.
+// next try. A stranger is a project that the state doesn't know.
 //
 // Start reading at Reconcile, then Plan, which has no I/O, then act.go.
 package reconcile
@@ -32,6 +32,9 @@ type Key struct{ Project, Iteration string }
 // Request asks for a reconcile.
 type Request struct {
 	Key
+	// Known is what the service says of the project, where the caller has just asked;
+	// nil otherwise.
+	Known *customvision.Project
 	// Inserted is when the message that asks was put on the queue, in whole seconds.
 	// What was settled by a look that began later costs one read of the state. Zero
 	// where no message asks.
@@ -64,12 +67,16 @@ type Options struct {
 // Reconciler reconciles. It is safe for concurrent use.
 type Reconciler struct {
 	Options
-	pace pace
+	pace      pace
+	strangers *strangers
 }
 
 // New makes a Reconciler. Nothing is asked of anybody yet.
 func New(o Options) *Reconciler {
-	return &Reconciler{Options: o, pace: pace{clock: o.Clock, interval: o.Times.LookInterval, lanes: map[string]*lane{}}}
+	return &Reconciler{
+		Options: o, pace: pace{clock: o.Clock, interval: o.Times.LookInterval, lanes: map[string]*lane{}},
+		strangers: newStrangers(o.Clock, o.Times.LookInterval),
+	}
 }
 
 // Times are how long things may take.
@@ -141,11 +148,15 @@ var ErrUnknownProject = errors.New("there is no such project in Custom Vision")
 // everything, or could not record what it learnt: ask again. What single things
 // failed stands in the report.
 func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error) {
-	s := scope{project: req.Project}
-	if req.Iteration != "" {
-		s.iterations = map[string]time.Time{req.Iteration: req.Inserted}
+	return r.pace.join(ctx, req.scope(), req.Cause, r.run)
+}
+
+func (r Request) scope() scope {
+	s := scope{project: r.Project, known: r.Known}
+	if r.Iteration != "" {
+		s.iterations = map[string]time.Time{r.Iteration: r.Inserted}
 	}
-	return r.pace.join(ctx, s, req.Cause, r.run)
+	return s
 }
 
 // run is one run for a project.
@@ -200,11 +211,16 @@ func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error
 		return err
 	}
 	v := r.visit(scope{project: project}, record)
-	if r.Service != nil {
-		// A message alone may be forged: it must not fill the state.
-		if err := v.ask(ctx); err != nil {
-			return err
-		}
+	tested := record.ConnectionTest
+	switch {
+	case r.Service == nil:
+	case record.Name == "": // a message alone may be forged: it must not fill the state
+		err = v.meet(ctx)
+	case tested == nil || r.Clock.Now().Sub(*tested) >= r.Times.LookInterval:
+		err = v.ask(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	if err := v.applyPolicy(ctx); err != nil || v.outside {
 		return err

@@ -29,12 +29,30 @@ type DeadLetter struct {
 
 const deadLetterPrefix = "dead-letters/"
 
+// idOf is the id of a dead letter with these bytes.
+func idOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// stranger marks the blob of a letter about a project that isn't there, in its metadata.
+const stranger = "stranger"
+
 // Bury stores a message with the reason why it can't succeed. If the same bytes
 // are stored already, their count is raised. It sends one request for a new
 // message, two more for a known one (Put Blob, Get Blob).
 func (s *Store) Bury(ctx context.Context, raw []byte, reason string, now time.Time) (DeadLetter, error) {
-	sum := sha256.Sum256(raw)
-	letter := DeadLetter{ID: hex.EncodeToString(sum[:]), Raw: raw, Reason: reason, First: now, Last: now, Count: 1}
+	return s.bury(ctx, DeadLetter{ID: idOf(raw), Raw: raw, Reason: reason, First: now, Last: now, Count: 1}, nil)
+}
+
+// BuryStranger is Bury for a message about a project that isn't there. Such messages
+// can be made up without end, so they make room for the others.
+func (s *Store) BuryStranger(ctx context.Context, raw []byte, reason string, now time.Time) (DeadLetter, error) {
+	letter := DeadLetter{ID: idOf(raw), Raw: raw, Reason: reason, First: now, Last: now, Count: 1}
+	return s.bury(ctx, letter, map[string]*string{stranger: new("true")})
+}
+
+func (s *Store) bury(ctx context.Context, letter DeadLetter, marks map[string]*string) (DeadLetter, error) {
 	op := "keep dead letter " + letter.ID
 	var known version
 	for range conflictTries {
@@ -42,7 +60,7 @@ func (s *Store) Bury(ctx context.Context, raw []byte, reason string, now time.Ti
 		if err != nil {
 			return letter, err
 		}
-		_, err = s.write(ctx, deadLetterPrefix+letter.ID+".json", data, known.etag)
+		_, err = s.writeMarked(ctx, deadLetterPrefix+letter.ID+".json", data, known.etag, marks)
 		if err == nil || !isConflict(err) {
 			return letter, s.explain(op, err)
 		}
@@ -92,15 +110,24 @@ const (
 )
 
 // PruneDeadLetters deletes the dead letters that last came long ago and, of more than
-// a thousand, those that came longest ago. It returns how many it deleted. One that
-// comes again meanwhile is kept. (List Blobs, Delete Blob for each)
+// a thousand, first those about projects that aren't there, then those that came
+// longest ago. It returns how many it deleted. One that comes again meanwhile is kept.
+// (List Blobs, Delete Blob for each)
 func (s *Store) PruneDeadLetters(ctx context.Context, now time.Time) (int, error) {
 	blobs, err := s.deadLetterBlobs(ctx)
 	if err != nil {
 		return 0, err
 	}
 	came := func(item *container.BlobItem) time.Time { return value(item.Properties.LastModified) }
-	slices.SortFunc(blobs, func(a, b *container.BlobItem) int { return came(b).Compare(came(a)) })
+	slices.SortFunc(blobs, func(a, b *container.BlobItem) int {
+		switch {
+		case isStranger(a) == isStranger(b):
+			return came(b).Compare(came(a))
+		case isStranger(b):
+			return -1
+		}
+		return 1
+	})
 	pruned := 0
 	for i, item := range blobs {
 		if i < maxDeadLetters && now.Sub(came(item)) < deadLettersSince {
@@ -115,6 +142,17 @@ func (s *Store) PruneDeadLetters(ctx context.Context, now time.Time) (int, error
 	return pruned, nil
 }
 
+// isStranger reports whether a letter is about a project that isn't there. Go writes
+// the names of metadata with a capital.
+func isStranger(item *container.BlobItem) bool {
+	for name := range item.Metadata {
+		if strings.EqualFold(name, stranger) {
+			return true
+		}
+	}
+	return false
+}
+
 func letterID(item *container.BlobItem) string {
 	return strings.TrimSuffix(strings.TrimPrefix(*item.Name, deadLetterPrefix), ".json")
 }
@@ -122,7 +160,7 @@ func letterID(item *container.BlobItem) string {
 func (s *Store) deadLetterBlobs(ctx context.Context) ([]*container.BlobItem, error) {
 	var blobs []*container.BlobItem
 	prefix := deadLetterPrefix
-	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix, Include: container.ListBlobsInclude{Metadata: true}})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

@@ -62,6 +62,37 @@ func TestOfManyDeadLettersTheOldestGo(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// Anyone who may write to the queue can make up projects.
+func TestDeadLettersAboutProjectsThatAreNotThereGoFirst(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	_, err := s.Bury(t.Context(), []byte("a true one"), "malformed", time.Now())
+	require.NoError(t, err)
+	time.Sleep(time.Second) // the service dates blobs in whole seconds
+	var writers sync.WaitGroup
+	for n := range 8 {
+		writers.Go(func() {
+			for i := range maxDeadLetters/8 + 1 {
+				_, err := s.BuryStranger(t.Context(), []byte(fmt.Sprint(n, i)), "unknown project", time.Now())
+				assert.NoError(t, err)
+			}
+		})
+	}
+	writers.Wait()
+	_, err = s.BuryStranger(t.Context(), []byte("0 0"), "unknown project", time.Now())
+	require.NoError(t, err, "one that comes again")
+	time.Sleep(time.Second)
+	_, err = s.Bury(t.Context(), []byte("another true one"), "malformed", time.Now())
+	require.NoError(t, err)
+	pruned, err := s.PruneDeadLetters(t.Context(), time.Now())
+	require.NoError(t, err)
+	assert.Equal(t, 10, pruned)
+	for _, raw := range []string{"a true one", "another true one"} {
+		_, _, err := s.deadLetter(t.Context(), idOf([]byte(raw)))
+		assert.NoError(t, err, raw)
+	}
+}
+
 func TestHealthIsBoundedAndReadBack(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, nil)

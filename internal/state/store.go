@@ -192,6 +192,11 @@ func (s *Store) read(ctx context.Context, name string) ([]byte, version, error) 
 // write replaces the version of a blob that etag names. An empty etag creates the
 // blob and fails if it exists.
 func (s *Store) write(ctx context.Context, name string, data []byte, etag azcore.ETag) (version, error) {
+	return s.writeMarked(ctx, name, data, etag, nil)
+}
+
+// writeMarked is write with metadata.
+func (s *Store) writeMarked(ctx context.Context, name string, data []byte, etag azcore.ETag, marks map[string]*string) (version, error) {
 	condition := &blob.ModifiedAccessConditions{IfMatch: &etag}
 	if etag == "" {
 		any := azcore.ETagAny
@@ -200,6 +205,7 @@ func (s *Store) write(ctx context.Context, name string, data []byte, etag azcore
 	contentType := "application/json"
 	answer, err := s.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
 		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: &contentType},
+		Metadata:         marks,
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: condition},
 	})
 	if err != nil {
