@@ -57,3 +57,36 @@ func TestEverySettingIsInTheFingerprint(t *testing.T) {
 		assert.Equal(t, f, of(change), "%s: nothing changes by itself", name)
 	}
 }
+
+// The default credential reads the environment itself.
+func TestTheEnvironmentOfAnIdentityIsInTheFingerprint(t *testing.T) {
+	t.Parallel()
+	key := map[string]string{
+		"CUSTOMVISION_ENDPOINT": "https://a.cognitiveservices.azure.com", "CUSTOMVISION_KEY": "k", "NOTIFICATION_QUEUE": "queue",
+		"CustomVisionStorage": "AccountName=models;AccountKey=a2V5",
+	}
+	service, account := maps.Clone(key), maps.Clone(key)
+	delete(service, "CUSTOMVISION_KEY")
+	delete(account, "CustomVisionStorage")
+	account["CustomVisionStorage__accountName"] = "models"
+	of := func(values map[string]string, name, value string) string {
+		values = maps.Clone(values)
+		values[name] = value
+		s, err := Load(env(values))
+		require.NoError(t, err)
+		return s.Fingerprint()
+	}
+	for _, name := range []string{
+		"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+		"AZURE_USERNAME", "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST", "AZURE_TOKEN_CREDENTIALS",
+		"AZURE_ADDITIONALLY_ALLOWED_TENANTS", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET",
+	} {
+		for _, identity := range []map[string]string{service, account} {
+			assert.NotEqual(t, of(identity, name, ""), of(identity, name, "1"), name)
+		}
+		assert.Equal(t, of(key, name, ""), of(key, name, "1"), "%s: nobody uses an identity", name)
+		// The platform gives these anew with each start, and each instance others.
+		changes := name[0] == 'A'
+		assert.Equal(t, changes, of(service, name, "1") != of(service, name, "2"), name)
+	}
+}

@@ -36,6 +36,10 @@ type Settings struct {
 	SettledFor   time.Duration // time until a settled iteration is looked at again
 	StuckAfter   time.Duration // time after which an unfinished export no longer blocks its platform
 	IntentGrace  time.Duration // time after an intent's deadline until another process takes over
+
+	// identity is the environment that Custom Vision's identity is found in, where there
+	// is no key.
+	identity string
 }
 
 // defaults are the values of the settings that may be left out.
@@ -94,7 +98,7 @@ func Load(getenv func(string) string) (Settings, error) {
 // are ignored.
 func LoadArchive(getenv func(string) string) (Settings, error) {
 	s, faults := read(getenv)
-	s.Endpoint, s.Key = "", ""
+	s.Endpoint, s.Key, s.identity = "", "", ""
 	var err error
 	for _, name := range []string{"ArchiveStorage", "CustomVisionStorage"} {
 		if s.Archives, err = storage.FromSettings(name, getenv); err != nil || !s.Archives.IsZero() {
@@ -113,6 +117,9 @@ func LoadArchive(getenv func(string) string) (Settings, error) {
 func read(getenv func(string) string) (s Settings, faults []error) {
 	get := func(name string) string { return cmp.Or(getenv(name), defaults[name]) }
 	s = Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
+	if s.Endpoint != "" && s.Key == "" {
+		s.identity = storage.IdentityFrom(getenv)
+	}
 	for _, container := range []struct {
 		name  string
 		field *string
@@ -188,11 +195,12 @@ func IsLoopback(endpoint string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Fingerprint changes with every setting, and with nothing else. No setting can be
-// read from it.
+// Fingerprint changes with every setting, and where an identity is used with the
+// environment that it is found in, and with nothing else. No setting can be read from
+// it.
 func (s Settings) Fingerprint() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
-		s.Endpoint, s.Key, s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
+		s.Endpoint, s.Key, s.identity, s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
 	}, []time.Duration{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace}))
 	return hex.EncodeToString(sum[:8])
 }

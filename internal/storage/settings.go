@@ -46,7 +46,7 @@ func FromSettings(name string, getenv func(string) string) (Account, error) {
 		if err != nil {
 			return Account{}, fmt.Errorf("setting %s__credential: %w", prefix, err)
 		}
-		a.credential, a.who = credential, fmt.Sprintf("%q", []string{field("credential"), field("clientId")})
+		a.credential, a.who = credential, fmt.Sprintf("%q", []string{field("credential"), field("clientId"), IdentityFrom(getenv)})
 		return a, nil
 	}
 	return Account{}, nil
@@ -68,4 +68,32 @@ func Identity(kind, clientID string) (azcore.TokenCredential, error) {
 		return azidentity.NewDefaultAzureCredential(nil)
 	}
 	return nil, remedy.New("use managedidentity, or leave it out", "%q is not known", kind)
+}
+
+// What an identity is found by, besides its settings:
+// https://learn.microsoft.com/azure/developer/go/sdk/authentication/credential-chains
+var (
+	identityValues = []string{
+		"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+		"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "AZURE_USERNAME", "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST",
+		"AZURE_REGIONAL_AUTHORITY_NAME", "AZURE_ADDITIONALLY_ALLOWED_TENANTS", "AZURE_TOKEN_CREDENTIALS", "DEFAULT_IDENTITY_CLIENT_ID",
+	}
+	// The platform gives these other values with each start: only whether they are there
+	// says something of the identity.
+	identityMarks = []string{
+		"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT",
+	}
+)
+
+// IdentityFrom is different for each environment that Identity may find another
+// identity in. It holds the secrets that are in it.
+func IdentityFrom(getenv func(string) string) string {
+	var found []string
+	for _, name := range identityValues {
+		found = append(found, getenv(name))
+	}
+	for _, name := range identityMarks {
+		found = append(found, fmt.Sprint(getenv(name) != ""))
+	}
+	return fmt.Sprintf("%q", found)
 }
