@@ -105,6 +105,35 @@ func TestARoundOfSweepsGoesOnPastAProjectThatHangs(t *testing.T) {
 	assert.Len(t, w.verdicts(), 3)
 }
 
+// A project whose id is no GUID has no state: health.json alone remembers it.
+func TestSinceWhenAProjectCannotBeHandledIsRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx})
+	w.line.Use(world.On(func(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/projects") }, world.Spoil(func(body []byte) []byte {
+		return append([]byte(`[{"id":"no GUID","name":"odd"},`), bytes.TrimPrefix(body, []byte("["))...)
+	})))
+	require.NoError(t, w.sweep(t.Context()))
+	first := w.Health()
+	require.Len(t, first.Conditions, 1)
+	assert.Equal(t, state.BadName, first.Conditions[0].Code)
+	began := first.Conditions[0].First
+
+	w.Service.Advance(24 * time.Hour)
+	require.NoError(t, w.sweep(t.Context()))
+	later := w.Health()
+	require.Len(t, later.Conditions, 1)
+	assert.Equal(t, began, later.Conditions[0].First)
+	assert.Equal(t, 24*time.Hour, later.Conditions[0].Last.Sub(began))
+
+	later.Resume = nobody // the round isn't over
+	require.NoError(t, w.sweeping.State.SetHealth(t.Context(), later))
+	require.NoError(t, w.sweep(t.Context()))
+	cut := w.Health()
+	require.Len(t, cut.Conditions, 1, "a round counts it once")
+	assert.Equal(t, 1, cut.Blocked)
+	assert.Equal(t, began, cut.Conditions[0].First)
+}
+
 // The messages are about a project that waits for its export: each has to wait
 // until it may be looked at again.
 func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {

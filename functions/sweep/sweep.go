@@ -53,6 +53,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
 	swept, err := f.Reconciler.Sweep(ctx, last.Resume)
+	dateUnusable(swept.Conditions, last.Conditions)
 
 	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
 	health.Covered, health.Failed, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Counts, swept.Conditions
@@ -83,6 +84,19 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	}
 	event.Msg("swept")
 	return errors.Join(drainErr, err, pruneErr, f.State.SetHealth(ctx, health))
+}
+
+// dateUnusable dates the conditions of projects that have no state, because their id is
+// no GUID, by the health.json before.
+func dateUnusable(conditions, before []state.ProjectCondition) {
+	for i, c := range conditions {
+		known := slices.IndexFunc(before, func(o state.ProjectCondition) bool {
+			return o.Project == c.Project && o.Scope == c.Scope && o.Code == c.Code
+		})
+		if c.Code == state.BadName && c.Scope == (state.Scope{}) && known >= 0 {
+			conditions[i].First = before[known].First
+		}
+	}
 }
 
 // lines are an error's, one for each that was joined.

@@ -129,8 +129,12 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 	return todo, listErr
 }
 
-// unusable counts a project whose id is no GUID: nothing can be stored under it.
+// unusable counts a project whose id is no GUID: nothing can be stored under it, so
+// who wants to know since when has to remember it. The first sweep of a round counts it.
 func (s *Swept) unusable(p customvision.Project, now time.Time) {
+	if s.Resume != "" {
+		return
+	}
 	s.Blocked++
 	s.Conditions = append(s.Conditions, state.ProjectCondition{
 		Project: shorten(p.ID), Name: shorten(p.Name), Condition: state.Condition{Code: state.BadName, Why: "its id is no GUID, so nothing can be stored under it", First: now, Last: now},
