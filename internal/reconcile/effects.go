@@ -120,7 +120,7 @@ func (v *visit) send(ctx context.Context, a Action) error {
 	ctx, cancel := context.WithTimeout(ctx, s.until.Sub(v.now()))
 	defer cancel()
 	switch {
-	case !v.now().Before(s.until):
+	case ctx.Err() != nil: // it never left the process
 		v.takeBack(a, s)
 		err = errTooSlow
 	case a.Kind == Export:
