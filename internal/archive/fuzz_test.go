@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/internal/seal"
+	"visionkeeper/internal/zipfile"
 )
 
 // The seeds stand in testdata/fuzz: small packages, whole and broken.
@@ -17,7 +18,7 @@ import (
 func FuzzIdentify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		size := int64(len(data))
-		whole, err := identifyBytes(bytes.NewReader(data), size)
+		whole, err := identifyBytes(t.Context(), bytes.NewReader(data), size)
 		require.NoError(t, err)
 
 		fetched := int64(0)
@@ -26,15 +27,15 @@ func FuzzIdentify(f *testing.F) {
 			fetched += count
 			return bytes.Clone(data[offset : offset+count]), nil
 		}}
-		got, err := identify(ranged, size)
-		if errors.Is(err, errNoDirectory) {
-			_, err := findDirectory(bytes.NewReader(data), size)
-			assert.ErrorIs(t, err, errNoDirectory)
+		got, err := identify(t.Context(), ranged, size)
+		if errors.Is(err, zipfile.ErrNoDirectory) {
+			_, err := zipfile.Find(bytes.NewReader(data), size)
+			assert.ErrorIs(t, err, zipfile.ErrNoDirectory)
 			return
 		}
 		require.NoError(t, err)
 		assert.Equal(t, whole, got)
-		assert.LessOrEqual(t, fetched, 8*size+maxDirectorySize)
+		assert.LessOrEqual(t, fetched, 8*size+zipfile.MaxDirectory)
 	})
 }
 
@@ -43,7 +44,7 @@ func FuzzJudge(f *testing.F) {
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const most = 1 << 20
-		got, err := judge(bytes.NewReader(data), int64(len(data)), k, Origin{Kind: FromContainer}, most)
+		got, err := judge(t.Context(), bytes.NewReader(data), int64(len(data)), k, Origin{Kind: FromContainer}, most)
 		require.NoError(t, err)
 		assert.True(t, slices.Contains(written, got.verdict))
 		assert.NotEmpty(t, got.note)

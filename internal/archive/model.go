@@ -1,19 +1,20 @@
 package archive
 
 import (
-	"archive/zip"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+
+	"visionkeeper/internal/zipfile"
 )
 
 // packed is a file of a package whose bytes are what the zip's directory says.
 type packed struct {
-	entry *zip.File
-	size  int64
-	head  []byte // its first bytes, headLength at most
+	entry zipfile.Entry
+	from  io.ReaderAt // the package
+	head  []byte      // its first bytes, headLength at most
 }
 
 // headLength is as much of a file as shows its kind, and whether it is text.
@@ -74,7 +75,7 @@ func (m model) filled(name string) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("%q is not in it", shorten(name))
-	case f.size == 0:
+	case f.entry.Size == 0:
 		return fmt.Errorf("%q is empty", shorten(name))
 	}
 	return nil
@@ -86,15 +87,10 @@ func (m model) read(name string) ([]byte, error) {
 		return nil, err
 	}
 	f := m.files[name]
-	if f.size > maxPartsList {
+	if f.entry.Size > maxPartsList {
 		return nil, fmt.Errorf("%w: %q has more than %d bytes", errUnsure, shorten(name), maxPartsList)
 	}
-	body, err := openEntry(f.entry)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return io.ReadAll(body)
+	return readSmall(f.from, f.entry, maxPartsList)
 }
 
 // variables is nil if the folder of a SavedModel's variables has every shard and
@@ -113,7 +109,7 @@ func (m model) variables(folder string) error {
 	if shards == 0 {
 		return fmt.Errorf("%w: there are no variables beside saved_model.pb", errUnsure)
 	}
-	if shards > maxEntries {
+	if shards > zipfile.MaxEntries {
 		return fmt.Errorf("its variables claim to be in %d files", shards)
 	}
 	for n := range shards {

@@ -89,7 +89,7 @@ func (m model) webParts(name string) error {
 			if err := m.filled(to); err != nil {
 				return fmt.Errorf("a file of weights is missing: %w", err)
 			}
-			there += m.files[to].size
+			there += m.files[to].entry.Size
 		}
 		if there < want || exact && there != want {
 			return fmt.Errorf("its weights have %d bytes, %q says %d", there, shorten(name), want)
@@ -115,7 +115,7 @@ func (m model) network(topology, weights string) error {
 	if err != nil {
 		return fmt.Errorf("%q is not an OpenVINO network: %w", shorten(topology), err)
 	}
-	if there := m.files[weights].size; there < want {
+	if there := m.files[weights].entry.Size; there < want {
 		return fmt.Errorf("%q has %d bytes, %q says %d", shorten(weights), there, shorten(topology), want)
 	}
 	return nil
