@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +33,12 @@ type model struct {
 // bytes don't prove that anything is wrong with them.
 var errUnsure = errors.New("it can't be told whether the model is whole")
 
-// maxPartsList bounds what is read of a file that lists a model's parts.
-const maxPartsList = 8 << 20
+// The bounds of a file that lists a model's parts: its bytes, and what it holds of
+// lists, objects, values, elements and attributes, each of which takes more in memory.
+const (
+	maxPartsList  = 8 << 20
+	maxPartsItems = 500_000
+)
 
 // inParts reports whether the package is of a format whose manifest names an archive
 // that isn't in it, only its parts are.
@@ -81,8 +86,9 @@ func (m model) filled(name string) error {
 	return nil
 }
 
-// read returns a file that lists parts.
-func (m model) read(name string) ([]byte, error) {
+// read returns a file that lists parts, each of which begins with or follows one of these
+// characters.
+func (m model) read(name, begins string) ([]byte, error) {
 	if err := m.filled(name); err != nil {
 		return nil, err
 	}
@@ -90,7 +96,15 @@ func (m model) read(name string) ([]byte, error) {
 	if f.entry.Size > maxPartsList {
 		return nil, fmt.Errorf("%w: %q has more than %d bytes", errUnsure, shorten(name), maxPartsList)
 	}
-	return readSmall(f.from, f.entry, maxPartsList)
+	data, err := readSmall(f.from, f.entry, maxPartsList)
+	items := 0
+	for _, c := range []byte(begins) {
+		items += bytes.Count(data, []byte{c})
+	}
+	if items > maxPartsItems {
+		return nil, fmt.Errorf("%w: %q lists more than %d things", errUnsure, shorten(name), maxPartsItems)
+	}
+	return data, err
 }
 
 // variables is nil if the folder of a SavedModel's variables has every shard and

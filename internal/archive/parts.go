@@ -58,7 +58,7 @@ func (w weight) size() (n int64, fixed bool, err error) {
 // webParts is nil if every file of weights that a model.json names is there with its
 // size.
 func (m model) webParts(name string) error {
-	data, err := m.read(name)
+	data, err := m.read(name, "{[,")
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (m model) webParts(name string) error {
 
 // network is nil if an OpenVINO network is there with all of its weights.
 func (m model) network(topology, weights string) error {
-	data, err := m.read(topology)
+	data, err := m.read(topology, "<=")
 	if err != nil {
 		return err
 	}
