@@ -123,7 +123,8 @@ func TestWhatCostsTooMuchIsRefusedBeforeItIsPaid(t *testing.T) {
 
 // shared are entries that all have the bytes of the first.
 func shared(n int) []zips.Part {
-	parts := []zips.Part{{Name: "a", Data: strings.Repeat("\x00", 1<<20), Deflate: true}}
+	zeros := strings.Repeat("\x00", 1<<10)
+	parts := []zips.Part{{Name: "a", Data: zeros, Deflate: true, Packed: zips.Deflate(zeros)}}
 	for range n - 1 {
 		p := parts[0]
 		p.Shared = true
