@@ -56,7 +56,7 @@ func (f Function) drain(ctx context.Context) (int, error) {
 			text := *m.MessageText
 			err, known := outcome[text]
 			if !known {
-				err = f.Messages.Deal(ctx, messages.Message{Raw: []byte(text), Last: true})
+				err = f.Messages.Deal(ctx, messages.Message{Raw: []byte(text), Again: true, Last: true})
 				// What there was no time for comes again, until the sweep has done the work.
 				if err != nil && !errors.Is(err, context.DeadlineExceeded) && *m.DequeueCount >= poisonTries {
 					err = f.Messages.Bury(ctx, []byte(text), fmt.Sprintf("it failed %d times after the host had given it up: %s", *m.DequeueCount, err))

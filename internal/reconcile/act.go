@@ -47,9 +47,10 @@ func (v *visit) rounds(ctx context.Context) error {
 		work, planned := v.plan(ctx)
 		switch {
 		case len(work) > 0:
+			others := v.scope.whole || v.scope.again || countFunc(work, Action.reads) > 1
 			for _, a := range work {
 				if ctx.Err() == nil {
-					v.do(ctx, a)
+					v.do(ctx, a, others)
 				}
 			}
 		case len(planned) == 0:
@@ -97,24 +98,22 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 	return work, effects
 }
 
-// do takes one step that isn't an effect.
-func (v *visit) do(ctx context.Context, a Action) {
+// do takes one step that isn't an effect. Others reports whether something else must
+// not be held up by it.
+func (v *visit) do(ctx context.Context, a Action, others bool) {
 	v.seen.Tried[a.Step] = true
-	counted := a.Kind == Backup || a.Kind == Collect
-	if counted {
-		v.learn(func(p *state.Project) {
-			if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
-				p.Clear(a.Scope) // of asking for the export, which is over
-			}
-			attempted(p, a.Scope, v.rules.Under, v.now())
-		})
+	if a.reads() {
+		v.begun(a)
+		if others {
+			v.saveNow(ctx)
+		}
 	}
 	var err error
 	switch a.Kind {
 	case Backup:
-		err = v.backup(ctx, a)
+		err = share(ctx, func(ctx context.Context) error { return v.backup(ctx, a) })
 	case Collect:
-		err = v.collect(ctx, a)
+		err = share(ctx, func(ctx context.Context) error { return v.collect(ctx, a) })
 	case Describe:
 		err = v.describe(ctx, a.Iteration)
 	case Postpone:
@@ -122,11 +121,46 @@ func (v *visit) do(ctx context.Context, a Action) {
 	default:
 		v.remember(a)
 	}
-	v.outcome(ctx, a, err, counted)
+	v.outcome(ctx, a, err, a.reads())
 	if v.Clock.Now().Sub(v.saved) >= saveEvery {
-		if err := v.save(ctx); err != nil {
-			zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Msg("what was learnt is not written yet")
+		v.saveNow(ctx)
+	}
+}
+
+// begun notes a package before anything of it is read. If the process dies of it, that
+// stays: the next run takes the others first, and it is tried ever more seldom. A backup
+// that a first message asks for, and nothing else, is spared the request: the message
+// comes again.
+func (v *visit) begun(a Action) {
+	v.learn(func(p *state.Project) {
+		if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
+			p.Clear(a.Scope) // of asking for the export, which is over
 		}
+		f := fault{state.Unfinished, "archiving it was begun and came to no end: the process ended meanwhile"}
+		note(p, a.Scope, false, f, a.Kind == Backup, v.rules.Under, v.now())
+	})
+}
+
+// share lets one package take half of the time that is left of a run, so that there is
+// some for the others.
+func share(ctx context.Context, archive func(context.Context) error) error {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return archive(ctx)
+	}
+	half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+	defer cancel()
+	err := archive(half)
+	if err != nil && half.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("it took more than half of the time that was left: %w", err)
+	}
+	return err
+}
+
+// saveNow writes what was learnt so far. If that fails, it is written with the next.
+func (v *visit) saveNow(ctx context.Context) {
+	if err := v.save(ctx); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Msg("what was learnt is not written yet")
 	}
 }
 
@@ -136,13 +170,17 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 	if err == nil {
 		v.done = append(v.done, a)
 		log.Info().Msg(said[a.Kind])
+		v.learn(func(p *state.Project) {
+			if c := p.Condition(a.Scope); c != nil && c.Code == state.Unfinished {
+				p.Clear(a.Scope)
+			}
+		})
 		return
 	}
 	f := faultOf(err)
 	if a.Kind != Describe {
-		known := v.seen.Project.Condition(a.Scope) != nil
 		unproven := a.Kind == Backup
-		v.learn(func(p *state.Project) { note(p, a.Scope, counted && known, f, unproven, v.rules.Under, v.now()) })
+		v.learn(func(p *state.Project) { note(p, a.Scope, counted, f, unproven, v.rules.Under, v.now()) })
 	}
 	if f.code == state.Unavailable {
 		v.fail(log, a, err)

@@ -36,6 +36,9 @@ type Request struct {
 	// What was settled by a look that began later costs one read of the state. Zero
 	// where no message asks.
 	Inserted time.Time
+	// Again reports whether the message was delivered before: the process may have died
+	// of what it asks for.
+	Again bool
 	// Cause names who asks, for the log: an invocation's id.
 	Cause string
 }
@@ -141,7 +144,7 @@ var ErrUnknownProject = errors.New("there is no such project in Custom Vision")
 // everything, or could not record what it learnt: ask again. What single things
 // failed stands in the report.
 func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error) {
-	s := scope{project: req.Project}
+	s := scope{project: req.Project, again: req.Again}
 	if req.Iteration != "" {
 		s.iterations = map[string]time.Time{req.Iteration: req.Inserted}
 	}
