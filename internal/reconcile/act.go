@@ -47,10 +47,9 @@ func (v *visit) rounds(ctx context.Context) error {
 		work, planned := v.plan(ctx)
 		switch {
 		case len(work) > 0:
-			others := v.scope.whole || v.scope.again || countFunc(work, Action.reads) > 1
-			for _, a := range work {
+			for i, a := range work {
 				if ctx.Err() == nil {
-					v.do(ctx, a, others)
+					v.do(ctx, a, v.scope.whole || slices.ContainsFunc(work[i+1:], Action.reads))
 				}
 			}
 		case len(planned) == 0:
@@ -98,22 +97,22 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 	return work, effects
 }
 
-// do takes one step that isn't an effect. Others reports whether something else must
-// not be held up by it.
+// do takes one step that isn't an effect; others reports whether other packages wait for
+// their turn meanwhile.
 func (v *visit) do(ctx context.Context, a Action, others bool) {
 	v.seen.Tried[a.Step] = true
 	if a.reads() {
 		v.begun(a)
-		if others {
+		if others || v.scope.again {
 			v.saveNow(ctx)
 		}
 	}
 	var err error
 	switch a.Kind {
 	case Backup:
-		err = share(ctx, func(ctx context.Context) error { return v.backup(ctx, a) })
+		err = share(ctx, others, func(ctx context.Context) error { return v.backup(ctx, a) })
 	case Collect:
-		err = share(ctx, func(ctx context.Context) error { return v.collect(ctx, a) })
+		err = share(ctx, others, func(ctx context.Context) error { return v.collect(ctx, a) })
 	case Describe:
 		err = v.describe(ctx, a.Iteration)
 	case Postpone:
@@ -128,9 +127,9 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 }
 
 // begun notes a package before anything of it is read. If the process dies of it, that
-// stays: the next run takes the others first, and it is tried ever more seldom. A backup
-// that a first message asks for, and nothing else, is spared the request: the message
-// comes again.
+// stays: the next run takes the others first, and it is tried ever more seldom. Where no
+// others wait that is written only when a message comes again: it spares most backups a
+// request.
 func (v *visit) begun(a Action) {
 	v.learn(func(p *state.Project) {
 		if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
@@ -141,11 +140,11 @@ func (v *visit) begun(a Action) {
 	})
 }
 
-// share lets one package take half of the time that is left of a run, so that there is
-// some for the others.
-func share(ctx context.Context, archive func(context.Context) error) error {
+// share lets one package take half of the time that is left of a run if there are
+// others, so that there is some for them.
+func share(ctx context.Context, others bool, archive func(context.Context) error) error {
 	deadline, ok := ctx.Deadline()
-	if !ok {
+	if !ok || !others {
 		return archive(ctx)
 	}
 	half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/world"
+	"visionkeeper/dev/zips"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
@@ -133,4 +135,71 @@ func TestWhatAMessageAsksForAgainIsNotedFirst(t *testing.T) {
 		w.line.Use(nil)
 		assert.Equal(t, again, len(w.Remembered(key.Project).Conditions) == 1)
 	}
+}
+
+// TestAPackageThatStallsLeavesTimeForTheOthers has the bytes of one never come.
+func TestAPackageThatStallsLeavesTimeForTheOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := threeExports(w)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	stalls := func(req *http.Request) bool { return world.Copies(req) && strings.Contains(req.URL.Path, "/CoreML/") }
+	w.line.While(world.On(stalls, func(req *http.Request, _ world.Send) (*http.Response, error) {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}), func() {
+		report, err := New(w.options).Reconcile(ctx, Request{Key: key})
+		require.NoError(t, err)
+		require.ErrorContains(t, report.Err(""), "more than half of the time")
+	})
+	assert.Equal(t, archive.Proven, w.backups(key)["ONNX"])
+	assert.Equal(t, archive.Proven, w.backups(key)["TensorFlow"])
+	assert.Equal(t, state.Unavailable, w.condition(key, "CoreML").Code)
+}
+
+// TestABombIsAConditionOfItsOwn has one that a platform left which nobody exports.
+func TestABombIsAConditionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := threeExports(w)
+	bomb := zips.Made([]zips.Part{zips.Bomb("model.tflite", 4000<<20)}, nil)
+	_, err := w.Containers.Models.NewBlockBlobClient(customvision.BlobName(key.Project, key.Iteration, "DockerFile")).UploadBuffer(t.Context(), bomb, nil)
+	require.NoError(t, err)
+	swept, err := New(w.options).Sweep(t.Context(), "")
+	require.NoError(t, err)
+	archived := w.backups(key)
+	assert.Equal(t, archive.Damaged, archived["DockerFile"])
+	delete(archived, "DockerFile")
+	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven, "ONNX": archive.Proven, "TensorFlow": archive.Proven}, archived)
+	require.Len(t, swept.Conditions, 1)
+	assert.Equal(t, state.Damaged, swept.Conditions[0].Code)
+	assert.Equal(t, 1, swept.Blocked, "it is counted")
+	for _, b := range w.kept(key) {
+		assert.True(t, b.Platform != "DockerFile" || b.Size == int64(len(bomb)), "it is kept")
+	}
+}
+
+func TestWhatTakesLongerThanItsShareIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := threeExports(w)
+	ready := w.options.Archive
+	over := azcore.ClientOptions{Transport: w.line}
+	w.options.Archive = archive.Open(w.Archives.Blobs(&over), w.Names.Archive, archive.Options{Sources: over, Share: 1})
+	swept, err := New(w.options).Sweep(t.Context(), "")
+	require.NoError(t, err)
+	assert.Len(t, w.kept(key), 3, "they are kept")
+	assert.Equal(t, 3, swept.Unproven, "and counted")
+	require.Len(t, swept.Conditions, 3)
+	for _, c := range swept.Conditions {
+		assert.Equal(t, state.TooCostly, c.Code, c.Why)
+		assert.True(t, c.Next.After(w.Service.Now()))
+	}
+	w.options.Archive = ready
+	w.Service.Advance(time.Hour)
+	swept, err = New(w.options).Sweep(t.Context(), "")
+	require.NoError(t, err)
+	assert.Empty(t, swept.Conditions)
+	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven, "ONNX": archive.Proven, "TensorFlow": archive.Proven}, w.backups(key))
 }
