@@ -16,7 +16,8 @@ import (
 // Unpack puts what a restored package holds into the new folder to, and lists the
 // files. It makes regular files and folders only, none outside of that folder, none
 // twice, as the umask allows: every package whose verdict counts can be unpacked. A bare
-// Core ML model goes in as it is. Where it fails or ctx ends, nothing stays.
+// Core ML model goes in as it is. Where it fails or ctx ends, nothing stays; the error
+// is os.ErrExist where something stands at to.
 func Unpack(ctx context.Context, file io.ReaderAt, proof Proof, to string) ([]string, error) {
 	// Beside its final place, so that the move is one step.
 	dir := filepath.Join(filepath.Dir(to), ".visionkeeper-"+rand.Text())
@@ -39,6 +40,9 @@ func Unpack(ctx context.Context, file io.ReaderAt, proof Proof, to string) ([]st
 	}
 	if err != nil {
 		return nil, err
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return nil, &os.PathError{Op: "unpack", Path: to, Err: os.ErrExist}
 	}
 	return files, os.Rename(dir, to)
 }
