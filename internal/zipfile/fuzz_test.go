@@ -2,12 +2,9 @@ package zipfile
 
 import (
 	"bytes"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/zips"
@@ -47,17 +44,10 @@ func FuzzReadsAsUnzip(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, base uint8, edits []byte) {
 		data := zips.Edited(bases[int(base)%len(bases)], edits)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		begin := time.Now()
-		_, err := read(data)
-		took := time.Since(begin)
-		runtime.ReadMemStats(&after)
-		assert.Less(t, took, 10*time.Second)
-		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(128<<20), "bytes of memory, all in all")
-		if err != nil {
-			return
+		var err error
+		zips.Cheap(t, func() { _, err = read(data) })
+		if err == nil {
+			require.NoError(t, zips.Unzip(t.Context(), data))
 		}
-		require.NoError(t, zips.Unzip(t.Context(), data))
 	})
 }
