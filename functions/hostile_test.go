@@ -18,6 +18,7 @@ import (
 	"visionkeeper/dev/azurite/azuritetest"
 	"visionkeeper/dev/figures"
 	"visionkeeper/dev/world"
+	"visionkeeper/dev/zips"
 	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -321,6 +322,10 @@ func TestHostilePackagesAreKeptAndDoNotCount(t *testing.T) {
 	}{
 		"a bomb":                        {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "bomb", strings.Repeat("\x00", 20<<20)), archive.Damaged},
 		"a bomb that lies of its size":  {lying("cvexport.manifest", manifest(own), "model.onnx", "model"), archive.Damaged},
+		"entries that overlap":          {made(zips.Part{Name: "model.onnx", Data: "model"}, zips.Part{Name: "model.onnx", Data: "model", Shared: true}), archive.Damaged},
+		"another name beside the bytes": {made(zips.Part{Name: "model.onnx", Data: "model", Local: func(h []byte) { h[zips.Local]++ }}), archive.Damaged},
+		"an encrypted entry":            {made(zips.Part{Name: "model.onnx", Data: "model", Local: func(h []byte) { h[6] = 1 }, Entry: func(h []byte) { h[8] = 1 }}), archive.Damaged},
+		"a manifest of empty blocks":    {made(zips.Part{Name: "cvexport.manifest", Deflate: true, Packed: zips.Empty(150_000)}, zips.Part{Name: "model.onnx", Data: "model"}), archive.Unidentified},
 		"a bomb in the manifest":        {zipped("cvexport.manifest", strings.Repeat(" ", 3<<20), "model.onnx", "model"), archive.Unidentified},
 		"a name that leads up":          {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", "../"+mark, "x", "../../"+mark, "x"), archive.Unidentified},
 		"an absolute name":              {zipped("cvexport.manifest", manifest(own), "model.onnx", "model", here, "x"), archive.Unidentified},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/zips"
 	"visionkeeper/internal/archive"
 )
 
@@ -36,6 +37,11 @@ func zipped(entries ...string) func(string) []byte {
 		}
 		return b.Bytes()
 	}
+}
+
+// made is a zip of parts, made by hand.
+func made(parts ...zips.Part) func(string) []byte {
+	return func(string) []byte { return zips.Made(parts, nil) }
 }
 
 func plain(text string) func(string) []byte { return func(string) []byte { return []byte(text) } }

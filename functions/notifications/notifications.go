@@ -34,6 +34,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	}
 	inserted, _ := inv.Metadata.Time("InsertionTime") // zero where the host doesn't say it
 	return f.Messages.Deal(ctx, messages.Message{
-		Raw: raw, Inserted: inserted, Cause: inv.ID, Last: f.LastDelivery > 0 && inv.DequeueCount() >= f.LastDelivery,
+		Raw: raw, Inserted: inserted, Cause: inv.ID, Again: inv.DequeueCount() > 1,
+		Last: f.LastDelivery > 0 && inv.DequeueCount() >= f.LastDelivery,
 	})
 }

@@ -56,7 +56,7 @@ func (f Function) drain(ctx context.Context) (int, error) {
 			text := *m.MessageText
 			err, known := outcome[text]
 			if !known {
-				message := messages.Message{Raw: []byte(text), Last: true}
+				message := messages.Message{Raw: []byte(text), Again: true, Last: true}
 				if *m.DequeueCount >= poisonTries {
 					message.GiveUp = fmt.Sprintf("it failed %d times after the host had given it up", *m.DequeueCount)
 				}

@@ -58,6 +58,7 @@ type Options struct {
 	TempDir       string           // default os.TempDir()
 	SyncCopyLimit int64            // largest package copied in one request, default and at most 256 MiB
 	BlockSize     int64            // of larger packages, default 8 MiB
+	Share         time.Duration    // of time for judging a package, besides what its size takes; default 30 s
 	// Sources are the options of the requests that fetch packages. A Transport
 	// must not follow redirects and must leave the bytes as they are stored.
 	Sources azcore.ClientOptions
@@ -88,6 +89,9 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 	}
 	if o.BlockSize <= 0 {
 		o.BlockSize = defaultBlockSize
+	}
+	if o.Share <= 0 {
+		o.Share = defaultShare
 	}
 	return &Archive{
 		container: client.NewContainerClient(containerName),

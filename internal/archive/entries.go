@@ -1,21 +1,27 @@
 package archive
 
 import (
-	"archive/zip"
 	"errors"
 	"fmt"
 	"path"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"visionkeeper/internal/zipfile"
 )
 
-// maxEntryPath bounds an entry's path, in bytes: that is as long as a file's name
-// may be.
-const maxEntryPath = 255
+// The bounds of what is unpacked, besides maxExpanded.
+const (
+	maxEntryPath = 255                // of an entry's path, in bytes: as long as a file's name may be
+	maxDepth     = 32                 // of folders in a path
+	maxPlaces    = zipfile.MaxEntries // files and folders, those that paths lead through among them
+)
 
 // entryPath is where an entry of this name is unpacked: a path with slashes below
 // the folder that the package is unpacked to, or "." for that folder. It is the
-// same on every system. A name that no export needs and that could lead elsewhere
-// is refused.
+// same on every system. A name that no export needs and that could lead elsewhere,
+// or steer a terminal, is refused.
 func entryPath(name string) (string, error) {
 	slashed := strings.ReplaceAll(name, `\`, "/") // old .NET programs wrote these
 	clean := path.Clean(slashed)
@@ -26,17 +32,24 @@ func entryPath(name string) (string, error) {
 		return "", errors.New("leads out of its folder")
 	case strings.Contains(slashed, ":"):
 		return "", errors.New("has a colon in its name")
-	case strings.ContainsFunc(slashed, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case !utf8.ValidString(slashed):
+		return "", errors.New("has a name that is not UTF-8")
+	case strings.ContainsFunc(slashed, func(r rune) bool { return !unicode.IsPrint(r) }):
 		return "", errors.New("has a control character in its name")
 	case len(clean) > maxEntryPath:
 		return "", fmt.Errorf("has a name of more than %d bytes", maxEntryPath)
+	case strings.Count(clean, "/") > maxDepth:
+		return "", fmt.Errorf("lies below more than %d folders", maxDepth)
 	}
 	return clean, nil
 }
 
+// isFolder reports whether an entry of this name is a folder.
+func isFolder(name string) bool { return strings.HasSuffix(name, "/") || strings.HasSuffix(name, `\`) }
+
 // unpacked is an entry with the place where it is unpacked.
 type unpacked struct {
-	*zip.File
+	zipfile.Entry
 	path   string
 	folder bool
 }
@@ -44,10 +57,10 @@ type unpacked struct {
 // entries are those of a package that can be unpacked safely: each is a folder or
 // a regular file, in a place that no other file takes, whatever the letter case.
 // An error says which entry isn't. Judging and unpacking both go by this.
-func entries(z *zip.Reader) ([]unpacked, error) {
+func entries(all []zipfile.Entry) ([]unpacked, error) {
 	var list []unpacked
 	files, folders := map[string]bool{}, map[string]bool{".": true} // in lower case
-	for _, f := range z.File {
+	for _, f := range all {
 		refuse := func(err error) ([]unpacked, error) {
 			return nil, fmt.Errorf("its entry %q can't be unpacked safely: it %w", shorten(f.Name), err)
 		}
@@ -55,12 +68,12 @@ func entries(z *zip.Reader) ([]unpacked, error) {
 		if err != nil {
 			return refuse(err)
 		}
-		e := unpacked{File: f, path: to, folder: strings.HasSuffix(f.Name, "/") || strings.HasSuffix(f.Name, `\`)}
+		e := unpacked{Entry: f, path: to, folder: isFolder(f.Name)}
 		key := strings.ToLower(to)
 		switch {
-		case e.folder && f.UncompressedSize64 > 0:
+		case e.folder && f.Size > 0:
 			return refuse(errors.New("is a folder with content"))
-		case !e.folder && !f.Mode().IsRegular():
+		case f.Type != 0 && !(e.folder && f.Type.IsDir()):
 			return refuse(errors.New("is no regular file"))
 		case files[key], !e.folder && folders[key]:
 			return refuse(errors.New("has the place of another entry"))
@@ -75,6 +88,9 @@ func entries(z *zip.Reader) ([]unpacked, error) {
 				return refuse(errors.New("is below a file"))
 			}
 			folders[parent] = true
+		}
+		if len(files)+len(folders) > maxPlaces {
+			return refuse(fmt.Errorf("makes more than %d files and folders", maxPlaces))
 		}
 		list = append(list, e)
 	}

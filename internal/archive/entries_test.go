@@ -43,11 +43,12 @@ func TestWhatIsJudgedSafeCanBeUnpacked(t *testing.T) {
 		return s.String() + part.Draw(t, "file")
 	})
 	safe := 0
+	ctx := t.Context()
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfN(name, 1, 4).Draw(t, "names")
 		mode := rapid.SampledFrom([]fs.FileMode{0o644, 0o644, 0o644, 0o755, fs.ModeSymlink | 0o777, fs.ModeNamedPipe}).Draw(t, "mode of the last")
 		data := zipOf(t, names, mode)
-		f, err := judge(bytes.NewReader(data), int64(len(data)), Key{Platform: "ONNX"}, Origin{Kind: FromDownload}, 1<<20)
+		f, err := judge(ctx, bytes.NewReader(data), int64(len(data)), Key{Platform: "ONNX"}, Origin{Kind: FromDownload}, 1<<20)
 		require.NoError(t, err)
 
 		parent, err := os.MkdirTemp(dir, "")

@@ -9,15 +9,33 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/zips"
 	"visionkeeper/internal/seal"
+	"visionkeeper/internal/zipfile"
 )
 
-// The seeds stand in testdata/fuzz: small packages, whole and broken.
+// The seeds stand in testdata/fuzz: small packages, whole and broken. Others are larger
+// than a page, and than what is read of a package's head and end.
+
+func addLarge(f *testing.F) {
+	manifest := `{"IterationId":"aaaaaaaabbbbccccddddeeeeeeeeeeee","Platform":"ONNX","ModelFileName":"model.onnx","ModelFileSHA1":null}`
+	parts := []zips.Part{
+		{Name: "model.onnx", Data: "\x08\x07\x12\x07pytorch" + zips.Noise(zipfile.TailSize, 1)},
+		{Name: "cvexport.manifest", Data: manifest, Deflate: true, Streamed: true}, {Name: "more", Data: zips.Noise(2*zipfile.TailSize, 2)},
+	}
+	whole := zips.Made(parts, nil)
+	f.Add(whole)
+	f.Add(zips.Large(whole, nil))
+	f.Add(zips.Commented(whole, zips.Noise(0xffff, 3)))
+}
 
 func FuzzIdentify(f *testing.F) {
+	addLarge(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		size := int64(len(data))
-		whole, err := identifyBytes(bytes.NewReader(data), size)
+		var whole Identity
+		var err error
+		zips.Cheap(t, func() { whole, err = identifyBytes(t.Context(), bytes.NewReader(data), size) })
 		require.NoError(t, err)
 
 		fetched := int64(0)
@@ -26,24 +44,29 @@ func FuzzIdentify(f *testing.F) {
 			fetched += count
 			return bytes.Clone(data[offset : offset+count]), nil
 		}}
-		got, err := identify(ranged, size)
-		if errors.Is(err, errNoDirectory) {
-			_, err := findDirectory(bytes.NewReader(data), size)
-			assert.ErrorIs(t, err, errNoDirectory)
+		got, err := identify(t.Context(), ranged, size)
+		if errors.Is(err, zipfile.ErrNoDirectory) {
+			_, err := zipfile.Find(bytes.NewReader(data), size)
+			assert.ErrorIs(t, err, zipfile.ErrNoDirectory)
 			return
 		}
 		require.NoError(t, err)
 		assert.Equal(t, whole, got)
-		assert.LessOrEqual(t, fetched, 8*size+maxDirectorySize)
+		assert.LessOrEqual(t, fetched, 8*size+zipfile.MaxDirectory)
 	})
 }
 
 func FuzzJudge(f *testing.F) {
 	k, err := NewKey("11111111222233334444555555555555", "aaaaaaaabbbbccccddddeeeeeeeeeeee", "ONNX", "")
 	require.NoError(f, err)
+	addLarge(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const most = 1 << 20
-		got, err := judge(bytes.NewReader(data), int64(len(data)), k, Origin{Kind: FromContainer}, most)
+		var got judgement
+		var err error
+		zips.Cheap(t, func() {
+			got, err = judge(t.Context(), bytes.NewReader(data), int64(len(data)), k, Origin{Kind: FromContainer}, most)
+		})
 		require.NoError(t, err)
 		assert.True(t, slices.Contains(written, got.verdict))
 		assert.NotEmpty(t, got.note)

@@ -1,14 +1,17 @@
 package archive
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"visionkeeper/internal/zipfile"
 )
 
 // Identity is what is known of a source before it is copied.
@@ -50,15 +53,15 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 		}
 	}
 	r.add(0, first)
-	if err := r.prefetch(max(int64(len(first)), r.size-tailSize)); err != nil {
+	if err := r.prefetch(max(int64(len(first)), r.size-zipfile.TailSize)); err != nil {
 		return Identity{}, err
 	}
-	id, err := identify(r, r.size)
-	if errors.Is(err, errNoDirectory) {
+	id, err := identify(ctx, r, r.size)
+	if errors.Is(err, zipfile.ErrNoDirectory) {
 		if r.held(0, r.size) == nil {
 			return a.identifyWhole(ctx, s, head.size, head.etag)
 		}
-		id, err = identifyBytes(r, r.size)
+		id, err = identifyBytes(ctx, r, r.size)
 	}
 	id.ETag = head.etag
 	return id, err
@@ -71,74 +74,77 @@ func (a *Archive) identifyWhole(ctx context.Context, s Source, expected int64, e
 		return Identity{}, err
 	}
 	defer file.Close()
-	id, err := identifyBytes(file, size)
+	id, err := identifyBytes(ctx, file, size)
 	id.ETag = etag
 	return id, err
 }
 
 // identifyBytes identifies what is on this machine.
-func identifyBytes(r io.ReaderAt, size int64) (Identity, error) {
-	id, err := identify(r, size)
-	if !errors.Is(err, errNoDirectory) {
+func identifyBytes(ctx context.Context, r io.ReaderAt, size int64) (Identity, error) {
+	id, err := identify(ctx, r, size)
+	if !errors.Is(err, zipfile.ErrNoDirectory) {
 		return id, err
 	}
-	id = Identity{Size: size, Zip: beginsAsZip(r)}
-	id.ContentID, err = contentID(r, 0, size)
+	whole := &steady{ctx: ctx, from: r}
+	first := make([]byte, 4)
+	n, _ := whole.ReadAt(first, 0)
+	id = Identity{Size: size, Zip: zipfile.IsZip(first[:n])}
+	id.ContentID, err = contentID(size, io.NewSectionReader(whole, 0, size))
 	return id, err
 }
 
-// identify needs a zip directory; without one the error is errNoDirectory. All other
-// errors are the reader's own.
-func identify(r io.ReaderAt, size int64) (Identity, error) {
-	d, err := findDirectory(r, size)
+// identify needs a zip directory; without one the error is zipfile.ErrNoDirectory. All
+// other errors are the reader's own.
+func identify(ctx context.Context, from io.ReaderAt, size int64) (Identity, error) {
+	r := &steady{ctx: ctx, from: from}
+	d, err := zipfile.Find(r, size)
 	if err != nil {
 		return Identity{}, err
 	}
-	if p, ok := r.(*remote); ok {
-		if err := p.prefetch(d.start); err != nil {
-			return Identity{}, err
-		}
-	}
 	id := Identity{Size: size, Zip: true}
-	if id.ContentID, err = contentID(r, d.start, size); err != nil {
+	if id.ContentID, err = contentID(size, bytes.NewReader(d.Bytes)); err != nil {
 		return Identity{}, err
 	}
-	if z, err := openZip(r, size); err == nil {
-		if m, _, err := readManifest(z); err == nil {
+	if list, err := d.Entries(); err == nil {
+		if m, _, err := readManifest(r, list); err == nil {
 			id.Manifest = &m
 		}
 	}
-	if p, ok := r.(*remote); ok && p.err != nil {
-		return Identity{}, p.err
+	if r.err != nil {
+		return Identity{}, r.err
 	}
 	return id, nil
 }
 
-func beginsAsZip(r io.ReaderAt) bool {
-	var first [4]byte
-	n, _ := r.ReadAt(first[:], 0)
-	return bytes.HasPrefix(first[:n], zipMagic)
+// contentIDLength is that of the shortened hash: 128 bits, in bytes.
+const contentIDLength = 16
+
+// contentID names a content of this size: the SHA-256 of the size, a line feed, and the
+// bytes from the zip's directory on, shortened. These are all names, sizes and
+// checksums; where there is no directory, they are all bytes.
+func contentID(size int64, from io.Reader) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d\n", size)
+	if _, err := io.Copy(h, from); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)[:contentIDLength]), nil
 }
 
 var errNoManifest = errors.New("there is no cvexport.manifest in it")
 
 // readManifest reads a package's manifest. Its folder has a slash at its end, or is
 // empty for the root.
-func readManifest(z *zip.Reader) (m Manifest, folder string, err error) {
+func readManifest(r io.ReaderAt, list []zipfile.Entry) (m Manifest, folder string, err error) {
 	for _, name := range manifestNames {
-		i := slices.IndexFunc(z.File, func(f *zip.File) bool {
-			to, err := entryPath(f.Name)
+		i := slices.IndexFunc(list, func(e zipfile.Entry) bool {
+			to, err := entryPath(e.Name)
 			return err == nil && to == name
 		})
 		if i < 0 {
 			continue
 		}
-		body, err := openEntry(z.File[i])
-		if err != nil {
-			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
-		}
-		defer body.Close()
-		data, err := io.ReadAll(io.LimitReader(body, maxManifestSize+1))
+		data, err := readSmall(r, list[i], maxManifestSize)
 		if err != nil {
 			return Manifest{}, "", fmt.Errorf("read the manifest: %w", err)
 		}

@@ -2,11 +2,14 @@ package archive
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+
+	"visionkeeper/internal/zipfile"
 )
 
 // judgement is what reading a package showed.
@@ -31,9 +34,10 @@ func (f *judgement) unidentified(format string, args ...any) {
 // judge reads a whole package and says what it is worth as a backup of k. It
 // writes nothing out and never expands more than maxExpanded bytes. An error
 // means that it could not be read, not that it is bad.
-func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (judgement, error) {
-	id, err := identifyBytes(r, size)
+func judge(ctx context.Context, from io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (judgement, error) {
+	id, err := identifyBytes(ctx, from, size)
 	f := judgement{contentID: id.ContentID}
+	r := &steady{ctx: ctx, from: from}
 	switch {
 	case err != nil:
 		return f, err
@@ -46,7 +50,7 @@ func judge(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) (judge
 	default:
 		f.damaged("it is not a zip")
 	}
-	return f, nil
+	return f, r.err
 }
 
 // judgeBare judges what is no zip as a Core ML model.
@@ -66,17 +70,18 @@ func (f *judgement) judgeBare(r io.ReaderAt, o Origin) {
 }
 
 func (f *judgement) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpanded int64) {
-	if _, err := findDirectory(r, size); err != nil {
-		f.damaged("it is a zip without a directory: it is cut or overwritten")
+	d, err := zipfile.Find(r, size)
+	if err != nil {
+		f.damaged("it is a zip without a directory that can be read: it is cut or overwritten, or the directory has more than %d bytes", zipfile.MaxDirectory)
 		return
 	}
-	z, err := openZip(r, size)
+	list, err := d.Entries()
 	if err != nil {
 		f.damaged("its directory cannot be read: %s", err)
 		return
 	}
-	f.entries = len(z.File)
-	m, folder, manifestErr := readManifest(z)
+	f.entries = len(list)
+	m, folder, manifestErr := readManifest(r, list)
 	main := ""
 	if manifestErr == nil {
 		f.manifest = &m
@@ -84,12 +89,12 @@ func (f *judgement) judgeZip(r io.ReaderAt, size int64, k Key, o Origin, maxExpa
 			main = path.Join(folder, strings.ReplaceAll(m.ModelFileName, `\`, "/"))
 		}
 	}
-	files, err := f.readEntries(z, main, maxExpanded)
+	files, err := f.readEntries(r, list, main, maxExpanded)
 	if err != nil {
 		f.damaged("%s", err)
 		return
 	}
-	if _, err := entries(z); err != nil {
+	if _, err := entries(list); err != nil {
 		f.unidentified("%s", err)
 		return
 	}

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"visionkeeper/internal/zipfile"
 )
 
 // kind is a format of model files that is known by its head.
@@ -23,7 +25,7 @@ var kinds = []kind{
 	{".tflite", []string{"TensorFlow", "DockerFile"}, isLite},
 	{".json", []string{"TensorFlow"}, isObject},
 	{".xml", []string{"OpenVino"}, isNetwork},
-	{".dlc", []string{"VAIDK"}, func(head []byte) bool { return bytes.HasPrefix(head, zipMagic) }},
+	{".dlc", []string{"VAIDK"}, zipfile.IsZip},
 }
 
 // isModel reports whether a file is a model of the platform, by its name and its

@@ -1,19 +1,21 @@
 package archive
 
 import (
-	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+
+	"visionkeeper/internal/zipfile"
 )
 
 // packed is a file of a package whose bytes are what the zip's directory says.
 type packed struct {
-	entry *zip.File
-	size  int64
-	head  []byte // its first bytes, headLength at most
+	entry zipfile.Entry
+	from  io.ReaderAt // the package
+	head  []byte      // its first bytes, headLength at most
 }
 
 // headLength is as much of a file as shows its kind, and whether it is text.
@@ -31,8 +33,12 @@ type model struct {
 // bytes don't prove that anything is wrong with them.
 var errUnsure = errors.New("it can't be told whether the model is whole")
 
-// maxPartsList bounds what is read of a file that lists a model's parts.
-const maxPartsList = 8 << 20
+// The bounds of a file that lists a model's parts: its bytes, and what it holds of
+// lists, objects, values, elements and attributes, each of which takes more in memory.
+const (
+	maxPartsList  = 8 << 20
+	maxPartsItems = 500_000
+)
 
 // inParts reports whether the package is of a format whose manifest names an archive
 // that isn't in it, only its parts are.
@@ -74,27 +80,31 @@ func (m model) filled(name string) error {
 	switch {
 	case !ok:
 		return fmt.Errorf("%q is not in it", shorten(name))
-	case f.size == 0:
+	case f.entry.Size == 0:
 		return fmt.Errorf("%q is empty", shorten(name))
 	}
 	return nil
 }
 
-// read returns a file that lists parts.
-func (m model) read(name string) ([]byte, error) {
+// read returns a file that lists parts, each of which begins with or follows one of these
+// characters.
+func (m model) read(name, begins string) ([]byte, error) {
 	if err := m.filled(name); err != nil {
 		return nil, err
 	}
 	f := m.files[name]
-	if f.size > maxPartsList {
+	if f.entry.Size > maxPartsList {
 		return nil, fmt.Errorf("%w: %q has more than %d bytes", errUnsure, shorten(name), maxPartsList)
 	}
-	body, err := openEntry(f.entry)
-	if err != nil {
-		return nil, err
+	data, err := readSmall(f.from, f.entry, maxPartsList)
+	items := 0
+	for _, c := range []byte(begins) {
+		items += bytes.Count(data, []byte{c})
 	}
-	defer body.Close()
-	return io.ReadAll(body)
+	if items > maxPartsItems {
+		return nil, fmt.Errorf("%w: %q lists more than %d things", errUnsure, shorten(name), maxPartsItems)
+	}
+	return data, err
 }
 
 // variables is nil if the folder of a SavedModel's variables has every shard and
@@ -113,7 +123,7 @@ func (m model) variables(folder string) error {
 	if shards == 0 {
 		return fmt.Errorf("%w: there are no variables beside saved_model.pb", errUnsure)
 	}
-	if shards > maxEntries {
+	if shards > zipfile.MaxEntries {
 		return fmt.Errorf("its variables claim to be in %d files", shards)
 	}
 	for n := range shards {

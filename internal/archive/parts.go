@@ -58,7 +58,7 @@ func (w weight) size() (n int64, fixed bool, err error) {
 // webParts is nil if every file of weights that a model.json names is there with its
 // size.
 func (m model) webParts(name string) error {
-	data, err := m.read(name)
+	data, err := m.read(name, "{[,")
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (m model) webParts(name string) error {
 			if err := m.filled(to); err != nil {
 				return fmt.Errorf("a file of weights is missing: %w", err)
 			}
-			there += m.files[to].size
+			there += m.files[to].entry.Size
 		}
 		if there < want || exact && there != want {
 			return fmt.Errorf("its weights have %d bytes, %q says %d", there, shorten(name), want)
@@ -104,7 +104,7 @@ func (m model) webParts(name string) error {
 
 // network is nil if an OpenVINO network is there with all of its weights.
 func (m model) network(topology, weights string) error {
-	data, err := m.read(topology)
+	data, err := m.read(topology, "<=")
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (m model) network(topology, weights string) error {
 	if err != nil {
 		return fmt.Errorf("%q is not an OpenVINO network: %w", shorten(topology), err)
 	}
-	if there := m.files[weights].size; there < want {
+	if there := m.files[weights].entry.Size; there < want {
 		return fmt.Errorf("%q has %d bytes, %q says %d", shorten(weights), there, shorten(topology), want)
 	}
 	return nil

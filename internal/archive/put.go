@@ -94,7 +94,7 @@ func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Iden
 		return Backup{}, err
 	}
 	defer file.Close()
-	if now, err := identifyBytes(file, size); err != nil || now.ContentID != id.ContentID {
+	if now, err := identifyBytes(ctx, file, size); err != nil || now.ContentID != id.ContentID {
 		return Backup{}, fmt.Errorf("read %s: %w", s.Name, errors.Join(ErrChanged, err))
 	}
 	if _, err := a.readWhole(ctx, s, id.ETag, second); err != nil {

@@ -1,50 +1,76 @@
 package archive
 
 import (
-	"archive/zip"
+	"context"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"strings"
+
+	"visionkeeper/internal/zipfile"
 )
 
-// readEntries checks each entry's length and CRC-32 by the directory, and hashes the
-// one at main.
-func (f *judgement) readEntries(z *zip.Reader, main string, maxExpanded int64) (map[string]packed, error) {
-	var total uint64
-	for _, e := range z.File {
-		total += e.UncompressedSize64
-		if e.UncompressedSize64 > uint64(maxExpanded) || total > uint64(maxExpanded) {
-			return nil, fmt.Errorf("it expands to more than %d bytes", maxExpanded)
-		}
+// steady reads for as long as ctx stands. It keeps its first error: who reads a zip
+// takes one for a fault of the bytes.
+type steady struct {
+	ctx  context.Context
+	from io.ReaderAt
+	err  error
+}
+
+func (s *steady) ReadAt(b []byte, offset int64) (int, error) {
+	if s.err == nil {
+		s.err = s.ctx.Err()
 	}
-	f.uncompressed = int64(total)
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.from.ReadAt(b, offset)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// readEntries checks that each entry is what the directory says, and hashes the one at
+// main.
+func (f *judgement) readEntries(r io.ReaderAt, list []zipfile.Entry, main string, maxExpanded int64) (map[string]packed, error) {
+	if err := expands(list, maxExpanded); err != nil {
+		return nil, err
+	}
 	files := map[string]packed{}
-	for _, e := range z.File {
-		sum, digest := crc32.NewIEEE(), sha1.New()
-		head := &beginning{}
-		w := io.MultiWriter(sum, head)
+	for _, e := range list {
+		f.uncompressed += e.Size
+		digest, head := sha1.New(), &beginning{}
+		w := io.Writer(head)
 		to, err := entryPath(e.Name)
 		isMain := err == nil && to == main
 		if isMain {
-			w = io.MultiWriter(sum, head, digest)
+			w = io.MultiWriter(head, digest)
 		}
-		if err := readEntry(e, w); err != nil {
+		if err := readEntry(r, e, w); err != nil {
 			return nil, fmt.Errorf("its entry %q cannot be read: %w", shorten(e.Name), err)
 		}
-		if sum.Sum32() != e.CRC32 { // archive/zip takes 0 as unknown
-			return nil, fmt.Errorf("its entry %q cannot be read: %w", shorten(e.Name), zip.ErrChecksum)
-		}
-		if err == nil && !strings.HasSuffix(e.Name, "/") && !strings.HasSuffix(e.Name, `\`) {
-			files[to] = packed{entry: e, size: int64(e.UncompressedSize64), head: head.bytes}
+		if err == nil && !isFolder(e.Name) {
+			files[to] = packed{entry: e, from: r, head: head.bytes}
 		}
 		if isMain {
-			f.model = &ModelFile{Name: e.Name, Size: int64(e.UncompressedSize64), SHA1: hex.EncodeToString(digest.Sum(nil))}
+			f.model = &ModelFile{Name: e.Name, Size: e.Size, SHA1: hex.EncodeToString(digest.Sum(nil))}
 		}
 	}
 	return files, nil
+}
+
+// expands is nil if entries have at most so many bytes unpacked.
+func expands(list []zipfile.Entry, most int64) error {
+	var total int64
+	for _, e := range list {
+		if e.Size > most-total {
+			return fmt.Errorf("it expands to more than %d bytes", most)
+		}
+		total += e.Size
+	}
+	return nil
 }
 
 // beginning keeps the first bytes of what is written to it.
@@ -55,22 +81,24 @@ func (b *beginning) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func readEntry(e *zip.File, w io.Writer) error {
-	body, err := openEntry(e)
+func readEntry(r io.ReaderAt, e zipfile.Entry, w io.Writer) error {
+	body, err := e.Open(r)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
 	_, err = io.Copy(w, body)
 	return err
 }
 
-// openEntry reads an entry by what the directory says of it. Writers that stream
-// repeat that after the entry's bytes, or should: archive/zip refuses an entry that
-// lacks it, though its bytes have the directory's length and CRC-32.
-func openEntry(e *zip.File) (io.ReadCloser, error) {
-	const streamed = 0x8
-	direct := *e
-	direct.Flags &^= streamed
-	return direct.Open()
+// readSmall reads an entry of at most so many bytes. In the file it may have as many
+// more as the worst packing takes.
+func readSmall(r io.ReaderAt, e zipfile.Entry, most int64) ([]byte, error) {
+	if e.Size > most || e.Packed > 2*most {
+		return nil, fmt.Errorf("it is larger than %d bytes", most)
+	}
+	body, err := e.Open(r)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(body)
 }

@@ -13,7 +13,6 @@ type remote struct {
 	size   int64
 	fetch  func(offset, count int64) ([]byte, error)
 	chunks []chunk
-	err    error // the first of fetch; readers of zips hide it
 }
 
 type chunk struct {
@@ -54,9 +53,6 @@ func (r *remote) held(offset, count int64) []byte {
 func (r *remote) get(offset, count int64) error {
 	data, err := r.fetch(offset, count)
 	if err != nil {
-		if r.err == nil {
-			r.err = err
-		}
 		return err
 	}
 	r.add(offset, data)

@@ -1,27 +1,27 @@
 package archive
 
 import (
-	"archive/zip"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path"
 	"path/filepath"
-)
 
-// maxUnpacked bounds what a package may take on disk, in bytes: as judging does.
-const maxUnpacked = maxExpansion * defaultMaxSize
+	"visionkeeper/internal/zipfile"
+)
 
 // Unpack puts what a restored package holds into the new folder to, and lists the
 // files. It makes regular files and folders only, none outside of that folder, none
-// twice: every package whose verdict counts can be unpacked. A bare Core ML model
-// goes in as it is. Where it fails, nothing stays.
+// twice, as the umask allows: every package whose verdict counts can be unpacked. A bare
+// Core ML model goes in as it is. Where it fails or ctx ends, nothing stays; the error
+// is os.ErrExist where something stands at to.
 func Unpack(ctx context.Context, file io.ReaderAt, proof Proof, to string) ([]string, error) {
 	// Beside its final place, so that the move is one step.
-	dir, err := os.MkdirTemp(filepath.Dir(to), ".visionkeeper-*")
-	if err != nil {
+	dir := filepath.Join(filepath.Dir(to), ".visionkeeper-"+rand.Text())
+	if err := os.Mkdir(dir, 0o777); err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
@@ -30,42 +30,60 @@ func Unpack(ctx context.Context, file io.ReaderAt, proof Proof, to string) ([]st
 		return nil, err
 	}
 	defer root.Close()
+	r := &steady{ctx: ctx, from: file}
 	var files []string
 	if extension := path.Ext(proof.Blob); extension != ".zip" {
 		files = []string{"model" + extension}
-		err = writeFile(ctx, root, files[0], io.NewSectionReader(file, 0, proof.Size), proof.Size)
+		err = writeFile(root, files[0], io.NewSectionReader(r, 0, proof.Size), proof.Size)
 	} else {
-		files, err = unzip(ctx, root, file, proof.Size)
+		files, err = unzip(ctx, root, r, proof.Size)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return files, errors.Join(os.Chmod(dir, 0o755), os.Rename(dir, to))
+	if _, err := os.Lstat(to); err == nil {
+		return nil, &os.PathError{Op: "unpack", Path: to, Err: os.ErrExist}
+	}
+	return files, os.Rename(dir, to)
 }
 
 // unzip writes every entry into root.
-func unzip(ctx context.Context, root *os.Root, file io.ReaderAt, size int64) ([]string, error) {
-	z, err := zip.NewReader(file, size)
+func unzip(ctx context.Context, root *os.Root, r io.ReaderAt, size int64) ([]string, error) {
+	d, err := zipfile.Find(r, size)
 	if err != nil {
 		return nil, err
 	}
-	list, err := entries(z)
+	all, err := d.Entries()
 	if err != nil {
+		return nil, err
+	}
+	list, err := entries(all)
+	if err != nil {
+		return nil, err
+	}
+	if err := expands(all, maxExpanded(size, defaultMaxSize)); err != nil {
 		return nil, err
 	}
 	var files []string
-	var total uint64
 	for _, e := range list {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		folder := e.path
+		if !e.folder {
+			folder = path.Dir(e.path)
+		}
+		if err := root.MkdirAll(folder, 0o777); err != nil {
+			return nil, err
+		}
 		if e.folder {
-			if err := root.MkdirAll(e.path, 0o755); err != nil {
-				return nil, err
-			}
 			continue
 		}
-		if total += e.UncompressedSize64; e.UncompressedSize64 > maxUnpacked || total > maxUnpacked {
-			return nil, fmt.Errorf("it unpacks to more than %d bytes", int64(maxUnpacked))
+		body, err := e.Open(r)
+		if err != nil {
+			return nil, fmt.Errorf("its entry %q cannot be read: %w", e.path, err)
 		}
-		if err := unzipFile(ctx, root, e); err != nil {
+		if err := writeFile(root, e.path, body, e.Size); err != nil {
 			return nil, err
 		}
 		files = append(files, e.path)
@@ -73,28 +91,13 @@ func unzip(ctx context.Context, root *os.Root, file io.ReaderAt, size int64) ([]
 	return files, nil
 }
 
-func unzipFile(ctx context.Context, root *os.Root, e unpacked) error {
-	if err := root.MkdirAll(path.Dir(e.path), 0o755); err != nil {
-		return err
-	}
-	body, err := openEntry(e.File)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	return writeFile(ctx, root, e.path, body, int64(e.UncompressedSize64))
-}
-
 // writeFile makes one new file of exactly size bytes.
-func writeFile(ctx context.Context, root *os.Root, name string, body io.Reader, size int64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+func writeFile(root *os.Root, name string, body io.Reader, size int64) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(f, io.LimitReader(body, size+1))
+	n, err := io.Copy(f, body)
 	if err == nil && n != size {
 		err = fmt.Errorf("%s has not the %d bytes that were announced", name, size)
 	}

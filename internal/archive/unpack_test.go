@@ -4,9 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -111,6 +113,77 @@ func TestAnInterruptedUnpackLeavesNothing(t *testing.T) {
 	parent := t.TempDir()
 	_, err := archive.Unpack(ctx, file, proof, filepath.Join(parent, "model"))
 	require.ErrorIs(t, err, context.Canceled)
+	left, err := os.ReadDir(parent)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestWhatMakesTooManyFoldersIsRefused(t *testing.T) {
+	t.Parallel()
+	var folders, deep []zipEntry
+	for i := range 700 {
+		name := fmt.Sprint(i)
+		folders = append(folders, zipEntry{name: strings.Repeat(name+"/", 20)})
+	}
+	deep = append(deep, zipEntry{name: strings.Repeat("a/", 40) + "b", body: "x"})
+	for what, entries := range map[string][]zipEntry{
+		"many": folders, "deep": deep,
+		"escape codes": {{name: "\x1b[2J", body: "x"}}, "an escape of one byte": {{name: "a\u009b2J", body: "x"}},
+		"right to left": {{name: "\u202egnp.exe", body: "x"}}, "no UTF-8": {{name: "a\x9b2J", body: "x"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			file, proof := zipped(t, entries)
+			parent := t.TempDir()
+			_, err := archive.Unpack(t.Context(), file, proof, filepath.Join(parent, "model"))
+			require.ErrorContains(t, err, "can't be unpacked safely")
+			assert.NotContains(t, err.Error(), "\x1b")
+			assert.NotContains(t, err.Error(), "\u009b")
+			left, err := os.ReadDir(parent)
+			require.NoError(t, err)
+			assert.Empty(t, left, "nothing stays")
+		})
+	}
+}
+
+// TestUnpackingEndsBetweenEntries interrupts it at each of its reads.
+func TestUnpackingEndsBetweenEntries(t *testing.T) {
+	t.Parallel()
+	entries := []zipEntry{{name: "empty/"}, {name: "model.onnx", body: strings.Repeat("m", 100_000)}}
+	for i := range 50 {
+		entries = append(entries, zipEntry{name: fmt.Sprintf("folder %d/", i)})
+	}
+	entries = append(entries, zipEntry{name: "last", body: "x"})
+	file, proof := zipped(t, entries)
+	parent := t.TempDir()
+	for after := 1; ; after++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		r := &ending{from: file, cancel: cancel, after: after}
+		_, err := archive.Unpack(ctx, r, proof, filepath.Join(parent, "model"))
+		cancel()
+		left, readErr := os.ReadDir(parent)
+		require.NoError(t, readErr)
+		if err == nil {
+			require.Len(t, left, 1)
+			require.Greater(t, after, 6)
+			break
+		}
+		require.ErrorIs(t, err, context.Canceled)
+		require.Empty(t, left, "nothing stays")
+	}
+}
+
+// TestADamagedPackageLeavesNothing has bytes that turn out wrong after some files.
+func TestADamagedPackageLeavesNothing(t *testing.T) {
+	t.Parallel()
+	file, proof := zipped(t, []zipEntry{{name: "a/b/c", body: "first"}, {name: "model.onnx", body: strings.Repeat("m", 1000)}})
+	data := make([]byte, proof.Size)
+	_, err := file.ReadAt(data, 0)
+	require.NoError(t, err)
+	at := bytes.LastIndex(data, []byte("PK\x07\x08"))
+	parent := t.TempDir()
+	_, err = archive.Unpack(t.Context(), bytes.NewReader(flip(data, at-3)), proof, filepath.Join(parent, "model"))
+	require.Error(t, err)
 	left, err := os.ReadDir(parent)
 	require.NoError(t, err)
 	assert.Empty(t, left)

@@ -19,13 +19,11 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// maxExpansion is how many times MaxSize a package's entries may take unpacked.
-const maxExpansion = 4
-
 // Verify reads a package back, judges it, and writes its proof; the verdict is
 // in there. A bad package is no error. Where a proof with the same verdict stands
 // already, for the same bytes, that one is returned. At most two packages are
-// read at a time. Two requests: Get Blob, Put Blob. A third, Get Blob again, where
+// read at a time. The error is ErrTooCostly where judging takes longer than the
+// package's share of time. Two requests: Get Blob, Put Blob. A third, Get Blob again, where
 // the storage service keeps no MD5 of the package that confirms what was read.
 func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, error) {
 	select {
@@ -46,7 +44,11 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 	if b.Size > 0 && size != b.Size { // an incomplete answer proves nothing about the package
 		return Proof{}, fmt.Errorf("verify %s: %w: %d bytes came, it has %d", b.Blob, io.ErrUnexpectedEOF, size, b.Size)
 	}
-	f, err := judge(file, size, b.Key, got.origin, maxExpansion*a.options.MaxSize)
+	var f judgement
+	err = a.within(ctx, size, func(ctx context.Context) error {
+		f, err = judge(ctx, file, size, b.Key, got.origin, maxExpanded(size, a.options.MaxSize))
+		return err
+	})
 	if err != nil {
 		return Proof{}, fmt.Errorf("verify %s: %w", b.Blob, err)
 	}

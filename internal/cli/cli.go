@@ -75,7 +75,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	case errors.As(err, &code): // everything is printed
 		return int(code)
 	case !p.began:
-		fmt.Fprintf(p.out.stderr, "%s.\nRun `visionkeeper --help`, or a verb with --help.\n", sentence(err.Error()))
+		p.out.print(p.out.stderr, "%s.\nRun `visionkeeper --help`, or a verb with --help.", sentence(err.Error()))
 		return exitUsage
 	}
 	p.out.problems(explain(err), p.verbose)

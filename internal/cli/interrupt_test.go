@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -32,7 +33,18 @@ func start(t *testing.T, dir string, settings, change map[string]string, args ..
 	t.Helper()
 	path, err := exec.LookPath("visionkeeper")
 	require.NoError(t, err)
-	p := &process{Cmd: exec.Command(path, args...), t: t, stdout: newHeard(), stderr: newHeard()}
+	return started(t, exec.Command(path, args...), dir, settings, change)
+}
+
+// startShell runs a script, in which the program may be called.
+func startShell(t *testing.T, dir string, settings map[string]string, script string) *process {
+	t.Helper()
+	return started(t, exec.Command("sh", "-c", script), dir, settings, nil)
+}
+
+func started(t *testing.T, c *exec.Cmd, dir string, settings, change map[string]string) *process {
+	t.Helper()
+	p := &process{Cmd: c, t: t, stdout: newHeard(), stderr: newHeard()}
 	p.Dir, p.Stdout, p.Stderr = dir, p.stdout, p.stderr
 	p.Env = []string{"PATH=" + os.Getenv("PATH")}
 	for _, values := range []map[string]string{settings, change} {
@@ -225,5 +237,55 @@ func TestWhatWasCutOffIsGoneOnWith(t *testing.T) {
 	require.Len(t, list, 2)
 	for _, b := range list {
 		assert.Equal(t, archive.Proven, b.Verdict)
+	}
+}
+
+func TestARestoreReplacesNothingThatAppearsMeanwhile(t *testing.T) {
+	t.Parallel()
+	w, _, settings := stocked(t)
+	for _, c := range []struct {
+		args  []string
+		wants int
+	}{
+		{[]string{"restore", "--platform", "ONNX", "--to", "there"}, 1},
+		{[]string{"restore", "--platform", "ONNX", "--to", "there", "--unzip"}, 1},
+		{[]string{"restore", "--platform", "ONNX", "--to", "there", "--force"}, 0},
+	} {
+		gate := world.NewGate()
+		_, change := w.over(t, world.On(matches(zips), gate.Half))
+		dir := t.TempDir()
+		run := start(t, dir, settings, change, c.args...)
+		<-gate.Reached
+		there := filepath.Join(dir, "there")
+		require.NoError(t, os.WriteFile(there, []byte("mine"), 0o600))
+		gate.Open()
+		assert.Equal(t, c.wants, run.code(), run.stderr)
+		data, err := os.ReadFile(there)
+		require.NoError(t, err)
+		assert.Equal(t, c.wants != 0, string(data) == "mine")
+		if c.wants != 0 {
+			assert.Contains(t, run.stderr.String(), "It is there already.")
+		}
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Len(t, left, 1, "no temporary file stays")
+	}
+}
+
+func TestARestoreRespectsTheUmask(t *testing.T) {
+	t.Parallel()
+	_, _, settings := stocked(t)
+	dir := t.TempDir()
+	for umask, want := range map[string]os.FileMode{"022": 0o644, "077": 0o600, "002": 0o664} {
+		for _, c := range []struct{ args, file string }{{"--to file" + umask, "file" + umask}, {"--unzip --to folder" + umask, "folder" + umask + "/model.onnx"}} {
+			run := startShell(t, dir, settings, "umask "+umask+"; exec visionkeeper restore --platform ONNX "+c.args)
+			require.Equal(t, 0, run.code(), run.stderr)
+			info, err := os.Stat(filepath.Join(dir, c.file))
+			require.NoError(t, err)
+			assert.Equal(t, want, info.Mode().Perm(), "%s, umask %s", c.file, umask)
+		}
+		info, err := os.Stat(filepath.Join(dir, "folder"+umask))
+		require.NoError(t, err)
+		assert.Equal(t, want|want>>2&0o111, info.Mode().Perm(), "the folder, umask %s", umask)
 	}
 }

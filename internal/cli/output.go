@@ -3,9 +3,12 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -24,7 +27,7 @@ func (o *output) say(format string, a ...any) {
 		return
 	}
 	o.endProgress()
-	fmt.Fprintf(o.stdout, format+"\n", a...)
+	o.print(o.stdout, format, a...)
 }
 
 // warn prints a line beside the result, on stderr; with --json nothing, since
@@ -34,7 +37,37 @@ func (o *output) warn(format string, a ...any) {
 		return
 	}
 	o.endProgress()
-	fmt.Fprintf(o.stderr, format+"\n", a...)
+	o.print(o.stderr, format, a...)
+}
+
+// print writes a line for a person, in which nothing steers the terminal.
+func (o *output) print(w io.Writer, format string, a ...any) {
+	fmt.Fprintln(w, o.safe(fmt.Sprintf(format, a...)))
+}
+
+// painted is what paint writes around a text.
+var painted = regexp.MustCompile(`\x1b\[(?:31|32|33|0)m`)
+
+// safe is a text without what could steer a terminal, whoever wrote it: all but printed
+// characters, line breaks, tabs, and colours of ours.
+func (o *output) safe(text string) string {
+	var b strings.Builder
+	rest := strings.ToValidUTF8(text, "?")
+	for rest != "" {
+		next, after := len(rest), len(rest)
+		if at := painted.FindStringIndex(rest); o.colour && at != nil {
+			next, after = at[0], at[1]
+		}
+		b.WriteString(strings.Map(func(r rune) rune {
+			if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+				return '?'
+			}
+			return r
+		}, rest[:next]))
+		b.WriteString(rest[next:after])
+		rest = rest[after:]
+	}
+	return b.String()
 }
 
 // result prints v as JSON if that was asked for, else calls human.
@@ -141,7 +174,7 @@ func (o *output) progress(done, total int, what string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	full := barWidth * done / total
-	fmt.Fprintf(o.stderr, "\r\x1b[K[%s%s] %d/%d  %s", strings.Repeat("#", full), strings.Repeat("·", barWidth-full), done, total, what)
+	fmt.Fprintf(o.stderr, "\r\x1b[K[%s%s] %d/%d  %s", strings.Repeat("#", full), strings.Repeat("·", barWidth-full), done, total, o.safe(what))
 	o.shown = true
 }
 

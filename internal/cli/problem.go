@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -126,12 +125,12 @@ func (o *output) problems(list []problem, verbose bool) {
 		return
 	}
 	for _, p := range list {
-		fmt.Fprintf(o.stderr, "%s.\n%s.\n%s.\n", o.red(sentence(p.What)), sentence(p.Why), sentence(p.Do))
+		o.print(o.stderr, "%s.\n%s.\n%s.", o.red(sentence(p.What)), sentence(p.Why), sentence(p.Do))
 		if verbose && p.RequestID != "" {
-			fmt.Fprintf(o.stderr, "Request id, for Azure support: %s\n", p.RequestID)
+			o.print(o.stderr, "Request id, for Azure support: %s", p.RequestID)
 		}
 		if verbose && p.Detail != "" {
-			fmt.Fprintf(o.stderr, "In full: %s\n", strings.Join(strings.Fields(p.Detail), " "))
+			o.print(o.stderr, "In full: %s", strings.Join(strings.Fields(p.Detail), " "))
 		}
 	}
 }

@@ -3,8 +3,10 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,11 +79,7 @@ func (p *program) restore(ctx context.Context, r restoration) error {
 		r.to = fileName(m, copies[0], r.unzip)
 	}
 	if _, err := os.Lstat(r.to); err == nil && (!r.force || r.unzip) {
-		do := "Choose another name with --to, or write over it with --force"
-		if r.unzip {
-			do = "Choose another folder with --to"
-		}
-		return problem{What: "Could not restore the model to " + r.to, Why: "It is there already", Do: do}
+		return r.isThere()
 	}
 	proof, files, err := p.firstGood(ctx, v.archive, copies, r)
 	if err != nil {
@@ -99,6 +97,15 @@ func (p *program) restore(ctx context.Context, r restoration) error {
 		return exitCode(exitFound)
 	}
 	return nil
+}
+
+// isThere says that the name is taken.
+func (r restoration) isThere() error {
+	do := "Choose another name with --to, or write over it with --force"
+	if r.unzip {
+		do = "Choose another folder with --to"
+	}
+	return problem{What: "Could not restore the model to " + r.to, Why: "It is there already", Do: do}
 }
 
 // export finds the copies of the export that is meant, the best first.
@@ -173,9 +180,10 @@ func (p *program) resting(ctx context.Context, a *archive.Archive, b archive.Bac
 }
 
 // putOnDisk writes a package beside its final place, proves it, and moves it
-// there, unpacked if that is wanted.
+// there, unpacked if that is wanted. What has taken its place meanwhile stays.
 func (p *program) putOnDisk(ctx context.Context, a *archive.Archive, b archive.Backup, r restoration) (archive.Proof, []string, error) {
-	file, err := os.CreateTemp(filepath.Dir(r.to), ".visionkeeper-*")
+	// Not by os.CreateTemp, whose files are their owner's alone whatever the umask.
+	file, err := os.OpenFile(filepath.Join(filepath.Dir(r.to), ".visionkeeper-"+rand.Text()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return archive.Proof{}, nil, problem{What: "Could not write to " + r.to, Why: cause(err), Do: "Choose a folder that can be written to with --to"}
 	}
@@ -188,17 +196,47 @@ func (p *program) putOnDisk(ctx context.Context, a *archive.Archive, b archive.B
 	}
 	if r.unzip {
 		files, err := archive.Unpack(ctx, file, proof, r.to)
-		if err != nil && !errors.Is(err, context.Canceled) {
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			err = r.isThere()
+		case err != nil && !errors.Is(err, context.Canceled):
 			err = problem{What: "Could not unpack the package to " + r.to, Why: cause(err), Do: "Restore it without --unzip and look into it with care"}
 		}
 		return proof, files, err
 	}
-	// A temporary file is its owner's alone, and without Sync a crash could leave
-	// the name without the bytes.
-	if err := errors.Join(file.Chmod(0o644), file.Sync(), file.Close(), os.Rename(file.Name(), r.to)); err != nil {
-		return proof, nil, problem{What: "Could not write to " + r.to, Why: cause(err), Do: "Make room, or choose another place with --to"}
+	// Without Sync a crash could leave the name without the bytes.
+	err = errors.Join(file.Sync(), file.Close())
+	if err == nil {
+		err = move(file.Name(), r.to, r.force)
 	}
-	return proof, nil, nil
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		err = r.isThere()
+	case err != nil:
+		err = problem{What: "Could not write to " + r.to, Why: cause(err), Do: "Make room, or choose another place with --to"}
+	}
+	return proof, nil, err
+}
+
+// move gives a file its final name, which must be free unless over is set. A link, other
+// than a rename, replaces nothing; where the file system has none, the name is claimed
+// first.
+func move(from, to string, over bool) error {
+	if !over {
+		err := os.Link(from, to)
+		if err == nil {
+			return os.Remove(from)
+		}
+		if errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		claim, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err != nil {
+			return err
+		}
+		claim.Close()
+	}
+	return os.Rename(from, to)
 }
 
 // meter shows the progress of what is written through it.
@@ -245,8 +283,12 @@ func fileName(m *archive.Model, b archive.Backup, folder bool) string {
 // cause is an error of the file system without the temporary file's name.
 func cause(err error) string {
 	var path *os.PathError
-	if errors.As(err, &path) {
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
 		return path.Err.Error()
+	case errors.As(err, &link):
+		return link.Err.Error()
 	}
 	return err.Error()
 }

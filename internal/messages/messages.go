@@ -22,6 +22,7 @@ type Message struct {
 	Raw      []byte
 	Inserted time.Time // when it was put on the queue, in whole seconds; zero where that isn't known
 	Cause    string    // who brings it, for the log: an invocation's id
+	Again    bool      // whether it was delivered before
 	// Last reports whether it won't come again: what the service doesn't confirm is
 	// left to the sweep then.
 	Last bool
@@ -91,7 +92,7 @@ func (h Handler) react(ctx context.Context, n customvision.Notification, m Messa
 		return "Custom Vision reaches the queue", h.Reconciler.ConnectionTested(ctx, n.ProjectID)
 	}
 	report, err := h.Reconciler.Reconcile(ctx, reconcile.Request{
-		Key: reconcile.Key{Project: n.ProjectID, Iteration: n.IterationID}, Inserted: m.Inserted, Cause: m.Cause,
+		Key: reconcile.Key{Project: n.ProjectID, Iteration: n.IterationID}, Inserted: m.Inserted, Again: m.Again, Cause: m.Cause,
 	})
 	switch {
 	case err != nil:

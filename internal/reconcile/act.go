@@ -47,9 +47,9 @@ func (v *visit) rounds(ctx context.Context) error {
 		work, planned := v.plan(ctx)
 		switch {
 		case len(work) > 0:
-			for _, a := range work {
+			for i, a := range work {
 				if ctx.Err() == nil {
-					v.do(ctx, a)
+					v.do(ctx, a, v.scope.whole || slices.ContainsFunc(work[i+1:], Action.reads))
 				}
 			}
 		case len(planned) == 0:
@@ -97,24 +97,22 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 	return work, effects
 }
 
-// do takes one step that isn't an effect.
-func (v *visit) do(ctx context.Context, a Action) {
+// do takes one step that isn't an effect; others reports whether other packages wait for
+// their turn meanwhile.
+func (v *visit) do(ctx context.Context, a Action, others bool) {
 	v.seen.Tried[a.Step] = true
-	counted := a.Kind == Backup || a.Kind == Collect
-	if counted {
-		v.learn(func(p *state.Project) {
-			if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
-				p.Clear(a.Scope) // of asking for the export, which is over
-			}
-			attempted(p, a.Scope, v.rules.Under, v.now())
-		})
+	if a.reads() {
+		v.begun(a)
+		if others || v.scope.again {
+			v.saveNow(ctx)
+		}
 	}
 	var err error
 	switch a.Kind {
 	case Backup:
-		err = v.backup(ctx, a)
+		err = share(ctx, others, func(ctx context.Context) error { return v.backup(ctx, a) })
 	case Collect:
-		err = v.collect(ctx, a)
+		err = share(ctx, others, func(ctx context.Context) error { return v.collect(ctx, a) })
 	case Describe:
 		err = v.describe(ctx, a.Iteration)
 	case Postpone:
@@ -122,11 +120,46 @@ func (v *visit) do(ctx context.Context, a Action) {
 	default:
 		v.remember(a)
 	}
-	v.outcome(ctx, a, err, counted)
+	v.outcome(ctx, a, err, a.reads())
 	if v.Clock.Now().Sub(v.saved) >= saveEvery {
-		if err := v.save(ctx); err != nil {
-			zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Msg("what was learnt is not written yet")
+		v.saveNow(ctx)
+	}
+}
+
+// begun notes a package before anything of it is read. If the process dies of it, that
+// stays: the next run takes the others first, and it is tried ever more seldom. Where no
+// others wait that is written only when a message comes again: it spares most backups a
+// request.
+func (v *visit) begun(a Action) {
+	v.learn(func(p *state.Project) {
+		if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
+			p.Clear(a.Scope) // of asking for the export, which is over
 		}
+		f := fault{state.Unfinished, "archiving it was begun and came to no end: the process ended meanwhile"}
+		note(p, a.Scope, false, f, a.Kind == Backup, v.rules.Under, v.now())
+	})
+}
+
+// share lets one package take half of the time that is left of a run if there are
+// others, so that there is some for them.
+func share(ctx context.Context, others bool, archive func(context.Context) error) error {
+	deadline, ok := ctx.Deadline()
+	if !ok || !others {
+		return archive(ctx)
+	}
+	half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+	defer cancel()
+	err := archive(half)
+	if err != nil && half.Err() != nil && ctx.Err() == nil {
+		return fmt.Errorf("it took more than half of the time that was left: %w", err)
+	}
+	return err
+}
+
+// saveNow writes what was learnt so far. If that fails, it is written with the next.
+func (v *visit) saveNow(ctx context.Context) {
+	if err := v.save(ctx); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Msg("what was learnt is not written yet")
 	}
 }
 
@@ -136,13 +169,17 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 	if err == nil {
 		v.done = append(v.done, a)
 		log.Info().Msg(said[a.Kind])
+		v.learn(func(p *state.Project) {
+			if c := p.Condition(a.Scope); c != nil && c.Code == state.Unfinished {
+				p.Clear(a.Scope)
+			}
+		})
 		return
 	}
 	f := faultOf(err)
 	if a.Kind != Describe {
-		known := v.seen.Project.Condition(a.Scope) != nil
 		unproven := a.Kind == Backup
-		v.learn(func(p *state.Project) { note(p, a.Scope, counted && known, f, unproven, v.rules.Under, v.now()) })
+		v.learn(func(p *state.Project) { note(p, a.Scope, counted, f, unproven, v.rules.Under, v.now()) })
 	}
 	if f.code == state.Unavailable {
 		v.fail(log, a, err)

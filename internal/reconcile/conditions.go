@@ -13,10 +13,12 @@ import (
 // The pauses between two tries, by how often something was tried. What may pass by
 // itself is tried again soon, and every hour at least; so is what can't be undone, but
 // not as soon. A refusal is tried again after minutes, hours, a day, and every week at
-// least.
+// least. What was begun and came to no end is tried again at once, and then as seldom as
+// a refusal: the process may have died of it.
 var (
 	passing = []time.Duration{0, 0, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}
 	asking  = []time.Duration{0, 0, 10 * time.Minute, time.Hour}
+	cutOff  = append([]time.Duration{0}, refused[1:]...)
 	refused = []time.Duration{2 * time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour, 72 * time.Hour, 7 * 24 * time.Hour}
 )
 
@@ -24,6 +26,8 @@ var (
 func pause(c state.Condition) time.Duration {
 	pauses := refused
 	switch {
+	case c.Code == state.Unfinished:
+		pauses = cutOff
 	case c.Code != state.Unavailable:
 	case c.Unproven || c.Blob != "":
 		pauses = passing
@@ -91,6 +95,8 @@ func faultOf(err error) fault {
 		return fault{state.Damaged, err.Error()}
 	case errors.Is(err, archive.ErrTooLarge):
 		return fault{state.TooLarge, err.Error()}
+	case errors.Is(err, archive.ErrTooCostly):
+		return fault{state.TooCostly, err.Error()}
 	case archive.Resting(err):
 		return fault{state.Resting, "its bytes lie in the Archive tier, where they can't be read: rehydrate the blob in the model container to the Hot or Cool tier (az storage blob set-tier), which takes up to 15 hours"}
 	}

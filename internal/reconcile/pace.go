@@ -54,6 +54,9 @@ type scope struct {
 	known      *customvision.Project // what the service says of it, where a caller has just asked
 	iterations map[string]time.Time  // those that were asked for, and when the newest message about each was sent
 
+	// again reports whether a message that asks was delivered before.
+	again bool
+
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
 	// that the model container holds of it.
 	whole      bool
@@ -79,6 +82,7 @@ func (s *scope) add(o scope) {
 	if o.known != nil {
 		s.known = o.known
 	}
+	s.again = s.again || o.again
 	if o.whole {
 		s.whole, s.blobs, s.blobsKnown, s.vanished = true, o.blobs, o.blobsKnown, o.vanished
 	}

@@ -82,6 +82,9 @@ const (
 // effect reports whether the action changes the service and can't be undone.
 func (k ActionKind) effect() bool { return k == Export || k == Retrain }
 
+// reads reports whether the action reads a package.
+func (a Action) reads() bool { return a.Kind == Backup || a.Kind == Collect }
+
 // Rules are the policy for one project with the times that plans depend on.
 type Rules struct {
 	policy.Rule
@@ -141,7 +144,7 @@ func (p *plan) postpone(s state.Scope, code state.Code, why string) {
 func (p *plan) due(s state.Scope) bool { return due(p.o.Project.Condition(s), p.Under, p.o.Now) }
 
 func (p *plan) attempts(a Action) int {
-	if c := p.o.Project.Condition(a.Scope); c != nil && (a.Kind == Backup || a.Kind == Collect) {
+	if c := p.o.Project.Condition(a.Scope); c != nil && a.reads() {
 		return c.Attempts
 	}
 	return 0
@@ -158,12 +161,21 @@ func (p *plan) blobs() {
 		}
 		for _, b := range blobs {
 			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
-			if !look.holds(b) && p.due(s) {
+			if !look.holds(b) && p.due(s) && !p.costs(b) {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
 	}
 	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(a.Blob, b.Blob) })
+}
+
+// costs reports whether an export that the blob may be was given up for what reading it
+// costs: it would cost the same again.
+func (p *plan) costs(b models.Blob) bool {
+	return slices.ContainsFunc(p.o.Project.Conditions, func(c *state.Condition) bool {
+		return c.Iteration == b.Iteration && c.Export != "" && (c.Code == state.Unfinished || c.Code == state.TooCostly) &&
+			customvision.SamePlatform(platformOf(c.Export), b.Platform)
+	})
 }
 
 // backedUp are the iterations of which a backup is due.

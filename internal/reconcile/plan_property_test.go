@@ -23,7 +23,7 @@ var (
 // drawnCodes are those of what can't be done now, and of what never can be.
 var drawnCodes = []state.Code{
 	state.NotExportable, state.NotOffered, state.ExportRefused, state.ExportFailed, state.NoLink, state.LinkRefused,
-	state.Resting, state.TooLarge, state.Ambiguous, state.Overwritten, state.Damaged,
+	state.Resting, state.TooLarge, state.TooCostly, state.Unfinished, state.Ambiguous, state.Overwritten, state.Damaged,
 }
 
 // drawTime is some time in the last two months, or soon.

@@ -39,6 +39,9 @@ type Request struct {
 	// What was settled by a look that began later costs one read of the state. Zero
 	// where no message asks.
 	Inserted time.Time
+	// Again reports whether the message was delivered before: the process may have died
+	// of what it asks for.
+	Again bool
 	// Cause names who asks, for the log: an invocation's id.
 	Cause string
 }
@@ -152,7 +155,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error)
 }
 
 func (r Request) scope() scope {
-	s := scope{project: r.Project, known: r.Known}
+	s := scope{project: r.Project, known: r.Known, again: r.Again}
 	if r.Iteration != "" {
 		s.iterations = map[string]time.Time{r.Iteration: r.Inserted}
 	}

@@ -30,6 +30,10 @@ const (
 	Resting Code = "resting"
 	// TooLarge: the package is larger than this version takes.
 	TooLarge Code = "too-large"
+	// TooCostly: judging the package takes longer than its share of time.
+	TooCostly Code = "too-costly"
+	// Unfinished: archiving the package was begun, and nobody knows how that ended.
+	Unfinished Code = "unfinished"
 	// Ambiguous: it can't be said which export of its platform the bytes are.
 	Ambiguous Code = "ambiguous"
 	// BadName: an id or a name that nothing can be stored under.
