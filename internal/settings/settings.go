@@ -9,12 +9,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"time"
 
+	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
@@ -71,7 +71,7 @@ func Load(getenv func(string) string) (Settings, error) {
 	} else if err := checkName("NOTIFICATION_QUEUE", s.Queue); err != nil {
 		faults = append(faults, err)
 	}
-	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint))) {
+	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !isLoopback(s.Endpoint))) {
 		faults = append(faults, remedy.New("write it as https://NAME.cognitiveservices.azure.com", "CUSTOMVISION_ENDPOINT must be an https URL"))
 	}
 	var err error
@@ -169,7 +169,7 @@ func (s Settings) Loopback() []string {
 		if endpoint == "" {
 			continue
 		}
-		if !IsLoopback(endpoint) {
+		if !isLoopback(endpoint) {
 			return nil
 		}
 		u, _ := url.Parse(endpoint)
@@ -178,14 +178,10 @@ func (s Settings) Loopback() []string {
 	return hosts
 }
 
-// IsLoopback reports whether the host of a URL is this machine.
-func IsLoopback(endpoint string) bool {
+// isLoopback reports whether the host of a URL is this machine.
+func isLoopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return err == nil && loopback.Is(u.Hostname())
 }
 
 // Fingerprint changes with every setting, and with nothing else. No setting can be
