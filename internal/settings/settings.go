@@ -28,6 +28,9 @@ type Settings struct {
 	// Models is the account with the notification queue and the model container,
 	// Archives the one with archive and state.
 	Models, Archives storage.Account
+	// Host is the account in which the Functions host keeps its own things. The app
+	// never uses it. It is zero where the setting can't be read.
+	Host storage.Account
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
@@ -50,7 +53,7 @@ var defaults = map[string]string{
 }
 
 // hostOnly are the settings that the Functions host needs to run a function and
-// that the app itself doesn't read.
+// that the app's own work doesn't.
 var hostOnly = []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"}
 
 // Unset returns the settings that only the Functions host needs and that are not
@@ -85,6 +88,7 @@ func Load(getenv func(string) string) (Settings, error) {
 	} else if s.Archives.IsZero() {
 		s.Archives = s.Models
 	}
+	s.Host, _ = storage.FromSettings("AzureWebJobsStorage", getenv) // the host itself reports what is wrong with it
 	return s, errors.Join(faults...)
 }
 
@@ -157,7 +161,7 @@ var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
 // Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
-	return append(append([]string{s.Key}, s.Models.Secrets()...), s.Archives.Secrets()...)
+	return slices.Concat([]string{s.Key}, s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
 }
 
 // Loopback lists the host:port pairs of the configured endpoints if all of them
