@@ -5,18 +5,30 @@ ifneq ($(shell sed -n 1p go.mod 2>/dev/null),module visionkeeper)
 $(error Run make in the folder of Visionkeeper, or name it: make -C FOLDER)
 endif
 
-# Of these only the command line decides, not the environment.
+# With -e, also from MAKEFLAGS, the environment would win over what stands here.
+ifneq ($(findstring e,$(firstword -$(MAKEFLAGS))),)
+$(error Run make without -e)
+endif
+
+# Of these only the command line decides, not the environment. Recipes take whatever
+# has a value from outside from their own environment: what the shell or make expands
+# in the text of a recipe could be commands.
+export APP HOST VERSION
 APP     :=
 # Who plays the Functions host in local runs: funchost (ours) or func (Core Tools).
 HOST    := funchost
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
-LDFLAGS := -X main.version=$(VERSION)
+LDFLAGS := -X 'main.version=$$VERSION'
 
 # What is left to chance in tests starts from here; the same seed repeats it.
 ifndef RAPID_SEED
 RAPID_SEED := $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 endif
+export RAPID_SEED
+
+# A link to a folder elsewhere is removed, and what it leads to is left alone.
+own-build = ! test -L build || rm build
 
 NODE_MODULES := dev/tools/node_modules/.package-lock.json dev/emulator/jstest/node_modules/.package-lock.json
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
@@ -28,34 +40,31 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
 
 run: tools dist ## run everything on this machine, with a demo project, until Ctrl-C (HOST=func takes Core Tools)
-	@go build -o build/local ./dev/local && exec build/local -host "$(HOST)"
+	@go build -o build/local ./dev/local && exec build/local -host "$$HOST"
 
 demo: tools dist ## run the whole story once, by itself, and check what it leaves in the archive
-	@go build -o build/local ./dev/local && exec build/local -host "$(HOST)" -demo
+	@go build -o build/local ./dev/local && exec build/local -host "$$HOST" -demo
 
 test: export FIGURES := $(CURDIR)/build/figures
-test: export RAPID_CHECKS ?= 200
-test test-long: export RAPID_SEED := $(RAPID_SEED)
 # The race detector makes the end of each process a second longer.
 test: export GORACE := atexit_sleep_ms=0
 # The race detector would make minutes of the year; the histories have it on the same paths.
 # Most tests wait for other processes, so more run at once than there are cores.
 test: tools ## run all tests, with the race detector, against a real Azurite; print what they counted
+	@$(own-build)
 	@mkdir -p build && rm -f build/figures
-	@echo 'What is left to chance: RAPID_SEED=$(RAPID_SEED)'
-	go test -race -shuffle=on -parallel 8 -timeout 30m -skip '^TestAYear$$' ./...
+	@echo "What is left to chance: RAPID_SEED=$$RAPID_SEED"
+	RAPID_CHECKS="$${RAPID_CHECKS:-200}" go test -race -shuffle=on -parallel 8 -timeout 30m -skip '^TestAYear$$' ./...
 	go test -count=1 -run '^TestAYear$$' ./internal/reconcile
 	@sort build/figures
 
-test-long: N ?= 5000
 test-long: tools ## try N random histories of trainings, faults and crashes (default 5000)
-	RAPID_CHECKS=$(N) go test -race -count=1 -timeout 0 -v -run Convergence ./internal/reconcile
+	RAPID_CHECKS="$${N:-5000}" go test -race -count=1 -timeout 0 -v -run Convergence ./internal/reconcile
 
-fuzz: FUZZTIME ?= 30s
 fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 	@for pkg in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	    echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime "$${FUZZTIME:-30s}" $$pkg || exit 1; \
 	  done; \
 	done
 
@@ -72,13 +81,15 @@ lint: ## check format and common mistakes
 
 tools: $(NODE_MODULES) ## install Azurite and the official JavaScript client, as their lock files pin them
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	@! test -L "$*/node_modules" || rm "$*/node_modules"
 	npm ci --prefix "$*" --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch "$@"
 
 # The one for this machine keeps what a debugger needs.
 build: ## build visionkeeper for Azure (linux/amd64) and build/visionkeeper for this machine
-	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags '-s -w $(LDFLAGS)' -o visionkeeper .
-	CGO_ENABLED=0 GOOS=$$(go env GOHOSTOS) GOARCH=$$(go env GOHOSTARCH) go build -ldflags '$(LDFLAGS)' -o build/ .
+	@$(own-build)
+	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o visionkeeper .
+	CGO_ENABLED=0 GOOS=$$(go env GOHOSTOS) GOARCH=$$(go env GOHOSTARCH) go build -ldflags "$(LDFLAGS)" -o build/ .
 
 dist: build ## copy to dist/ what is published: the files that .funcignore lists
 	@rm -rf dist && mkdir dist
@@ -87,12 +98,12 @@ dist: build ## copy to dist/ what is published: the files that .funcignore lists
 	done
 
 publish: ## build, and upload to the function app: make publish APP=name
-	@test -n "$(APP)" || { echo "Name the function app: make publish APP=name"; exit 2; }
+	@test -n "$$APP" || { echo "Name the function app: make publish APP=name"; exit 2; }
 	@command -v func >/dev/null || { echo "Azure Functions Core Tools (func) are not installed: https://learn.microsoft.com/azure/azure-functions/functions-run-local"; exit 2; }
 	@$(MAKE) --no-print-directory build
 	@newer=$$(find . -name node_modules -prune -o \( -name '*.go' ! -name '*_test.go' -o -name 'go.[ms]*' -o -name policy.schema.json \) -newer visionkeeper -print | head -n 1); \
 	test -z "$$newer" || { echo "Not published: visionkeeper is older than $$newer. Run make publish again; if the time of that file lies in the future, touch the file first."; exit 1; }
-	func azure functionapp publish $(APP) --no-build
+	func azure functionapp publish "$$APP" --no-build
 
 clean: ## remove what was built
 	rm -rf build dist visionkeeper

@@ -237,7 +237,7 @@ func TestWhatIsPublishedRuns(t *testing.T) {
 	server := azuritetest.Start(t)
 	var printed buffer
 	h, err := funchost.Start(context.Background(), funchost.Options{Root: root, Output: &printed, Env: []string{
-		"CustomVisionStorage=" + server.ConnectionString(azurite.Customer), "AzureWebJobsStorage=" + server.ConnectionString(azurite.Archive),
+		"CustomVisionStorage=" + server.ConnectionString(azurite.Customer), "AzureWebJobsStorage=" + server.ConnectionString(azurite.Customer),
 		"NOTIFICATION_QUEUE=" + azuritetest.Name("notifications"), "SWEEP_SCHEDULE=0 0 0 1 1 *",
 	}})
 	require.NoError(t, err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// project copies the project into a folder whose name has a space.
+// project copies the project into a folder whose name the shell would take apart.
 func project(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "my project")
+	dir := filepath.Join(t.TempDir(), `it's "my" $HOME & project`)
 	for _, name := range sources(t) {
 		copyFile(t, name, filepath.Join(dir, name))
 	}
@@ -75,6 +76,97 @@ func TestMakePublish(t *testing.T) {
 	here, err := filepath.EvalSymlinks(dir)
 	require.NoError(t, err)
 	assert.Equal(t, here+": func azure functionapp publish my-app --no-build\n", string(called))
+}
+
+// stub puts a program of this name before all others.
+func stub(t *testing.T, bin, name, script string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script), 0o755))
+}
+
+func TestMakeFollowsNoLinkOutOfTheProject(t *testing.T) {
+	t.Parallel()
+	dir, outside, bin := project(t), t.TempDir(), t.TempDir()
+	// What these two do to files when the targets call them.
+	stub(t, bin, "go", `test "$1" != test || echo 1 >>"$FIGURES"`)
+	stub(t, bin, "npm", `while [ "$1" != --prefix ]; do shift; done
+rm -rf "$2"/node_modules/*
+mkdir -p "$2/node_modules"`)
+	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+	links := map[string]string{"build": "figures", "dev/tools/node_modules": "azurite", "dev/emulator/jstest/node_modules": "uuid"}
+	for name, holds := range links {
+		elsewhere := filepath.Join(outside, name)
+		require.NoError(t, os.MkdirAll(elsewhere, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(elsewhere, holds), []byte("kept"), 0o644))
+		require.NoError(t, os.Symlink(elsewhere, filepath.Join(dir, name)))
+	}
+
+	out, err := makeIn(dir, env, "test")
+	require.NoError(t, err, out)
+	for name, holds := range links {
+		kept, err := os.ReadFile(filepath.Join(outside, name, holds))
+		if assert.NoError(t, err) {
+			assert.Equal(t, "kept", string(kept), name)
+		}
+	}
+	figures, err := os.ReadFile(filepath.Join(dir, "build", "figures"))
+	require.NoError(t, err)
+	assert.NotEmpty(t, figures)
+
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "build")))
+	require.NoError(t, os.Symlink(filepath.Join(outside, "build"), filepath.Join(dir, "build")))
+	out, err = makeIn(dir, env, "build", "clean")
+	require.NoError(t, err, out)
+	assert.Equal(t, []string{"figures"}, filesBelow(t, filepath.Join(outside, "build")))
+}
+
+func TestMakeTakesNothingToRunFromItsVariables(t *testing.T) {
+	t.Parallel()
+	dir, bin := project(t), t.TempDir()
+	stub(t, bin, "go", `echo "go $*"; test -z "$FIGURES" || touch "$FIGURES"`)
+	stub(t, bin, "npm", `while [ "$1" != --prefix ]; do shift; done; mkdir -p "$2/node_modules"`)
+	stub(t, bin, "func", `echo "func $*"`)
+	hostile := `x'; touch pwned; ' "; touch pwned; " $(touch pwned)`
+	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+	for _, name := range []string{"APP", "HOST", "VERSION", "DIST", "N", "FUZZTIME", "RAPID_SEED", "RAPID_CHECKS", "LDFLAGS", "NODE_MODULES", "STATICCHECK", "own-build"} {
+		env = append(env, name+"="+hostile+" $(shell touch pwned)")
+	}
+	for _, args := range [][]string{{"build"}, {"build", "VERSION=" + hostile}, {"test"}, {"test-long"}, {"fuzz"}, {"lint"}, {"clean"}} {
+		out, err := makeIn(dir, env, args...)
+		require.NoError(t, err, "%s: %s", args, out)
+		if args[0] == "build" && len(args) == 1 {
+			assert.NotContains(t, out, "pwned", "the environment has no say in the version")
+		}
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "visionkeeper"), nil, 0o755))
+	out, err := makeIn(dir, env, "publish", "APP="+strings.ReplaceAll(hostile, "$", "$$")) // as make reads its arguments
+	require.NoError(t, err, out)
+	assert.Contains(t, out, "func azure functionapp publish "+hostile+" --no-build", "as one name")
+	assert.NoFileExists(t, filepath.Join(dir, "pwned"))
+
+	for _, flags := range []string{"e", "-e", "ke", "--environment-overrides"} {
+		out, err := makeIn(dir, append(env, "MAKEFLAGS="+flags), "help")
+		assert.Error(t, err, flags)
+		assert.Contains(t, out, "Run make without -e")
+	}
+}
+
+func TestContinuousIntegrationStaysInTheProject(t *testing.T) {
+	t.Parallel()
+	dir, elsewhere, bin := project(t), t.TempDir(), t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(elsewhere, ".ci"), 0o755))
+	for _, name := range []string{"git", "unzip", "curl", "jq", "chromium"} {
+		stub(t, bin, name, "")
+	}
+	stub(t, bin, "make", "pwd")
+	cmd := exec.Command("bash", ".ci/run")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "CDPATH="+elsewhere)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	here, err := filepath.EvalSymlinks(dir)
+	require.NoError(t, err)
+	assert.Contains(t, string(out), here+"\n")
+	assert.NotContains(t, string(out), elsewhere)
 }
 
 func TestMakeRemovesNothingOutsideOfTheProject(t *testing.T) {

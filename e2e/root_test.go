@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"net/http"
@@ -73,14 +72,19 @@ func TestTheProgramAnswersForEveryFunction(t *testing.T) {
 		return err == nil
 	})
 	status := func(name string) int {
-		resp, err := client.Post(url+name, "application/json", bytes.NewReader([]byte(`{}`)))
+		req, err := http.NewRequest(http.MethodPost, url+name, strings.NewReader(`{}`))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Azure-Functions-HostVersion", "4.1052.200.0")
+		req.Header.Set("X-Azure-Functions-InvocationId", "11111111-2222-3333-4444-555555555555")
+		resp, err := client.Do(req)
 		require.NoError(t, err)
 		resp.Body.Close()
 		return resp.StatusCode
 	}
 	assert.Equal(t, http.StatusNotFound, status("another"))
 	for _, name := range functionFolders(t) {
-		assert.NotEqual(t, http.StatusNotFound, status(name), name)
+		assert.Contains(t, []int{http.StatusOK, http.StatusInternalServerError}, status(name), name)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,6 +23,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/storage"
 )
 
 // projects adds as many, and gives all of the world's in the order of a sweep.
@@ -215,4 +217,22 @@ func TestADamagedCopyIsNotTheBlob(t *testing.T) {
 	require.NoError(t, w.sweep(t.Context()))
 	assert.Contains(t, w.verdicts(), archive.Proven)
 	assert.Zero(t, w.Health().Blocked)
+}
+
+// docs/set-up.md gives the app a role in the archive that can't delete.
+func TestABackupNeedsNoRightToDeleteInTheArchive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	w.line.Use(world.On(func(req *http.Request) bool {
+		return req.Method == http.MethodDelete && strings.Contains(req.URL.Path, "/"+w.Names.Archive)
+	}, func(req *http.Request, _ world.Send) (*http.Response, error) {
+		t.Errorf("%s %s", req.Method, req.URL.Path)
+		return nil, world.Killed{}
+	}))
+	w.export(w.train())
+	require.NoError(t, w.sweep(t.Context()))
+	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts())
+	archives := w.Archives.Blobs(&azcore.ClientOptions{Transport: w.line})
+	require.NoError(t, storage.MayList(t.Context(), archives, w.Names.Archive))
+	require.NoError(t, storage.MayWrite(t.Context(), archives, w.Names.Archive), "what check asks")
 }

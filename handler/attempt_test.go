@@ -1,12 +1,9 @@
 package handler
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -77,9 +74,7 @@ func TestTheContextEndsWithTheConnection(t *testing.T) {
 		<-started
 		cancel()
 	}()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/slow", strings.NewReader("{}"))
-	require.NoError(t, err)
-	_, err = h.client.Do(r)
+	_, err := h.client.Do(h.request(t, http.MethodPost, "/slow", strings.NewReader("{}")).WithContext(ctx))
 	require.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, <-ended, context.Canceled)
 }
@@ -88,19 +83,7 @@ func TestABodyThatNeverEndsFailsAtTheDeadline(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, Options{Deadline: soon})
 	h.Handle("f", nothing)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
-	require.NoError(t, err)
-	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
-	_, err = fmt.Fprint(conn, "POST /f HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"Data\":")
-	require.NoError(t, err)
-
-	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	require.NoError(t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	requireFailure(t, answer{response.StatusCode, response.Header, string(body)}, http.StatusInternalServerError)
+	requireFailure(t, h.unfinished(t, "/f"), http.StatusInternalServerError)
 }
 
 func TestABodyOverTheLimitFails(t *testing.T) {

@@ -13,7 +13,10 @@ import (
 
 // send plays the Functions host: it sends one request and prints the answer.
 func send(h http.Handler, method, path, body string) {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r := httptest.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	r.Header.Set("X-Azure-Functions-HostVersion", "4.1052.200.0")
+	r.Header.Set("X-Azure-Functions-InvocationId", "11111111-2222-3333-4444-555555555555")
 	answer := httptest.NewRecorder()
 	h.ServeHTTP(answer, r)
 	fmt.Println(answer.Code, answer.Body)

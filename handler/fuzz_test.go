@@ -48,8 +48,9 @@ func FuzzInvocation(f *testing.F) {
 			}
 			return nil
 		})
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/f", strings.NewReader(body)))
+		r, w := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/f", strings.NewReader(body)), httptest.NewRecorder()
+		asTheHost(r)
+		h.ServeHTTP(w, r)
 		requireJSON(t, answer{w.Code, w.Header(), w.Body.String()})
 		assert.Equal(t, reached, w.Code == http.StatusOK, errLog)
 	})

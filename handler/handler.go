@@ -1,7 +1,7 @@
 // Package handler speaks the custom-handler protocol of Azure Functions: it
 // answers the readiness probe, decodes invocations, and runs the Go function
-// registered for each. Its answers never make the host wait in vain or take a
-// failure for a success. It never looks into a message, writes no output
+// registered for each. It takes an invocation only as the host sends it. Its answers
+// never make the host wait in vain or take a failure for a success. It never looks into a message, writes no output
 // bindings, and knows nothing of storage or of what the functions do.
 //
 // Start reading at [Handler], then [Func] and [Invocation]. The protocol is
@@ -89,12 +89,14 @@ func (h *Handler) Handle(function string, f Func) {
 	if !functionName.MatchString(function) {
 		panic(fmt.Sprintf("handler: %q cannot be the name of a function", function))
 	}
-	h.register(http.MethodPost, "/"+function, h.invocation(function, f))
+	h.register(http.MethodPost, "/"+function, h.only(h.invocation(function, f), toLoopback, asJSON, withHostHeaders))
 }
 
 // HandleHTTP registers hh for a function with an HTTP trigger whose requests the
 // host forwards (enableForwardingHttpRequest in host.json). path is the whole
-// path with its route prefix, such as /api/health, and matches exactly.
+// path with its route prefix, such as /api/health, and matches exactly. Host,
+// Origin and the other headers are the client's: who may call is for the function's
+// authLevel and hh to decide.
 //
 // The answer is buffered. It is dropped if hh panics or outlives the deadline.
 // [zerolog.Ctx] returns the invocation's logger from the request's context.
@@ -104,7 +106,7 @@ func (h *Handler) HandleHTTP(method, path string, hh http.Handler) {
 	if !strings.HasPrefix(path, "/") || path == readinessPath {
 		panic(fmt.Sprintf("handler: %q cannot be the path of a function", path))
 	}
-	h.register(method, path, h.forwarded(path, hh))
+	h.register(method, path, h.only(h.forwarded(path, hh), withHostHeaders))
 }
 
 func (h *Handler) register(method, path string, serve http.HandlerFunc) {
@@ -141,7 +143,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // ready answers the readiness probe. The host sends it every 25 ms until it is
-// answered, and later as a health ping (DefaultHttpWorkerService.IsWorkerReady).
+// answered, and later as a health ping (DefaultHttpWorkerService.IsWorkerReady). It
+// has none of the host's headers, and whoever sends it moves nothing.
 func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set(headerAllow, http.MethodGet)
@@ -151,8 +154,11 @@ func (h *Handler) ready(w http.ResponseWriter, r *http.Request) {
 	succeed(w)
 }
 
+// refuse answers without a look at the body. It closes the connection, because
+// net/http would first wait for a body that may never end.
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
 	h.log.Error().Str(fieldInvocation, r.Header.Get(headerInvocationID)).
 		Str("method", r.Method).Str("path", r.URL.Path).Msg(reason)
+	w.Header().Set(headerConnection, "close")
 	fail(w, status, reason)
 }

@@ -63,6 +63,14 @@ func TestAnotherMethodIsRefusedWithWhatIsAllowed(t *testing.T) {
 	}
 }
 
+func TestARefusalDoesNotWaitForTheBody(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, Options{})
+	h.HandleHTTP(http.MethodGet, "/api/thing", http.NotFoundHandler())
+	requireFailure(t, h.unfinished(t, "/lost"), http.StatusNotFound)
+	requireFailure(t, h.unfinished(t, "/api/thing"), http.StatusMethodNotAllowed)
+}
+
 func TestRegistrationRefusesWhatTheHostCouldNeverCall(t *testing.T) {
 	t.Parallel()
 	h := New(Options{})

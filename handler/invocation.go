@@ -24,7 +24,7 @@ type Func func(ctx context.Context, inv *Invocation) error
 
 // Invocation is one call of a function, as the host sent it.
 type Invocation struct {
-	// ID is the host's invocation id. Empty if the caller wasn't the host.
+	// ID is the host's invocation id.
 	ID string
 	// Function is the name that was given to Handle.
 	Function string
@@ -69,7 +69,7 @@ func (h *Handler) invocation(function string, f Func) http.HandlerFunc {
 // absent. Errors quote nothing of the body.
 func decode(body []byte) (*Invocation, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
-		return nil, errors.New(`the request's body is not a JSON object with "Data" and "Metadata": is something else than the Functions host calling?`)
+		return nil, errors.New(`the request's body is not a JSON object with "Data" and "Metadata"`)
 	}
 	var envelope struct {
 		Data     map[string]json.RawMessage

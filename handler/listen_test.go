@@ -47,8 +47,7 @@ func TestOnlyTheReadinessProbeIsAnsweredBeforeServe(t *testing.T) {
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) },
 	})
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url+"/sweep", strings.NewReader("{}"))
-	require.NoError(t, err)
+	r := h.request(t, http.MethodPost, "/sweep", strings.NewReader("{}")).WithContext(ctx)
 	status := make(chan int, 1)
 	go func() {
 		response, err := h.client.Do(r)
@@ -109,9 +108,10 @@ func TestServeEndsWithoutWaitingForInvocations(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := serve(ctx, s)
+	stuck := h.request(t, http.MethodPost, "/stuck", strings.NewReader("{}"))
 	cut := make(chan error, 1)
 	go func() {
-		response, err := h.client.Post(h.url+"/stuck", "application/json", strings.NewReader("{}"))
+		response, err := h.client.Do(stuck)
 		if err == nil {
 			_ = response.Body.Close()
 		}

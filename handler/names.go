@@ -4,8 +4,10 @@ package handler
 // (Workers/Http/HttpWorkerConstants.cs in the host's source).
 const (
 	headerInvocationID = "X-Azure-Functions-InvocationId"
+	headerHostVersion  = "X-Azure-Functions-HostVersion"
 	headerContentType  = "Content-Type"
 	headerAllow        = "Allow"
+	headerConnection   = "Connection"
 )
 
 // Environment variables that the host sets when it starts the handler, and the

@@ -108,20 +108,46 @@ func (h *host) do(t testing.TB, method, path, body string) answer {
 	return h.send(t, method, path, strings.NewReader(body))
 }
 
-// send sends a request; a body that isn't one of the standard library's
-// in-memory readers goes out chunked.
+// send sends a request as the host does; a body that isn't one of the standard
+// library's in-memory readers goes out chunked.
 func (h *host) send(t testing.TB, method, path string, body io.Reader) answer {
+	t.Helper()
+	return h.sent(t, h.request(t, method, path, body))
+}
+
+// request is a request as the host makes it.
+func (h *host) request(t testing.TB, method, path string, body io.Reader) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(method, h.url+path, body)
 	require.NoError(t, err)
+	asTheHost(r)
+	return r
+}
+
+// asTheHost sets the headers that the host sets.
+func asTheHost(r *http.Request) {
 	r.Header.Set(headerContentType, "application/json; charset=utf-8")
+	r.Header.Set(headerHostVersion, "4.1052.200.0")
 	r.Header.Set(headerInvocationID, testID)
+}
+
+// sent sends a request and reads the answer.
+func (h *host) sent(t testing.TB, r *http.Request) answer {
+	t.Helper()
 	response, err := h.client.Do(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return answer{response.StatusCode, response.Header, string(data)}
+}
+
+// unfinished sends a request as the host does, but for a body that never ends.
+func (h *host) unfinished(t *testing.T, path string) answer {
+	t.Helper()
+	never, end := io.Pipe()
+	defer end.Close()
+	return h.sent(t, h.request(t, http.MethodPost, path, never))
 }
 
 // chunked hides a reader's length.

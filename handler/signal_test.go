@@ -39,9 +39,12 @@ func TestASignalEndsTheProgramAtOnceWithAnErrorThatNamesIt(t *testing.T) {
 			require.True(t, printed.Scan())
 			var listening struct{ Address string }
 			require.NoError(t, json.Unmarshal(printed.Bytes(), &listening))
+			stuck, err := http.NewRequest(http.MethodPost, "http://"+listening.Address+"/stuck", strings.NewReader("{}"))
+			require.NoError(t, err)
+			asTheHost(stuck)
 			cut := make(chan error, 1)
 			go func() {
-				response, err := http.Post("http://"+listening.Address+"/stuck", "application/json", strings.NewReader("{}"))
+				response, err := http.DefaultClient.Do(stuck)
 				if err == nil {
 					_ = response.Body.Close()
 				}

@@ -59,8 +59,46 @@ func TestControlIsRefused(t *testing.T) {
 		assert.Equal(t, c.status, status, c.path)
 		assert.NotEmpty(t, body)
 	}
-	status, _ := s.control("POST", "fail-next-training", "Sec-Fetch-Site", "cross-site")
-	assert.Equal(t, 403, status, "another web site must not steer it")
+}
+
+// Package guard's own test has all forms.
+func TestPagesOfOtherSitesAreKeptOut(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation, func(o *Options) { o.URL = "http://emulator:5599" })
+	project, err := s.CreateProject("a", compactDomain, "", "")
+	require.NoError(t, err)
+	port := s.url[strings.LastIndex(s.url, ":"):]
+	train := "/customvision/" + v33 + "/training/projects/" + project + "/train"
+	send := func(method, host, path string, header http.Header) int {
+		r, err := http.NewRequest(method, s.url+path, http.NoBody)
+		require.NoError(t, err)
+		r.Host = host
+		r.Header = header
+		r.Header.Set("Training-Key", testKey)
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		response.Body.Close()
+		return response.StatusCode
+	}
+	for _, path := range []string{"/", controlPrefix + "view", "/customvision/" + v33 + "/training/projects"} {
+		assert.Equal(t, 403, send("GET", "evil.example"+port, path, http.Header{}), path)
+	}
+	for _, path := range []string{controlPrefix + "fail-next-training", train} {
+		for _, header := range []http.Header{
+			{"Origin": {"https://evil.example"}, "Content-Type": {"text/plain"}}, {"Origin": {"null"}}, {"Sec-Fetch-Site": {"cross-site"}},
+		} {
+			assert.Equal(t, 403, send("POST", "localhost"+port, path, header), "%s %s", path, header)
+		}
+		assert.Equal(t, 403, send("POST", "evil.example"+port, path, http.Header{"Origin": {"http://evil.example" + port}, "Sec-Fetch-Site": {"same-origin"}}), path)
+	}
+	assert.Zero(t, s.View().Pending.FailTrainings)
+	assert.Empty(t, s.View().Projects[0].Iterations)
+
+	for _, host := range []string{"localhost" + port, "127.0.0.1" + port, "[::1]" + port, "emulator:5599"} {
+		assert.Equal(t, 200, send("GET", host, "/", http.Header{}), host)
+		assert.Equal(t, 200, send("POST", host, controlPrefix+"fail-next-training", http.Header{"Origin": {"http://" + host}, "Sec-Fetch-Site": {"same-origin"}}), "its own page at %s", host)
+		assert.Equal(t, 200, send("POST", host, controlPrefix+"fail-next-training", http.Header{}), "a program at %s", host)
+	}
 }
 
 func TestControlCountsAreAnswered(t *testing.T) {

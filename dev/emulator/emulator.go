@@ -21,6 +21,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
+	"visionkeeper/dev/guard"
 	"visionkeeper/internal/storage"
 )
 
@@ -128,7 +129,12 @@ func (s *Server) Close() {
 
 // ServeHTTP serves a page for people at /, the Training API below /customvision/,
 // the control endpoints below /_control/ and the emulator's own blobs below /_blob/.
+// It refuses what a page of another site may have sent.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := guard.Check(r, s.options.URL); err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
 	if s.options.URL == "" {
 		s.mu.Lock()
 		s.base = baseURL(r)

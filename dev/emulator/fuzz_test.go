@@ -36,7 +36,7 @@ func FuzzRequests(f *testing.F) {
 		fill := strings.NewReplacer("{projectId}", id, "{iterationId}", iteration, "{tagId}", p.Tags[0].ID, "{imageId}", p.Images[0].ID, "{domainId}", compactDomain)
 
 		o := operations[int(n)%len(operations)]
-		r := httptest.NewRequest(o.method, "http://x/customvision/v3.4-preview/training/"+fill.Replace(o.path), strings.NewReader(fill.Replace(body)))
+		r := httptest.NewRequest(o.method, "http://localhost/customvision/v3.4-preview/training/"+fill.Replace(o.path), strings.NewReader(fill.Replace(body)))
 		r.URL.RawQuery = fill.Replace(query)
 		r.Header.Set("Training-Key", testKey)
 		r.Header.Set("Content-Length", "0")

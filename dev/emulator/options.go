@@ -26,8 +26,9 @@ type Options struct {
 	// and downloadUri is a SAS for one. Without it the emulator serves them.
 	ServiceStorage storage.Account
 
-	// URL is the server's address in links. If it is empty, links use the Host
-	// header of the request.
+	// URL is the server's address in links, and its host is one by which callers may
+	// ask for the server, besides this machine's own. If it is empty, links use the
+	// Host header of the request.
 	URL string
 
 	// ModelSize is the size of an exported model file in bytes; 0 is 3 MB.

@@ -39,7 +39,7 @@ func TestPostNeedsALength(t *testing.T) {
 	for head, want := range map[string]int{"": 411, "Content-Length: 0\r\n": 200, "Transfer-Encoding: chunked\r\n": 200} {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
-		fmt.Fprintf(conn, "POST /customvision/v3.3/training/projects?name=a HTTP/1.1\r\nHost: x\r\nTraining-Key: %s\r\nConnection: close\r\n%s\r\n", testKey, head)
+		fmt.Fprintf(conn, "POST /customvision/v3.3/training/projects?name=a HTTP/1.1\r\nHost: localhost\r\nTraining-Key: %s\r\nConnection: close\r\n%s\r\n", testKey, head)
 		if strings.HasPrefix(head, "Transfer") {
 			fmt.Fprint(conn, "0\r\n\r\n")
 		}

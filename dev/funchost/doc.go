@@ -27,6 +27,9 @@
 //   - of a text message's properties leaking into Metadata: Newtonsoft's tolerant
 //     syntax (comments, single quotes), re-rendering of dates and numbers inside
 //     nested objects, and its /Date(…)/ form
+//   - requests whose Host is not this machine, and those but GET, HEAD and OPTIONS
+//     that come from a page of another origin: func start takes both, this refuses
+//     them; CORS settings are not read
 //   - HTTP envelopes: Identities is an empty list; route constraints are not checked
 //   - traceparent; the interrupt that Ctrl-C sends to every process of a terminal
 //     reaches only this program, never the handler: in the cloud there is none either

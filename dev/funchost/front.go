@@ -3,18 +3,28 @@ package funchost
 import (
 	"encoding/json"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
+
+	"visionkeeper/dev/guard"
 )
 
 // maxRequestBody is the host's size limit of a request in bytes.
 const maxRequestBody = 104857600
 
 // routes returns the host's HTTP front: the admin endpoints and the HTTP
-// functions. Like func start, it ignores authorization levels.
+// functions. Like func start, it ignores authorization levels. Since then whoever
+// reaches it may do everything, it refuses what a page of another site may have
+// sent, which func start takes.
 func (h *Host) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := guard.Check(r, ""); err != nil {
+			h.log.warnf("Refused %s %s: %v", r.Method, r.URL.EscapedPath(), err)
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		path := strings.TrimSuffix(r.URL.Path, "/")
 		name, single := strings.CutPrefix(path, "/admin/functions/")
@@ -55,11 +65,15 @@ func (h *Host) serveFunctions(w http.ResponseWriter) {
 }
 
 // serveManualRun starts any function but an HTTP function, even a disabled one.
-// It answers before the function ends (FunctionsController.cs).
+// It answers before the function ends, and takes JSON alone (FunctionsController.cs).
 func (h *Host) serveManualRun(w http.ResponseWriter, r *http.Request, name string) {
 	f := h.find(name)
 	if f == nil {
 		http.NotFound(w, r)
+		return
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		writeJSON(w, http.StatusUnsupportedMediaType, map[string]string{"error": "send the header Content-Type: application/json"})
 		return
 	}
 	var run struct{ Input string }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,6 +46,46 @@ func TestManualRunRefuses(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, manual(t, h, "ok", "").StatusCode)
 	assert.Equal(t, http.StatusBadRequest, manual(t, h, "web", "{}").StatusCode)
 	assert.Empty(t, a.seen())
+}
+
+// Package guard's own test has all forms.
+func TestPagesOfOtherSitesAreKeptOut(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "ok")
+	a.web("web", "")
+	h := a.start()
+	port := h.URL()[strings.LastIndex(h.URL(), ":"):]
+	send := func(method, host, path string, header http.Header) int {
+		r, err := http.NewRequest(method, h.URL()+path, strings.NewReader("{}"))
+		require.NoError(t, err)
+		r.Host, r.Header = host, header
+		response, err := http.DefaultClient.Do(r)
+		require.NoError(t, err)
+		response.Body.Close()
+		return response.StatusCode
+	}
+	json := []string{"application/json"}
+	for _, path := range []string{"/admin/functions/ok", "/api/web"} {
+		for _, header := range []http.Header{
+			{"Origin": {"https://evil.example"}, "Content-Type": {"text/plain"}}, {"Sec-Fetch-Site": {"cross-site"}, "Content-Type": json}, {"Origin": {"null"}, "Content-Type": json},
+		} {
+			assert.Equal(t, 403, send("POST", "localhost"+port, path, header), "%s %s", path, header)
+		}
+		assert.Equal(t, 403, send("POST", "evil.example"+port, path, http.Header{"Origin": {"http://evil.example" + port}, "Sec-Fetch-Site": {"same-origin"}, "Content-Type": json}), path)
+	}
+	for _, path := range []string{"/", "/admin/functions", "/admin/host/status", "/api/web"} {
+		assert.Equal(t, 403, send("GET", "evil.example"+port, path, http.Header{}), path)
+	}
+	for _, kind := range []http.Header{{}, {"Content-Type": {"text/plain"}}, {"Content-Type": {"text/plain; a=application/json"}}} {
+		assert.Equal(t, 415, send("POST", "localhost"+port, "/admin/functions/ok", kind), "%s", kind)
+	}
+	a.logged("Refused POST /admin/functions/ok")
+	assert.Empty(t, a.seen())
+
+	for _, host := range []string{"localhost" + port, "127.0.0.1" + port, "[::1]" + port} {
+		assert.Equal(t, 202, send("POST", host, "/admin/functions/ok", http.Header{"Content-Type": json}), host)
+		assert.Equal(t, 200, send("POST", host, "/api/web", http.Header{"Content-Type": {"text/plain"}}), host)
+	}
 }
 
 func TestAdminLists(t *testing.T) {

@@ -47,7 +47,7 @@ func run(ctx context.Context, app, program, host string, demo, verbose bool) err
 	tell("  Training API      %s/customvision/v3.3/training/  (header Training-Key: %s)", s.service.url, s.key())
 	tell("  train it          curl -X POST -H 'Training-Key: %s' -d '' %s/customvision/v3.3/training/projects/%s/train", s.key(), s.service.url, p.ID)
 	tell("  sweep now         curl -X POST -H 'Content-Type: application/json' -d '{}' %s/admin/functions/sweep", s.host.url())
-	tell("  ask the app       %s --settings %s status   (or check, plan, verify, restore, …)", program, s.path("local.settings.json"))
+	tell("  ask the app       %s --settings '%s' status   (or check, plan, verify, restore, …)", program, s.path("local.settings.json"))
 	tell("  policy            %s", s.path("policy.json"))
 	tell("  storage           %s", s.azurite.ConnectionString("devstoreaccount1"))
 	tell("\nCtrl-C ends everything. What happens:")

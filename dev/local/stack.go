@@ -215,7 +215,7 @@ func (s *stack) writeSettings(program string) error {
 		return err
 	}
 	maps.Copy(s.settings, map[string]string{
-		"AzureWebJobsStorage":   s.azurite.ConnectionString(azurite.Archive),
+		"AzureWebJobsStorage":   s.azurite.ConnectionString(azurite.Customer),
 		"SWEEP_SCHEDULE":        "0 */5 * * * *",
 		"CUSTOMVISION_ENDPOINT": s.service.url,
 		"CustomVisionStorage":   s.azurite.ConnectionString(azurite.Customer),

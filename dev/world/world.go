@@ -113,7 +113,7 @@ func New(t T, o Options) *World {
 	}
 	w.create()
 	w.settings = map[string]string{
-		"AzureWebJobsStorage":        w.Archives.Connection,
+		"AzureWebJobsStorage":        w.Customer.Connection,
 		"CustomVisionStorage":        w.Customer.Connection,
 		"ArchiveStorage":             w.Archives.Connection,
 		"CUSTOMVISION_ENDPOINT":      endpoint,

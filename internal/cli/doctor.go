@@ -122,14 +122,16 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 	d.look("clock", func() (string, error) { return clock(ctx, s) })
 }
 
-// apart checks whether Custom Vision's own identity, which may write to the model
-// container's account, can overwrite the archive. It can't where the archive is in
-// another account, or immutable.
+// apart checks who else can overwrite or delete what is in the archive: Custom
+// Vision's own identity, which may write to the model container's account, and the
+// Functions host, which owns the account of its own things. They can't where the
+// archive is in another account, or immutable.
 func apart(ctx context.Context, s settings.Settings) (string, error) {
-	if s.ArchiveContainer == s.ModelContainer && s.Archives.BlobURL == s.Models.BlobURL {
+	ofModels, ofHost := s.Archives.BlobURL == s.Models.BlobURL, s.Archives.BlobURL == s.Host.BlobURL
+	if s.ArchiveContainer == s.ModelContainer && ofModels {
 		return "", wrong("Give the archive a container of its own in ARCHIVE_CONTAINER, best in another account", "the archive is the model container, where Custom Vision overwrites blobs")
 	}
-	if s.Archives.BlobURL != s.Models.BlobURL {
+	if !ofModels && !ofHost {
 		return "in an account of its own", nil
 	}
 	archives, err := s.Archives.Blob(nil)
@@ -142,6 +144,10 @@ func apart(ctx context.Context, s settings.Settings) (string, error) {
 	}
 	if immutable {
 		return "immutable", nil
+	}
+	if ofHost {
+		return "", wrong("Put it in another account with ArchiveStorage, or give its container an immutability policy",
+			"it shares an account with the Functions host, whose key or role lets whoever takes over the function app delete it")
 	}
 	return "", wrong("Put it in another account with ArchiveStorage, or give its container an immutability policy; scope Custom Vision's roles to the one container and the one queue",
 		"it shares an account with the model container, so a role on the account lets Custom Vision's identity overwrite it")

@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -23,6 +22,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
+	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/remedy"
 )
 
@@ -111,15 +111,10 @@ func parseEndpoint(endpoint string) (base string, insecure bool, err error) {
 	switch {
 	case u.Scheme == "https":
 		return u.String(), false, nil
-	case u.Scheme == "http" && loopback(u.Hostname()):
+	case u.Scheme == "http" && loopback.Is(u.Hostname()):
 		return u.String(), true, nil
 	}
 	return "", false, fmt.Errorf("the Custom Vision endpoint at %s must begin with https://, because it is sent the training key", u.Host)
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // request is one call of the API.

@@ -4,8 +4,10 @@ package redact
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -13,34 +15,43 @@ import (
 const mark = "[redacted]"
 
 // signature matches the secret after sig= in a shared access signature, after
-// AccountKey= in a connection string, and in a bearer token. It also matches
-// where JSON or URL escapes replace "=" or "&".
-var signature = regexp.MustCompile(`(?i)(sig(?:=|%3d|\\u003d)|AccountKey=|SharedAccessSignature=|\bBearer )[^\s"'&;\\<>]+`)
+// AccountKey= in a connection string, and in a bearer token, in whatever way the
+// text is escaped.
+var signature = regexp.MustCompile(`(?i)((?:sig|AccountKey|SharedAccessSignature)` + escaped('=') + `|Bearer` + escaped(' ') + `)` +
+	`(?:[^\s"'&;\\<>]|` + escaped('+') + `|` + escaped('/') + `|` + escaped('=') + `|` + escaped('%') + `)+`)
 
 // String returns s with signatures, account keys and bearer tokens replaced by
 // mark.
 func String(s string) string { return signature.ReplaceAllString(s, "${1}"+mark) }
 
 // Writer returns a writer that passes everything on to w, with the given secrets
-// and the secrets that String finds replaced by mark. Each Write must hold whole
-// lines, as zerolog's do.
+// and the secrets that String finds replaced by mark. It finds a secret as it is
+// and as JSON, URLs, HTML and each other's texts escape it. Each Write must hold
+// whole lines, as zerolog's do.
 func Writer(w io.Writer, secrets ...string) io.Writer {
-	var pairs []string
-	for _, s := range secrets {
+	var forms []string
+	// The longest first: another may be its beginning.
+	for _, s := range slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) {
 		if s != "" {
-			pairs = append(pairs, s, mark)
+			forms = append(forms, everyForm(s))
 		}
 	}
-	return &writer{w, strings.NewReplacer(pairs...)}
+	if forms == nil {
+		return &writer{w: w}
+	}
+	return &writer{w, regexp.MustCompile(strings.Join(forms, "|"))}
 }
 
 type writer struct {
 	w       io.Writer
-	secrets *strings.Replacer
+	secrets *regexp.Regexp // nil without any
 }
 
 func (w *writer) Write(p []byte) (int, error) {
-	clean := w.secrets.Replace(String(string(p)))
+	clean := String(string(p))
+	if w.secrets != nil {
+		clean = w.secrets.ReplaceAllLiteralString(clean, mark)
+	}
 	if !bytes.Equal(p, []byte(clean)) {
 		if _, err := io.WriteString(w.w, clean); err != nil {
 			return 0, err

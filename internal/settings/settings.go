@@ -9,12 +9,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"time"
 
+	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
@@ -28,6 +28,9 @@ type Settings struct {
 	// Models is the account with the notification queue and the model container,
 	// Archives the one with archive and state.
 	Models, Archives storage.Account
+	// Host is the account in which the Functions host keeps its own things. The app
+	// never uses it. It is zero where the setting can't be read.
+	Host storage.Account
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
@@ -54,7 +57,7 @@ var defaults = map[string]string{
 }
 
 // hostOnly are the settings that the Functions host needs to run a function and
-// that the app itself doesn't read.
+// that the app's own work doesn't.
 var hostOnly = []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"}
 
 // Unset returns the settings that only the Functions host needs and that are not
@@ -75,7 +78,7 @@ func Load(getenv func(string) string) (Settings, error) {
 	} else if err := checkName("NOTIFICATION_QUEUE", s.Queue); err != nil {
 		faults = append(faults, err)
 	}
-	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !IsLoopback(s.Endpoint))) {
+	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !isLoopback(s.Endpoint))) {
 		faults = append(faults, remedy.New("write it as https://NAME.cognitiveservices.azure.com", "CUSTOMVISION_ENDPOINT must be an https URL"))
 	}
 	var err error
@@ -89,6 +92,7 @@ func Load(getenv func(string) string) (Settings, error) {
 	} else if s.Archives.IsZero() {
 		s.Archives = s.Models
 	}
+	s.Host, _ = storage.FromSettings("AzureWebJobsStorage", getenv) // the host itself reports what is wrong with it
 	return s, errors.Join(faults...)
 }
 
@@ -164,7 +168,7 @@ var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
 // Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
-	return append(append([]string{s.Key}, s.Models.Secrets()...), s.Archives.Secrets()...)
+	return slices.Concat([]string{s.Key}, s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
 }
 
 // Loopback lists the host:port pairs of the configured endpoints if all of them
@@ -176,7 +180,7 @@ func (s Settings) Loopback() []string {
 		if endpoint == "" {
 			continue
 		}
-		if !IsLoopback(endpoint) {
+		if !isLoopback(endpoint) {
 			return nil
 		}
 		u, _ := url.Parse(endpoint)
@@ -185,14 +189,10 @@ func (s Settings) Loopback() []string {
 	return hosts
 }
 
-// IsLoopback reports whether the host of a URL is this machine.
-func IsLoopback(endpoint string) bool {
+// isLoopback reports whether the host of a URL is this machine.
+func isLoopback(endpoint string) bool {
 	u, err := url.Parse(endpoint)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+	return err == nil && loopback.Is(u.Hostname())
 }
 
 // Fingerprint changes with every setting, and where an identity is used with the

@@ -36,6 +36,21 @@ func TestLoadListsEveryFault(t *testing.T) {
 	assert.NotContains(t, err.Error(), "not base64!", "a key never stands in an error")
 }
 
+func TestTheHostsOwnAccountIsKnownAndItsKeyIsASecret(t *testing.T) {
+	t.Parallel()
+	values := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages",
+		"AzureWebJobsStorage": "AccountName=hosts;AccountKey=aG9zdHM="}
+	s, err := Load(env(values))
+	require.NoError(t, err)
+	assert.Equal(t, "https://hosts.blob.core.windows.net", s.Host.BlobURL)
+	assert.Contains(t, s.Secrets(), "aG9zdHM=")
+
+	values["AzureWebJobsStorage"] = "nonsense"
+	s, err = Load(env(values))
+	require.NoError(t, err, "the host reports that")
+	assert.True(t, s.Host.IsZero())
+}
+
 func TestLoopbackNeedsEveryEndpointOnThisMachine(t *testing.T) {
 	t.Parallel()
 	local := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "CUSTOMVISION_ENDPOINT": "http://127.0.0.1:5000", "NOTIFICATION_QUEUE": "messages"}

@@ -1,9 +1,10 @@
 package storage
 
 import (
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"visionkeeper/internal/loopback"
 )
 
 // Host is a URL's host and port in a form that can be compared: letter case and a
@@ -21,7 +22,4 @@ func Host(u *url.URL) string {
 }
 
 // IsLoopback reports whether a host, without a port, is this machine.
-func IsLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return strings.EqualFold(host, "localhost") || (err == nil && ip.IsLoopback())
-}
+func IsLoopback(host string) bool { return loopback.Is(host) }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
+
+	"visionkeeper/internal/loopback"
 )
 
 // A Signer makes short-lived read links to single blobs of one account, for the
@@ -92,7 +94,7 @@ func (s *Signer) now(ctx context.Context, containerName string) (time.Time, erro
 }
 
 func (s *Signer) protocol() sas.Protocol {
-	if u, err := url.Parse(s.account.BlobURL); err == nil && IsLoopback(u.Hostname()) {
+	if u, err := url.Parse(s.account.BlobURL); err == nil && loopback.Is(u.Hostname()) {
 		return sas.ProtocolHTTPSandHTTP
 	}
 	return sas.ProtocolHTTPS

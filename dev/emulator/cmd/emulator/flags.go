@@ -28,7 +28,7 @@ func (s *settings) flags() *flag.FlagSet {
 	f.StringVar(&s.customer, "storage", "", "connection `string` of the customer's account, for queue and container")
 	f.StringVar(&s.own, "service-storage", "", "connection `string` of the service's own account, for packages")
 	f.StringVar(&s.State, "state", "", "`file` that keeps everything over a restart (default: memory)")
-	f.StringVar(&s.URL, "url", "", "where callers reach the emulator, for the links it hands out (default: as they call it)")
+	f.StringVar(&s.URL, "url", "", "where callers reach the emulator, if not as localhost or by its address; the links it hands out begin so (default: as they call it)")
 	f.IntVar(&s.ModelSize, "model-size", 0, "size of an exported model file in `bytes` (default 3 MB)")
 	f.StringVar(&s.Tier, "tier", "", "apply the limits of the pricing `tier` F0 or S0")
 	f.BoolVar(&s.NoValidation, "no-validation", false, "train without tags and images, and past 20 iterations")
