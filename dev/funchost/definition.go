@@ -16,6 +16,7 @@ type definition struct {
 	functionTimeout time.Duration // 0 means none
 	initialise      time.Duration // customHandler.initializationTimeout
 	forwarding      bool          // customHandler.enableForwardingHttpRequest
+	proxying        bool          // customHandler.enableProxyingHttpRequest, which wins over forwarding
 	errorsOnly      bool          // customHandler.description.useStdErrorStreamForErrorsOnly
 	routePrefix     string        // without slashes at its ends
 }
@@ -26,12 +27,13 @@ func readDefinition(root string, app *settings, log *logger) (definition, error)
 		return definition{}, err
 	}
 	var d definition
-	var errs [6]error
+	var errs [7]error
 	d.functionTimeout, errs[0] = c.functionTimeout()
 	d.queues, errs[1] = c.queues(processors(app))
 	d.initialise, errs[2] = c.duration("customHandler:initializationTimeout", 30*time.Second, time.Millisecond)
 	d.forwarding, errs[3] = c.boolean("customHandler:enableForwardingHttpRequest", false)
 	d.errorsOnly, errs[4] = c.boolean("customHandler:description:useStdErrorStreamForErrorsOnly", true)
+	d.proxying, errs[6] = c.boolean("customHandler:enableProxyingHttpRequest", false)
 	d.handler, errs[5] = readCommand(root, c, app)
 	if err := errors.Join(errs[:]...); err != nil {
 		return definition{}, err

@@ -54,7 +54,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	t.Parallel()
 	const head = "POST /QueueFn HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nUser-Agent: Azure-Functions-Host/" + hostVersion + "\r\n"
 	const rest = "Content-Type: application/json; charset=utf-8\r\n" +
-		"X-Azure-Functions-Hostversion: " + hostVersion + "\r\nX-Azure-Functions-Invocationid: the-id\r\n\r\n"
+		"X-Azure-Functions-HostVersion: " + hostVersion + "\r\nX-Azure-Functions-InvocationId: the-id\r\n\r\n"
 
 	assert.Equal(t, head+"Transfer-Encoding: chunked\r\n"+rest+"2\r\n{}\r\n0\r\n\r\n", rawRequest(t))
 	assert.Equal(t, head+"Content-Length: 2\r\n"+rest+"{}", rawRequest(t, "FUNCTIONS_CORETOOLS_ENVIRONMENT=true"))
