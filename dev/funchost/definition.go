@@ -11,6 +11,7 @@ import (
 // it, and the function.json files.
 type definition struct {
 	functions       []*function
+	errors          map[string][]string // what is wrong with a function, by its name in lower case
 	handler         command
 	queues          queueOptions
 	functionTimeout time.Duration // 0 means none
@@ -42,8 +43,18 @@ func readDefinition(root string, app *settings, log *logger) (definition, error)
 	if prefix, ok := c["extensions:http:routeprefix"]; ok {
 		d.routePrefix = strings.Trim(prefix, "/")
 	}
-	d.functions, err = findFunctions(root, c, app, log)
+	d.errors = map[string][]string{}
+	d.functions, err = findFunctions(root, c, app, func(name string, wrong error) {
+		log.errorf("The '%s' function is in error: %v", name, wrong)
+		d.wrong(name, wrong)
+	})
 	return d, err
+}
+
+// wrong notes what is wrong with a function, for its status.
+func (d *definition) wrong(name string, err error) {
+	name = strings.ToLower(name)
+	d.errors[name] = append(d.errors[name], err.Error())
 }
 
 // processors returns the number of processors that newBatchThreshold depends on
