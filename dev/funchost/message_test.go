@@ -190,7 +190,7 @@ func TestMessageThatVanishesWhileItRunsDoesNoHarm(t *testing.T) {
 	send(t, q, "eA==")
 	a.queue("holdQueue", name, "")
 	a.start()
-	eventually(t, func() bool { return len(a.seen()) == 1 }, "the message did not arrive")
+	eventually(t, func() bool { return len(a.seen()) >= 1 }, "the message did not arrive")
 
 	_, err := q.ClearMessages(context.Background(), nil)
 	require.NoError(t, err)
