@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 	"github.com/stretchr/testify/assert"
@@ -63,6 +64,7 @@ type app struct {
 type options struct {
 	policy   string            // policy.json; "" keeps the one that ships
 	settings map[string]string // further settings; "" removes one
+	lock     time.Duration     // how long a received message is hidden; 0 means the host's
 	world    world.Options
 }
 
@@ -96,7 +98,7 @@ func newApp(t *testing.T, o options) *app {
 	if o.policy != "" {
 		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(o.policy), 0o644))
 	}
-	a.hosting = funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked}
+	a.hosting = funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked, MessageLock: o.lock}
 	a.host = a.another()
 	t.Cleanup(func() {
 		for _, secret := range slices.Concat([]string{world.Key, "AccountKey=", "sig="}, a.Customer.Secrets(), a.Archives.Secrets()) {

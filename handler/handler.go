@@ -93,10 +93,10 @@ func (h *Handler) Handle(function string, f Func) {
 }
 
 // HandleHTTP registers hh for a function with an HTTP trigger whose requests the
-// host forwards (enableForwardingHttpRequest in host.json). path is the whole
-// path with its route prefix, such as /api/health, and matches exactly. Host,
-// Origin and the other headers are the client's: who may call is for the function's
-// authLevel and hh to decide.
+// host forwards or proxies (enableForwardingHttpRequest, enableProxyingHttpRequest in
+// host.json). path is the whole path with its route prefix, such as /api/health, and
+// matches exactly. Host, Origin and the other headers are the client's: who
+// may call is for the function's authLevel and hh to decide.
 //
 // The answer is buffered. It is dropped if hh panics or outlives the deadline.
 // [zerolog.Ctx] returns the invocation's logger from the request's context.

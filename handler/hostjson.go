@@ -63,7 +63,7 @@ func hostSetting(getenv func(string) string, root string, path ...string) (value
 		return "", "", fmt.Errorf("cannot read %s: %w", path[len(path)-1], err)
 	}
 	var found any
-	decoder := json.NewDecoder(bytes.NewReader(dotnet.WithoutComments(data)))
+	decoder := json.NewDecoder(bytes.NewReader(dotnet.JSON(data)))
 	decoder.UseNumber()
 	if err := decoder.Decode(&found); err != nil {
 		return "", "", fmt.Errorf("cannot read %s from %s: %w", path[len(path)-1], file, err)

@@ -12,7 +12,7 @@ type Timer struct {
 	// IsPastDue reports whether the run is late.
 	IsPastDue bool
 	// ScheduleStatus is nil if the host doesn't monitor the schedule:
-	// useMonitor false, or runs closer than a minute.
+	// useMonitor false, or a schedule that is always due again within a minute.
 	ScheduleStatus *ScheduleStatus
 }
 

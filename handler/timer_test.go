@@ -14,9 +14,11 @@ func TestATimerHoldsWhatTheHostSent(t *testing.T) {
 		require.NoError(t, err)
 		assert.Zero(t, timer, value)
 	}
-	timer, err := with(`{"ScheduleStatus":{"Last":"whenever","Next":null}}`).Timer("msg")
-	require.NoError(t, err)
-	assert.Equal(t, &ScheduleStatus{}, timer.ScheduleStatus)
+	for _, status := range []string{`{"Last":"whenever","Next":null}`, `{"Last":"0001-01-01T00:00:00"}`, `{"Last":"0001-01-01T00:00:00+00:00"}`} {
+		timer, err := with(`{"ScheduleStatus":` + status + `}`).Timer("msg")
+		require.NoError(t, err)
+		assert.True(t, timer.ScheduleStatus.Last.IsZero() && timer.ScheduleStatus.Next.IsZero(), status)
+	}
 }
 
 func TestAValueThatIsNoTimerIsAnError(t *testing.T) {

@@ -75,7 +75,7 @@ func TestVectors(t *testing.T) {
 		"queue-documented":      wantText(`{"a":1}`, 1),
 		"timer":                 wantTimer(Timer{ScheduleStatus: &ScheduleStatus{last, next, last}}),
 		"timer-past-due":        wantTimer(Timer{IsPastDue: true, ScheduleStatus: &ScheduleStatus{last, next, last}}),
-		"timer-first-run":       wantTimer(Timer{ScheduleStatus: &ScheduleStatus{Next: next, LastUpdated: last}}),
+		"timer-first-run":       wantTimer(Timer{ScheduleStatus: &ScheduleStatus{Next: next}}),
 		"timer-unmonitored":     wantTimer(Timer{}),
 		"queue-text-forged-metadata": func(t *testing.T, inv *Invocation) {
 			id, ok := inv.Metadata.String("Id")

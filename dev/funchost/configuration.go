@@ -29,7 +29,7 @@ func readHostJSON(root string, app *settings) (configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read host.json: %w (the root must be the folder that holds it)", err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(dotnet.WithoutComments(text)))
+	decoder := json.NewDecoder(bytes.NewReader(dotnet.JSON(text)))
 	decoder.UseNumber()
 	var tree map[string]any
 	if err := decoder.Decode(&tree); err != nil {

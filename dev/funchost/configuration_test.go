@@ -29,6 +29,15 @@ func TestHostJSONWithCommentsAndByteOrderMark(t *testing.T) {
 	assert.Equal(t, "http://x/*y*/", c.text("url"))
 }
 
+func TestHostJSONIsWhatNewtonsoftTakes(t *testing.T) {
+	t.Parallel()
+	c, err := hostJSON(t, `{'version': "2.0", functionTimeout: '00:01:00', "functions": ["a", "b",], }`)
+	require.NoError(t, err)
+
+	assert.Equal(t, "00:01:00", c.text("functionTimeout"))
+	assert.Equal(t, []string{"a", "b"}, c.list("functions"))
+}
+
 func TestSettingsOverrideHostJSONWithoutRegardToCase(t *testing.T) {
 	t.Parallel()
 	c, err := hostJSON(t, `{"version":"2.0","customHandler":{"description":{"arguments":["a","b"]}}}`,

@@ -23,7 +23,7 @@ type console struct {
 // lastErrors is the number of stderr lines that the host quotes after a crash.
 const lastErrors = 3
 
-// systemPrefix marks lines for the host's own log.
+// systemPrefix marks lines for the host's own log, in any letter case.
 const systemPrefix = "LanguageWorkerConsoleLog"
 
 func (c *console) stdout(line string) { c.print("", line) }
@@ -45,8 +45,8 @@ func (c *console) stderr(line string) {
 }
 
 func (c *console) print(level, line string) {
-	if rest, ok := strings.CutPrefix(line, systemPrefix); ok {
-		c.log.line("system", level, rest)
+	if n := len(systemPrefix); len(line) >= n && strings.EqualFold(line[:n], systemPrefix) {
+		c.log.line("system", level, line[n:])
 		return
 	}
 	c.log.line("handler", level, line)

@@ -20,6 +20,8 @@ func TestConsoleLevels(t *testing.T) {
 		{true, false, "Unhandled Exception", "handler error: Unhandled Exception"},
 		{true, false, "severe", "handler error: severe"},
 		{true, true, "LanguageWorkerConsoleLogtext", "system  error: text"},
+		{false, true, "languageworkerCONSOLELOG[x] text", "system  [x] text"},
+		{false, true, "LanguageWorkerConsoleLo", "handler LanguageWorkerConsoleLo"},
 		{false, true, "azfuncjsonlog:{}", "handler azfuncjsonlog:{}"},
 		{false, true, `{"level":"error"}`, `handler {"level":"error"}`},
 	} {

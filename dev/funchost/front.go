@@ -2,6 +2,7 @@ package funchost
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -28,6 +29,7 @@ func (h *Host) routes() http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		path := strings.TrimSuffix(r.URL.Path, "/")
 		name, single := strings.CutPrefix(path, "/admin/functions/")
+		ofStatus, status := strings.CutSuffix(name, "/status")
 		switch {
 		case path == "":
 			io.WriteString(w, "Your Functions 4.0 app is up and running (stand-in host)\n")
@@ -35,6 +37,8 @@ func (h *Host) routes() http.Handler {
 			h.serveStatus(w)
 		case path == "/admin/functions" && r.Method == http.MethodGet:
 			h.serveFunctions(w)
+		case single && status && r.Method == http.MethodGet:
+			h.serveFunctionStatus(w, r, ofStatus)
 		case single && r.Method == http.MethodPost:
 			h.serveManualRun(w, r, name)
 		default:
@@ -64,6 +68,18 @@ func (h *Host) serveFunctions(w http.ResponseWriter) {
 	writeJSON(w, http.StatusOK, list)
 }
 
+// serveFunctionStatus lists what kept a function or its listener from starting.
+func (h *Host) serveFunctionStatus(w http.ResponseWriter, r *http.Request, name string) {
+	errs := h.errors[strings.ToLower(name)]
+	if errs == nil && h.find(name) == nil {
+		http.NotFound(w, r)
+		return
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Errors []string `json:"errors,omitempty"`
+	}{errs})
+}
+
 // serveManualRun starts any function but an HTTP function, even a disabled one.
 // It answers before the function ends, and takes JSON alone (FunctionsController.cs).
 func (h *Host) serveManualRun(w http.ResponseWriter, r *http.Request, name string) {
@@ -76,25 +92,31 @@ func (h *Host) serveManualRun(w http.ResponseWriter, r *http.Request, name strin
 		writeJSON(w, http.StatusUnsupportedMediaType, map[string]string{"error": "send the header Content-Type: application/json"})
 		return
 	}
-	var run struct{ Input string }
-	if err := json.NewDecoder(r.Body).Decode(&run); err != nil {
-		writeJSON(w, http.StatusBadRequest, map[string]string{"error": `send a JSON object: {} or {"input":"…"}`})
+	var run *struct{ Input *string }
+	if err := json.NewDecoder(r.Body).Decode(&run); err != nil || run == nil {
+		writeJSON(w, http.StatusBadRequest, map[string]string{"error": `send a JSON object: {"input":"…"} for a queue function, {} for a timer`})
 		return
 	}
-	payload, err := h.manualPayload(f, run.Input)
+	c := call{function: f, id: newGUID(), reason: "This function was programmatically called via the host APIs."}
+	if f.trigger.is(queueTrigger) && run.Input == nil {
+		// The host says yes before it looks at the input (QueueTriggerBinding.BindAsync).
+		h.report(c, outcome{err: errors.New("unable to convert trigger to IStorageQueueMessage: send the message's text as input")}, 0)
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	payload, err := h.manualPayload(f, value(run.Input))
 	if err != nil {
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
 		return
 	}
-	id := newGUID()
-	request, err := h.envelopeRequest(f, id, payload)
+	c.request, err = h.envelopeRequest(f, c.id, payload)
 	if err != nil || !h.begin() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
 	go func() {
 		defer h.end()
-		h.execute(call{function: f, id: id, reason: "This function was programmatically called via the host APIs.", request: request})
+		h.execute(c)
 	}()
 	w.WriteHeader(http.StatusAccepted)
 }

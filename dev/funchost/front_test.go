@@ -44,6 +44,7 @@ func TestManualRunRefuses(t *testing.T) {
 
 	assert.Equal(t, http.StatusNotFound, manual(t, h, "other", "{}").StatusCode)
 	assert.Equal(t, http.StatusBadRequest, manual(t, h, "ok", "").StatusCode)
+	assert.Equal(t, http.StatusBadRequest, manual(t, h, "ok", "null").StatusCode)
 	assert.Equal(t, http.StatusBadRequest, manual(t, h, "web", "{}").StatusCode)
 	assert.Empty(t, a.seen())
 }
@@ -86,6 +87,43 @@ func TestPagesOfOtherSitesAreKeptOut(t *testing.T) {
 		assert.Equal(t, 202, send("POST", host, "/admin/functions/ok", http.Header{"Content-Type": json}), host)
 		assert.Equal(t, 200, send("POST", host, "/api/web", http.Header{"Content-Type": {"text/plain"}}), host)
 	}
+}
+
+func TestManualRunOfAQueueFunctionWithoutAMessageFails(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "ok")
+	h := a.start()
+
+	for _, body := range []string{"{}", `{"input":null}`} {
+		assert.Equal(t, http.StatusAccepted, manual(t, h, "ok", body).StatusCode)
+		assert.ErrorContains(t, a.invocation().Err, "unable to convert trigger to IStorageQueueMessage")
+	}
+	assert.Empty(t, a.seen())
+	manual(t, h, "ok", `{"input":""}`)
+	require.NoError(t, a.invocation().Err, "an empty text is a message")
+}
+
+func TestStatusOfAFunction(t *testing.T) {
+	t.Parallel()
+	a := manualApp(t, "noStorage") // its listener can't start
+	a.timer("fine", "0 0 * * * *", "")
+	a.env("AzureWebJobsStorage=UseDevelopmentStorage=true")
+	a.function("broken", `{"bindings":[]}`)
+	h := a.start()
+	a.logged("error: The 'broken' function is in error: no trigger binding specified")
+
+	for name, want := range map[string]string{
+		"fine":      `^{}$`,
+		"FINE":      `^{}$`,
+		"noStorage": `^{"errors":\["storage account connection string 'Nowhere' does not exist: [^"]+"\]}$`,
+		"Broken":    `^{"errors":\["no trigger binding specified: [^"]+"\]}$`,
+	} {
+		status, body := get(t, h.URL()+"/admin/functions/"+name+"/status")
+		assert.Equal(t, http.StatusOK, status, name)
+		assert.Regexp(t, want, strings.TrimSpace(body), name)
+	}
+	status, _ := get(t, h.URL()+"/admin/functions/other/status")
+	assert.Equal(t, http.StatusNotFound, status)
 }
 
 func TestAdminLists(t *testing.T) {

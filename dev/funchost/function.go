@@ -48,8 +48,8 @@ var (
 )
 
 // findFunctions reads the first-level folders of root
-// (HostFunctionMetadataProvider.cs). A broken function is logged and left out.
-func findFunctions(root string, c configuration, app *settings, log *logger) ([]*function, error) {
+// (HostFunctionMetadataProvider.cs). A broken function is reported and left out.
+func findFunctions(root string, c configuration, app *settings, broken func(name string, err error)) ([]*function, error) {
 	folders, err := os.ReadDir(root)
 	if err != nil {
 		return nil, fmt.Errorf("read the script root: %w", err)
@@ -70,12 +70,12 @@ func findFunctions(root string, c configuration, app *settings, log *logger) ([]
 		if len(allowed) > 0 && !slices.ContainsFunc(allowed, func(a string) bool { return strings.EqualFold(a, name) }) {
 			continue
 		}
-		f, err := readFunction(name, dotnet.WithoutComments(text))
+		f, err := readFunction(name, dotnet.JSON(text))
 		if err == nil && f.trigger.is(queueTrigger) && !bundle {
 			err = fmt.Errorf("the binding type 'queueTrigger' is not registered: host.json needs an extensionBundle")
 		}
 		if err != nil {
-			log.errorf("The '%s' function is in error: %v", name, err)
+			broken(name, err)
 			continue
 		}
 		f.disabled = isTrue(app.get("AzureWebJobs."+name+".Disabled")) || isTrue(app.get("AzureWebJobs_"+name+"_Disabled"))

@@ -2,6 +2,7 @@ package funchost
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -65,7 +66,7 @@ func find(t *testing.T, hostText string, env []string, files map[string]string) 
 	require.NoError(t, err)
 	c, err := readHostJSON(root, app)
 	require.NoError(t, err)
-	functions, err := findFunctions(root, c, app, &logger{out: &log})
+	functions, err := findFunctions(root, c, app, func(name string, err error) { fmt.Fprintf(&log, "%s: %v\n", name, err) })
 	require.NoError(t, err)
 	for _, f := range functions {
 		name := f.name
@@ -91,7 +92,7 @@ func TestABrokenFunctionLeavesTheOthers(t *testing.T) {
 	names, out := find(t, `{"version":"2.0"}`, nil, map[string]string{"bad/function.json": "{", "good/function.json": aTimer})
 
 	assert.Equal(t, []string{"good"}, names)
-	assert.Contains(t, out, "error: The 'bad' function is in error")
+	assert.Contains(t, out, "bad: ")
 }
 
 func TestFunctionsAreDisabledBySettingsOnly(t *testing.T) {

@@ -80,7 +80,8 @@ func (a *app) start() *Host {
 	return host
 }
 
-func (a *app) tryStart() (*Host, error) {
+// write writes host.json and completes the options.
+func (a *app) write() {
 	a.t.Helper()
 	text, err := json.Marshal(a.host)
 	require.NoError(a.t, err)
@@ -88,6 +89,11 @@ func (a *app) tryStart() (*Host, error) {
 	if a.options.timing.drain == 0 {
 		a.options.timing.drain = 100 * time.Millisecond
 	}
+}
+
+func (a *app) tryStart() (*Host, error) {
+	a.t.Helper()
+	a.write()
 	host, err := Start(context.Background(), a.options)
 	if err == nil {
 		a.t.Cleanup(func() {

@@ -47,6 +47,7 @@ type Options struct {
 // timing holds the host's fixed times, for tests to shorten.
 type timing struct {
 	drain, grace, startup time.Duration
+	retry                 time.Duration    // the storage SDK's first pause before it tries again; 0 means the SDK's own
 	now                   func() time.Time // the clock that the count of failures uses
 }
 
@@ -84,8 +85,9 @@ type Host struct {
 // Start reads the app, starts the handler and the listeners, and returns. The
 // handler may not be ready yet. If it can't be started at all, Start logs that
 // and returns no error, as the host does; invocations then time out. The host
-// runs until Close, until ctx ends, or until the handler has failed too often:
-// see Wait.
+// runs until Close, until ctx ends, or until it stops itself: because the handler
+// has failed too often, was never ready, or because storage refuses a queue. See
+// Wait.
 func Start(ctx context.Context, o Options) (*Host, error) {
 	if o.MessageLock != 0 && o.MessageLock < 2*time.Second {
 		return nil, fmt.Errorf("a message lock of %s is too short: the least is 2s", o.MessageLock)
@@ -150,7 +152,7 @@ func (t timing) withDefaults() timing {
 	if t.now == nil {
 		t.now = time.Now
 	}
-	return timing{cmp.Or(t.drain, drainTime), cmp.Or(t.grace, timeoutGrace), cmp.Or(t.startup, startupLimit), t.now}
+	return timing{cmp.Or(t.drain, drainTime), cmp.Or(t.grace, timeoutGrace), cmp.Or(t.startup, startupLimit), t.retry, t.now}
 }
 
 // handedOut holds the ports that this process has assigned to handlers.

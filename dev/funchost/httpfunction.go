@@ -2,11 +2,14 @@ package funchost
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -17,29 +20,25 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	var body []byte
-	if r.ContentLength > 0 { // the host loses a chunked body too
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			http.Error(w, "the request's body could not be read", http.StatusBadRequest)
-			return
-		}
-	}
 	c := call{function: f, id: newGUID(), reason: "This function was programmatically called via the host APIs."}
-	var err error
-	if c.forwarded = h.forwarding && f.httpInAndOut(); c.forwarded {
-		c.request, err = h.forwardRequest(r, c.id, body)
-	} else {
-		c.request, err = h.envelopeRequest(f, c.id, httpEnvelope(f, r, parameters, body))
+	if h.proxying && f.httpInAndOut() {
+		c.proxy = &proxied{host: h, w: w, r: r, id: c.id}
+	} else if err := h.requestFor(&c, r, parameters); err != nil {
+		h.report(c, outcome{err: err}, 0)
+		w.WriteHeader(http.StatusInternalServerError)
+		return
 	}
-	if err != nil || !h.begin() {
+	if !h.begin() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
 	defer h.end()
 	switch o := h.execute(c); {
+	case o.err != nil && c.proxy != nil && c.proxy.begun:
+		panic(http.ErrAbortHandler) // the client sees that the answer is not whole
 	case o.err != nil:
 		w.WriteHeader(http.StatusInternalServerError)
+	case c.proxy != nil:
 	case c.forwarded:
 		header := w.Header()
 		maps.Copy(header, o.answer.header)
@@ -49,6 +48,23 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.writeOutput(w, f, o.result)
 	}
+}
+
+// requestFor sets the request of a call, forwarded or in an envelope. It reads a body
+// only if the client says how long it is, as the host does.
+func (h *Host) requestFor(c *call, r *http.Request, parameters object) (err error) {
+	var body []byte
+	if r.ContentLength > 0 {
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return fmt.Errorf("read the request's body: %w", err)
+		}
+	}
+	if c.forwarded = h.forwarding && c.function.httpInAndOut(); c.forwarded {
+		c.request, err = h.forwardRequest(r, c.id, body)
+	} else {
+		c.request, err = h.envelopeRequest(c.function, c.id, httpEnvelope(c.function, r, parameters, body))
+	}
+	return err
 }
 
 // match returns the function with the closest route and the parameters of that
@@ -73,15 +89,26 @@ func (f *function) takes(method string) bool {
 		slices.ContainsFunc(f.trigger.Methods, func(m string) bool { return strings.EqualFold(m, method) })
 }
 
-// forwardRequest returns the client's request for the handler, with the same
-// path, headers and body. In the query, values with the same name are joined by
-// commas (HttpRequestExtensions.cs).
+// contentHeaders are the headers that .NET takes for a body's. The host forwards
+// only the first two of them.
+var contentHeaders = []string{
+	"Content-Type", "Content-Length", "Allow", "Content-Disposition", "Content-Encoding", "Content-Language",
+	"Content-Location", "Content-Md5", "Content-Range", "Expires", "Last-Modified",
+}
+
+// forwardRequest returns the client's request for the handler, with the same path,
+// headers and body. In the query, values with the same name are joined by commas
+// (HttpRequestExtensions.ToHttpRequestMessage).
 func (h *Host) forwardRequest(r *http.Request, id string, body []byte) (*http.Request, error) {
+	if len(r.TransferEncoding) > 0 {
+		// The host copies the header but not the body, which the .NET client refuses.
+		return nil, errors.New("an error occurred while sending the request: 'Transfer-Encoding: chunked' header can not be used when content object is not specified")
+	}
 	target := h.handlerURL + r.URL.EscapedPath()
 	if query := joinedQuery(r.URL.RawQuery); len(query) > 0 {
 		parts := make([]string, 0, len(query))
 		for _, q := range query {
-			parts = append(parts, url.QueryEscape(q.name)+"="+url.QueryEscape(q.value))
+			parts = append(parts, urlEncode(q.name)+"="+urlEncode(q.value))
 		}
 		target += "?" + strings.Join(parts, "&")
 	}
@@ -90,24 +117,43 @@ func (h *Host) forwardRequest(r *http.Request, id string, body []byte) (*http.Re
 		return nil, err
 	}
 	request.Header = r.Header.Clone()
+	for i, name := range contentHeaders {
+		if i > 1 || len(body) == 0 {
+			request.Header.Del(name)
+		}
+	}
 	request.Host = r.Host
 	hostHeaders(request, id)
 	return request, nil
 }
 
+// urlEncode escapes a text as .NET's UrlEncoder.Default does.
+func urlEncode(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		switch c := text[i]; {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', strings.IndexByte("-._~!$()*,;@", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
 type parameter struct{ name, value string }
 
 // joinedQuery returns a query's parameters in the order of their first
-// appearance. Values with the same name are joined by commas.
+// appearance. Values with the same name are joined by commas. A % that begins no
+// escape stays.
 func joinedQuery(raw string) []parameter {
 	var list []parameter
 	for pair := range strings.SplitSeq(raw, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		name, errName := url.QueryUnescape(name)
-		value, errValue := url.QueryUnescape(value)
-		if pair == "" || errName != nil || errValue != nil {
+		if pair == "" {
 			continue
 		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, value = queryUnescape(name), queryUnescape(value)
 		at := slices.IndexFunc(list, func(p parameter) bool { return strings.EqualFold(p.name, name) })
 		if at < 0 {
 			list = append(list, parameter{name, value})
@@ -116,4 +162,13 @@ func joinedQuery(raw string) []parameter {
 		}
 	}
 	return list
+}
+
+var escapedByte = regexp.MustCompile("%[0-9A-Fa-f]{2}")
+
+func queryUnescape(text string) string {
+	return escapedByte.ReplaceAllStringFunc(strings.ReplaceAll(text, "+", " "), func(escape string) string {
+		b, _ := strconv.ParseUint(escape[1:], 16, 8)
+		return string([]byte{byte(b)})
+	})
 }

@@ -1,7 +1,9 @@
 package funchost
 
 import (
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -57,7 +59,7 @@ func TestForwardedRequestKeepsPathHeadersAndBody(t *testing.T) {
 	got := a.seen()[0]
 	assert.Equal(t, "POST", got.Method)
 	assert.Equal(t, "/api/items/a/b", got.Path)
-	assert.Equal(t, "x=1%2C3%264&y=2", got.Query)
+	assert.Equal(t, "x=1,3%264&y=2", got.Query)
 	assert.Equal(t, "hello", got.Body)
 	assert.Equal(t, "v", got.Header.Get("X-Own"))
 	assert.Equal(t, "me/1 Azure-Functions-Host/"+hostVersion, got.Header.Get("User-Agent"))
@@ -79,10 +81,80 @@ func TestFunctionWithAnotherOutputGetsTheEnvelopeAllTheSame(t *testing.T) {
 	assert.Equal(t, "POST /web", a.seen()[0].Method+" "+a.seen()[0].Path)
 }
 
-func TestChunkedBodyOfAClientVanishes(t *testing.T) {
+// TestForwardedQueryIsWrittenAnew follows QueryHelpers.AddQueryString and
+// UrlEncoder.Default.
+func TestForwardedQueryIsWrittenAnew(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	a.set("customHandler:enableForwardingHttpRequest", true)
+	a.web("web", "")
+	h := a.start()
+	for query, want := range map[string]string{
+		"q=a+b":                   "q=a%20b",
+		"q=a%20b%2Bc":             "q=a%20b%2Bc",
+		"flag&&=x":                "flag=&=x",
+		"q=%zz%4":                 "q=%25zz%254",
+		"q=ä/:?@!$()*,;~'\"":      "q=%C3%A4%2F%3A%3F@!$()*,;~%27%22",
+		"A=1&a=2":                 "A=1,2",
+		"code=a&sig=%2F%3D%26%23": "code=a&sig=%2F%3D%26%23",
+	} {
+		before := len(a.seen())
+		connection, err := net.Dial("tcp", strings.TrimPrefix(h.URL(), "http://"))
+		require.NoError(t, err)
+		fmt.Fprintf(connection, "GET /api/web?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", query)
+		io.Copy(io.Discard, connection)
+		connection.Close()
+
+		require.Len(t, a.seen(), before+1, query)
+		assert.Equal(t, want, a.seen()[before].Query, query)
+	}
+}
+
+func TestOnlyTypeAndLengthOfABodysHeadersAreForwarded(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.set("customHandler:enableForwardingHttpRequest", true)
+	a.web("web", "")
+	h := a.start()
+	sent := map[string]string{"Accept": "text/plain", "Content-Type": "text/x", "Via": "v"}
+	for _, name := range contentHeaders[2:] {
+		sent[name] = "value"
+	}
+
+	do(t, "POST", h.URL()+"/api/web", "hello", sent)
+	do(t, "POST", h.URL()+"/api/web", "", sent)
+
+	with, without := a.seen()[0], a.seen()[1]
+	for _, name := range contentHeaders[2:] {
+		assert.Empty(t, with.Header.Values(name), name)
+	}
+	assert.Equal(t, "text/x", with.Header.Get("Content-Type"))
+	assert.EqualValues(t, 5, with.Length)
+	assert.Equal(t, "v", with.Header.Get("Via"))
+	assert.Empty(t, without.Header.Values("Content-Type"), "there is no body to have a type")
+}
+
+func TestChunkedBodyOfAClientFailsWhereItIsForwarded(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.set("customHandler:enableForwardingHttpRequest", true)
+	a.web("web", "")
+	h := a.start()
+
+	for _, body := range []string{"lost", ""} {
+		response, err := http.Post(h.URL()+"/api/web", "text/plain", io.MultiReader(strings.NewReader(body)))
+		require.NoError(t, err)
+		response.Body.Close()
+
+		assert.Equal(t, http.StatusInternalServerError, response.StatusCode)
+		assert.ErrorContains(t, a.invocation().Err, "'Transfer-Encoding: chunked' header can not be used when content object is not specified")
+	}
+	assert.Empty(t, a.seen())
+}
+
+func TestChunkedBodyOfAClientVanishesFromTheEnvelope(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
 	a.web("web", "")
 	h := a.start()
 
@@ -90,7 +162,19 @@ func TestChunkedBodyOfAClientVanishes(t *testing.T) {
 	require.NoError(t, err)
 	response.Body.Close()
 
-	assert.Empty(t, a.seen()[0].Body)
+	assert.NotContains(t, a.seen()[0].Body, `"Body"`)
+}
+
+func TestClientsOwnInvocationIDStaysBeforeTheHosts(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.set("customHandler:enableForwardingHttpRequest", true)
+	a.web("web", "")
+	h := a.start()
+
+	do(t, "GET", h.URL()+"/api/web", "", map[string]string{"X-Azure-Functions-InvocationId": "mine"})
+
+	assert.Equal(t, []string{"mine, " + a.invocation().ID}, a.seen()[0].Header.Values("X-Azure-Functions-InvocationId"))
 }
 
 func TestRoutePrefixIsASetting(t *testing.T) {
@@ -148,10 +232,51 @@ func TestHTTPEnvelope(t *testing.T) {
 	assert.Equal(t, `{"Data":{"req":{"Url":"http://HOST/api/hello/7?x=1&x=2","Method":"POST","Query":{"x":"1,2"},`+
 		`"Headers":{"Accept-Encoding":["none"],"Content-Length":["7"],"Content-Type":["application/json"],"Host":["HOST"],"User-Agent":["me"]},`+
 		`"Params":{"id":"7"},"Identities":[],"Body":"{\"a\":1}"}},`+
-		`"Metadata":{"Query":{"x":"1,2"},`+
+		`"Metadata":{"a":"\"1\"","x":"\"1,2\"","id":"\"7\"","Query":{"x":"1,2"},`+
 		`"Headers":{"Accept-Encoding":"none","Content-Length":"7","Content-Type":"application/json","Host":"HOST","User-Agent":"me"},`+
-		`"x":"\"1,2\"","id":"\"7\"","sys":{"MethodName":"web","UtcNow":"NOW","RandGuid":"GUID"},"a":"\"1\""}}`,
+		`"sys":{"MethodName":"web","UtcNow":"NOW","RandGuid":"GUID"}}}`,
 		utcNow.ReplaceAllString(guid.ReplaceAllString(strings.ReplaceAll(got.Body, host, "HOST"), "GUID"), `"UtcNow":"NOW"`))
+}
+
+// TestHTTPMetadata follows HttpTriggerAttributeBindingProvider.GetRequestBindingData.
+func TestHTTPMetadata(t *testing.T) {
+	t.Parallel()
+	text := func(pairs ...string) (o object) {
+		for i := 0; i < len(pairs); i += 2 {
+			o.set(pairs[i], quote(pairs[i+1]))
+		}
+		return o
+	}
+	unused := object{{"id", []byte("null")}}
+	for _, c := range []struct {
+		name              string
+		query, parameters object
+		body, want        string
+	}{
+		{"nothing", nil, nil, "", `{}`},
+		{"route wins over query over body", text("a", "query", "b", "query"), text("a", "route"), `{"a":"body","b":"body","c":"body"}`,
+			`{"a":"\"route\"","b":"\"query\"","c":"\"body\""}`},
+		{"whatever the case", text("A", "query"), text("ID", "route"), `{"a":"body","id":"body"}`, `{"a":"\"query\"","id":"\"route\""}`},
+		{"no key in code", text("Code", "secret", "other", "x"), nil, "", `{"other":"\"x\""}`},
+		{"code of route or body", text("code", "secret"), text("code", "route"), `{"code":"body"}`, `{"code":"\"route\""}`},
+		{"unused parameter hides", text("id", "query"), unused, `{"id":"body","x":"y"}`, `{"x":"\"y\""}`},
+	} {
+		assert.Equal(t, c.want, string(httpBindingData(c.query, c.parameters, c.body).json()), c.name)
+	}
+}
+
+func TestHTTPMetadataKeepsItsOwnQueryHeadersAndSys(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	a.web("web", `,"route":"hello/{id?}"`)
+	h := a.start()
+
+	do(t, "POST", h.URL()+"/api/hello?headers=mine", `{"query":"body","sys":"body"}`, map[string]string{"Content-Type": "application/octet-stream"})
+
+	body := a.seen()[0].Body
+	assert.Contains(t, body, `"Params":{"id":null}`)
+	assert.Contains(t, body, `"Metadata":{"query":"\"body\"","sys":{"MethodName":"web",`)
+	assert.Contains(t, body, `"headers":"\"mine\""`)
 }
 
 func TestBinaryHTTPBodyIsBase64(t *testing.T) {
@@ -162,7 +287,7 @@ func TestBinaryHTTPBodyIsBase64(t *testing.T) {
 
 	do(t, "POST", h.URL()+"/api/web", "\xff", map[string]string{"Content-Type": "application/octet-stream"})
 
-	assert.Contains(t, a.seen()[0].Body, `"Body":"/w=="`)
+	assert.Contains(t, a.seen()[0].Body, `"Params":{},"Identities":[],"Body":"/w=="`)
 }
 
 func TestFailedHTTPFunctionIs500(t *testing.T) {

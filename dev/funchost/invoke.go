@@ -74,9 +74,26 @@ func (h *Host) envelopeRequest(f *function, id string, body []byte) (*http.Reque
 	return request, nil
 }
 
+// The headers that the host adds, spelled as it spells them on the wire, and not as
+// net/http would.
+const (
+	headerHostVersion  = "X-Azure-Functions-HostVersion"
+	headerInvocationID = "X-Azure-Functions-InvocationId"
+	headerCorrelation  = "x-ms-invocation-id" // of proxied requests only
+)
+
+// setHeader sets a header under a name as it is spelled.
+func setHeader(header http.Header, name, value string) {
+	header.Del(name)
+	header[name] = []string{value}
+}
+
+// hostHeaders adds the host's headers. A value that a client's header of the same
+// name has stays before the host's.
 func hostHeaders(request *http.Request, id string) {
-	request.Header.Set("X-Azure-Functions-HostVersion", hostVersion)
-	request.Header.Set("X-Azure-Functions-InvocationId", id)
+	for name, value := range map[string]string{headerHostVersion: hostVersion, headerInvocationID: id} {
+		setHeader(request.Header, name, strings.Join(append(request.Header.Values(name), value), ", "))
+	}
 	agent := "Azure-Functions-Host/" + hostVersion
 	if given := request.Header.Get("User-Agent"); given != "" {
 		agent = given + " " + agent
@@ -91,7 +108,8 @@ type call struct {
 	reason       string
 	dequeueCount int64
 	request      *http.Request
-	forwarded    bool // any answer is a success
+	forwarded    bool     // any answer is a success
+	proxy        *proxied // in place of request, if the handler answers the client itself
 }
 
 // outcome is how a call ended.
@@ -109,8 +127,12 @@ func (h *Host) execute(c call) outcome {
 	sent := make(chan *process, 1)
 	finished := make(chan outcome, 1)
 	completed := make(chan struct{}) // closed with finished, unless the answer has no result
+	ctx, cut := context.WithCancel(h.running)
+	sending := make(chan struct{})
 	go func() {
-		o := h.send(c, sent)
+		defer close(sending)
+		defer cut()
+		o := h.send(ctx, c, sent)
 		if errors.Is(o.err, errNoResult) {
 			h.log.warnf("The answer to 'Functions.%s' (Id=%s) was empty or null. The host never completes such an invocation: it hangs until functionTimeout, and then the handler is killed", c.function.name, c.id)
 			return
@@ -132,7 +154,15 @@ func (h *Host) execute(c call) outcome {
 	case <-timeout:
 		o = outcome{err: fmt.Errorf("timeout value of %s exceeded by function 'Functions.%s' (Id: '%s')", h.functionTimeout, c.function.name, c.id)}
 		h.log.errorf("%v. Initiating cancellation", o.err)
-		go h.killAfterGrace(c, sent, completed)
+		go func() {
+			h.killAfterGrace(c, sent, completed)
+			if c.proxy != nil {
+				cut() // or it would be sent to the next process
+			}
+		}()
+	}
+	if c.proxy != nil {
+		<-sending // until then it may still write to the client
 	}
 	if errors.Is(o.err, errAbandoned) {
 		return o
@@ -160,16 +190,22 @@ func (h *Host) killAfterGrace(c call, sent <-chan *process, completed <-chan str
 	}
 }
 
-// send waits for the handler, sends the request and reads the answer.
-func (h *Host) send(c call, sent chan<- *process) outcome {
+// send waits for the handler, sends the request and reads the answer. Only the host's
+// end cuts a request: the host never cancels one, but a proxied one that it no longer
+// waits for.
+func (h *Host) send(ctx context.Context, c call, sent chan<- *process) outcome {
 	p, err := h.supervisor.await(h.running, h.timing.startup)
 	if err != nil {
 		return outcome{err: err}
 	}
 	sent <- p
-	// Only the host's end cuts a request: the host never cancels one.
-	ctx, cancel := context.WithCancel(h.running)
-	defer cancel()
+	if c.proxy != nil {
+		o := c.proxy.send(ctx)
+		if h.running.Err() != nil {
+			o.err = errAbandoned
+		}
+		return o
+	}
 	response, err := h.client.Do(c.request.WithContext(ctx))
 	var a answer
 	if err == nil {

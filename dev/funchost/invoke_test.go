@@ -54,7 +54,7 @@ func TestRequestOnTheWire(t *testing.T) {
 	t.Parallel()
 	const head = "POST /QueueFn HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\nUser-Agent: Azure-Functions-Host/" + hostVersion + "\r\n"
 	const rest = "Content-Type: application/json; charset=utf-8\r\n" +
-		"X-Azure-Functions-Hostversion: " + hostVersion + "\r\nX-Azure-Functions-Invocationid: the-id\r\n\r\n"
+		"X-Azure-Functions-HostVersion: " + hostVersion + "\r\nX-Azure-Functions-InvocationId: the-id\r\n\r\n"
 
 	assert.Equal(t, head+"Transfer-Encoding: chunked\r\n"+rest+"2\r\n{}\r\n0\r\n\r\n", rawRequest(t))
 	assert.Equal(t, head+"Content-Length: 2\r\n"+rest+"{}", rawRequest(t, "FUNCTIONS_CORETOOLS_ENVIRONMENT=true"))
@@ -68,9 +68,9 @@ func TestTimeoutFailsTheInvocationThenKillsTheHandlerWithAllInIt(t *testing.T) {
 	h := a.start()
 	waitReady(t, a, 1)
 
-	manual(t, h, "hold", "{}")
+	manual(t, h, "hold", aMessage)
 	assert.ErrorContains(t, a.invocation().Err, "timeout value of 5s exceeded by function 'Functions.hold'")
-	manual(t, h, "hold", "{}") // in flight at the kill, and not yet timed out
+	manual(t, h, "hold", aMessage) // in flight at the kill, and not yet timed out
 
 	assert.ErrorContains(t, a.invocation().Err, "an error occurred while sending the request")
 	waitReady(t, a, 2)
@@ -86,14 +86,14 @@ func TestTimedOutInvocationThatEndsWithinTheGraceSparesTheHandler(t *testing.T) 
 	a.options.timing.grace = 5 * time.Second
 	h := a.start()
 	waitReady(t, a, 1)
-	manual(t, h, "hold", "{}")
+	manual(t, h, "hold", aMessage)
 	assert.ErrorContains(t, a.invocation().Err, "timeout value")
 
 	a.release()
-	manual(t, h, "ok", "{}")
+	manual(t, h, "ok", aMessage)
 
 	require.NoError(t, a.invocation().Err)
-	manual(t, h, "empty", "{}") // times out later, so its grace ends after that of the first
+	manual(t, h, "empty", aMessage) // times out later, so its grace ends after that of the first
 	a.logged("Restarting the handler: 'Functions.empty'")
 	assert.NotContains(t, a.output.String(), "Restarting the handler: 'Functions.hold'")
 }
@@ -106,7 +106,7 @@ func TestEmptyAnswerHangsUntilTheTimeoutAndTheKill(t *testing.T) {
 	h := a.start()
 	waitReady(t, a, 1)
 
-	manual(t, h, "empty", "{}")
+	manual(t, h, "empty", aMessage)
 
 	a.logged("was empty or null")
 	assert.ErrorContains(t, a.invocation().Err, "timeout value")
@@ -118,7 +118,7 @@ func TestRedirectIsFollowedToAFalseSuccess(t *testing.T) {
 	a := manualApp(t, "redirect")
 	h := a.start()
 
-	manual(t, h, "redirect", "{}")
+	manual(t, h, "redirect", aMessage)
 
 	require.NoError(t, a.invocation().Err)
 	requests := a.seen()
@@ -132,7 +132,7 @@ func TestRedirectFailsWhereRequestsAreForwarded(t *testing.T) {
 	a.set("customHandler:enableForwardingHttpRequest", true)
 	h := a.start()
 
-	manual(t, h, "redirect", "{}")
+	manual(t, h, "redirect", aMessage)
 
 	assert.Equal(t, http.StatusMovedPermanently, a.invocation().Status)
 }
@@ -144,7 +144,7 @@ func TestLogsArePrintedAndOtherOutputsAreNamed(t *testing.T) {
 	a.function("respond", `{"bindings":[{"type":"queueTrigger","name":"msg","queueName":"unused","connection":"Nowhere"},{"type":"queue","direction":"out","name":"q"}]}`)
 	h := a.start()
 
-	manual(t, h, "respond", "{}")
+	manual(t, h, "respond", aMessage)
 
 	require.NoError(t, a.invocation().Err)
 	a.logged("Function.respond.User: from the function")
@@ -156,7 +156,7 @@ func TestLogsOfAFailureAreLost(t *testing.T) {
 	a := manualApp(t, "fail")
 	h := a.start()
 
-	manual(t, h, "fail", "{}")
+	manual(t, h, "fail", aMessage)
 
 	assert.ErrorContains(t, a.invocation().Err, "500")
 	assert.NotContains(t, a.output.String(), "lost")
@@ -166,7 +166,7 @@ func TestCloseLeavesWhatRunsAfterTheDrain(t *testing.T) {
 	t.Parallel()
 	a := manualApp(t, "hold")
 	h := a.start()
-	manual(t, h, "hold", "{}")
+	manual(t, h, "hold", aMessage)
 	eventually(t, func() bool { return len(a.seen()) == 1 }, "it did not arrive")
 
 	require.NoError(t, h.Close())
@@ -180,7 +180,7 @@ func TestCloseWaitsForWhatRuns(t *testing.T) {
 	a := manualApp(t, "hold")
 	a.options.timing.drain = patience
 	h := a.start()
-	manual(t, h, "hold", "{}")
+	manual(t, h, "hold", aMessage)
 	eventually(t, func() bool { return len(a.seen()) == 1 }, "it did not arrive")
 	closed := make(chan error)
 	go func() { closed <- h.Close() }()

@@ -27,6 +27,7 @@ func (h *Host) startListeners() {
 		}
 		if err != nil {
 			h.log.errorf("The listener for function 'Functions.%s' was unable to start: %v", f.name, err)
+			h.wrong(f.name, err)
 		}
 		if run != nil && !f.disabled {
 			h.listeners.Go(func() { run(h.listen) })

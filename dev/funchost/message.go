@@ -5,13 +5,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 
 	"visionkeeper/internal/storage"
 )
@@ -39,14 +39,13 @@ func (l *queueListener) handle(m *azqueue.DequeuedMessage) {
 	case errors.Is(o.err, errAbandoned):
 		// The message appears again when its lock ends, as after a host's crash.
 	case o.err == nil:
-		_, err := l.queue.DeleteMessage(l.host.running, value(m.MessageID), receipt, nil)
-		l.complain("delete a message", err)
+		l.settle("delete a message", l.delete(m, receipt))
 	case count >= int64(l.options.maxDequeueCount):
 		l.toPoison(m, receipt, fmt.Sprintf("Message has reached MaxDequeueCount of %d", l.options.maxDequeueCount))
 	case l.poison != nil:
 		_, err := l.queue.UpdateMessage(l.host.running, value(m.MessageID), receipt, text,
 			&azqueue.UpdateMessageOptions{VisibilityTimeout: to.Ptr(seconds(l.options.visibilityTimeout))})
-		l.complain("release a message", err)
+		l.settle("release a message", err)
 	}
 	// Without a poison queue, the host neither releases nor deletes a failed message.
 }
@@ -81,26 +80,21 @@ type heldLock struct {
 	receipt string
 }
 
-// keepLock renews the message's lock at half of its time, until release. After a
-// failed renewal it tries again after a tenth of the lock's time.
+// keepLock renews the message's lock at half of its time, until release, or until
+// the first failure (UpdateQueueMessageVisibilityCommand.cs).
 func (l *queueListener) keepLock(m *azqueue.DequeuedMessage, receipt string) *heldLock {
 	ctx, stop := context.WithCancel(l.host.running)
 	held := &heldLock{stop: stop, receipt: receipt}
 	held.stopped.Go(func() {
-		for wait := l.lock / 2; sleep(ctx, wait); {
+		for sleep(ctx, l.lock/2) {
 			// Not ctx: the new receipt of a renewal that is cut short would be unknown.
 			updated, err := l.queue.UpdateMessage(l.host.running, value(m.MessageID), held.receipt, value(m.MessageText),
 				&azqueue.UpdateMessageOptions{VisibilityTimeout: to.Ptr(seconds(l.lock))})
 			if err != nil {
-				l.complain("renew a message's lock", err)
-				if status := storage.Status(err); status >= 400 && status < 500 {
-					return
-				}
-				wait = l.lock / 10
-				continue
+				l.settle("renew a message's lock", err)
+				return
 			}
 			held.receipt = value(updated.PopReceipt)
-			wait = l.lock / 2
 		}
 	})
 	return held
@@ -112,7 +106,8 @@ func (held *heldLock) release() string {
 	return held.receipt
 }
 
-// toPoison copies the message unchanged to <queue>-poison and deletes it. Without
+// toPoison copies the message unchanged to <queue>-poison and deletes it. If it
+// can't be copied, the host ends (QueueProcessor.HandlePoisonMessageAsync). Without
 // a poison queue it does nothing, and the message appears again when its lock
 // ends.
 func (l *queueListener) toPoison(m *azqueue.DequeuedMessage, receipt, why string) {
@@ -123,21 +118,39 @@ func (l *queueListener) toPoison(m *azqueue.DequeuedMessage, receipt, why string
 	l.host.log.warnf("%s. Moving message %s to queue '%s-poison'.", why, value(m.MessageID), l.name)
 	ctx := l.host.running
 	_, err := l.poison.EnqueueMessage(ctx, value(m.MessageText), nil)
-	if storage.Status(err) == http.StatusNotFound {
+	if queueerror.HasCode(err, queueerror.QueueNotFound) {
 		if _, err = l.poison.Create(ctx, nil); err == nil {
 			_, err = l.poison.EnqueueMessage(ctx, value(m.MessageText), nil)
 		}
 	}
-	if err == nil {
-		_, err = l.queue.DeleteMessage(ctx, value(m.MessageID), receipt, nil)
+	if err != nil {
+		l.unhandled(storage.Explain("copy a message to the poison queue", err))
+		return
 	}
-	l.complain("move a message to the poison queue", err)
+	l.settle("delete a message that is in the poison queue", l.delete(m, receipt))
 }
 
-func (l *queueListener) complain(op string, err error) {
-	if err != nil && l.host.running.Err() == nil {
+func (l *queueListener) delete(m *azqueue.DequeuedMessage, receipt string) error {
+	_, err := l.queue.DeleteMessage(l.host.running, value(m.MessageID), receipt, nil)
+	return err
+}
+
+// settle ends the host for an error of a request about a received message, unless
+// the message is another's by now or is gone, or its queue is
+// (QueueProcessor.cs, UpdateQueueMessageVisibilityCommand.cs).
+func (l *queueListener) settle(op string, err error) {
+	switch {
+	case err == nil:
+	case queueerror.HasCode(err, queueerror.PopReceiptMismatch, queueerror.MessageNotFound, queueerror.QueueNotFound, queueerror.QueueBeingDeleted):
 		l.host.log.warnf("Queue '%s': %v", l.name, storage.Explain(op, err))
+	default:
+		l.unhandled(storage.Explain(op, err))
 	}
+}
+
+// unhandled ends the host.
+func (l *queueListener) unhandled(err error) {
+	l.host.unhandled(fmt.Errorf("queue '%s' of 'Functions.%s': %w", l.name, l.function.name, err))
 }
 
 // decodeBase64 decodes as Convert.FromBase64String of .NET: white space is

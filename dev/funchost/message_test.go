@@ -3,13 +3,7 @@ package funchost
 import (
 	"context"
 	"encoding/base64"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
 )
 
@@ -149,45 +142,19 @@ func TestLockIsRenewedWhileTheFunctionRuns(t *testing.T) {
 	createQueue(t, q)
 	send(t, q, "eA==")
 	a.queue("holdQueue", name, "")
-	updates := updates(t, a)
+	front := withFront(t, a)
 	a.start()
 	eventually(t, func() bool { return len(a.seen()) == 1 }, "the message did not arrive")
 
 	// Each at half-time, so one and a half times the lock; without renewal the
 	// message would come again.
-	eventually(t, func() bool { return len(updates()) >= 3 }, "the lock is not renewed")
+	eventually(t, func() bool { return len(front.updates()) >= 3 }, "the lock is not renewed")
 	assert.Empty(t, visible(t, q), "the lock ran out")
 	a.release()
 
 	require.NoError(t, a.invocation().Err)
 	eventually(t, func() bool { return length(t, q) == 0 }, "the renewed message was not deleted")
 	assert.Len(t, a.seen(), 1)
-}
-
-// updates puts a front between the app and AzureWebJobsStorage's queues, and gives
-// the visibility timeouts that it has set to messages since then, in seconds.
-func updates(t *testing.T, a *app) func() []string {
-	t.Helper()
-	service, err := url.Parse(azuritetest.Start(t).QueueURL(azurite.Customer))
-	require.NoError(t, err)
-	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: service.Scheme, Host: service.Host})
-	var mu sync.Mutex
-	var timeouts []string
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		forward.ServeHTTP(w, r)
-		if q := r.URL.Query(); r.Method == http.MethodPut && q.Has("visibilitytimeout") {
-			mu.Lock()
-			defer mu.Unlock()
-			timeouts = append(timeouts, q.Get("visibilitytimeout"))
-		}
-	}))
-	t.Cleanup(front.Close)
-	a.env("AzureWebJobsStorage=" + strings.ReplaceAll(azuritetest.Start(t).ConnectionString(azurite.Customer), service.Host, front.Listener.Addr().String()))
-	return func() []string {
-		mu.Lock()
-		defer mu.Unlock()
-		return slices.Clone(timeouts)
-	}
 }
 
 func TestFailedMessageOfAPoisonQueueWaitsForItsLock(t *testing.T) {
@@ -200,12 +167,12 @@ func TestFailedMessageOfAPoisonQueueWaitsForItsLock(t *testing.T) {
 	send(t, q, "eA==")
 	a.set("extensions:queues:maxDequeueCount", 2)
 	a.queue("failQueue", name, "")
-	updates := updates(t, a)
+	front := withFront(t, a)
 	a.start()
 
 	a.invocation()
 	a.invocation()
-	assert.NotContains(t, updates(), "0", "it was released")
+	assert.NotContains(t, front.updates(), "0", "it was released")
 	a.logged("stays there")
 
 	eventually(t, func() bool { return strings.Count(a.output.String(), "stays there") >= 2 }, "it was not received again")
@@ -223,7 +190,7 @@ func TestMessageThatVanishesWhileItRunsDoesNoHarm(t *testing.T) {
 	send(t, q, "eA==")
 	a.queue("holdQueue", name, "")
 	a.start()
-	eventually(t, func() bool { return len(a.seen()) == 1 }, "the message did not arrive")
+	eventually(t, func() bool { return len(a.seen()) >= 1 }, "the message did not arrive")
 
 	_, err := q.ClearMessages(context.Background(), nil)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package funchost
 
 import (
 	"fmt"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -28,10 +29,11 @@ var cronFields = [6]cronField{
 }
 
 // parseNCrontab reads six fields, or five without the second, which is then 0. As
-// in NCrontab (CrontabFieldImpl.cs), a field has lists, ranges in either
-// direction, steps, and names that may be shortened.
+// in NCrontab (CrontabSchedule.cs, CrontabFieldImpl.cs), spaces alone part the
+// fields, and a field has lists, ranges in either direction, steps, and names that
+// may be shortened.
 func parseNCrontab(expression string) (ncrontab, error) {
-	fields := strings.Fields(expression)
+	fields := strings.FieldsFunc(expression, func(r rune) bool { return r == ' ' })
 	if len(fields) == 5 {
 		fields = append([]string{"0"}, fields...)
 	}
@@ -87,6 +89,12 @@ func (f cronField) parse(item string) (uint64, error) {
 	return set, nil
 }
 
+// isFull reports whether set holds every value of the field, which NCrontab writes
+// as *.
+func (f cronField) isFull(set uint64) bool {
+	return bits.OnesCount64(set) == f.top-f.low+1
+}
+
 func (f cronField) value(text string) (int, error) {
 	if text == "" {
 		return 0, fmt.Errorf("a value is empty")
@@ -140,6 +148,17 @@ func (c ncrontab) next(t time.Time) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// subMinute reports whether every minute has more than one match
+// (TimerSchedule.ShouldDisableScheduleMonitor).
+func (c ncrontab) subMinute() bool {
+	for i, set := range []uint64{c.minute, c.hour, c.day, c.month, c.weekday} {
+		if !cronFields[i+1].isFull(set) {
+			return false
+		}
+	}
+	return bits.OnesCount64(c.second) > 1
 }
 
 func has(set uint64, n int) bool { return set&(1<<n) != 0 }

@@ -2,7 +2,6 @@ package funchost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 
 	"visionkeeper/internal/storage"
 )
@@ -34,6 +34,8 @@ type queueListener struct {
 	name   string
 	queue  *azqueue.QueueClient
 	poison *azqueue.QueueClient // nil if the queue has none
+
+	exists bool // whether the queue was there at the last look
 
 	busy atomic.Int64
 	done chan struct{} // receives when a message is finished
@@ -63,7 +65,10 @@ func (h *Host) newQueueListener(f *function) (*queueListener, error) {
 	if account.IsZero() {
 		return nil, fmt.Errorf("storage account connection string '%s' does not exist: make sure that it is a defined App Setting", connection)
 	}
-	service, err := account.Queue(&azcore.ClientOptions{Telemetry: policy.TelemetryOptions{ApplicationID: "funchost"}})
+	service, err := account.Queue(&azcore.ClientOptions{
+		Telemetry: policy.TelemetryOptions{ApplicationID: "funchost"},
+		Retry:     policy.RetryOptions{RetryDelay: h.timing.retry},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +86,8 @@ func validQueueName(name string) bool {
 	return len(name) >= 3 && len(name) <= 63 && queueName.MatchString(name)
 }
 
-// run polls until ctx ends. Messages received by then are still handled, so the
-// requests use the host's own context.
+// run polls until ctx ends, or until an error ends the host. Messages received by
+// then are still handled, so the requests use the host's own context.
 func (l *queueListener) run(ctx context.Context) {
 	pause := newBackoff(l.options.maxPollingInterval)
 	foundSincePause, trouble := false, ""
@@ -92,13 +97,15 @@ func (l *queueListener) run(ctx context.Context) {
 		}
 		found, err := l.fetch()
 		l.host.end()
-		if err != nil {
-			if ctx.Err() == nil && err.Error() != trouble {
-				trouble = err.Error()
-				l.host.log.warnf("Queue '%s' of 'Functions.%s': %v", l.name, l.function.name, err)
-			}
-		} else {
+		switch {
+		case err == nil:
 			trouble = ""
+		case !passes(err):
+			l.unhandled(err)
+			return
+		case err.Error() != trouble:
+			trouble = err.Error()
+			l.host.log.warnf("Queue '%s' of 'Functions.%s': %v", l.name, l.function.name, err)
 		}
 		if found {
 			foundSincePause = true
@@ -109,6 +116,12 @@ func (l *queueListener) run(ctx context.Context) {
 		}
 		foundSincePause = false
 	}
+}
+
+// passes reports whether the listener polls on after an error of its look at the
+// queue or of a receive (QueueListener.ExecuteAsync). Any other error ends the host.
+func passes(err error) bool {
+	return queueerror.HasCode(err, queueerror.QueueNotFound, queueerror.QueueBeingDeleted) || storage.Status(err) >= http.StatusInternalServerError
 }
 
 // room waits until at most newBatchThreshold messages are being handled. It
@@ -124,17 +137,23 @@ func (l *queueListener) room(ctx context.Context) bool {
 	return true
 }
 
-// fetch receives a batch and starts handling its messages. A queue that doesn't
-// exist is treated as empty and logged.
+// fetch receives a batch and starts handling its messages. Before the first batch,
+// and after every error, it looks whether the queue exists. A queue that doesn't is
+// an error that passes.
 func (l *queueListener) fetch() (found bool, err error) {
-	batch, err := l.queue.DequeueMessages(l.host.running, &azqueue.DequeueMessagesOptions{
+	ctx := l.host.running
+	if !l.exists {
+		if _, err := l.queue.GetProperties(ctx, nil); err != nil {
+			return false, storage.Explain("look at the queue", err)
+		}
+		l.exists = true
+	}
+	batch, err := l.queue.DequeueMessages(ctx, &azqueue.DequeueMessagesOptions{
 		NumberOfMessages:  to.Ptr(int32(l.options.batchSize)),
 		VisibilityTimeout: to.Ptr(seconds(l.lock)),
 	})
 	if err != nil {
-		if storage.Status(err) == http.StatusNotFound {
-			return false, errors.New("it does not exist; waiting until it does")
-		}
+		l.exists = false
 		return false, storage.Explain("receive messages", err)
 	}
 	for _, m := range batch.Messages {

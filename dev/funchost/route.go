@@ -2,7 +2,6 @@ package funchost
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -40,20 +39,27 @@ func parseRoute(prefix string, f *function) route {
 	return parts
 }
 
-// match returns the parameters in an escaped path and the number of literal parts
-// that matched. The route with most literal parts wins.
+// match returns the parameters in an escaped path, with null for those that are not
+// used (FunctionInvocationMiddleware.cs), and the number of literal parts that matched. The
+// route with most literal parts wins.
 func (r route) match(escapedPath string) (parameters object, literals int, ok bool) {
 	given := strings.Split(strings.Trim(escapedPath, "/"), "/")
 	for i, part := range r {
 		if part.rest {
 			value, err := url.PathUnescape(strings.Join(given[min(i, len(given)):], "/"))
-			if value != "" {
+			if value == "" {
+				parameters.set(part.text, []byte("null"))
+			} else {
 				parameters.set(part.text, quote(value))
 			}
 			return parameters, literals, err == nil
 		}
 		if i >= len(given) {
-			return parameters, literals, !slices.ContainsFunc(r[i:], func(p routePart) bool { return !p.optional })
+			if !part.optional {
+				return nil, 0, false
+			}
+			parameters.set(part.text, []byte("null"))
+			continue
 		}
 		value, err := url.PathUnescape(given[i])
 		switch {

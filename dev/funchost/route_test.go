@@ -17,11 +17,13 @@ func TestRoutes(t *testing.T) {
 		{"api", "/items/{id}", "/api/items/7", `{"id":"7"}`},
 		{"api", "items/{id}", "/api/items", "no"},
 		{"api", "items/{id}", "/api/items/", "no"},
-		{"api", "items/{id:int}/{part?}", "/api/items/7", `{"id":"7"}`},
+		{"api", "items/{id:int}/{part?}", "/api/items/7", `{"id":"7","part":null}`},
+		{"api", "items/{a?}/{b?}", "/api/items", `{"a":null,"b":null}`},
+		{"api", "items/{a?}/x", "/api/items/7", "no"},
 		{"api", "items/{id:int}/{part?}", "/api/items/7/x", `{"id":"7","part":"x"}`},
 		{"api", "items/{id}", "/api/items/a%2Fb", `{"id":"a/b"}`},
 		{"api", "{*rest}", "/api/a/b", `{"rest":"a/b"}`},
-		{"api", "{*rest}", "/api", `{}`},
+		{"api", "{*rest}", "/api", `{"rest":null}`},
 		{"api", "x/{*rest}", "/api/y/b", "no"},
 	} {
 		f := &function{name: "fn"}

@@ -41,7 +41,7 @@ func readSettings(path string, env []string, log *logger) (*settings, error) {
 		Values            map[string]*string
 		ConnectionStrings map[string]json.RawMessage
 	}
-	if err := json.Unmarshal(dotnet.WithoutComments(text), &file); err != nil {
+	if err := json.Unmarshal(dotnet.JSON(text), &file); err != nil {
 		return nil, fmt.Errorf("read %s: %w (Values must be a flat list of names and texts)", path, err)
 	}
 	if file.IsEncrypted {

@@ -1,6 +1,27 @@
 package funchost
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Supervise runs hosts one after the other, as the platform does with a host that
+// has stopped itself: it starts the next after pause. It returns nil once ctx ends,
+// and an error if a host can't be started.
+func Supervise(ctx context.Context, o Options, pause time.Duration) error {
+	for {
+		h, err := Start(ctx, o)
+		if err != nil {
+			return err
+		}
+		h.Wait()
+		if !sleep(ctx, pause) {
+			return nil
+		}
+		h.log.infof("Starting the host again")
+	}
+}
 
 // Close stops the host. It accepts no more work, waits up to 10 s for running
 // invocations, and kills the handler. Messages of unfinished invocations stay
@@ -16,6 +37,17 @@ func (h *Host) Close() error {
 func (h *Host) Wait() error {
 	<-h.done
 	return h.err
+}
+
+// unhandled stops the host for an error of a listener that nothing handles
+// (WebScriptHostExceptionHandler.cs). With it end all other listeners and the
+// handler.
+func (h *Host) unhandled(err error) {
+	if h.running.Err() != nil {
+		return // the host's own end cut the request
+	}
+	h.log.errorf("An unhandled exception has occurred. Host is shutting down. %v", err)
+	h.shutdown(fmt.Errorf("an unhandled exception ended the host: %w", err))
 }
 
 // shutdown starts the stop. Only the first call counts.

@@ -137,10 +137,10 @@ func (s *supervisor) failed(cause error) bool {
 
 // probe sends GET / until there is an answer (DefaultHttpWorkerService.cs). It
 // repeats the request only if no connection can be made. Any other failure counts
-// as ready.
+// as ready. Of the time it takes only the pauses count, as in the host
+// (Utility.DelayAsync).
 func (s *supervisor) probe(ctx context.Context) error {
-	deadline := time.Now().Add(s.initialise)
-	for {
+	for waited := time.Duration(0); ; waited += probeInterval {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/", nil)
 		if err != nil {
 			return err
@@ -162,7 +162,7 @@ func (s *supervisor) probe(ctx context.Context) error {
 			}
 			return nil
 		}
-		if time.Now().After(deadline) {
+		if waited >= s.initialise {
 			return fmt.Errorf("the handler did not listen at %s within %s: it must listen on 127.0.0.1 and on the port of FUNCTIONS_CUSTOMHANDLER_PORT", s.url, s.initialise)
 		}
 		if !sleep(ctx, probeInterval) {

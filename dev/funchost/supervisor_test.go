@@ -22,6 +22,9 @@ func manual(t *testing.T, h *Host, name, body string) *http.Response {
 	return response
 }
 
+// aMessage is the input of a manual run of a queue function.
+const aMessage = `{"input":"x"}`
+
 // manualApp has one queue function that only manual runs reach.
 func manualApp(t *testing.T, name string) *app {
 	a := newApp(t)
@@ -65,7 +68,7 @@ func TestQuietHalfHourForgetsDeaths(t *testing.T) {
 	}
 	waitReady(t, a, 5)
 
-	manual(t, h, "ok", "{}")
+	manual(t, h, "ok", aMessage)
 	require.NoError(t, a.invocation().Err)
 }
 
@@ -81,10 +84,10 @@ func TestCrashFailsTheInvocationAndTheNextOneRuns(t *testing.T) {
 	a.queue("ok", "unused", `,"connection":"Nowhere"`)
 	h := a.start()
 
-	manual(t, h, "crash", "{}")
+	manual(t, h, "crash", aMessage)
 	assert.ErrorContains(t, a.invocation().Err, "an error occurred while sending the request")
 	waitReady(t, a, 2)
-	manual(t, h, "ok", "{}")
+	manual(t, h, "ok", aMessage)
 
 	require.NoError(t, a.invocation().Err)
 	requests := a.seen()
@@ -96,10 +99,10 @@ func TestExitCode0IsNotRestarted(t *testing.T) {
 	a := manualApp(t, "zero")
 	h := a.start()
 
-	manual(t, h, "zero", "{}")
+	manual(t, h, "zero", aMessage)
 	assert.Error(t, a.invocation().Err)
 	a.logged("exited with code 0")
-	manual(t, h, "zero", "{}")
+	manual(t, h, "zero", aMessage)
 
 	assert.ErrorContains(t, a.invocation().Err, "refused")
 	assert.Equal(t, 1, strings.Count(a.output.String(), "The handler is ready"))
@@ -111,7 +114,7 @@ func TestExitCode200IsRestartedUncounted(t *testing.T) {
 	a.env("TEST_HANDLER=exit200 once")
 	h := a.start()
 
-	manual(t, h, "ok", "{}")
+	manual(t, h, "ok", aMessage)
 
 	require.NoError(t, a.invocation().Err)
 	assert.NotContains(t, a.output.String(), "failure 1")
@@ -136,7 +139,7 @@ func TestUnstartableHandlerStopsTheHostAtTheFirstInvocation(t *testing.T) {
 	a.logged("failed to start Worker Channel. Process fileName: no-such-executable-anywhere")
 	assert.Zero(t, h.Pid())
 
-	manual(t, h, "ok", "{}")
+	manual(t, h, "ok", aMessage)
 
 	assert.ErrorContains(t, a.invocation().Err, "initialization timed out")
 	assert.ErrorContains(t, h.Wait(), "initialization timed out and host is shutting down")
@@ -148,7 +151,7 @@ func TestInvocationsWaitForTheHandler(t *testing.T) {
 	a.env("TEST_SLOW_START=500ms")
 	h := a.start()
 
-	manual(t, h, "ok", "{}")
+	manual(t, h, "ok", aMessage)
 
 	require.NoError(t, a.invocation().Err)
 }

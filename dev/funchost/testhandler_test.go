@@ -1,6 +1,7 @@
 package funchost
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 // seen is one request as the test handler got it.
 type seen struct {
 	Method, Path, Query string
+	Host, Escaped       string
 	Header              http.Header
 	Chunked             bool
 	Length              int64
@@ -71,20 +73,23 @@ func (h *testHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound) // any status is ready
 		return
 	}
+	if strings.HasPrefix(r.URL.Path, "/api/talk") { // answers each line before it reads the next
+		http.NewResponseController(w).EnableFullDuplex()
+		for lines := bufio.NewScanner(r.Body); lines.Scan(); {
+			fmt.Fprintf(w, "heard %s\n", lines.Text())
+			w.(http.Flusher).Flush()
+		}
+		return
+	}
 	body, _ := io.ReadAll(r.Body)
-	h.note(seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Header, len(r.TransferEncoding) > 0, r.ContentLength, string(body), os.Getpid()})
+	h.note(seen{r.Method, r.URL.Path, r.URL.RawQuery, r.Host, r.URL.EscapedPath(), r.Header, len(r.TransferEncoding) > 0, r.ContentLength, string(body), os.Getpid()})
 	w.Header().Set("Content-Type", "application/json")
 	switch name := strings.TrimPrefix(r.URL.Path, "/"); {
 	case strings.HasPrefix(name, "fail"):
 		w.WriteHeader(http.StatusInternalServerError)
 		io.WriteString(w, `{"Logs":["lost"]}`)
 	case strings.HasPrefix(name, "hold"):
-		for {
-			if _, err := os.Stat(h.release); err == nil {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
+		h.wait()
 		io.WriteString(w, `{}`)
 	case strings.HasPrefix(name, "empty"):
 	case strings.HasPrefix(name, "redirect"):
@@ -96,12 +101,37 @@ func (h *testHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		os.Exit(0)
 	case strings.HasPrefix(name, "respond"):
 		io.WriteString(w, os.Getenv("TEST_RESPONSE"))
+	case name == "api/hold":
+		h.wait()
+	case name == "api/crash":
+		os.Exit(3)
+	case name == "api/crashonce":
+		if _, err := os.Stat(h.release); err != nil {
+			os.WriteFile(h.release, nil, 0o600)
+			os.Exit(3)
+		}
+	case name == "api/half":
+		io.WriteString(w, "half")
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	case name == "api/redirect":
+		http.Redirect(w, r, "/ok", http.StatusMovedPermanently)
 	case strings.HasPrefix(name, "api/"):
 		w.Header().Set("X-From", "handler")
 		w.WriteHeader(http.StatusTeapot)
 		io.WriteString(w, `"forwarded"`)
 	default:
 		io.WriteString(w, `{}`)
+	}
+}
+
+// wait waits until functions called hold… may answer.
+func (h *testHandler) wait() {
+	for {
+		if _, err := os.Stat(h.release); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }
 

@@ -43,7 +43,7 @@ func (h *Host) newTimer(f *function) (*timer, error) {
 		return nil, fmt.Errorf("a timer needs AzureWebJobsStorage, where the host keeps its lock: set it (UseDevelopmentStorage=true for a local Azurite)")
 	}
 	now := time.Now()
-	t := &timer{host: h, function: f, schedule: s, monitor: !subMinute(s, now)}
+	t := &timer{host: h, function: f, schedule: s, monitor: !s.subMinute()}
 	if f.trigger.UseMonitor != nil && !*f.trigger.UseMonitor {
 		t.monitor = false
 	}
@@ -100,9 +100,9 @@ func (t *timer) payload(now time.Time) []byte {
 	if t.monitor {
 		s := t.current()
 		status = object{
-			{"Last", moment(s.last)},
-			{"Next", moment(s.next)},
-			{"LastUpdated", moment(s.updated)},
+			{"Last", moment(s.last, firstMoment)},
+			{"Next", moment(s.next, lastMoment)},
+			{"LastUpdated", moment(s.updated, firstMoment)},
 		}.json()
 	}
 	_, constant := t.schedule.(interval)
@@ -114,11 +114,18 @@ func (t *timer) payload(now time.Time) []byte {
 	return envelope(object{{t.function.trigger.Name, info.json()}}, object{{"sys", system(t.function, now)}})
 }
 
-// moment writes a DateTime as Newtonsoft.Json does: local time with its offset.
-// The zero Time is .NET's default DateTime, which has no zone.
-func moment(t time.Time) []byte {
+// What a status has for a time that there isn't: of a run that has not been, and of
+// one that never comes (DateTimeOffset's least value, DateTime's greatest).
+const (
+	firstMoment = "0001-01-01T00:00:00+00:00"
+	lastMoment  = "9999-12-31T23:59:59.9999999+00:00"
+)
+
+// moment writes a time as Newtonsoft.Json does: local time with its offset. The
+// zero Time is written as none.
+func moment(t time.Time, none string) []byte {
 	if t.IsZero() {
-		return quote("0001-01-01T00:00:00")
+		return quote(none)
 	}
 	return quote(t.Local().Format("2006-01-02T15:04:05.9999999-07:00"))
 }

@@ -88,7 +88,7 @@ func TestTimerRunsOnStartupWithItsFirstStatus(t *testing.T) {
 
 	require.NoError(t, a.invocation().Err)
 	assert.Regexp(t, `^\{"Data":\{"timer":\{"Schedule":\{"AdjustForDST":true\},`+
-		`"ScheduleStatus":\{"Last":"0001-01-01T00:00:00","Next":"\d{4}-01-01T00:00:00[+-]\d\d:\d\d","LastUpdated":"0001-01-01T00:00:00"\},`+
+		`"ScheduleStatus":\{"Last":"0001-01-01T00:00:00\+00:00","Next":"\d{4}-01-01T00:00:00[+-]\d\d:\d\d","LastUpdated":"0001-01-01T00:00:00\+00:00"\},`+
 		`"IsPastDue":false\}\},"Metadata":\{"sys":\{"MethodName":"tick","UtcNow":"[^"]+","RandGuid":"[^"]+"\}\}\}$`, a.seen()[0].Body)
 }
 
@@ -123,17 +123,33 @@ func TestTimerWithoutMonitorHasNoStatus(t *testing.T) {
 	}
 }
 
+// TestSubMinuteSchedules has the host's own table (TimerScheduleTests.cs,
+// ShouldDisableScheduleMonitor_ReturnsExpectedValue), and more of the kind.
 func TestSubMinuteSchedules(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
-		"*/30 * * * * *": true, "0 * * * * *": false, "0 */5 * * * *": false, "0,58 0 * * * *": true,
-		"0,30 30 * * * *": false, "0 0 0 30 2 *": false, "00:00:59": true, "00:01:00": false,
+		"*/30 * * * * *": true, "  */5    * *      * * *": true, "10,20,45 * * * * *": true, "* * * * * *": true, "0,58 * * * * *": true,
+		"0 * * * * *": false, "30 * * * * *": false, "* * * * *": false, "0 */5 * * * *": false, "0 30 * * * *": false,
+		"* 30 * * * *": false, "* */30 * * * *": false, "* 1-5 * * * *": false, "* */20 * * * *": false, "* * 12 * * Mon": false,
+		"* 59 11 * * 1,2,3,4,5": false, "*/10 * 9-17 * * *": false, "0,58 0 * * * *": false, "* * * 1 * *": false, "* * * * 1 *": false,
+		"*/30 0-59 */1 1-31 Jan-Dec 0-6": true, // the host compares after NCrontab wrote each of these as *
+		"0 0 0 30 2 *":                   false,
+		"00:00:59":                       true, "00:01:00": false,
 	} {
 		s, err := parseSchedule(text)
 		require.NoError(t, err)
-		at := time.Date(2026, 8, 27, 9, 59, 59, 0, time.UTC)
-		assert.Equal(t, want, subMinute(s, at), text)
+		assert.Equal(t, want, s.subMinute(), text)
 	}
+}
+
+func TestTimerThatNeverComesHasTheLastDay(t *testing.T) {
+	t.Parallel()
+	a := timerApp(t, "tick", "0 0 0 30 2 *", `,"runOnStartup":true`)
+	a.start()
+
+	require.NoError(t, a.invocation().Err)
+	assert.Contains(t, a.seen()[0].Body, `"Next":"9999-12-31T23:59:59.9999999+00:00"`)
+	a.logged("The schedule of 'tick' never comes")
 }
 
 func TestTimersThatCannotRunAreNamed(t *testing.T) {

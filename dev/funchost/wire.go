@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -27,6 +28,14 @@ func (o *object) set(name string, value []byte) {
 		}
 	}
 	*o = append(*o, property{name, value})
+}
+
+func (o *object) remove(name string) {
+	*o = slices.DeleteFunc(*o, func(p property) bool { return strings.EqualFold(p.name, name) })
+}
+
+func (o object) has(name string) bool {
+	return slices.ContainsFunc(o, func(p property) bool { return strings.EqualFold(p.name, name) })
 }
 
 func (o object) json() []byte {

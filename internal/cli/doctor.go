@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -85,10 +86,10 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 		}
 		length, err := queueLength(ctx, s)
 		if err != nil {
-			return "", err
+			return "", endsHost(err)
 		}
 		if err := storage.MayTake(ctx, queues, s.Queue); err != nil {
-			return "", err
+			return "", endsHost(err)
 		}
 		return fmt.Sprintf("%s: may read and delete; %s, %d in %s%s", s.Queue, count(length.Messages, "message"), length.Poison, s.Queue, storage.PoisonSuffix), nil
 	})
@@ -120,6 +121,16 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 	}
 	d.look("archive's safety", func() (string, error) { return apart(ctx, s) })
 	d.look("clock", func() (string, error) { return clock(ctx, s) })
+}
+
+// endsHost adds to a refusal of the queue what it does to the whole app: the Functions
+// host takes it for an unhandled exception (QueueListener.ExecuteAsync).
+func endsHost(err error) error {
+	if status := storage.Status(err); status != http.StatusUnauthorized && status != http.StatusForbidden {
+		return err
+	}
+	_, do := remedy.Of(err)
+	return &remedy.Error{Cause: err, Do: do + "; until then every Functions host that looks at the queue ends, and with it the sweeps that it would run, unless the app's setting AzureWebJobs.notifications.Disabled is true"}
 }
 
 // apart checks who else can overwrite or delete what is in the archive: Custom

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,9 +49,10 @@ func start(t *testing.T, env []string, args ...string) *program {
 	require.NoError(t, err)
 	root := t.TempDir()
 	for path, text := range map[string]string{
-		"host.json":            fmt.Sprintf(`{"version":"2.0","customHandler":{"description":{"defaultExecutablePath":%q}}}`, executable),
+		"host.json":            fmt.Sprintf(`{"version":"2.0","extensionBundle":{"id":"any"},"customHandler":{"description":{"defaultExecutablePath":%q}}}`, executable),
 		"local.settings.json":  `{"Values":{"TOLD":"by the root's settings"}}`,
 		"web/function.json":    `{"bindings":[{"type":"httpTrigger","name":"req"}]}`,
+		"queue/function.json":  `{"bindings":[{"type":"queueTrigger","name":"msg","queueName":"messages"}]}`,
 		"other.settings.json":  `{"Values":{"TOLD":"by other settings"}}`,
 		"broken.settings.json": `{`,
 	} {
@@ -154,12 +156,59 @@ func TestSettingsFileCanBeNamed(t *testing.T) {
 	p.line(t, "was told by other settings")
 }
 
-func TestHostThatGivesUpExitsWith1(t *testing.T) {
+// TestHostThatStopsItselfExitsWith0 holds the exit code against the host's Program.cs
+// and func's StartHostAction.cs: both only wait for the web host's end, and a host
+// that stops itself ends it in good order (StopApplication).
+func TestHostThatStopsItselfExitsWith0(t *testing.T) {
 	t.Parallel()
 	p := start(t, []string{"TEST_DIES=1"})
 
-	assert.Equal(t, 1, p.exit(t))
+	assert.Zero(t, p.exit(t))
 	assert.Contains(t, p.stderr.String(), "funchost: exceeded http worker restart retry count")
+}
+
+func TestRefusedQueueEndsItAndTheHandler(t *testing.T) {
+	t.Parallel()
+	refuse := make(chan struct{})
+	p := start(t, []string{"AzureWebJobsStorage=" + refusing(t, refuse)})
+	pid := p.line(t, `handler handler is process (\d+)`)
+	close(refuse)
+	p.line(t, `An unhandled exception has occurred\. Host is shutting down\.`)
+
+	assert.Zero(t, p.exit(t))
+	assert.Contains(t, p.stderr.String(), "funchost: an unhandled exception ended the host: queue 'messages' of 'Functions.queue': look at the queue: storage answered 403 AuthorizationPermissionMismatch")
+	gone(t, pid)
+}
+
+func TestHostIsStartedAgainWhenAskedFor(t *testing.T) {
+	t.Parallel()
+	refuse := make(chan struct{})
+	close(refuse)
+	p := start(t, []string{"AzureWebJobsStorage=" + refusing(t, refuse)}, "-restart", "10ms")
+	for range 3 {
+		p.line(t, "Host is shutting down")
+		p.line(t, "Starting the host again")
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+
+	assert.Zero(t, p.exit(t))
+	assert.Empty(t, p.stderr.String())
+}
+
+// refusing is the connection string of an account that refuses everything, once from
+// is closed.
+func refusing(t *testing.T, from <-chan struct{}) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-from:
+		case <-t.Context().Done():
+		}
+		w.Header().Set("x-ms-error-code", "AuthorizationPermissionMismatch")
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	t.Cleanup(server.Close)
+	return "AccountName=someone;AccountKey=a2V5;QueueEndpoint=" + server.URL
 }
 
 func TestMistakesExitWithAReason(t *testing.T) {
@@ -174,6 +223,7 @@ func TestMistakesExitWithAReason(t *testing.T) {
 		{[]string{"-root", "nowhere"}, 1, "funchost: read host.json"},
 		{[]string{"more"}, 2, `funchost: unknown argument "more"`},
 		{[]string{"-nonsense"}, 2, "flag provided but not defined"},
+		{[]string{"-restart", "10ms", "-root", "nowhere"}, 1, "funchost: read host.json"},
 	} {
 		p := start(t, nil, c.args...)
 		assert.Equal(t, c.code, p.exit(t))
