@@ -67,7 +67,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		gatewayError(answer, http.StatusRequestEntityTooLarge, "Request body too large")
 		return
 	}
-	c := &call{version: version, ids: ids, query: lowerKeys(r.URL.Query()), header: r.Header, body: body}
+	c := &call{id: id, version: version, ids: ids, query: lowerKeys(r.URL.Query()), header: r.Header, body: body}
 	out := s.perform(op, c)
 	if fault.LoseAnswer {
 		answer.cut()

@@ -42,6 +42,7 @@ type Server struct {
 	mu       sync.Mutex // guards everything below
 	state    state
 	answers  map[Question]string
+	rules    []PredictionRule
 	faults   faults
 	log      requestLog
 	throttle throttle

@@ -195,6 +195,17 @@ func (s *fixture) tag(project, name string, pairs ...string) string {
 	return s.call("POST", project+"/tags", q(append([]string{"name", name}, pairs...)...), nil).ok()["id"].(string)
 }
 
+// tagsByName gives a project's tags, which are listed in no order that means
+// anything.
+func (s *fixture) tagsByName(project string) map[string]map[string]any {
+	s.t.Helper()
+	tags := map[string]map[string]any{}
+	for _, t := range s.call("GET", project+"/tags", nil, nil).list() {
+		tags[t["name"].(string)] = t
+	}
+	return tags
+}
+
 // png is a small picture, another one for every seed.
 func png(seed int) []byte {
 	var b bytes.Buffer
