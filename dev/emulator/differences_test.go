@@ -52,7 +52,6 @@ var differences = []difference{
 	{"ImageRegionCreateResult.tagName", nil, null, "recording RegionManipulation, v3.1"},
 	{"ImageMetadataUpdateEntry.metadata", nil, absent, "the official example of UpdateImageMetadata, v3.3: the answer 207"},
 	{"ImagePerformance.created", nil, zoneless, "recording GetIterationPerformance, v3.4-preview"},
-	{"ImagePerformance.tags", nil, absent, "as Image.tags"},
 	{"ImagePerformance.regions", nil, absent, "as Image.regions"},
 
 	{"Prediction.boundingBox", nil, absent, "recording QueryPredictionResults, v3.2: a classification"},

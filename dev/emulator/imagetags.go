@@ -1,6 +1,8 @@
 package emulator
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -194,6 +196,22 @@ type regionInput struct {
 	Top     float64 `json:"top"`
 	Width   float64 `json:"width"`
 	Height  float64 `json:"height"`
+}
+
+// UnmarshalJSON refuses a region that lacks a side.
+func (r *regionInput) UnmarshalJSON(data []byte) error {
+	var in struct {
+		ImageID, TagID           string
+		Left, Top, Width, Height *float64
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	if in.Left == nil || in.Top == nil || in.Width == nil || in.Height == nil {
+		return errors.New("a region has left, top, width and height")
+	}
+	*r = regionInput{in.ImageID, in.TagID, *in.Left, *in.Top, *in.Width, *in.Height}
+	return nil
 }
 
 // addRegion returns nil if the picture has the same region already.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +35,21 @@ type fixture struct {
 	*Server
 	url     string
 	version string
+	mu      sync.Mutex
+	kept    []keptAnswer
+}
+
+// keptAnswer is an answer with JSON, and where its schema is.
+type keptAnswer struct {
+	version, schema string
+	body            []byte
+}
+
+// answers gives those so far.
+func (s *fixture) answers() []keptAnswer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.kept)
 }
 
 // start runs an emulator on a loopback port. Its clock stands still, trainings
@@ -107,7 +124,11 @@ func (s *fixture) do(r *http.Request) *answer {
 	a := &answer{s.t, response.StatusCode, response.Header, body}
 	if version, path, ok := apiPath(r.URL.Path); ok {
 		if op, _, _ := route(r.Method, path); op != nil {
-			a.check(version, op.name)
+			if schema := a.check(version, op.name); schema != "" {
+				s.mu.Lock()
+				s.kept = append(s.kept, keptAnswer{version, schema, body})
+				s.mu.Unlock()
+			}
 		}
 	}
 	return a
