@@ -111,12 +111,12 @@ func likeliestFirst(list []predictionWire) []predictionWire {
 	return list
 }
 
-// predictionWires returns predictions as a version of the API has them: v3.3 has no
-// types of tags.
+// predictionWires returns predictions as a version of an API has them: older ones
+// have no types of tags.
 func predictionWires(list []predictionWire, version string) []predictionWire {
 	list = append([]predictionWire{}, list...)
 	for n := range list {
-		if version == v33 {
+		if version == v33 || version == predictionV30 {
 			list[n].TagType = ""
 		}
 	}
