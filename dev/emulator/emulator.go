@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -115,6 +116,11 @@ func (s *Server) Reset() error {
 	defer s.mu.Unlock()
 	s.state, s.answers, s.faults, s.log, s.throttle = state{Secret: newSecret()}, map[Question]string{}, faults{}, requestLog{}, throttle{}
 	s.rules, s.held, s.pictures.memory = nil, nil, nil
+	if s.pictures.dir != "" {
+		if err := os.RemoveAll(s.pictures.dir); err != nil {
+			return err
+		}
+	}
 	maps.Copy(s.answers, s.options.Answers)
 	defer s.save()
 	return s.begin()

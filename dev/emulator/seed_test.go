@@ -93,6 +93,8 @@ func TestResetBeginsAnew(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state.json")
 	keep := func(o *Options) { o.Seeds, o.State = []string{folder}, file }
 	s := start(t, noValidation, keep, answering(IterationOrder, "newest-first"))
+	sown := s.project()
+	s.images(sown, s.tag(sown, "cat"), 2)
 	iteration := s.trained(s.project("notificationQueueUri", "https://a.queue.core.windows.net/q"))
 	link := s.exported(iteration, "ONNX", "")["downloadUri"].(string)
 	s.post("fail-next-training?count=3")
@@ -114,6 +116,9 @@ func TestResetBeginsAnew(t *testing.T) {
 	projects := s.call("GET", "projects", nil, nil).list()
 	require.Len(t, projects, 1)
 	assert.Equal(t, "pets", projects[0]["name"])
+	kept, err := os.ReadDir(file + ".pictures")
+	require.NoError(t, err)
+	assert.Len(t, kept, 1, "the seed's")
 	s.Close()
 	again := start(t, keep)
 	assert.Len(t, again.call("GET", "projects", nil, nil).list(), 1, "the seed is there already")
