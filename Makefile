@@ -79,7 +79,7 @@ lint: ## check format and common mistakes
 	go vet ./...
 	go run $(STATICCHECK) ./...
 
-tools: $(NODE_MODULES) ## install Azurite and the official JavaScript client, as their lock files pin them
+tools: $(NODE_MODULES) ## install Azurite and the official JavaScript clients, as their lock files pin them
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@! test -L "$*/node_modules" || rm "$*/node_modules"
 	npm ci --prefix "$*" --no-audit --no-fund --loglevel=error --ignore-scripts

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"crypto/subtle"
 	"errors"
 	"io"
@@ -21,7 +22,7 @@ var noContent = reply{status: http.StatusNoContent}
 // maxBody is the size limit of a request in bytes: 64 pictures of 6 MB in Base64.
 const maxBody = 64 * 6 << 20 / 3 * 4
 
-// serveAPI answers one request to the Training API.
+// serveAPI answers one request to the Training or the Prediction API.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	id := newID()
 	w.Header().Set("apim-request-id", id)
@@ -29,12 +30,12 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload")
 
-	version, path, ok := apiPath(r.URL.Path)
+	of, version, path, ok := apiPath(r.URL.Path)
 	var op *apiOperation
 	var ids map[string]string
 	var pathKnown bool
 	if ok {
-		op, ids, pathKnown = route(r.Method, path)
+		op, ids, pathKnown = of.route(r.Method, path)
 	}
 	answer := &recorder{ResponseWriter: w, server: s, entry: Request{Method: r.Method, Path: r.URL.Path, Query: redactQuery(r.URL.RawQuery), Version: version}}
 	if op != nil {
@@ -42,7 +43,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 
 	switch {
-	case !s.authorised(r.Header):
+	case !s.authorised(r.Header, cmp.Or(of.keyHeader, "Training-Key")):
 		gatewayError(answer, http.StatusUnauthorized, "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource.")
 		return
 	case op == nil && pathKnown:
@@ -67,7 +68,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		gatewayError(answer, http.StatusRequestEntityTooLarge, "Request body too large")
 		return
 	}
-	c := &call{version: version, ids: ids, query: lowerKeys(r.URL.Query()), header: r.Header, body: body}
+	c := &call{id: id, version: version, ids: ids, query: lowerKeys(r.URL.Query()), header: r.Header, body: body}
 	out := s.perform(op, c)
 	if fault.LoseAnswer {
 		answer.cut()
@@ -125,13 +126,13 @@ func (out reply) write(w http.ResponseWriter) {
 	w.Write(out.body)
 }
 
-// authorised reports whether the request has the key, or a token if tokens are
-// accepted.
-func (s *Server) authorised(h http.Header) bool {
+// authorised reports whether the request has the key in its header, or a token if
+// tokens are accepted.
+func (s *Server) authorised(h http.Header, keyHeader string) bool {
 	if token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer "); ok && s.options.Bearer {
 		return strings.TrimSpace(token) != ""
 	}
-	key := h.Get("Training-Key")
+	key := h.Get(keyHeader)
 	if key == "" {
 		s.mu.Lock()
 		if s.answer(SubscriptionKey) == "accepted" {

@@ -1,8 +1,10 @@
 package emulator
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 
 // call is one request of an operation.
 type call struct {
+	id      string // the apim-request-id of the answer
 	version string
 	ids     map[string]string // the GUIDs of the path, by the contract's names
 	query   url.Values        // keys in lower case
@@ -22,13 +25,37 @@ type call struct {
 
 // decode reads a JSON body. An empty body leaves v as it is.
 func (c *call) decode(v any) error {
-	if len(strings.TrimSpace(string(c.body))) == 0 {
+	if len(bytes.TrimSpace(c.body)) == 0 {
 		return nil
+	}
+	kind, _, err := mime.ParseMediaType(c.header.Get("Content-Type"))
+	if err != nil || kind != "application/json" && kind != "text/json" && !strings.HasSuffix(kind, "+json") {
+		return &refusal{http.StatusUnsupportedMediaType, "UnsupportedMediaType", "Send application/json"}
 	}
 	if err := json.Unmarshal(c.body, v); err != nil {
 		return badRequest("BadRequestInvalid", "The request body is not valid: %v", err)
 	}
 	return nil
+}
+
+// decodeRequired reads a JSON body that must be there and not be null.
+func (c *call) decodeRequired(v any) error {
+	if text := string(bytes.TrimSpace(c.body)); text == "" || text == "null" {
+		return badRequest("BadRequestRequiredParamIsNull", "The request body is required")
+	}
+	return c.decode(v)
+}
+
+// decodeFilled reads a JSON object that must be there and have members.
+func (c *call) decodeFilled(v any) error {
+	var members map[string]json.RawMessage
+	if err := c.decodeRequired(&members); err != nil {
+		return err
+	}
+	if len(members) == 0 {
+		return badRequest("BadRequestRequiredParamIsNull", "The request body has no member")
+	}
+	return c.decode(v)
 }
 
 // required returns a query parameter that must be there.
@@ -54,11 +81,11 @@ func (c *call) list(name string) []string {
 	return all
 }
 
-// flag returns a boolean query parameter, false if it is absent.
-func (c *call) flag(name string) (bool, error) {
+// flag returns a boolean query parameter.
+func (c *call) flag(name string, fallback bool) (bool, error) {
 	text := c.query.Get(strings.ToLower(name))
 	if text == "" {
-		return false, nil
+		return fallback, nil
 	}
 	value, err := strconv.ParseBool(strings.ToLower(text))
 	if err != nil {

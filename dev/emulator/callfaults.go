@@ -32,7 +32,7 @@ type pendingCallFault struct {
 // operationId; "" means any operation. Faults of one operation happen one after
 // the other. n = 0 takes back those of the operation that haven't happened yet.
 func (s *Server) FaultCalls(operation string, n int, f CallFault) error {
-	if operation != "" && !slices.ContainsFunc(operations, func(o apiOperation) bool { return o.name == operation }) {
+	if operation != "" && !slices.ContainsFunc(slices.Concat(operations, predictionOperations), func(o apiOperation) bool { return o.name == operation }) {
 		return fmt.Errorf("there is no operation %q: take an operationId of the API, such as TrainProject", operation)
 	}
 	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {

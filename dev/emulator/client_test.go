@@ -1,6 +1,8 @@
 package emulator
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"testing"
@@ -37,5 +39,22 @@ func TestOfficialJavaScriptClient(t *testing.T) {
 	assert.ElementsMatch(t, []string{"ConnectionTest", "Training", "Export", "Export"}, c.types())
 	for _, r := range s.Requests() {
 		assert.Equal(t, v34, r.Version)
+	}
+}
+
+// TestOfficialJavaScriptPredictionClient runs Microsoft's other client.
+func TestOfficialJavaScriptPredictionClient(t *testing.T) {
+	t.Parallel()
+	pictures := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(png(7)) }))
+	t.Cleanup(pictures.Close)
+	for kind, domain := range map[string]string{"classify": compactDomain, "detect": compactDetection} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, noValidation)
+			require.NoError(t, s.Predict(PredictionRule{Name: "cat", Tag: "cat", Probability: 0.97}))
+			project, _ := s.published(domain)
+			output := node(t, "predict.mjs", "ENDPOINT="+s.url, "KEY="+testKey, "PROJECT="+project[9:], "KIND="+kind, "PICTURE_URL="+pictures.URL+"/seven.png")
+			assert.Equal(t, "predicted\n", output)
+		})
 	}
 }

@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -27,6 +28,9 @@ var controls []control
 func init() { // a variable initialiser would be a cycle: one endpoint returns this list
 	controls = []control{
 		{http.MethodGet, "", nil, listControls},
+		{http.MethodGet, "ready", nil, func(s *Server, _ url.Values) (any, error) {
+			return map[string]bool{"ready": true}, s.Ready(s.ctx)
+		}},
 		{http.MethodGet, "view", nil, func(s *Server, _ url.Values) (any, error) { return s.View(), nil }},
 		{http.MethodGet, "requests", nil, func(s *Server, _ url.Values) (any, error) {
 			return map[string]any{"counts": s.Counts(), "requests": append([]Request{}, s.Requests()...)}, nil
@@ -55,6 +59,8 @@ func init() { // a variable initialiser would be a cycle: one endpoint returns t
 		counted("omit-next-link", (*Server).OmitLinks),
 		{http.MethodPost, "fault-notifications", []string{"do", "count", "delay"}, faultNotifications},
 		{http.MethodPost, "fault-calls", []string{"operation", "count", "delay", "status", "code", "retry-after", "reset", "lose-answer"}, faultCalls},
+		{http.MethodPost, "predict", []string{"name", "tag", "probability"}, addRule},
+		{http.MethodPost, "reset", nil, func(s *Server, _ url.Values) (any, error) { return struct{}{}, s.Reset() }},
 		{http.MethodPost, "clock", []string{"set", "advance", "frozen"}, steerClock},
 		{http.MethodPost, "answer", []string{"question", "answer"}, func(s *Server, q url.Values) (any, error) {
 			return struct{}{}, s.Answer(Question(q.Get("question")), q.Get("answer"))
@@ -129,6 +135,14 @@ func faultCalls(s *Server, q url.Values) (any, error) {
 		return nil, err
 	}
 	return struct{}{}, s.FaultCalls(q.Get("operation"), n, f)
+}
+
+func addRule(s *Server, q url.Values) (any, error) {
+	probability, err := strconv.ParseFloat(q.Get("probability"), 64)
+	if err != nil {
+		return nil, fmt.Errorf("probability is a number from 0 to 1, not %q", q.Get("probability"))
+	}
+	return struct{}{}, s.Predict(PredictionRule{Name: q.Get("name"), Tag: q.Get("tag"), Probability: probability})
 }
 
 func steerClock(s *Server, q url.Values) (any, error) {
@@ -210,7 +224,11 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 		}
 		result, err := c.answer(s, r.URL.Query())
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			status := http.StatusBadRequest
+			if errors.Is(err, errNotReady) {
+				status = http.StatusServiceUnavailable
+			}
+			http.Error(w, err.Error(), status)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

@@ -41,9 +41,12 @@ func (s *Server) exportProject(c *call) (any, error) {
 		return nil, err
 	}
 	w := projectExportWire{
-		IterationCount: len(p.Iterations) - 1, ImageCount: len(p.Images), TagCount: len(p.Tags),
+		IterationCount: len(p.Iterations) - 1, ImageCount: len(p.Images), TagCount: len(p.Tags), // the workspace's
 		EstimatedImportTimeMS: int(s.options.ImportTime / time.Millisecond),
 		Token:                 s.selfLink(exportPath(p), tokenLife),
+	}
+	for _, i := range p.Iterations {
+		w.TagCount += len(i.Tags)
 	}
 	for _, i := range p.Images {
 		w.RegionCount += len(i.Regions)
@@ -54,7 +57,7 @@ func (s *Server) exportProject(c *call) (any, error) {
 // projectCopy returns the encoded copy of a project.
 func (s *Server) projectCopy(p *project) ([]byte, error) {
 	copied := projectCopy{Project: p, Pictures: map[string][]byte{}}
-	for _, i := range p.allPictures() {
+	for _, i := range p.trainingPictures() {
 		content, err := s.pictures.get(i.Hash)
 		if err != nil {
 			return nil, err
@@ -89,7 +92,7 @@ func (s *Server) importProject(c *call) (any, error) {
 		hashes[hash] = true
 	}
 	p := s.adopt(copied.Project, c.now)
-	for _, i := range p.allPictures() {
+	for _, i := range p.trainingPictures() {
 		if !hashes[i.Hash] { // the hash becomes a file name, so it must be one
 			i.Hash = ""
 		}
@@ -105,19 +108,55 @@ func (s *Server) importProject(c *call) (any, error) {
 	return s.projectWire(p, c.version), nil
 }
 
-// adopt makes a copied project belong to this resource. The project and its
-// iterations get new ids. Nothing of it is published, exported or running.
+// adopt makes a copied project belong to this resource. The project, its tags and
+// its iterations get new ids, and the time of the import is when an iteration was
+// created and changed last; when it was trained stays. Nothing of the project is
+// published, exported or running.
 func (s *Server) adopt(p *project, now time.Time) *project {
 	p.ID, p.Created, p.LastModified, p.Status = newID(), now, now, "Importing"
+	if p.Description == nil {
+		p.Description = new(string) // as recorded
+	}
 	if s.answer(ImportedURIs) == "dropped" {
 		p.Container, p.Queue = "", ""
 	}
 	p.Iterations = slices.DeleteFunc(p.Iterations, func(i *iteration) bool { return i.Status == statusTraining })
 	for _, i := range p.Iterations {
 		i.ID, i.PublishName, i.PublishTarget, i.Exports = newID(), "", "", nil
+		i.Created, i.LastModified = now, now
 	}
 	p.Predictions = nil
+	p.renewTags()
 	return p
+}
+
+// renewTags gives each tag a new id, the same one wherever the old one stands.
+func (p *project) renewTags() {
+	renewed := map[string]string{}
+	renew := func(id *string) {
+		if renewed[*id] == "" {
+			renewed[*id] = newID()
+		}
+		*id = renewed[*id]
+	}
+	lists := [][]*tag{p.Tags}
+	for _, i := range p.Iterations {
+		lists = append(lists, i.Tags)
+		for n := range i.SelectedTags {
+			renew(&i.SelectedTags[n])
+		}
+	}
+	for _, t := range slices.Concat(lists...) {
+		renew(&t.ID)
+	}
+	for _, i := range p.trainingPictures() {
+		for n := range i.Tags {
+			renew(&i.Tags[n].ID)
+		}
+		for n := range i.Regions {
+			renew(&i.Regions[n].TagID)
+		}
+	}
 }
 
 func (s *Server) finishImport(j job) {
@@ -145,7 +184,8 @@ func (s *Server) getArtifact(c *call) (any, error) {
 	path = strings.TrimPrefix(path, "/")
 	container, _, _ := strings.Cut(path, "/")
 	refused := c.version == v33 && strings.HasPrefix(path, "m-") && s.answer(ArtifactsOnV33) == "refused"
-	if container != "m-"+compact(p.ID) && container != "i-"+compact(p.ID) || refused {
+	readable := container == "m-"+compact(p.ID) || container == "i-"+compact(p.ID) || strings.HasPrefix(path, predictionFolder+"/"+p.ID+"/")
+	if !readable || refused {
 		return nil, badRequest("BadRequestInvalidArtifactUri", "The path can't be read")
 	}
 	var content []byte

@@ -3,6 +3,7 @@ package emulator
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,12 +15,14 @@ func TestCopyProjectToAnotherResource(t *testing.T) {
 	t.Parallel()
 	from, to := start(t), start(t, importing)
 	project := from.trainable()
+	from.Advance(time.Hour)
 	iteration := from.trained(project)
+	to.SetTime(noon.Add(100 * time.Hour))
 	from.exported(iteration, "ONNX", "")
 	export := from.call("GET", project+"/export", nil, nil).ok()
 	token := export["token"].(string)
 	delete(export, "token")
-	assert.Equal(t, map[string]any{"iterationCount": 1.0, "imageCount": 10.0, "tagCount": 2.0, "regionCount": 0.0, "estimatedImportTimeInMS": 0.0}, export)
+	assert.Equal(t, map[string]any{"iterationCount": 1.0, "imageCount": 10.0, "tagCount": 4.0, "regionCount": 0.0, "estimatedImportTimeInMS": 0.0}, export)
 
 	to.project()
 	p := to.call("POST", "projects/import", q("token", token), nil).ok()
@@ -29,10 +32,21 @@ func TestCopyProjectToAnotherResource(t *testing.T) {
 	copied := "projects/" + p["id"].(string)
 	to.Advance(to.options.ImportTime)
 	assert.Equal(t, "Succeeded", to.call("GET", copied, nil, nil).ok()["status"])
-	assert.Equal(t, from.call("GET", project+"/tags", nil, nil).list(), to.call("GET", copied+"/tags", nil, nil).list())
+	assert.Equal(t, "", p["description"])
 	list := to.call("GET", copied+"/iterations", nil, nil).list()
 	require.Len(t, list, 1)
 	assert.Equal(t, "Completed", list[0]["status"])
+	assert.Equal(t, from.call("GET", iteration, nil, nil).ok()["trainedAt"], list[0]["trainedAt"], "it was trained when it was trained")
+	assert.Equal(t, "2026-03-08T16:00:00Z", list[0]["created"], "the import's time")
+	assert.Equal(t, "2026-03-08T16:00:00Z", list[0]["lastModified"])
+	old, renewed := from.tagsByName(project), to.tagsByName(copied)
+	for name, got := range renewed {
+		assert.NotEqual(t, old[name]["id"], got["id"])
+		assert.Equal(t, 5.0, got["imageCount"], "the pictures carry the new id")
+		of := to.call("GET", copied+"/images/tagged", q("tagIds", got["id"].(string), "iterationId", list[0]["id"].(string)), nil).list()
+		assert.Len(t, of, 5, "those of the iteration too")
+	}
+	assert.Len(t, renewed, 2)
 	assert.NotEqual(t, iteration[len(iteration)-36:], list[0]["id"])
 	assert.Empty(t, to.call("GET", copied+"/iterations/"+list[0]["id"].(string)+"/export", nil, nil).list())
 	image := to.call("GET", copied+"/images", nil, nil).list()[0]

@@ -24,7 +24,7 @@ const defaultDomain = "ee85a74c-405e-4adc-bb47-ffa8ca0c9f31"
 var (
 	classificationPlatforms = []string{"VAIDK", "CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow"}
 	detectionPlatforms      = []string{"CoreML", "DockerFile", "ONNX", "TensorFlow"}
-	detectionS1Platforms    = []string{"CoreML", "DockerFile", "ONNX", "TensorFlow", "VAIDK", "OpenVino", "IVS"}
+	detectionS1Platforms    = []string{"VAIDK", "CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow", "IVS"}
 )
 
 var domains = []domain{
@@ -75,12 +75,12 @@ type domainWire struct {
 
 // previewDomainWire holds the fields that only v3.4-preview has.
 type previewDomainWire struct {
-	ExportablePlatforms []string             `json:"exportablePlatforms"`
-	ModelInformation    modelInformationWire `json:"modelInformation"`
+	ExportablePlatforms []string              `json:"exportablePlatforms"`
+	ModelInformation    *modelInformationWire `json:"modelInformation"` // nil if the model can't be exported
 }
 
 type modelInformationWire struct {
-	EstimatedModelSizeInMegabytes *int   `json:"estimatedModelSizeInMegabytes,omitempty"`
+	EstimatedModelSizeInMegabytes int    `json:"estimatedModelSizeInMegabytes"`
 	Description                   string `json:"description"`
 }
 
@@ -89,7 +89,7 @@ func (d domain) wire(version string) domainWire {
 	if version == v34 {
 		w.previewDomainWire = &previewDomainWire{ExportablePlatforms: append([]string{}, d.platforms...)}
 		if d.exportable() {
-			w.ModelInformation.EstimatedModelSizeInMegabytes = &d.megabytes
+			w.ModelInformation = &modelInformationWire{EstimatedModelSizeInMegabytes: d.megabytes}
 		}
 	}
 	return w

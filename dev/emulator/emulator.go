@@ -1,6 +1,7 @@
 // Package emulator is a local Azure Custom Vision: its Training API (v3.3 and
 // v3.4-preview) with projects, tags, images, trainings, exports and the storage
-// integration, which puts notifications on a queue and models into a container.
+// integration, which puts notifications on a queue and models into a container, and
+// its Prediction API (v3.0 and v3.1).
 //
 // It is for development and tests and is never linked into the deployed program.
 // It learns nothing from pictures. It has no field and no convenience that the
@@ -12,7 +13,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +46,7 @@ type Server struct {
 	mu       sync.Mutex // guards everything below
 	state    state
 	answers  map[Question]string
+	rules    []PredictionRule
 	faults   faults
 	log      requestLog
 	throttle throttle
@@ -83,12 +87,68 @@ func New(o Options) (*Server, error) {
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
-	if !o.Frozen.IsZero() {
-		s.state.Clock.Frozen = &o.Frozen
+	if err := s.begin(); err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.loop.Go(s.run)
 	return s, nil
+}
+
+// begin sets the clock and makes the projects of Options.Seeds that aren't there.
+func (s *Server) begin() error {
+	if frozen := s.options.Frozen; !frozen.IsZero() {
+		s.state.Clock.Frozen = &frozen
+	}
+	for _, path := range s.options.Seeds {
+		if err := s.seed(path); err != nil {
+			return fmt.Errorf("seed a project from %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// Reset forgets everything that has happened, a state file's content included, and
+// begins as New does. Links that were handed out are no longer valid.
+func (s *Server) Reset() error {
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.answers, s.faults, s.log, s.throttle = state{Secret: newSecret()}, map[Question]string{}, faults{}, requestLog{}, throttle{}
+	s.rules, s.held, s.pictures.memory = nil, nil, nil
+	if s.pictures.dir != "" {
+		if err := os.RemoveAll(s.pictures.dir); err != nil {
+			return err
+		}
+	}
+	maps.Copy(s.answers, s.options.Answers)
+	defer s.save()
+	return s.begin()
+}
+
+// errNotReady marks an account that doesn't answer.
+var errNotReady = errors.New("not ready")
+
+// Ready reports as an error what the emulator needs and can't reach: the storage
+// accounts that it was given.
+func (s *Server) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	for name, account := range map[string]*service.Client{"storage": s.models, "service storage": s.blobs} {
+		if account == nil {
+			continue
+		}
+		if _, err := account.GetProperties(ctx, nil); err != nil {
+			return fmt.Errorf("%w: %w", errNotReady, storage.Explain("reach the blobs of the "+name, err))
+		}
+	}
+	if s.queues != nil {
+		if _, err := s.queues.GetServiceProperties(ctx, nil); err != nil {
+			return fmt.Errorf("%w: %w", errNotReady, storage.Explain("reach the queues of the storage", err))
+		}
+	}
+	return nil
 }
 
 // transport closes idle connections earlier than Azurite does. Azurite closes them
@@ -127,7 +187,7 @@ func (s *Server) Close() {
 	s.loop.Wait()
 }
 
-// ServeHTTP serves a page for people at /, the Training API below /customvision/,
+// ServeHTTP serves a page for people at /, both APIs below /customvision/,
 // the control endpoints below /_control/ and the emulator's own blobs below /_blob/.
 // It refuses what a page of another site may have sent.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

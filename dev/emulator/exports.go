@@ -17,8 +17,13 @@ var flavors = map[string][]string{
 }
 
 // unlistedFlavors are flavors that the live service accepts and the contract
-// doesn't list: https://github.com/shonohs/cvsutils.
-var unlistedFlavors = []string{"CoreMLFloat16", "TensorFlowSavedModel", "TensorFlowLiteFloat16", "TensorFlowJs", "ONNXFloat16", "NoPostProcess"}
+// doesn't list, by platform: https://github.com/shonohs/cvsutils.
+var unlistedFlavors = map[string][]string{
+	"CoreML":     {"CoreMLFloat16"},
+	"TensorFlow": {"TensorFlowSavedModel", "TensorFlowLiteFloat16", "TensorFlowJs"},
+	"ONNX":       {"ONNXFloat16"},
+	"OpenVino":   {"NoPostProcess"},
+}
 
 func canonicalPlatform(name string) (string, bool) { return fold(platforms, name) }
 
@@ -111,8 +116,11 @@ func (s *Server) export(p *project, i *iteration, name, flavor string, now time.
 	if !ok {
 		return nil, badRequest("BadRequestInvalid", "The value '%s' is not valid for platform", name)
 	}
-	flavor, _ = fold(append(slices.Clone(flavors[platform]), unlistedFlavors...), flavor)
-	listed := slices.Contains(flavors[platform], flavor)
+	known := flavors[platform]
+	if s.answer(UnlistedFlavors) == "accepted" {
+		known = slices.Concat(known, unlistedFlavors[platform])
+	}
+	flavor, ok = fold(known, flavor)
 	d, _ := findDomain(i.DomainID)
 	switch {
 	case i.Status == statusTraining:
@@ -125,8 +133,8 @@ func (s *Server) export(p *project, i *iteration, name, flavor string, now time.
 		return nil, badRequest("BadRequestExportValidationFailed", "Models of the domain %s can't be exported to %s", d.name, platform)
 	case platform == "VAIDK" && !slices.Contains(p.TargetExportPlatforms, platform):
 		return nil, badRequest("BadRequestExportValidationFailed", "VAIDK must be among the project's targetExportPlatforms")
-	case flavor != "" && !listed && s.answer(UnlistedFlavors) == "refused":
-		return nil, badRequest("BadRequestInvalid", "The value '%s' is not valid for flavor", flavor)
+	case flavor != "" && !ok:
+		return nil, badRequest("BadRequestInvalid", "The value '%s' is not valid for a flavor of %s", flavor, platform)
 	}
 	e := i.find(platform, flavor)
 	repeat := e != nil && (s.outdated(e) || e.Status == exportFailed && s.answer(RepeatAfterFailure) == "allowed")

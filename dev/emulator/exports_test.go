@@ -35,8 +35,8 @@ func TestSameExportIsRefusedForEver(t *testing.T) {
 		s.Advance(100 * s.options.ExportTime)
 	}
 	export("platform", "ONNX", "flavor", "ONNX10").ok()
-	export("platform", "ONNX", "flavor", "SomethingNew").ok()
-	export("platform", "ONNX", "flavor", "somethingnew").refused(400, "BadRequestExportAlreadyInProgress")
+	export("platform", "ONNX", "flavor", "ONNXFloat16").ok()
+	export("platform", "ONNX", "flavor", "onnxfloat16").refused(400, "BadRequestExportAlreadyInProgress")
 	export("platform", "CoreML").ok()
 	assert.Len(t, s.call("GET", iteration+"/export", nil, nil).list(), 4)
 }

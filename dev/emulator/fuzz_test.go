@@ -11,7 +11,7 @@ import (
 func FuzzRequests(f *testing.F) {
 	for n := range operations {
 		f.Add(byte(n), "", "{}")
-		f.Add(byte(n), "name=a&platform=ONNX&publishName=a&predictionId=b&threshold=NaN&take=1&skip=9&imageIds={imageId}&tagIds={tagId}&path=i-{projectId}/o-&token=x", `{"images":[{"name":"a","contents":"Qk0=","regions":[{}]}],"tags":[{"imageId":"{imageId}"}],"name":null}`)
+		f.Add(byte(n), "name=a&platform=ONNX&publishName=a&predictionId=b&threshold=NaN&take=1&skip=9&imageIds={imageId}&tagIds={tagId}&path=i-{projectId}/i-&token=x", `{"images":[{"name":"a","contents":"Qk0=","regions":[{}]}],"tags":[{"imageId":"{imageId}"}],"name":null}`)
 	}
 	f.Fuzz(func(t *testing.T, n byte, query, body string) {
 		s, err := New(Options{Key: testKey, NoValidation: true, Frozen: noon})
@@ -41,6 +41,9 @@ func FuzzRequests(f *testing.F) {
 		r.Header.Set("Training-Key", testKey)
 		r.Header.Set("Content-Length", "0")
 		r.Header.Set("Content-Type", "application/octet-stream")
+		if strings.HasPrefix(body, "{") {
+			r.Header.Set("Content-Type", "application/json")
+		}
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		if w.Code >= 500 {

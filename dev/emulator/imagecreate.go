@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Statuses of one image of a batch.
@@ -57,13 +58,9 @@ func (s *Server) addImages(c *call, batch []upload) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case len(batch) == 0:
-		return nil, badRequest("BadRequestImageBatch", "The batch holds no image")
-	case len(batch) > maxBatch:
-		return nil, badRequest("BadRequestExceededBatchSize", "A batch holds at most %d images", maxBatch)
-	}
+	var tags []string
 	for n := range batch {
+		tags = append(tags, batch[n].tags...)
 		if batch[n].tags, err = s.knownTags(p, batch[n].tags); err != nil {
 			return nil, err
 		}
@@ -71,12 +68,18 @@ func (s *Server) addImages(c *call, batch []upload) (any, error) {
 			return nil, err
 		}
 	}
+	if _, err := s.knownTags(p, tags); err != nil { // the limit is the batch's
+		return nil, err
+	}
 	summary := imageSummaryWire{IsBatchSuccessful: true, Images: []imageResultWire{}}
 	for _, u := range batch {
 		result := imageResultWire{SourceURL: u.source}
 		var i *picture
-		if i, result.Status = s.addImage(p, u, c.now); i != nil {
+		if i, result.Status = s.addImage(p, u, c); i != nil {
 			w := s.imageWire(p, p.Tags, i)
+			for n := range w.Tags {
+				w.Tags[n].TagName = nil // as recorded
+			}
 			result.Image = &w
 		}
 		summary.IsBatchSuccessful = summary.IsBatchSuccessful && result.Status == imageOK
@@ -86,6 +89,17 @@ func (s *Server) addImages(c *call, batch []upload) (any, error) {
 		return summary, nil
 	}
 	return jsonReply(http.StatusMultiStatus, summary)
+}
+
+// checkBatch checks the number of images of a batch.
+func checkBatch(n int) error {
+	switch {
+	case n == 0:
+		return badRequest("BadRequestImageBatch", "The batch holds no image")
+	case n > maxBatch:
+		return badRequest("BadRequestExceededBatchSize", "A batch holds at most %d images", maxBatch)
+	}
+	return nil
 }
 
 // knownTags returns the ids of the project's tags in canonical form, each once.
@@ -109,7 +123,8 @@ func (s *Server) knownTags(p *project, texts []string) ([]string, error) {
 }
 
 // addImage adds one image, or returns the existing one with the same bytes.
-func (s *Server) addImage(p *project, u upload, now time.Time) (*picture, string) {
+func (s *Server) addImage(p *project, u upload, c *call) (*picture, string) {
+	now := c.now
 	if u.failed != "" {
 		return nil, u.failed
 	}
@@ -140,6 +155,8 @@ func (s *Server) addImage(p *project, u upload, now time.Time) (*picture, string
 		next.addRegion(r, now)
 	}
 	switch {
+	case !metadataLimits[c.version].hold(u.metadata):
+		return nil, imageLimit
 	case len(next.Tags) > maxTagsPerImage:
 		return nil, imageTagLimit
 	case len(next.Regions) > maxRegionsPerImage:
@@ -192,18 +209,22 @@ func (c *call) entries() ([]entry, map[string]string, error) {
 		TagIDs   []string
 		Metadata map[string]string
 	}
-	if err := c.decode(&batch); err != nil {
+	if err := c.decodeRequired(&batch); err != nil {
+		return nil, nil, err
+	}
+	if err := checkBatch(len(batch.Images)); err != nil {
 		return nil, nil, err
 	}
 	for n := range batch.Images {
 		batch.Images[n].TagIDs = append(batch.Images[n].TagIDs, batch.TagIDs...)
 	}
 	for key, value := range batch.Metadata {
-		if strings.TrimSpace(key) == "" {
-			return nil, nil, badRequest("BadRequestImageMetadataKey", "A metadata key is empty")
+		limit := metadataLimits[c.version]
+		if strings.TrimSpace(key) == "" || utf8.RuneCountInString(key) > limit.key {
+			return nil, nil, badRequest("BadRequestImageMetadataKey", "A metadata key is empty or longer than %d characters", limit.key)
 		}
-		if value == "" {
-			return nil, nil, badRequest("BadRequestImageMetadataValue", "The metadata value of %s is empty", key)
+		if value == "" || utf8.RuneCountInString(value) > limit.value {
+			return nil, nil, badRequest("BadRequestImageMetadataValue", "The metadata value of %s is empty or longer than %d characters", key, limit.value)
 		}
 	}
 	return batch.Images, batch.Metadata, nil
@@ -227,9 +248,6 @@ func (s *Server) createImagesFromURLs(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(entries) > maxBatch { // checked before anything is fetched
-		return nil, badRequest("BadRequestExceededBatchSize", "A batch holds at most %d images", maxBatch)
-	}
 	var batch []upload
 	s.unlocked(func() {
 		for _, e := range entries {
@@ -246,6 +264,9 @@ func (s *Server) createImagesFromURLs(c *call) (any, error) {
 func (s *Server) createImagesFromData(c *call) (any, error) {
 	parts, err := c.parts("imageData")
 	if err != nil {
+		return nil, err
+	}
+	if err := checkBatch(len(parts)); err != nil {
 		return nil, err
 	}
 	tags := c.list("tagIds")

@@ -1,25 +1,30 @@
 package emulator
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
 
 type imagePerformanceWire struct {
 	Predictions  []predictionWire  `json:"predictions"`
 	ID           string            `json:"id"`
-	Created      wireTime          `json:"created"`
+	Created      databaseTime      `json:"created"`
 	Width        int               `json:"width"`
 	Height       int               `json:"height"`
 	ImageURI     string            `json:"imageUri"`
 	ThumbnailURI string            `json:"thumbnailUri"`
-	Tags         []imageTagWire    `json:"tags"`
-	Regions      []imageRegionWire `json:"regions"`
+	Tags         []imageTagWire    `json:"tags,omitempty"`
+	Regions      []imageRegionWire `json:"regions,omitempty"`
 }
 
 type predictionWire struct {
 	Probability float64  `json:"probability"`
 	TagID       string   `json:"tagId"`
 	TagName     string   `json:"tagName"`
-	BoundingBox *boxWire `json:"boundingBox"`
-	TagType     string   `json:"tagType"`
+	BoundingBox *boxWire `json:"boundingBox,omitempty"`
+	TagType     string   `json:"tagType,omitempty"`
 }
 
 type boxWire struct {
@@ -29,8 +34,9 @@ type boxWire struct {
 	Height float64 `json:"height"`
 }
 
-// performancePictures returns the pictures by which a trained iteration was measured.
-func (s *Server) performancePictures(c *call) (*project, *iteration, []*picture, error) {
+// performancePictures returns the pictures by which a trained iteration was
+// measured, chosen by at most so many tags.
+func (s *Server) performancePictures(c *call, most int) (*project, *iteration, []*picture, error) {
 	p, i, err := s.lookup(c)
 	if err != nil {
 		return nil, nil, nil, err
@@ -38,12 +44,12 @@ func (s *Server) performancePictures(c *call) (*project, *iteration, []*picture,
 	if i.Status != statusCompleted {
 		return nil, nil, nil, badRequest("BadRequestIterationIsNotTrained", "The iteration is not trained")
 	}
-	pictures, err := chosen(c, i.Images, wantTagged)
+	pictures, err := chosen(c, i.Images, wantTagged, most)
 	return p, i, pictures, err
 }
 
 func (s *Server) getImagePerformances(c *call) (any, error) {
-	p, i, pictures, err := s.performancePictures(c)
+	p, i, pictures, err := s.performancePictures(c, maxTags)
 	if err != nil {
 		return nil, err
 	}
@@ -53,9 +59,9 @@ func (s *Server) getImagePerformances(c *call) (any, error) {
 	list := []imagePerformanceWire{}
 	for _, shown := range pictures {
 		list = append(list, imagePerformanceWire{
-			Predictions: predictions(i, shown), ID: shown.ID, Created: wireTime(shown.Created),
+			Predictions: predictionWires(predictions(i, shown), c.version), ID: shown.ID, Created: databaseTime(shown.Created),
 			Width: shown.Width, Height: shown.Height,
-			ImageURI: s.imageURI(p, shown, "o"), ThumbnailURI: s.imageURI(p, shown, "t"),
+			ImageURI: s.imageURI(p, shown, "i"), ThumbnailURI: s.imageURI(p, shown, "t"),
 			Tags: tagWires(i.Tags, shown), Regions: regionWires(i.Tags, shown),
 		})
 	}
@@ -63,12 +69,12 @@ func (s *Server) getImagePerformances(c *call) (any, error) {
 }
 
 func (s *Server) getImagePerformanceCount(c *call) (any, error) {
-	_, _, pictures, err := s.performancePictures(c)
+	_, _, pictures, err := s.performancePictures(c, math.MaxInt)
 	return len(pictures), err
 }
 
 // predictions invents an iteration's predictions for a picture: mostly its own
-// tags, and always the same for the same picture.
+// tags, always the same for the same picture, the likeliest first.
 func predictions(i *iteration, shown *picture) []predictionWire {
 	list := []predictionWire{}
 	d, _ := findDomain(i.DomainID)
@@ -95,6 +101,23 @@ func predictions(i *iteration, shown *picture) []predictionWire {
 		if !found {
 			guess.BoundingBox = &boxWire{round(luck / 2), round(luck / 3), 0.25, 0.25}
 			list = append(list, guess)
+		}
+	}
+	return likeliestFirst(list)
+}
+
+func likeliestFirst(list []predictionWire) []predictionWire {
+	slices.SortStableFunc(list, func(a, b predictionWire) int { return cmp.Compare(b.Probability, a.Probability) })
+	return list
+}
+
+// predictionWires returns predictions as a version of an API has them: older ones
+// have no types of tags.
+func predictionWires(list []predictionWire, version string) []predictionWire {
+	list = append([]predictionWire{}, list...)
+	for n := range list {
+		if version == v33 || version == predictionV30 {
+			list[n].TagType = ""
 		}
 	}
 	return list

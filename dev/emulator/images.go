@@ -1,42 +1,45 @@
 package emulator
 
 import (
+	"math"
 	"slices"
 	"strings"
 )
 
 // Limits of one request about images.
 const (
-	maxBatch   = 64  // images created, tagged or untagged at once
-	maxTags    = 20  // tags in one request
-	maxIDs     = 256 // images asked for or deleted by id
-	maxTake    = 256 // images of one page
-	takeUnless = 50  // images of a page by default
+	maxBatch     = 64  // images created or untagged at once
+	maxImageTags = 128 // tags put on images at once
+	maxTags      = 20  // tags in one request
+	maxIDs       = 256 // images asked for or deleted by id
+	maxTake      = 256 // images of one page
+	takeUnless   = 50  // images of a page by default
 )
 
+// imageWire lacks tags, regions and metadata where the image has none, as recorded.
 type imageWire struct {
 	ID               string            `json:"id"`
-	Created          wireTime          `json:"created"`
+	Created          databaseTime      `json:"created"`
 	Width            int               `json:"width"`
 	Height           int               `json:"height"`
 	ResizedImageURI  string            `json:"resizedImageUri"`
 	ThumbnailURI     string            `json:"thumbnailUri"`
 	OriginalImageURI string            `json:"originalImageUri"`
-	Tags             []imageTagWire    `json:"tags"`
-	Regions          []imageRegionWire `json:"regions"`
-	Metadata         map[string]string `json:"metadata"`
+	Tags             []imageTagWire    `json:"tags,omitempty"`
+	Regions          []imageRegionWire `json:"regions,omitempty"`
+	Metadata         map[string]string `json:"metadata,omitempty"`
 }
 
 type imageTagWire struct {
-	TagID   string   `json:"tagId"`
-	TagName string   `json:"tagName"`
-	Created wireTime `json:"created"`
+	TagID   string       `json:"tagId"`
+	TagName *string      `json:"tagName"`
+	Created databaseTime `json:"created"`
 }
 
 func (s *Server) imageWire(p *project, tags []*tag, i *picture) imageWire {
 	return imageWire{
-		ID: i.ID, Created: wireTime(i.Created), Width: i.Width, Height: i.Height,
-		ResizedImageURI: s.imageURI(p, i, "r"), ThumbnailURI: s.imageURI(p, i, "t"), OriginalImageURI: s.imageURI(p, i, "o"),
+		ID: i.ID, Created: databaseTime(i.Created), Width: i.Width, Height: i.Height,
+		ResizedImageURI: s.imageURI(p, i, "i"), ThumbnailURI: s.imageURI(p, i, "t"), OriginalImageURI: s.imageURI(p, i, "i"),
 		Tags: tagWires(tags, i), Regions: regionWires(tags, i), Metadata: i.Metadata,
 	}
 }
@@ -44,27 +47,31 @@ func (s *Server) imageWire(p *project, tags []*tag, i *picture) imageWire {
 func tagWires(tags []*tag, i *picture) []imageTagWire {
 	var list []imageTagWire
 	for _, t := range i.Tags {
-		list = append(list, imageTagWire{t.ID, tagName(tags, t.ID), wireTime(t.Created)})
+		list = append(list, imageTagWire{t.ID, tagName(tags, t.ID), databaseTime(t.Created)})
 	}
 	return list
 }
 
-func tagName(tags []*tag, id string) string {
+// tagName returns nil for a tag that isn't among tags.
+func tagName(tags []*tag, id string) *string {
 	for _, t := range tags {
 		if t.ID == id {
-			return t.Name
+			return &t.Name
 		}
 	}
-	return ""
+	return nil
 }
 
-// imageURI returns the link to a picture. kind is o for the original, r for
-// resized, t for the thumbnail. The emulator serves the original's bytes for all
-// three.
+// imageURI returns the link to a picture. kind is i for the original, which is
+// also the resized one, and t for the thumbnail. The emulator serves the
+// original's bytes for both.
 func (s *Server) imageURI(p *project, i *picture, kind string) string {
-	path := "i-" + compact(p.ID) + "/" + kind + "-" + compact(i.ID)
+	return s.pictureLink("i-" + compact(p.ID) + "/" + kind + "-" + compact(i.ID))
+}
+
+func (s *Server) pictureLink(path string) string {
 	if s.answer(DownloadURI) == "relative" {
-		return path
+		return "/" + path
 	}
 	return s.selfLink(path, downloadLife)
 }
@@ -98,9 +105,10 @@ const (
 	wantUntagged
 )
 
-// chosen returns the pictures that a query selects, oldest first.
-func chosen(c *call, pictures []*picture, which want) ([]*picture, error) {
-	ids, err := c.guids("tagIds", maxTags)
+// chosen returns the pictures that a query selects by at most so many tags, oldest
+// first.
+func chosen(c *call, pictures []*picture, which want, most int) ([]*picture, error) {
+	ids, err := c.guids("tagIds", most)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +173,7 @@ func (s *Server) listImages(c *call, which want) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pictures, err = chosen(c, pictures, which); err != nil {
+	if pictures, err = chosen(c, pictures, which, maxTags); err != nil {
 		return nil, err
 	}
 	if pictures, err = page(c, pictures); err != nil {
@@ -187,7 +195,7 @@ func (s *Server) countImages(c *call, which want) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	pictures, err = chosen(c, pictures, which)
+	pictures, err = chosen(c, pictures, which, math.MaxInt)
 	return len(pictures), err
 }
 
@@ -240,11 +248,11 @@ func (s *Server) deleteImages(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := c.flag("allImages")
+	all, err := c.flag("allImages", false)
 	if err != nil {
 		return nil, err
 	}
-	everywhere, err := c.flag("allIterations")
+	everywhere, err := c.flag("allIterations", false)
 	if err != nil {
 		return nil, err
 	}

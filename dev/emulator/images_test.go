@@ -145,7 +145,7 @@ func TestImageBatchIsRefused(t *testing.T) {
 	project := s.project()
 	entries := make([]map[string]any, maxBatch+1)
 	for n := range entries {
-		entries[n] = map[string]any{"name": "a", "url": "http://127.0.0.1:1/a"}
+		entries[n] = map[string]any{"name": "a", "url": "http://127.0.0.1:1/a", "id": unknownID}
 	}
 	for _, form := range []string{"files", "urls", "predictions"} {
 		path := project + "/images/" + form
@@ -219,7 +219,7 @@ func TestImageMetadataAndFilter(t *testing.T) {
 	}
 	assert.Equal(t, []string{"OK", "OK"}, update(ids[0]+","+ids[1], map[string]string{"room": "1", "floor": "2"}).statuses(200))
 	assert.Equal(t, []string{"OK"}, update(ids[1], map[string]string{"room": "2", "floor": ""}).statuses(200))
-	assert.Equal(t, []string{"OK", "ErrorUnknown"}, update(ids[2]+","+unknownID, map[string]string{"room": "3"}).statuses(207))
+	assert.Equal(t, []string{"OK", "ErrorImageNotFound"}, update(ids[2]+","+unknownID, map[string]string{"room": "3"}).statuses(207))
 	for filter, want := range map[string]string{
 		"metadata=room eq '1'":                                 "1",
 		"room ne '1'":                                          "2",

@@ -1,9 +1,12 @@
 package emulator
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 type imageTagEntry struct {
@@ -11,7 +14,8 @@ type imageTagEntry struct {
 	TagID   string `json:"tagId"`
 }
 
-// tagSummaryWire has null for empty lists, as in the official example.
+// tagSummaryWire has null for empty lists on v3.3, as in the official example, and
+// empty ones on v3.4-preview, as recorded.
 type tagSummaryWire struct {
 	Created    []imageTagEntry `json:"created"`
 	Duplicated []imageTagEntry `json:"duplicated"`
@@ -31,19 +35,22 @@ func (s *Server) createImageTags(c *call) (any, error) {
 		return nil, err
 	}
 	var batch struct{ Tags []imageTagEntry }
-	if err := c.decode(&batch); err != nil {
+	if err := c.decodeRequired(&batch); err != nil {
 		return nil, err
 	}
 	switch {
 	case len(batch.Tags) == 0:
 		return nil, badRequest("BadRequestImageTags", "No tag is given")
-	case len(batch.Tags) > maxBatch*maxTags:
-		return nil, badRequest("BadRequestExceededBatchSize", "At most %d images and %d tags can be given at once", maxBatch, maxTags)
+	case len(batch.Tags) > maxImageTags:
+		return nil, badRequest("BadRequestExceededBatchSize", "At most %d tags can be given at once", maxImageTags)
 	}
 	for n := range batch.Tags { // in full or not at all
 		e := &batch.Tags[n]
-		e.ImageID, _ = canonicalID(e.ImageID)
-		e.TagID, _ = canonicalID(e.TagID)
+		ids, err := canonicalIDs([]string{e.ImageID, e.TagID})
+		if err != nil {
+			return nil, err
+		}
+		e.ImageID, e.TagID = ids[0], ids[1]
 		i, err := p.picture(e.ImageID)
 		if err != nil {
 			return nil, err
@@ -71,6 +78,11 @@ func (s *Server) createImageTags(c *call) (any, error) {
 	}
 	if len(summary.Created) > 0 {
 		p.changed(c.now)
+	}
+	if c.version == v34 {
+		for _, list := range []*[]imageTagEntry{&summary.Created, &summary.Duplicated, &summary.Exceeded} {
+			*list = append([]imageTagEntry{}, *list...)
+		}
 	}
 	return summary, nil
 }
@@ -107,7 +119,22 @@ func (s *Server) deleteImageTags(c *call) (any, error) {
 type metadataEntryWire struct {
 	ImageID  string            `json:"imageId"`
 	Status   string            `json:"status"`
-	Metadata map[string]string `json:"metadata"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// metadataLimit limits the metadata of one image. Lengths are in characters.
+type metadataLimit struct{ pairs, key, value int }
+
+var metadataLimits = map[string]metadataLimit{v33: {50, 256, 512}, v34: {10, 128, 256}}
+
+// hold reports whether metadata is within the limits.
+func (l metadataLimit) hold(metadata map[string]string) bool {
+	for key, value := range metadata {
+		if utf8.RuneCountInString(key) > l.key || utf8.RuneCountInString(value) > l.value {
+			return false
+		}
+	}
+	return len(metadata) <= l.pairs
 }
 
 // updateImageMetadata adds metadata to images. An empty value deletes its key.
@@ -124,7 +151,7 @@ func (s *Server) updateImageMetadata(c *call) (any, error) {
 		return nil, badRequest("BadRequestRequiredParamIsNull", "The parameter imageIds is required")
 	}
 	var metadata map[string]string
-	if err := c.decode(&metadata); err != nil {
+	if err := c.decodeFilled(&metadata); err != nil {
 		return nil, err
 	}
 	summary := struct {
@@ -135,7 +162,7 @@ func (s *Server) updateImageMetadata(c *call) (any, error) {
 		i, err := p.picture(id)
 		if err != nil {
 			summary.IsBatchSuccessful = false
-			summary.Images = append(summary.Images, metadataEntryWire{ImageID: id, Status: "ErrorUnknown"})
+			summary.Images = append(summary.Images, metadataEntryWire{ImageID: id, Status: "ErrorImageNotFound"})
 			continue
 		}
 		next := map[string]string{}
@@ -145,6 +172,11 @@ func (s *Server) updateImageMetadata(c *call) (any, error) {
 					delete(next, key)
 				}
 			}
+		}
+		if !metadataLimits[c.version].hold(next) {
+			summary.IsBatchSuccessful = false
+			summary.Images = append(summary.Images, metadataEntryWire{ImageID: id, Status: imageLimit})
+			continue
 		}
 		i.Metadata = next
 		summary.Images = append(summary.Images, metadataEntryWire{id, imageOK, next})
@@ -164,6 +196,22 @@ type regionInput struct {
 	Top     float64 `json:"top"`
 	Width   float64 `json:"width"`
 	Height  float64 `json:"height"`
+}
+
+// UnmarshalJSON refuses a region that lacks a side.
+func (r *regionInput) UnmarshalJSON(data []byte) error {
+	var in struct {
+		ImageID, TagID           string
+		Left, Top, Width, Height *float64
+	}
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	if in.Left == nil || in.Top == nil || in.Width == nil || in.Height == nil {
+		return errors.New("a region has left, top, width and height")
+	}
+	*r = regionInput{in.ImageID, in.TagID, *in.Left, *in.Top, *in.Width, *in.Height}
+	return nil
 }
 
 // addRegion returns nil if the picture has the same region already.

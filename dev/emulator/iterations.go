@@ -37,7 +37,7 @@ type baseModelWire struct {
 	IterationID string `json:"iterationId"`
 }
 
-func (i *iteration) wire(p *project, version string) iterationWire {
+func (s *Server) iterationWire(p *project, i *iteration, c *call) iterationWire {
 	w := iterationWire{
 		ID: i.ID, Name: i.Name, Status: i.Status, ProjectID: p.ID,
 		Created: wireTime(i.Created), LastModified: wireTime(i.LastModified),
@@ -49,7 +49,10 @@ func (i *iteration) wire(p *project, version string) iterationWire {
 		at := wireTime(*i.TrainedAt)
 		w.TrainedAt = &at
 	}
-	if version == v34 {
+	if i.Status == statusTraining && c.now.After(i.LastModified.Add(s.options.TrainTime/2)) { // as recorded of a late poll
+		w.DomainID, w.ClassificationType, w.TrainingTimeInMinutes = optional(p.DomainID), optional(p.Classification), s.trainingMinutes()
+	}
+	if c.version == v34 {
 		w.previewIterationWire = &previewIterationWire{TrainingErrorDetails: optional(i.ErrorDetails)}
 		if i.BaseIteration != "" {
 			w.CustomBaseModelInfo = &baseModelWire{i.BaseProject, i.BaseIteration}
@@ -81,7 +84,7 @@ func (s *Server) getIterations(c *call) (any, error) {
 	list := []iterationWire{}
 	for _, i := range p.Iterations {
 		if i.Status != statusNew || s.answer(NewIteration) == "listed" {
-			list = append(list, i.wire(p, c.version))
+			list = append(list, s.iterationWire(p, i, c))
 		}
 	}
 	switch s.answer(IterationOrder) {
@@ -98,7 +101,7 @@ func (s *Server) getIteration(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return i.wire(p, c.version), nil
+	return s.iterationWire(p, i, c), nil
 }
 
 func (s *Server) updateIteration(c *call) (any, error) {
@@ -107,19 +110,19 @@ func (s *Server) updateIteration(c *call) (any, error) {
 		return nil, err
 	}
 	var patch struct{ Name *string }
-	if err := c.decode(&patch); err != nil {
+	if err := c.decodeRequired(&patch); err != nil {
 		return nil, err
 	}
 	switch {
 	case i.Status == statusNew:
 		return nil, badRequest("BadRequestWorkspaceCannotBeModified", "The workspace can't be modified")
-	case patch.Name == nil || strings.TrimSpace(*patch.Name) == "":
-		return nil, badRequest("BadRequestIterationName", "The iteration name is empty")
+	case patch.Name == nil || strings.TrimSpace(*patch.Name) == "" || s.tooLong(*patch.Name):
+		return nil, badRequest("BadRequestIterationName", "The iteration name is empty or too long")
 	case slices.ContainsFunc(p.Iterations, func(o *iteration) bool { return o != i && o.Name == *patch.Name }):
 		return nil, badRequest("BadRequestIterationNameNotUnique", "An iteration named %s exists", *patch.Name)
 	}
 	i.Name, i.LastModified = *patch.Name, c.now
-	return i.wire(p, c.version), nil
+	return s.iterationWire(p, i, c), nil
 }
 
 func (s *Server) deleteIteration(c *call) (any, error) {

@@ -35,7 +35,7 @@ func compact(id string) string { return strings.ReplaceAll(id, "-", "") }
 func (s *Server) downloadURI(p *project, i *iteration, e *export) (string, error) {
 	switch {
 	case s.answer(DownloadURI) == "relative":
-		return containerName(p) + "/" + packageName(i, e), nil
+		return "/" + containerName(p) + "/" + packageName(i, e), nil
 	case s.answer(DownloadURI) == "container" && p.Container != "":
 		return s.backupURL(p, i, e), nil
 	}
@@ -110,9 +110,10 @@ func (s *Server) ownBlob(path string) (read func() ([]byte, error)) {
 		case path == exportPath(p):
 			content, err := s.projectCopy(p)
 			return func() ([]byte, error) { return content, err }
-		case container == "i-"+compact(p.ID) && len(name) > 2:
-			content, err := s.pictures.get(p.pictureHash(name[2:]))
-			return func() ([]byte, error) { return content, err }
+		case container == "i-"+compact(p.ID):
+			return s.pictureBlob(name, "it", p.trainingPictures())
+		case container == predictionFolder && strings.HasPrefix(name, p.ID+"/"):
+			return s.pictureBlob(strings.TrimPrefix(name, p.ID+"/"), "ot", p.predictionPictures())
 		case container != containerName(p):
 			continue
 		}
@@ -129,23 +130,31 @@ func (s *Server) ownBlob(path string) (read func() ([]byte, error)) {
 
 func noBlob() ([]byte, error) { return nil, nil }
 
-// pictureHash returns the hash of the project's picture with this compact id.
-func (p *project) pictureHash(id string) string {
-	for _, i := range p.allPictures() {
-		if compact(i.ID) == id {
-			return i.Hash
+// pictureBlob finds a picture by its blob's name: one of the kinds, a hyphen and
+// the compact id.
+func (s *Server) pictureBlob(name, kinds string, pictures []*picture) func() ([]byte, error) {
+	kind, id, _ := strings.Cut(name, "-")
+	for _, i := range pictures {
+		if compact(i.ID) == id && len(kind) == 1 && strings.Contains(kinds, kind) {
+			content, err := s.pictures.get(i.Hash)
+			return func() ([]byte, error) { return content, err }
 		}
 	}
-	return ""
+	return noBlob
 }
 
-// allPictures returns the current pictures and those of iterations and quick
-// tests.
-func (p *project) allPictures() []*picture {
+// trainingPictures returns the current pictures and those of iterations.
+func (p *project) trainingPictures() []*picture {
 	all := slices.Clone(p.Images)
 	for _, i := range p.Iterations {
 		all = append(all, i.Images...)
 	}
+	return all
+}
+
+// predictionPictures returns the pictures of stored predictions.
+func (p *project) predictionPictures() []*picture {
+	var all []*picture
 	for n := range p.Predictions {
 		all = append(all, &p.Predictions[n].Picture)
 	}

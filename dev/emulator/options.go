@@ -8,7 +8,7 @@ import (
 
 // Options are the options of an emulator. Only Key is required.
 type Options struct {
-	Key string // the Training-Key that callers must send
+	Key string // the Training-Key and Prediction-Key that callers must send
 
 	// TrainTime, ExportTime and ImportTime are how long a training, an export
 	// and the import of a project take; zero ends them at once.
@@ -17,6 +17,10 @@ type Options struct {
 	// State is a file that keeps everything across a restart. Pictures are in a
 	// folder beside it. "" keeps everything in memory.
 	State string
+
+	// Seeds are folders of pictures and COCO files. Of each a project is made that has
+	// the name of the folder or file, unless one of that name is there.
+	Seeds []string
 
 	// Storage is the customer's account. A project's notificationQueueUri and
 	// exportModelContainerUri must belong to it. Without it the URIs are not

@@ -26,8 +26,7 @@ type pictureStore struct {
 }
 
 func (s *pictureStore) put(content []byte) (hash string, err error) {
-	sum := sha256.Sum256(content)
-	hash = hex.EncodeToString(sum[:])
+	hash = pictureHash(content)
 	if s.dir == "" {
 		if s.memory == nil {
 			s.memory = map[string][]byte{}
@@ -39,6 +38,11 @@ func (s *pictureStore) put(content []byte) (hash string, err error) {
 		return "", err
 	}
 	return hash, os.WriteFile(filepath.Join(s.dir, hash), content, 0o644)
+}
+
+func pictureHash(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
 }
 
 // get returns nil for a hash that isn't stored.

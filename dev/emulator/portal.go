@@ -47,6 +47,10 @@ func (s *Server) Export(projectID, iterationID, platform, flavor string) error {
 func (s *Server) CreateProject(name, domainID, containerURI, queueURI string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.newProject(name, domainID, containerURI, queueURI)
+}
+
+func (s *Server) newProject(name, domainID, containerURI, queueURI string) (string, error) {
 	query := url.Values{"name": {name}, "domainid": {domainID}, "exportmodelcontaineruri": {containerURI}, "notificationqueueuri": {queueURI}}
 	created, err := s.createProject(&call{version: v34, query: query, header: http.Header{}, now: s.state.Clock.now()})
 	if err != nil {

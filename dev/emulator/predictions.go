@@ -1,17 +1,24 @@
 package emulator
 
 import (
+	"cmp"
 	"net/http"
+	"path"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
 )
 
-// stored is a picture that was sent to a quick test and kept.
+// predictionFolder is the container of the pictures of stored predictions.
+const predictionFolder = "predictionimages"
+
+// stored is a prediction that was kept with its picture, whose id is its own.
 type stored struct {
-	ID, Iteration string
-	Created       time.Time
-	Picture       picture
+	Iteration   string
+	Application string
+	Created     time.Time
+	Picture     picture
+	Predictions []predictionWire
 }
 
 type predictionResultWire struct {
@@ -30,127 +37,276 @@ type storedPredictionWire struct {
 	predictionResultWire
 }
 
-func (s *Server) quickTestImage(c *call) (any, error) {
-	parts, err := c.parts("imageData")
-	if err != nil {
-		return nil, err
-	}
-	if len(parts) != 1 {
-		return nil, badRequest("BadRequestImageStream", "Send one image")
-	}
-	return s.quickTest(c, parts[0].content)
+func (k stored) wire(p *project, version string) predictionResultWire {
+	return predictionResultWire{k.Picture.ID, p.ID, k.Iteration, wireTime(k.Created), predictionWires(k.Predictions, version)}
 }
 
-// quickTestImageURL tests the picture at a URL. It fetches from loopback
-// addresses only.
-func (s *Server) quickTestImageURL(c *call) (any, error) {
+// sentImage returns the one picture of a body and its file name, if it has one.
+func (c *call) sentImage() (part, error) {
+	parts, err := c.parts("imageData")
+	if err == nil && len(parts) != 1 {
+		err = badRequest("BadRequestImageStream", "Send one image")
+	}
+	if err != nil {
+		return part{}, err
+	}
+	return parts[0], nil
+}
+
+// linkedImage returns the picture at the URL that a body gives. It fetches from
+// loopback addresses only.
+func (s *Server) linkedImage(c *call) (part, error) {
 	var body struct{ URL string }
-	if err := c.decode(&body); err != nil {
-		return nil, err
+	if err := c.decodeRequired(&body); err != nil {
+		return part{}, err
 	}
 	var content []byte
 	var err error
 	s.unlocked(func() { content, err = s.fetch(body.URL, maxPicture) })
 	if err != nil {
-		return nil, badRequest("BadRequestImageUrl", "The image can't be fetched")
+		return part{}, badRequest("BadRequestImageUrl", "The image can't be fetched")
 	}
-	return s.quickTest(c, content)
+	return part{path.Base(body.URL), content}, nil
+}
+
+func (s *Server) quickTestImage(c *call) (any, error) {
+	sent, err := c.sentImage()
+	if err != nil {
+		return nil, err
+	}
+	return s.quickTest(c, sent)
+}
+
+func (s *Server) quickTestImageURL(c *call) (any, error) {
+	sent, err := s.linkedImage(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.quickTest(c, sent)
 }
 
 // quickTest returns an iteration's predictions for a picture, and keeps the
 // picture unless store=false.
-func (s *Server) quickTest(c *call, content []byte) (any, error) {
+func (s *Server) quickTest(c *call, sent part) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {
 		return nil, err
 	}
-	i, err := p.predictor(c.query.Get("iterationid"))
+	i, err := p.predictor(c)
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > maxPicture {
-		return nil, badRequest("BadRequestImageSizeBytes", "The image is larger than 6 MB")
+	store, err := c.flag("store", true)
+	if err != nil {
+		return nil, err
 	}
-	width, height, ok := measure(content)
+	return s.predict(c, p, i, sent, maxPicture, store)
+}
+
+// predict returns an iteration's predictions for a picture of at most so many
+// bytes. Their id is that of the request, as recorded.
+func (s *Server) predict(c *call, p *project, i *iteration, sent part, most int, store bool) (any, error) {
+	if len(sent.content) > most {
+		return nil, badRequest("BadRequestImageSizeBytes", "The image is larger than %d MB", most>>20)
+	}
+	width, height, ok := measure(sent.content)
 	if !ok {
 		return nil, badRequest("BadRequestImageFormat", "The image is no JPEG, PNG, GIF or BMP")
 	}
-	hash, err := s.pictures.put(content)
-	if err != nil {
-		return nil, err
+	shown := picture{ID: c.id, Created: c.now, Width: width, Height: height, Hash: pictureHash(sent.content)}
+	k := stored{Iteration: i.ID, Application: c.query.Get("application"), Created: c.now, Picture: shown, Predictions: predictions(i, i.remembered(shown))}
+	k.Predictions = s.ruled(k.Predictions, sent.name)
+	if store {
+		if _, err := s.pictures.put(sent.content); err != nil {
+			return nil, err
+		}
+		p.Predictions = append(p.Predictions, k)
 	}
-	kept := stored{newID(), i.ID, c.now, picture{ID: newID(), Created: c.now, Width: width, Height: height, Hash: hash}}
-	if !strings.EqualFold(c.query.Get("store"), "false") {
-		p.Predictions = append(p.Predictions, kept)
-	}
-	return kept.wire(p, i), nil
+	return k.wire(p, c.version), nil
 }
 
-// predictor returns the iteration with this id. For "" it is the one trained last.
-func (p *project) predictor(text string) (*iteration, error) {
-	if text != "" {
-		id, _ := canonicalID(text)
-		i, err := p.iteration(id)
-		if err == nil && i.Status != statusCompleted {
-			err = badRequest("BadRequestIterationIsNotTrained", "The iteration is not trained")
-		}
-		return i, err
-	}
-	var last *iteration
-	for _, i := range p.Iterations {
-		if i.TrainedAt != nil && (last == nil || i.TrainedAt.After(*last.TrainedAt)) {
-			last = i
+// remembered gives a picture on which the iteration was trained the tags and
+// regions that it had then.
+func (i *iteration) remembered(shown picture) *picture {
+	for _, known := range i.Images {
+		if known.Hash == shown.Hash {
+			shown.Tags, shown.Regions = known.Tags, known.Regions
 		}
 	}
-	if last == nil {
+	return &shown
+}
+
+// predictor returns the iteration that the query names, or else the one trained
+// last.
+func (p *project) predictor(c *call) (*iteration, error) {
+	i, err := c.iteration(p)
+	switch {
+	case err != nil:
+		return nil, err
+	case i != nil && i.Status != statusCompleted:
+		return nil, badRequest("BadRequestIterationIsNotTrained", "The iteration is not trained")
+	case i != nil:
+		return i, nil
+	}
+	for _, other := range p.Iterations {
+		if other.TrainedAt != nil && (i == nil || other.TrainedAt.After(*i.TrainedAt)) {
+			i = other
+		}
+	}
+	if i == nil {
 		return nil, notFound("NotFoundProjectDefaultIteration", "The project has no trained iteration")
 	}
-	return last, nil
+	return i, nil
 }
 
-func (k stored) wire(p *project, i *iteration) predictionResultWire {
-	return predictionResultWire{k.ID, p.ID, k.Iteration, wireTime(k.Created), predictions(i, &k.Picture)}
+// predictionToken is the query of QueryPredictions and, in the answer, what asks for
+// the next page. The form of session and continuation is the emulator's own.
+type predictionToken struct {
+	Session      string          `json:"session"`
+	Continuation *string         `json:"continuation"`
+	MaxCount     int             `json:"maxCount"`
+	OrderBy      string          `json:"orderBy"`
+	Tags         []predictionTag `json:"tags"`
+	IterationID  *string         `json:"iterationId"`
+	StartTime    *time.Time      `json:"startTime"`
+	EndTime      *time.Time      `json:"endTime"`
+	Application  *string         `json:"application"`
 }
 
-type predictionTokenWire struct {
-	Session      string              `json:"session"`
-	Continuation string              `json:"continuation"`
-	MaxCount     int                 `json:"maxCount"`
-	OrderBy      string              `json:"orderBy"`
-	Tags         []predictionTagWire `json:"tags"`
-	IterationID  *string             `json:"iterationId"`
-	StartTime    *string             `json:"startTime"`
-	EndTime      *string             `json:"endTime"`
-	Application  string              `json:"application"`
+type predictionTag struct {
+	ID           string   `json:"id"`
+	MinThreshold float64  `json:"minThreshold"`
+	MaxThreshold *float64 `json:"maxThreshold"`
 }
 
-type predictionTagWire struct {
-	ID           string  `json:"id"`
-	MinThreshold float64 `json:"minThreshold"`
-	MaxThreshold float64 `json:"maxThreshold"`
+// Limits of a query for predictions. That of its results isn't documented.
+const (
+	maxPredictionTags    = 2
+	maxPredictionResults = 256
+)
+
+// check checks a query and makes its fields canonical.
+func (q *predictionToken) check() error {
+	known, ok := fold([]string{"Newest", "Oldest", "Suggested"}, cmp.Or(q.OrderBy, "Newest"))
+	q.OrderBy = known
+	invalid := !ok || q.MaxCount < 0 || q.StartTime != nil && q.EndTime != nil && q.EndTime.Before(*q.StartTime)
+	if q.IterationID != nil {
+		ids, err := canonicalIDs([]string{*q.IterationID})
+		if err != nil {
+			return err
+		}
+		q.IterationID = &ids[0]
+	}
+	for n := range q.Tags {
+		t := &q.Tags[n]
+		ids, err := canonicalIDs([]string{t.ID})
+		if err != nil {
+			return err
+		}
+		if t.ID = ids[0]; t.MaxThreshold == nil {
+			t.MaxThreshold = new(1.0)
+		}
+		invalid = invalid || t.MinThreshold < 0 || *t.MaxThreshold > 1 || t.MinThreshold > *t.MaxThreshold
+	}
+	switch {
+	case len(q.Tags) > maxPredictionTags:
+		return badRequest("BadRequestPredictionTagsExceededCount", "At most %d tags can be combined", maxPredictionTags)
+	case q.MaxCount > maxPredictionResults:
+		return badRequest("BadRequestPredictionResultsExceededCount", "maxCount goes up to %d", maxPredictionResults)
+	case invalid:
+		return badRequest("BadRequestPredictionInvalidQueryParameters", "The order, the number, the times or a threshold is not valid")
+	}
+	return nil
 }
 
-// queryPredictions lists kept quick tests of an iteration, oldest last, in one page.
+// offset returns how many results the pages before have shown.
+func (q *predictionToken) offset() (int, error) {
+	if q.Continuation == nil || *q.Continuation == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(*q.Continuation)
+	if err != nil || n < 0 {
+		return 0, badRequest("BadRequestPredictionInvalidQueryParameters", "The continuation is not one that was given")
+	}
+	return n, nil
+}
+
+// matches reports whether a stored prediction has what the query asks for: of
+// several tags, each.
+func (q *predictionToken) matches(k stored) bool {
+	if q.IterationID != nil && *q.IterationID != k.Iteration ||
+		q.StartTime != nil && k.Created.Before(*q.StartTime) || q.EndTime != nil && k.Created.After(*q.EndTime) ||
+		q.Application != nil && *q.Application != "" && *q.Application != k.Application {
+		return false
+	}
+	for _, t := range q.Tags {
+		if !slices.ContainsFunc(k.Predictions, func(w predictionWire) bool {
+			return w.TagID == t.ID && w.Probability >= t.MinThreshold && w.Probability <= *t.MaxThreshold
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// order sorts results that are oldest first. Suggested puts first what the
+// iteration was least sure of.
+func (q *predictionToken) order(list []stored) {
+	switch q.OrderBy {
+	case "Newest":
+		slices.Reverse(list)
+	case "Suggested":
+		slices.SortStableFunc(list, func(a, b stored) int { return cmp.Compare(a.likeliest(), b.likeliest()) })
+	}
+}
+
+func (k stored) likeliest() float64 {
+	most := 0.0
+	for _, w := range k.Predictions {
+		most = max(most, w.Probability)
+	}
+	return most
+}
+
+// queryPredictions lists stored predictions of iterations that still exist.
 func (s *Server) queryPredictions(c *call) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {
 		return nil, err
 	}
-	token := predictionTokenWire{OrderBy: "Newest"}
-	if err := c.decode(&token); err != nil {
+	var q predictionToken
+	if err := c.decodeFilled(&q); err != nil {
 		return nil, err
 	}
-	results := []storedPredictionWire{}
-	for _, k := range slices.Backward(p.Predictions) {
-		i, err := p.iteration(k.Iteration)
-		if err != nil || token.IterationID != nil && *token.IterationID != k.Iteration {
-			continue
-		}
-		results = append(results, storedPredictionWire{
-			s.imageURI(p, &k.Picture, "r"), s.imageURI(p, &k.Picture, "t"), s.imageURI(p, &k.Picture, "o"), i.DomainID, k.wire(p, i),
-		})
+	if err := q.check(); err != nil {
+		return nil, err
 	}
-	return map[string]any{"token": token, "results": results}, nil
+	offset, err := q.offset()
+	if err != nil {
+		return nil, err
+	}
+	var list []stored
+	for _, k := range p.Predictions {
+		if _, err := p.iteration(k.Iteration); err == nil && q.matches(k) {
+			list = append(list, k)
+		}
+	}
+	q.order(list)
+	list = list[min(offset, len(list)):]
+	q.Continuation, q.Session = nil, cmp.Or(q.Session, "1:"+strconv.Itoa(len(p.Predictions)))
+	if q.MaxCount > 0 && len(list) > q.MaxCount {
+		list = list[:q.MaxCount]
+		q.Continuation = new(strconv.Itoa(offset + q.MaxCount))
+	}
+	results := []storedPredictionWire{}
+	for _, k := range list {
+		i, _ := p.iteration(k.Iteration)
+		link := func(kind string) string {
+			return s.pictureLink(predictionFolder + "/" + p.ID + "/" + kind + "-" + compact(k.Picture.ID))
+		}
+		results = append(results, storedPredictionWire{link("o"), link("t"), link("o"), i.DomainID, k.wire(p, c.version)})
+	}
+	return map[string]any{"token": q, "results": results}, nil
 }
 
 func (s *Server) deletePrediction(c *call) (any, error) {
@@ -158,18 +314,20 @@ func (s *Server) deletePrediction(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids, err := c.guids("ids", maxBatch)
-	if err != nil {
+	ids, err := canonicalIDs(c.list("ids"))
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(ids) == 0 {
+	case len(ids) == 0:
 		return nil, badRequest("BadRequestPredictionIdsMissing", "The parameter ids is required")
+	case len(ids) > maxBatch:
+		return nil, badRequest("BadRequestPredictionIdsExceededCount", "ids takes at most %d ids", maxBatch)
 	}
-	p.Predictions = slices.DeleteFunc(p.Predictions, func(k stored) bool { return slices.Contains(ids, k.ID) })
+	p.Predictions = slices.DeleteFunc(p.Predictions, func(k stored) bool { return slices.Contains(ids, k.Picture.ID) })
 	return noContent, nil
 }
 
-// createImagesFromPredictions makes training images of kept quick tests.
+// createImagesFromPredictions makes training images of stored predictions.
 func (s *Server) createImagesFromPredictions(c *call) (any, error) {
 	p, err := s.project(c.ids["projectId"])
 	if err != nil {
@@ -182,12 +340,15 @@ func (s *Server) createImagesFromPredictions(c *call) (any, error) {
 	var batch []upload
 	for _, e := range entries {
 		u := upload{source: e.ID, failed: imageBadSource, tags: e.TagIDs, regions: e.Regions, metadata: metadata}
-		id, _ := canonicalID(e.ID)
-		for _, k := range p.Predictions {
-			if k.ID != id {
+		ids, err := canonicalIDs([]string{e.ID})
+		if err != nil {
+			return nil, err
+		}
+		for _, shown := range p.predictionPictures() {
+			if shown.ID != ids[0] {
 				continue
 			}
-			if u.content, err = s.pictures.get(k.Picture.Hash); err != nil {
+			if u.content, err = s.pictures.get(shown.Hash); err != nil {
 				return nil, err
 			}
 			u.failed = ""

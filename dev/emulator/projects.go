@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // defaultAugmentation is the augmentation of a new project, as recorded from the
@@ -51,6 +52,9 @@ func (s *Server) projectWire(p *project, version string) projectWire {
 			ImageProcessingSettings: processingWire{p.Augmentation},
 		},
 		Created: wireTime(p.Created), LastModified: wireTime(p.LastModified), Status: p.Status,
+	}
+	if len(p.Images) > 0 {
+		w.ThumbnailURI = optional(s.imageURI(p, p.Images[0], "t"))
 	}
 	if s.keepsURIs(version) {
 		w.Settings.ExportModelContainerURI, w.Settings.NotificationQueueURI = p.Container, p.Queue
@@ -165,7 +169,7 @@ func (s *Server) updateProject(c *call) (any, error) {
 		return nil, err
 	}
 	var patch projectPatch
-	if err := c.decode(&patch); err != nil {
+	if err := c.decodeFilled(&patch); err != nil {
 		return nil, err
 	}
 	next := *p // a change is made in full or not at all
@@ -269,19 +273,30 @@ func (s *Server) deleteProject(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	published := slices.ContainsFunc(p.Iterations, func(i *iteration) bool { return i.PublishName != "" })
+	if published && s.answer(DeletePublished) == "refused" {
+		return nil, badRequest("BadRequestIterationIsPublished", "An iteration of the project is published")
+	}
 	s.state.Projects = slices.DeleteFunc(s.state.Projects, func(q *project) bool { return q == p })
 	s.state.Jobs = slices.DeleteFunc(s.state.Jobs, func(j job) bool { return j.Project == p.ID && j.Kind != jobSend })
 	return noContent, nil
 }
 
 func (s *Server) checkName(p *project, name string) error {
-	if strings.TrimSpace(name) == "" {
-		return badRequest("BadRequestProjectName", "The project name is empty")
+	if strings.TrimSpace(name) == "" || s.tooLong(name) {
+		return badRequest("BadRequestProjectName", "The project name is empty or too long")
 	}
 	if s.answer(ProjectNames) == "unique" && slices.ContainsFunc(s.state.Projects, func(q *project) bool { return q.ID != p.ID && q.Name == name }) {
 		return badRequest("BadRequestProjectNameNotUnique", "A project named %s exists", name)
 	}
 	return nil
+}
+
+// maxName is how many characters a name has at most, where names are limited.
+const maxName = 128
+
+func (s *Server) tooLong(name string) bool {
+	return s.answer(NameLength) == "limited" && utf8.RuneCountInString(name) > maxName
 }
 
 func (p *project) setDomain(text string) error {

@@ -21,7 +21,7 @@ func TestProjectHasTheRecordedDefaults(t *testing.T) {
 			"imageProcessingSettings": map[string]any{"augmentationMethods": map[string]any{
 				"rotation": true, "scaling": true, "translation": true, "horizontal flip": true, "equalize": true, "solarize": true, "padtosquare": true}},
 		},
-		"created": "2026-03-04T12:00:00.000Z", "lastModified": "2026-03-04T12:00:00.000Z",
+		"created": "2026-03-04T12:00:00Z", "lastModified": "2026-03-04T12:00:00Z",
 		"thumbnailUri": nil, "drModeEnabled": false, "status": "Succeeded",
 	}, p)
 }
@@ -83,7 +83,7 @@ func TestPatchMerges(t *testing.T) {
 	for _, key := range []string{"id", "description", "settings", "created"} {
 		assert.Equal(t, before[key], after[key], key)
 	}
-	assert.Equal(t, "2026-03-04T12:00:01.000Z", after["lastModified"])
+	assert.Equal(t, "2026-03-04T12:00:01Z", after["lastModified"])
 
 	after = s.call("PATCH", project, nil, map[string]any{"description": nil, "settings": map[string]any{
 		"classificationType": "Multilabel", "domainId": "a1db07ca-a19a-4830-bae8-e004a42dc863", "targetExportPlatforms": []string{"VAIDK"},

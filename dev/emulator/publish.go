@@ -21,7 +21,7 @@ func (s *Server) publishIteration(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	overwrite, err := c.flag("overwrite")
+	overwrite, err := c.flag("overwrite", false)
 	if err != nil {
 		return nil, err
 	}

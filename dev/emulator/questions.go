@@ -13,33 +13,36 @@ type Question string
 
 // The questions. Questions lists their answers.
 const (
-	StorageURIs        Question = "storage-uris"
-	ConnectionTest     Question = "connection-test"
-	UnchangedURI       Question = "unchanged-uri"
-	PatchURIs          Question = "patch-uris"
-	PatchWithoutURIs   Question = "patch-without-uris"
-	PatchEmptyURIs     Question = "patch-empty-uris"
-	DownloadURI        Question = "download-uri"
-	SecondFlavor       Question = "second-flavor"
-	RepeatAfterFailure Question = "repeat-after-failure"
-	NewerVersion       Question = "newer-version"
-	UnlistedFlavors    Question = "unlisted-flavors"
-	ManifestFlavor     Question = "manifest-flavor"
-	CoreMLPackage      Question = "coreml-package"
-	BlobNames          Question = "blob-names"
-	ModelURI           Question = "model-uri"
-	FailedModelURI     Question = "failed-model-uri"
-	MessageTiming      Question = "message-timing"
-	MessageEncoding    Question = "message-encoding"
-	PublishOverwrite   Question = "publish-overwrite"
-	TrainAfterFailure  Question = "train-after-failure"
-	ValidationCode     Question = "validation-code"
-	IterationOrder     Question = "iteration-order"
-	NewIteration       Question = "new-iteration"
-	ProjectNames       Question = "project-names"
-	ImportedURIs       Question = "imported-uris"
-	SubscriptionKey    Question = "subscription-key"
-	ArtifactsOnV33     Question = "artifacts-on-v3.3"
+	StorageURIs         Question = "storage-uris"
+	ConnectionTest      Question = "connection-test"
+	UnchangedURI        Question = "unchanged-uri"
+	PatchURIs           Question = "patch-uris"
+	PatchWithoutURIs    Question = "patch-without-uris"
+	PatchEmptyURIs      Question = "patch-empty-uris"
+	DownloadURI         Question = "download-uri"
+	SecondFlavor        Question = "second-flavor"
+	RepeatAfterFailure  Question = "repeat-after-failure"
+	NewerVersion        Question = "newer-version"
+	UnlistedFlavors     Question = "unlisted-flavors"
+	ManifestFlavor      Question = "manifest-flavor"
+	CoreMLPackage       Question = "coreml-package"
+	BlobNames           Question = "blob-names"
+	ModelURI            Question = "model-uri"
+	FailedModelURI      Question = "failed-model-uri"
+	MessageTiming       Question = "message-timing"
+	MessageEncoding     Question = "message-encoding"
+	PublishOverwrite    Question = "publish-overwrite"
+	TrainAfterFailure   Question = "train-after-failure"
+	ValidationCode      Question = "validation-code"
+	IterationOrder      Question = "iteration-order"
+	NewIteration        Question = "new-iteration"
+	ProjectNames        Question = "project-names"
+	ImportedURIs        Question = "imported-uris"
+	SubscriptionKey     Question = "subscription-key"
+	ArtifactsOnV33      Question = "artifacts-on-v3.3"
+	DeletePublished     Question = "delete-published-project"
+	TrainWhileImporting Question = "train-while-importing"
+	NameLength          Question = "name-length"
 )
 
 // Known describes a question.
@@ -80,6 +83,9 @@ var questions = []Known{
 	{ImportedURIs, "Does an imported project keep the storage URIs?", []string{"dropped", "kept"}},
 	{SubscriptionKey, "Is the key accepted as Ocp-Apim-Subscription-Key?", []string{"refused", "accepted"}},
 	{ArtifactsOnV33, "Does GetArtifact give exports on v3.3? (One user: on v3.4-preview only.)", []string{"given", "refused"}},
+	{DeletePublished, "Can a project be deleted while an iteration of it is published?", []string{"works", "refused"}},
+	{TrainWhileImporting, "Can a project be trained while it is being imported?", []string{"refused", "allowed"}},
+	{NameLength, "Are the names of projects, tags and iterations limited? limited: to 128 characters.", []string{"any", "limited"}},
 }
 
 // Answer chooses the answer to a question from now on. An unknown question or

@@ -6,14 +6,14 @@ import (
 )
 
 type imageRegionWire struct {
-	RegionID string   `json:"regionId"`
-	TagName  string   `json:"tagName"`
-	Created  wireTime `json:"created"`
-	TagID    string   `json:"tagId"`
-	Left     float64  `json:"left"`
-	Top      float64  `json:"top"`
-	Width    float64  `json:"width"`
-	Height   float64  `json:"height"`
+	RegionID string       `json:"regionId"`
+	TagName  *string      `json:"tagName"`
+	Created  databaseTime `json:"created"`
+	TagID    string       `json:"tagId"`
+	Left     float64      `json:"left"`
+	Top      float64      `json:"top"`
+	Width    float64      `json:"width"`
+	Height   float64      `json:"height"`
 }
 
 func regionWires(tags []*tag, i *picture) []imageRegionWire {
@@ -25,7 +25,7 @@ func regionWires(tags []*tag, i *picture) []imageRegionWire {
 }
 
 func (r region) wire(tags []*tag) imageRegionWire {
-	return imageRegionWire{r.ID, tagName(tags, r.TagID), wireTime(r.Created), r.TagID, r.Left, r.Top, r.Width, r.Height}
+	return imageRegionWire{r.ID, tagName(tags, r.TagID), databaseTime(r.Created), r.TagID, r.Left, r.Top, r.Width, r.Height}
 }
 
 // checkRegions checks regions of an image and makes their tag ids canonical.
@@ -36,7 +36,11 @@ func (p *project) checkRegions(regions []regionInput) error {
 	const most = 1 + 1e-6 // the whole image, with room for rounding
 	for n := range regions {
 		r := &regions[n]
-		r.TagID, _ = canonicalID(r.TagID)
+		ids, err := canonicalIDs([]string{r.TagID})
+		if err != nil {
+			return err
+		}
+		r.TagID = ids[0]
 		if _, err := p.tag(r.TagID); err != nil {
 			return badRequest("BadRequestImageTags", "The project has no tag %s", r.TagID)
 		}
@@ -64,7 +68,7 @@ func (s *Server) createImageRegions(c *call) (any, error) {
 		return nil, err
 	}
 	var batch struct{ Regions []regionInput }
-	if err := c.decode(&batch); err != nil {
+	if err := c.decodeRequired(&batch); err != nil {
 		return nil, err
 	}
 	switch {
@@ -78,7 +82,11 @@ func (s *Server) createImageRegions(c *call) (any, error) {
 	}
 	for n := range batch.Regions {
 		r := &batch.Regions[n]
-		r.ImageID, _ = canonicalID(r.ImageID)
+		ids, err := canonicalIDs([]string{r.ImageID})
+		if err != nil {
+			return nil, err
+		}
+		r.ImageID = ids[0]
 		if _, err := p.picture(r.ImageID); err != nil {
 			return nil, err
 		}
@@ -91,7 +99,7 @@ func (s *Server) createImageRegions(c *call) (any, error) {
 		} else if added := i.addRegion(r, c.now); added == nil {
 			summary.Duplicated = append(summary.Duplicated, r)
 		} else {
-			summary.Created = append(summary.Created, regionResultWire{i.ID, added.wire(p.Tags)})
+			summary.Created = append(summary.Created, regionResultWire{i.ID, added.wire(nil)}) // without the tag's name, as recorded
 		}
 	}
 	if len(summary.Created) > 0 {

@@ -15,7 +15,7 @@ type Request struct {
 	Method    string    `json:"method"`
 	Path      string    `json:"path"`
 	Query     string    `json:"query"`     // without tokens and signatures
-	Version   string    `json:"version"`   // v3.3, v3.4-preview, or "" for another path
+	Version   string    `json:"version"`   // v3.3 or another, or "" for another path
 	Operation string    `json:"operation"` // the contract's operationId, or ""
 	Status    int       `json:"status"`    // 0 when the connection was cut without an answer
 }

@@ -5,37 +5,48 @@ import (
 	"strings"
 )
 
-// API versions served below /customvision/.
+// Versions of the Training API and of the Prediction API.
 const (
 	v33 = "v3.3"
 	v34 = "v3.4-preview"
+
+	predictionV30 = "v3.0"
+	predictionV31 = "v3.1"
 )
 
-// apiOperation is one operation of the Training API, by its operationId.
+// api is one of the service's two APIs, below /customvision/{version}/{name}/.
+type api struct {
+	name       string
+	versions   []string
+	keyHeader  string
+	operations []apiOperation
+}
+
+// apiOperation is one operation, by its operationId.
 type apiOperation struct {
 	name, method, path string
 	handle             func(*Server, *call) (any, error)
 }
 
-// route finds the operation for a path below …/training/. Fixed segments match in
-// any letter case. Empty segments are ignored.
-func route(method, path string) (op *apiOperation, ids map[string]string, pathKnown bool) {
+// route finds the operation for a path below …/{version}/{name}/. Fixed segments
+// match in any letter case. Empty segments are ignored.
+func (a api) route(method, path string) (op *apiOperation, ids map[string]string, pathKnown bool) {
 	segments := splitPath(path)
-	for i := range operations {
-		ids, ok := match(splitPath(operations[i].path), segments)
+	for i := range a.operations {
+		ids, ok := match(splitPath(a.operations[i].path), segments)
 		if !ok {
 			continue
 		}
 		pathKnown = true
-		if operations[i].method == method {
-			return &operations[i], ids, true
+		if a.operations[i].method == method {
+			return &a.operations[i], ids, true
 		}
 	}
 	return nil, nil, pathKnown
 }
 
 // match compares a path with a template. A {name} matches GUIDs only, so
-// projects/import is never taken for a project.
+// projects/import is never taken for a project; {publishedName} matches any text.
 func match(template, segments []string) (ids map[string]string, ok bool) {
 	if len(template) != len(segments) {
 		return nil, false
@@ -43,11 +54,15 @@ func match(template, segments []string) (ids map[string]string, ok bool) {
 	ids = map[string]string{}
 	for i, want := range template {
 		if name, isID := strings.CutPrefix(want, "{"); isID {
+			name = strings.TrimSuffix(name, "}")
 			id, ok := canonicalID(segments[i])
+			if name == publishedName {
+				id, ok = segments[i], true
+			}
 			if !ok {
 				return nil, false
 			}
-			ids[strings.TrimSuffix(name, "}")] = id
+			ids[name] = id
 			continue
 		}
 		if !strings.EqualFold(want, segments[i]) {
@@ -61,23 +76,48 @@ func splitPath(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
-// apiPath removes /customvision/{version}/training/ from a path.
-func apiPath(path string) (version, rest string, ok bool) {
+// apiPath finds the API of a path and removes /customvision/{version}/{name}/.
+func apiPath(path string) (of api, version, rest string, ok bool) {
 	segments := splitPath(path)
-	if len(segments) < 3 || !strings.EqualFold(segments[0], "customvision") || !strings.EqualFold(segments[2], "training") {
-		return "", "", false
+	if len(segments) < 3 || !strings.EqualFold(segments[0], "customvision") {
+		return api{}, "", "", false
 	}
-	for _, known := range []string{v33, v34} {
-		if strings.EqualFold(segments[1], known) {
-			return known, strings.Join(segments[3:], "/"), true
+	for _, a := range apis {
+		for _, known := range a.versions {
+			if strings.EqualFold(segments[1], known) && strings.EqualFold(segments[2], a.name) {
+				return a, known, strings.Join(segments[3:], "/"), true
+			}
 		}
 	}
-	return "", "", false
+	return api{}, "", "", false
 }
 
-var operations []apiOperation
+// publishedName is the segment of a path that isn't an id.
+const publishedName = "publishedName"
+
+var (
+	apis []api
+	// operations are those of the Training API, predictionOperations the other's.
+	operations, predictionOperations []apiOperation
+)
 
 func init() { // a variable initialiser would be a cycle: the handlers use the table
+	defer func() {
+		apis = []api{
+			{"training", []string{v33, v34}, "Training-Key", operations},
+			{"prediction", []string{predictionV30, predictionV31}, "Prediction-Key", predictionOperations},
+		}
+	}()
+	predictionOperations = []apiOperation{
+		{"ClassifyImage", http.MethodPost, "{projectId}/classify/iterations/{publishedName}/image", predictSent(classification, true)},
+		{"ClassifyImageWithNoStore", http.MethodPost, "{projectId}/classify/iterations/{publishedName}/image/nostore", predictSent(classification, false)},
+		{"ClassifyImageUrl", http.MethodPost, "{projectId}/classify/iterations/{publishedName}/url", predictLinked(classification, true)},
+		{"ClassifyImageUrlWithNoStore", http.MethodPost, "{projectId}/classify/iterations/{publishedName}/url/nostore", predictLinked(classification, false)},
+		{"DetectImage", http.MethodPost, "{projectId}/detect/iterations/{publishedName}/image", predictSent(objectDetection, true)},
+		{"DetectImageWithNoStore", http.MethodPost, "{projectId}/detect/iterations/{publishedName}/image/nostore", predictSent(objectDetection, false)},
+		{"DetectImageUrl", http.MethodPost, "{projectId}/detect/iterations/{publishedName}/url", predictLinked(objectDetection, true)},
+		{"DetectImageUrlWithNoStore", http.MethodPost, "{projectId}/detect/iterations/{publishedName}/url/nostore", predictLinked(objectDetection, false)},
+	}
 	operations = []apiOperation{
 		{"GetDomains", http.MethodGet, "domains", (*Server).getDomains},
 		{"GetDomain", http.MethodGet, "domains/{domainId}", (*Server).getDomain},

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +35,21 @@ type fixture struct {
 	*Server
 	url     string
 	version string
+	mu      sync.Mutex
+	kept    []keptAnswer
+}
+
+// keptAnswer is an answer with JSON, and where its schema is.
+type keptAnswer struct {
+	version, schema string
+	body            []byte
+}
+
+// answers gives those so far.
+func (s *fixture) answers() []keptAnswer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.kept)
 }
 
 // start runs an emulator on a loopback port. Its clock stands still, trainings
@@ -105,9 +122,16 @@ func (s *fixture) do(r *http.Request) *answer {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(s.t, err)
 	a := &answer{s.t, response.StatusCode, response.Header, body}
-	if version, path, ok := apiPath(r.URL.Path); ok {
-		if op, _, _ := route(r.Method, path); op != nil {
-			a.check(version, op.name)
+	if of, version, path, ok := apiPath(r.URL.Path); ok {
+		op, _, _ := of.route(r.Method, path)
+		if op != nil && of.name == "prediction" { // its answers have the form of quick tests
+			a.check(map[string]string{predictionV30: v33, predictionV31: v34}[version], "QuickTestImage")
+		} else if op != nil {
+			if schema := a.check(version, op.name); schema != "" {
+				s.mu.Lock()
+				s.kept = append(s.kept, keptAnswer{version, schema, body})
+				s.mu.Unlock()
+			}
 		}
 	}
 	return a
@@ -193,6 +217,17 @@ func (s *fixture) exported(iteration, platform, flavor string) map[string]any {
 func (s *fixture) tag(project, name string, pairs ...string) string {
 	s.t.Helper()
 	return s.call("POST", project+"/tags", q(append([]string{"name", name}, pairs...)...), nil).ok()["id"].(string)
+}
+
+// tagsByName gives a project's tags, which are listed in no order that means
+// anything.
+func (s *fixture) tagsByName(project string) map[string]map[string]any {
+	s.t.Helper()
+	tags := map[string]map[string]any{}
+	for _, t := range s.call("GET", project+"/tags", nil, nil).list() {
+		tags[t["name"].(string)] = t
+	}
+	return tags
 }
 
 // png is a small picture, another one for every seed.

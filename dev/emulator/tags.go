@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -60,19 +61,23 @@ func (s *Server) seen(c *call) (p *project, tags []*tag, pictures []*picture, er
 	if p, err = s.project(c.ids["projectId"]); err != nil {
 		return nil, nil, nil, err
 	}
-	text := c.query.Get("iterationid")
-	if text == "" {
-		return p, p.counted(), p.Images, nil
-	}
-	id, _ := canonicalID(text)
-	i, err := p.iteration(id)
+	i, err := c.iteration(p)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if i.Status == statusNew {
+	if i == nil || i.Status == statusNew {
 		return p, p.counted(), p.Images, nil
 	}
 	return p, i.Tags, i.Images, nil
+}
+
+// iteration returns the iteration that the query names, or nil if it names none.
+func (c *call) iteration(p *project) (*iteration, error) {
+	ids, err := c.guids("iterationId", 1)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return p.iteration(ids[0])
 }
 
 func (s *Server) getTags(c *call) (any, error) {
@@ -84,7 +89,23 @@ func (s *Server) getTags(c *call) (any, error) {
 	for _, t := range tags {
 		list = append(list, t.wire())
 	}
+	slices.SortFunc(list, func(a, b tagWire) int { return cmp.Compare(databaseOrder(a.ID), databaseOrder(b.ID)) })
 	return list, nil
+}
+
+// databaseOrder returns a key that sorts GUIDs as the service's SQL Server does: by
+// their last bytes first, those of the first three groups in reverse.
+func databaseOrder(id string) string {
+	groups := strings.Split(id, "-")
+	slices.Reverse(groups)
+	for n, group := range groups[2:] {
+		turned := ""
+		for ; group != ""; group = group[2:] {
+			turned = group[:2] + turned
+		}
+		groups[2+n] = turned
+	}
+	return strings.Join(groups, "")
 }
 
 func (s *Server) getTag(c *call) (any, error) {
@@ -130,8 +151,8 @@ func (s *Server) checkTag(p *project, t *tag) error {
 	if t.Type, ok = fold([]string{regularTag, negativeTag, productTag}, t.Type); !ok {
 		return badRequest("BadRequestTagType", "The tag type %s is not known", t.Type)
 	}
-	if strings.TrimSpace(t.Name) == "" {
-		return badRequest("BadRequestTagName", "The tag name is empty")
+	if strings.TrimSpace(t.Name) == "" || s.tooLong(t.Name) {
+		return badRequest("BadRequestTagName", "The tag name is empty or too long")
 	}
 	for _, other := range p.Tags {
 		switch {
@@ -160,7 +181,7 @@ func (s *Server) updateTag(c *call) (any, error) {
 		Name, Type  *string
 		Description maybe[*string]
 	}
-	if err := c.decode(&patch); err != nil {
+	if err := c.decodeFilled(&patch); err != nil {
 		return nil, err
 	}
 	next := *old

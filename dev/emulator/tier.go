@@ -3,6 +3,7 @@ package emulator
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,12 +51,16 @@ func (s *Server) tooManyRequests(w http.ResponseWriter, operation, version strin
 	if name == "" {
 		name = "S0"
 	}
-	if version == v33 {
-		version = "3.3"
+	product := "Training"
+	if version == predictionV30 || version == predictionV31 {
+		product = "Prediction"
+	}
+	if version != v34 {
+		version = strings.TrimPrefix(version, "v")
 	}
 	if retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
-	gatewayError(w, http.StatusTooManyRequests, "Requests to the "+operation+" Operation under Custom_Vision_Training_"+version+
-		" have exceeded rate limit of your current Custom_Vision.Training "+name+" pricing tier. Please retry after "+strconv.Itoa(max(1, retryAfter))+" second.")
+	gatewayError(w, http.StatusTooManyRequests, "Requests to the "+operation+" Operation under Custom_Vision_"+product+"_"+version+
+		" have exceeded rate limit of your current Custom_Vision."+product+" "+name+" pricing tier. Please retry after "+strconv.Itoa(max(1, retryAfter))+" second.")
 }

@@ -37,7 +37,7 @@ func (s *Server) trainProject(c *call) (any, error) {
 	if request.Budget, err = c.integer("reservedBudgetInHours", 0); err != nil {
 		return nil, err
 	}
-	if request.Force, err = c.flag("forceTrain"); err != nil {
+	if request.Force, err = c.flag("forceTrain", false); err != nil {
 		return nil, err
 	}
 	if address := c.query.Get("notificationemailaddress"); address != "" {
@@ -45,12 +45,16 @@ func (s *Server) trainProject(c *call) (any, error) {
 			return nil, badRequest("BadRequestInvalidEmailAddress", "The e-mail address %s is not valid", address)
 		}
 	}
-	for _, text := range body.SelectedTags {
-		id, _ := canonicalID(text)
+	if request.Budget < 0 {
+		return nil, badRequest("BadRequestInvalid", "reservedBudgetInHours is less than 0")
+	}
+	if request.Tags, err = canonicalIDs(body.SelectedTags); err != nil {
+		return nil, err
+	}
+	for _, id := range request.Tags {
 		if _, err := p.tag(id); err != nil {
 			return nil, err
 		}
-		request.Tags = append(request.Tags, id)
 	}
 	if base := body.CustomBaseModelInfo; base != nil && c.version == v34 {
 		if request.BaseProject, request.BaseIteration, err = s.baseModel(p, base.ProjectID, base.IterationID); err != nil {
@@ -61,7 +65,7 @@ func (s *Server) trainProject(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return i.wire(p, c.version), nil
+	return s.iterationWire(p, i, c), nil
 }
 
 // trainRequest holds the parameters of TrainProject.
@@ -99,6 +103,9 @@ func (s *Server) train(p *project, r trainRequest, now time.Time) (*iteration, e
 
 func (s *Server) checkTraining(p *project, r trainRequest) error {
 	closed := p.Iterations[:len(p.Iterations)-1]
+	if p.Status == "Importing" && s.answer(TrainWhileImporting) == "refused" {
+		return badRequest("BadRequestOperationNotSupported", "The project is being imported")
+	}
 	if slices.ContainsFunc(closed, func(i *iteration) bool { return i.Status == statusTraining }) {
 		return badRequest("BadRequestTrainingAlreadyInProgress", "Training is already in progress")
 	}
@@ -177,13 +184,15 @@ func (s *Server) checkPictures(p *project, selected []string) error {
 
 // baseModel checks customBaseModelInfo of v3.4-preview.
 func (s *Server) baseModel(p *project, projectID, iterationID string) (string, string, error) {
-	projectID, _ = canonicalID(projectID)
-	iterationID, _ = canonicalID(iterationID)
-	base, err := s.project(projectID)
+	ids, err := canonicalIDs([]string{projectID, iterationID})
 	if err != nil {
 		return "", "", err
 	}
-	i, err := base.iteration(iterationID)
+	base, err := s.project(ids[0])
+	if err != nil {
+		return "", "", err
+	}
+	i, err := base.iteration(ids[1])
 	if err != nil {
 		return "", "", err
 	}
@@ -193,8 +202,11 @@ func (s *Server) baseModel(p *project, projectID, iterationID string) (string, s
 	if i.DomainID != p.DomainID {
 		return "", "", badRequest("BadRequestCustomBaseModelDomainNotCompatible", "The base iteration has another domain")
 	}
-	return projectID, iterationID, nil
+	return ids[0], ids[1], nil
 }
+
+// trainingMinutes is how long a training takes, as an iteration tells it.
+func (s *Server) trainingMinutes() int { return max(1, int(s.options.TrainTime/time.Minute)) }
 
 // finishTraining ends a training and sends the message.
 func (s *Server) finishTraining(j job) {
@@ -222,7 +234,7 @@ func (s *Server) finishTraining(j job) {
 	} else {
 		at := j.Due
 		i.Status, i.TrainedAt = statusCompleted, &at
-		i.Minutes = max(1, int(s.options.TrainTime/time.Minute))
+		i.Minutes = s.trainingMinutes()
 	}
 	if !j.Announced {
 		announce()

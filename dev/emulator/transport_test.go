@@ -100,7 +100,7 @@ func TestDomains(t *testing.T) {
 		case d["type"] == "Classification":
 			want = []any{"VAIDK", "CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow"}
 		case d["name"] == "General (compact) [S1]":
-			want = []any{"CoreML", "DockerFile", "ONNX", "TensorFlow", "VAIDK", "OpenVino", "IVS"}
+			want = []any{"VAIDK", "CoreML", "DockerFile", "ONNX", "OpenVino", "TensorFlow", "IVS"}
 		default:
 			want = []any{"CoreML", "DockerFile", "ONNX", "TensorFlow"}
 		}

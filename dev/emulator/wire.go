@@ -6,11 +6,20 @@ import (
 	"time"
 )
 
-// wireTime is a time in the service's form: ISO 8601, UTC, milliseconds.
+// wireTime is a time in the service's form: ISO 8601, UTC, at most three digits of
+// a second's fraction, zeros at its end cut.
 type wireTime time.Time
 
 func (t wireTime) MarshalJSON() ([]byte, error) {
-	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.000Z"`)), nil
+	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.999Z"`)), nil
+}
+
+// databaseTime is the time of an image, its tags and its regions, which the
+// service sends as its database has it: at most seven digits and no zone.
+type databaseTime time.Time
+
+func (t databaseTime) MarshalJSON() ([]byte, error) {
+	return []byte(time.Time(t).UTC().Format(`"2006-01-02T15:04:05.9999999"`)), nil
 }
 
 // optional returns nil for "", which the service sends as null.

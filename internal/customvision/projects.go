@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// StatusImporting is a project's status while the copy of another is made of it.
+const StatusImporting = "Importing"
+
 // Project is a Custom Vision project. Fields of the service that are not named
 // here are kept, and UpdateProject sends them back.
 type Project struct {
@@ -19,7 +22,7 @@ type Project struct {
 	LastModified  time.Time       `json:"lastModified,omitzero"`
 	ThumbnailURI  string          `json:"thumbnailUri,omitempty"`  // may be signed: a secret
 	DRModeEnabled bool            `json:"drModeEnabled,omitempty"` // temporarily read-only
-	Status        string          `json:"status,omitempty"`        // Succeeded, Importing or Failed
+	Status        string          `json:"status,omitempty"`        // Succeeded, StatusImporting or Failed
 
 	unknown unknownFields
 }

@@ -91,6 +91,7 @@ func (v *visit) ask(ctx context.Context) error {
 }
 
 func (v *visit) learnProject(p customvision.Project) {
+	v.importing = p.Status == customvision.StatusImporting
 	container := p.Settings.ExportModelContainerURI != ""
 	if p.Name != v.seen.Project.Name || container != v.seen.Project.Container {
 		v.learn(func(s *state.Project) { s.Name, s.Container = p.Name, container })

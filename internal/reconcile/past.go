@@ -12,6 +12,7 @@ import (
 // If it has a past, what was remembered of it may have been lost, and with it the
 // trainings that were started: the failures so far, and that of a training underway,
 // are never answered, and until a sweep has looked at all of it nothing is trained.
+// While the project is being imported more of its past may come, dated as of then.
 func (v *visit) begin() {
 	for _, it := range v.seen.Iterations {
 		if it.Status == customvision.StatusFailed && v.seen.Project.Iteration(it.ID).Ended.IsZero() {
@@ -30,7 +31,9 @@ func (v *visit) begin() {
 		if !p.Seen.IsZero() {
 			return // another process has begun meanwhile, or nothing was lost after all
 		}
-		p.Seen = now
+		if !v.importing {
+			p.Seen = now
+		}
 		for _, it := range all {
 			if it.Status == customvision.StatusNew {
 				continue

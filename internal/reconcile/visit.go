@@ -25,12 +25,13 @@ type visit struct {
 	saved   time.Time
 	unsure  bool // a write failed, and may have been carried out
 
-	outside bool // the policy leaves the project alone
-	settled bool // what was asked for is settled since: nothing was looked at
-	unseen  bool // an iteration couldn't be looked at
-	done    []Action
-	waiting []Action
-	failed  []Failure
+	importing bool // the service says so
+	outside   bool // the policy leaves the project alone
+	settled   bool // what was asked for is settled since: nothing was looked at
+	unseen    bool // an iteration couldn't be looked at
+	done      []Action
+	waiting   []Action
+	failed    []Failure
 }
 
 func (r *Reconciler) visit(s scope, record *state.Record) *visit {

@@ -21,7 +21,7 @@ type settings struct {
 func (s *settings) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("emulator", flag.ContinueOnError)
 	f.StringVar(&s.listen, "listen", "127.0.0.1:5599", "`address` to listen on; port 0 takes a free one")
-	f.StringVar(&s.Key, "key", "", "the Training-Key that callers must send")
+	f.StringVar(&s.Key, "key", "", "the Training-Key and Prediction-Key that callers must send")
 	f.DurationVar(&s.TrainTime, "train-time", 2*time.Second, "how long a training takes")
 	f.DurationVar(&s.ExportTime, "export-time", time.Second, "how long an export takes")
 	f.DurationVar(&s.ImportTime, "import-time", time.Second, "how long the import of a project takes")
@@ -33,6 +33,10 @@ func (s *settings) flags() *flag.FlagSet {
 	f.StringVar(&s.Tier, "tier", "", "apply the limits of the pricing `tier` F0 or S0")
 	f.BoolVar(&s.NoValidation, "no-validation", false, "train without tags and images, and past 20 iterations")
 	f.BoolVar(&s.Bearer, "bearer", false, "accept any bearer token in place of the key")
+	f.Func("seed", "make a project of a `folder` of pictures, one folder a tag, or of a COCO file (repeatable)", func(path string) error {
+		s.Seeds = append(s.Seeds, path)
+		return nil
+	})
 	s.Answers = map[emulator.Question]string{}
 	f.Func("answer", "`question=answer` where the real service isn't known (repeatable)", func(text string) error {
 		question, answer, ok := strings.Cut(text, "=")

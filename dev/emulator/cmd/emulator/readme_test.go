@@ -37,7 +37,7 @@ func TestReadmeCommands(t *testing.T) {
 		output, err := cmd.CombinedOutput()
 		assert.NoError(t, err, "%s\n%s", block, output)
 	}
-	assert.Equal(t, 2, ran)
+	assert.Equal(t, 3, ran)
 }
 
 func TestReadmeTellsEveryFlag(t *testing.T) {
