@@ -36,10 +36,15 @@ type Failure struct {
 // was learnt is written in the end even if the run's time is up.
 func (v *visit) act(ctx context.Context) error {
 	err := v.rounds(ctx)
-	v.conclude()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+	v.conclude(ctx)
+	return errors.Join(err, v.saveLast(ctx))
+}
+
+// saveLast writes what was learnt even if ctx has ended.
+func (v *visit) saveLast(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
 	defer cancel()
-	return errors.Join(err, v.save(last))
+	return v.save(ctx)
 }
 
 func (v *visit) rounds(ctx context.Context) error {
@@ -114,7 +119,9 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 	case Collect:
 		err = share(ctx, others, func(ctx context.Context) error { return v.collect(ctx, a) })
 	case Describe:
-		err = v.describe(ctx, a.Iteration)
+		share, cancel := shareOf(ctx)
+		err = v.describe(share, a.Iteration)
+		cancel()
 	case Postpone:
 		err = fault{a.Code, a.Why}
 	default:

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // conclude learns what a run shows as a whole.
-func (v *visit) conclude() {
+func (v *visit) conclude(ctx context.Context) {
+	gone := v.gone(ctx)
 	v.dateExports()
 	for id, blobs := range v.seen.Blobs {
 		if look := v.seen.Looks[id]; look != nil {
@@ -21,10 +23,10 @@ func (v *visit) conclude() {
 			}
 		}
 	}
-	v.clearConditions()
+	v.clearConditions(gone)
 	v.renewSettled()
-	v.forget()
-	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && !v.unseen {
+	v.forget(gone)
+	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
 	}
 }
@@ -46,16 +48,23 @@ func (v *visit) renewSettled() {
 }
 
 // dateExports gives every export that is underway a date, so that one that never
-// ends is noticed whoever asked for it.
+// ends is noticed whoever asked for it. The list of statuses is open.
 func (v *visit) dateExports() {
 	for id, look := range v.seen.Looks {
 		for _, e := range look.Exports {
 			name := e.Key.String()
-			if e.Status != customvision.ExportExporting || !v.seen.Project.Iteration(id).Export(name).Asked.IsZero() {
+			asked, done := v.seen.Project.Iteration(id).Export(name).Asked, e.Status == customvision.ExportDone
+			if e.Status == customvision.ExportFailed || asked.IsZero() == done {
 				continue
 			}
 			now := v.now()
-			v.learn(func(p *state.Project) { p.Iteration(id).Export(name).Asked = now })
+			v.learn(func(p *state.Project) {
+				if known := p.Iteration(id).Export(name); done {
+					known.Asked = time.Time{} // one that is made again gets a date of its own
+				} else {
+					known.Asked = now
+				}
+			})
 		}
 	}
 }
@@ -64,7 +73,7 @@ func (v *visit) dateExports() {
 // the service lists as other than failed though asking for them was refused, or that
 // nobody wants any more; of iterations that the service no longer lists; and of blobs
 // that are gone in this version.
-func (v *visit) clearConditions() {
+func (v *visit) clearConditions(gone map[string]bool) {
 	held := map[string]string{} // ETag by name
 	for _, b := range v.scope.blobs {
 		held[b.Name] = b.ETag
@@ -74,7 +83,7 @@ func (v *visit) clearConditions() {
 		look, it := v.seen.Looks[c.Iteration], v.iteration(c.Iteration)
 		switch {
 		case c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
-			c.Blob == "" && c.Iteration != "" && it == nil && v.inService() && !slices.Contains(v.seen.Unusable, state.Scope{Iteration: c.Iteration}),
+			c.Blob == "" && gone[c.Iteration],
 			c.Export != "" && look != nil && v.isOver(c, look),
 			c.Export == "" && c.Blob == "" && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
@@ -124,20 +133,54 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 	return !wanted
 }
 
-// forget drops what is remembered of iterations that the service no longer lists.
-// Their blobs are remembered for as long as they lie in the model container.
-func (v *visit) forget() {
+// mostConfirmed is how many iterations a run asks for that are missing in the list.
+const mostConfirmed = 20
+
+// gone are the remembered iterations that the service no longer has. Its list may lack
+// one for one look, so it is asked for each, once.
+func (v *visit) gone(ctx context.Context) map[string]bool {
+	gone := map[string]bool{}
 	if v.Service == nil || hidden(v.seen.Unusable) {
-		return // nobody lists iterations, or not all that there are
+		return gone // nobody lists iterations, or not all that there are
 	}
+	held, _ := v.held()
+	missing := map[string]bool{}
+	for id, it := range v.seen.Project.Iterations {
+		bare := it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
+		stays := bare && len(it.Blobs) > 0 && (held[id] || !v.scope.blobsKnown)
+		missing[id] = v.iteration(id) == nil && !stays
+	}
+	for _, c := range v.seen.Project.Conditions {
+		if id, err := customvision.ParseID(c.Iteration); err == nil && c.Blob == "" {
+			missing[id] = v.iteration(id) == nil
+		}
+	}
+	asked := 0
+	for id := range missing {
+		switch {
+		case !missing[id]:
+		case !v.inService(): // the project is gone, which was confirmed
+			gone[id] = true
+		case asked < mostConfirmed && ctx.Err() == nil:
+			asked++
+			_, err := v.Service.Iteration(ctx, v.record.ID, id)
+			gone[id] = customvision.NotFound(err)
+		}
+	}
+	return gone
+}
+
+// forget drops what is remembered of iterations that the service no longer has.
+// Their blobs are remembered for as long as they lie in the model container.
+func (v *visit) forget(unlisted map[string]bool) {
 	held, collecting := v.held()
 	gone, bare := map[string]bool{}, map[string]bool{}
 	for id, known := range v.seen.Project.Iterations {
 		switch {
-		case v.iteration(id) != nil:
+		case !unlisted[id]:
 		case v.scope.blobsKnown && !held[id], !v.scope.blobsKnown && len(known.Blobs) == 0:
 			gone[id] = true
-		case known.Settled != nil || len(known.Exports) > 0 || known.Facts != nil && !collecting[id]:
+		case known.Settled != nil || len(known.Exports) > 0 || !known.Ended.IsZero() || known.Facts != nil && !collecting[id]:
 			bare[id] = true
 		}
 	}

@@ -23,34 +23,26 @@ var errOvertaken = errors.New("another process was first")
 
 // affect asks the service for exports and trainings: effects that can't be undone
 // and are never repeated blindly. It plans by a fresh look and sends what is still
-// planned: all exports, or else one training. Work that the fresh look shows comes
-// first. What becomes of a lost answer the next look shows. It reports whether
-// another process was first. An error means that the state can't be written.
+// planned: one effect, exports before trainings. The next one needs a fresh look of its
+// own. Work that the fresh look shows comes first. What becomes of a lost answer the
+// next look shows. It reports whether another process was first. An error means that
+// the state can't be written.
 func (v *visit) affect(ctx context.Context) (overtaken bool, err error) {
 	if v.outside {
 		return false, nil
 	}
 	work, effects := v.plan(ctx)
-	if len(work) > 0 {
+	if len(work) > 0 || len(effects) == 0 {
 		return false, nil
 	}
-	if exports := slices.DeleteFunc(slices.Clone(effects), func(a Action) bool { return a.Kind != Export }); len(exports) > 0 {
-		effects = exports
-	} else if len(effects) > 1 {
-		effects = effects[:1]
+	first := max(slices.IndexFunc(effects, func(a Action) bool { return a.Kind == Export }), 0)
+	err = v.send(ctx, effects[first])
+	if errors.Is(err, errOvertaken) {
+		v.seen.Project = v.record.Clone() // the next round looks anew
+		v.apply(&v.seen.Project)
+		return true, nil
 	}
-	for _, a := range effects {
-		err := v.send(ctx, a)
-		if errors.Is(err, errOvertaken) {
-			v.seen.Project = v.record.Clone() // the next round looks anew
-			v.apply(&v.seen.Project)
-			return true, nil
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	return false, nil
+	return false, err
 }
 
 // fresh is how old what an effect is planned on may be: it was seen directly before.
@@ -182,7 +174,7 @@ func (v *visit) announce(p *state.Project, a Action, s sending) {
 			known = append(known, it.ID)
 		}
 	}
-	p.Trainings = append(recent(p.Trainings, now), &state.Training{
+	p.Trainings = append(v.remembered(p.Trainings, now), &state.Training{
 		Token: s.token, Cause: a.Iteration, Known: known, Asked: now, Until: s.until,
 	})
 }
@@ -222,9 +214,12 @@ func (v *visit) takeBack(a Action, s sending) {
 	})
 }
 
-// recent drops trainings that no rule looks back to.
-func recent(trainings []*state.Training, now time.Time) []*state.Training {
-	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool { return now.Sub(t.Asked) > 2*month })
+// remembered drops trainings that no rule looks back to: old ones that neither answer
+// nor are an iteration that is there.
+func (v *visit) remembered(trainings []*state.Training, now time.Time) []*state.Training {
+	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool {
+		return now.Sub(t.Asked) > 2*month && v.iteration(t.Cause) == nil && v.iteration(t.Result) == nil
+	})
 }
 
 func (v *visit) sendExport(ctx context.Context, a Action, s sending) error {

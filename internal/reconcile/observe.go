@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/rs/zerolog"
@@ -36,7 +37,8 @@ func (v *visit) unknownBlobs() map[string][]models.Blob {
 // observe looks once: the state, the list of iterations, and of every iteration
 // that needs it the exports and the backups. A settled iteration costs nothing. Of a
 // project that the service doesn't list, or where there is no endpoint, the blobs of
-// the model container are all there is to see.
+// the model container are all there is to see. With an error comes what was seen before
+// it; nil if that is nothing.
 func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	record, err := r.State.Load(ctx, s.project)
 	if err != nil {
@@ -52,7 +54,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		v.learnProject(*s.known)
 	case record.Name == "":
 		if err := v.meet(ctx); err != nil {
-			return nil, err
+			return v, err
 		}
 	}
 	if err := v.applyPolicy(ctx); err != nil || v.outside {
@@ -64,7 +66,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	v.seen.Blobs = v.unknownBlobs()
 	if !v.inService() {
 		if err := v.confirmGone(ctx); err != nil {
-			return nil, err
+			return v, err
 		}
 		return v, v.look(ctx)
 	}
@@ -72,7 +74,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		return nil, a.err
 	}
 	if err := v.listIterations(ctx); err != nil {
-		return nil, err
+		return v, err
 	}
 	v.begin()
 	return v, v.look(ctx)
@@ -107,11 +109,17 @@ func (v *visit) listIterations(ctx context.Context) error {
 	v.listedAt = v.Clock.Now()
 	v.seen.Iterations, v.seen.Unusable = nil, nil
 	for _, it := range all {
-		if id, err := customvision.ParseID(it.ID); err == nil {
-			it.ID = id
-			v.seen.Iterations = append(v.seen.Iterations, it)
-		} else {
+		id, err := customvision.ParseID(it.ID)
+		if err != nil {
 			v.seen.Unusable = append(v.seen.Unusable, state.Scope{Iteration: shorten(it.ID)})
+			continue
+		}
+		it.ID = id
+		switch known := v.iteration(id); {
+		case known == nil:
+			v.seen.Iterations = append(v.seen.Iterations, it)
+		case it.Status == customvision.StatusCompleted: // of two entries for one iteration
+			*known = it
 		}
 	}
 	return nil
@@ -153,7 +161,10 @@ func (v *visit) look(ctx context.Context) error {
 	for _, id := range wanted {
 		look := &Look{Backups: backups[id]}
 		if it := v.iteration(id); it != nil && it.Status == customvision.StatusCompleted {
-			if err := v.listExports(ctx, id, look); err != nil {
+			share, cancel := shareOf(ctx)
+			err := v.listExports(share, id, look)
+			cancel()
+			if err != nil {
 				if ctx.Err() != nil {
 					return err
 				}
@@ -167,6 +178,16 @@ func (v *visit) look(ctx context.Context) error {
 		v.seen.Looks[id] = look
 	}
 	return nil
+}
+
+// shareOf bounds a call that may hang: it gets a quarter of the time that is left, so
+// that it leaves time for its neighbours.
+func shareOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/4)
 }
 
 // mostListings is how many iterations' backups are listed each by itself. A project

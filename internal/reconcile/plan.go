@@ -275,8 +275,14 @@ func settled(r Rules, o Observed, it customvision.Iteration) bool {
 // anyDue reports whether a condition of the iteration is to be tried again now.
 func anyDue(r Rules, o Observed, iteration string) bool {
 	return slices.ContainsFunc(o.Project.Conditions, func(c *state.Condition) bool {
-		return c.Iteration == iteration && due(c, r.Under, o.Now)
+		return c.Iteration == iteration && due(c, r.Under, o.Now) && (r.Mode == policy.Act || !ofAsking(c))
 	})
+}
+
+// ofAsking reports whether the condition is of an effect, which nothing tries with
+// mode observe.
+func ofAsking(c *state.Condition) bool {
+	return c.Blob == "" && !c.Unproven && c.Code != state.NotExportable && c.Code != state.NotOffered && c.Code != state.BadName
 }
 
 // hash is the fingerprint of all that a settled iteration was settled under.

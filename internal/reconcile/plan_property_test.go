@@ -330,6 +330,6 @@ func imagine(t *rapid.T, v *visit, a Action) {
 		v.seen.Iterations = append(v.seen.Iterations, customvision.Iteration{ID: "new", Status: customvision.StatusTraining})
 	default:
 		v.remember(a)
-		v.clearConditions()
+		v.clearConditions(nil)
 	}
 }

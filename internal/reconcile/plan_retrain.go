@@ -46,7 +46,7 @@ func (p *plan) openTrainings() {
 		if !t.Open() {
 			continue
 		}
-		if result := resultOf(t, p.o.Iterations); result != "" {
+		if result := p.resultOf(t); result != "" {
 			p.add(Adopt, state.Scope{Iteration: result}, "it answers the failure of "+t.Cause)
 		} else if !p.abandoned(t) {
 			p.add(Wait, state.Scope{Iteration: t.Cause}, "its retraining was asked for a moment ago")
@@ -56,7 +56,7 @@ func (p *plan) openTrainings() {
 
 // abandoned reports whether an intent's sender is past its deadline without a trace.
 func (p *plan) abandoned(t *state.Training) bool {
-	return t.Open() && resultOf(t, p.o.Iterations) == "" && !p.o.Now.Before(t.Until.Add(p.Grace))
+	return t.Open() && p.resultOf(t) == "" && !p.o.Now.Before(t.Until.Add(p.Grace))
 }
 
 // month is what the policy's perMonth counts over.
@@ -119,12 +119,18 @@ func (p *plan) trainedThisMonth() int {
 }
 
 // resultOf is an iteration that wasn't there when the intent was written; "" where
-// there is none.
-func resultOf(t *state.Training, all []customvision.Iteration) string {
-	for _, it := range all {
-		if it.Status != customvision.StatusNew && !slices.Contains(t.Known, it.ID) {
+// there is none. One that had ended by then is no result: the list lacked it for one
+// look.
+func (p *plan) resultOf(t *state.Training) string {
+	for _, it := range p.o.Iterations {
+		ended := it.Status != customvision.StatusTraining && p.ended(it).Before(t.Asked.Add(-clocksDiffer))
+		if it.Status != customvision.StatusNew && !slices.Contains(t.Known, it.ID) && !ended {
 			return it.ID
 		}
 	}
 	return ""
 }
+
+// clocksDiffer is what the clocks of Custom Vision and of the storage service may
+// differ by. Even a training that fails at once ends later than it was asked for.
+const clocksDiffer = 30 * time.Second

@@ -176,10 +176,12 @@ func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
 		}
 	}
 	v, err := r.observe(ctx, s)
-	if err != nil {
+	switch {
+	case v == nil:
 		return report, err
-	}
-	if !v.outside && !v.settled {
+	case err != nil: // what was learnt is kept
+		err = errors.Join(err, v.saveLast(ctx))
+	case !v.outside && !v.settled:
 		err = v.act(ctx)
 	}
 	v.report(&report)

@@ -106,12 +106,17 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 		if err != nil {
 			return nil, errors.Join(listErr, err)
 		}
+		seen := map[string]bool{}
 		for _, p := range projects {
 			id, err := customvision.ParseID(p.ID)
 			if err != nil {
 				swept.unusable(p, r.Clock.Now())
 				continue
 			}
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
 			held := blobs[id]
 			delete(blobs, id)
 			if _, ok := inForce.For(id, p.Name); !ok {
