@@ -151,8 +151,12 @@ func (v *visit) gone(ctx context.Context) map[string]bool {
 		missing[id] = v.iteration(id) == nil && !stays
 	}
 	for _, c := range v.seen.Project.Conditions {
-		if id, err := customvision.ParseID(c.Iteration); err == nil && c.Blob == "" {
-			missing[id] = v.iteration(id) == nil
+		switch _, err := customvision.ParseID(c.Iteration); {
+		case c.Blob != "" || c.Iteration == "":
+		case err == nil:
+			missing[c.Iteration] = v.iteration(c.Iteration) == nil
+		default: // nothing can be asked under it
+			gone[c.Iteration] = !slices.Contains(v.seen.Unusable, state.Scope{Iteration: c.Iteration})
 		}
 	}
 	asked := 0

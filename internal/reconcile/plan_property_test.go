@@ -20,10 +20,11 @@ var (
 	drawnVerdicts = []archive.Verdict{"", archive.Proven, archive.Intact, archive.Unidentified, archive.Damaged, archive.Lost}
 )
 
-// drawnCodes are those of what can't be done now, and of what never can be.
+// drawnCodes are those of what can't be done now, and of what never can be. What may
+// be tried again at once is left out: Tried keeps it from the same run.
 var drawnCodes = []state.Code{
 	state.NotExportable, state.NotOffered, state.ExportRefused, state.ExportFailed, state.NoLink, state.LinkRefused,
-	state.Resting, state.TooLarge, state.TooCostly, state.Unfinished, state.Ambiguous, state.Overwritten, state.Damaged,
+	state.Resting, state.TooLarge, state.TooCostly, state.Ambiguous, state.Overwritten, state.Damaged,
 }
 
 // drawTime is some time in the last two months, or soon.

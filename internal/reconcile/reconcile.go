@@ -204,7 +204,7 @@ func (v *visit) report(r *Report) {
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
 	r.Conditions, r.Counts = v.conditions(), v.counts()
 	for id := range v.scope.iterations {
-		r.Unlisted = r.Unlisted || v.inService() && !v.outside && !v.settled && v.iteration(id) == nil
+		r.Unlisted = r.Unlisted || !v.listedAt.IsZero() && !v.outside && !v.settled && v.iteration(id) == nil
 	}
 }
 
