@@ -101,7 +101,7 @@ func TestForwardedQueryIsWrittenAnew(t *testing.T) {
 		before := len(a.seen())
 		connection, err := net.Dial("tcp", strings.TrimPrefix(h.URL(), "http://"))
 		require.NoError(t, err)
-		fmt.Fprintf(connection, "GET /api/web?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", query)
+		fmt.Fprintf(connection, "GET /api/web?%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", query)
 		io.Copy(io.Discard, connection)
 		connection.Close()
 
