@@ -130,8 +130,12 @@ func wrap(line string, indent int) string {
 	return text.String()
 }
 
-// words splits a line at its spaces, but for those between backticks.
+// dated is a date with its time, as minute writes it.
+var dated = regexp.MustCompile(`(\d{4}-\d\d-\d\d) (\d\d:\d\d)`)
+
+// words splits a line at its spaces, but for those between backticks and in times.
 func words(line string) []string {
+	line = dated.ReplaceAllString(line, "$1\u00a0$2")
 	quoted := false
 	split := strings.FieldsFunc(strings.Map(func(r rune) rune {
 		if quoted = quoted != (r == '`'); quoted && r == ' ' {
