@@ -79,7 +79,7 @@ func Spelled(c *dotnet.Configuration) []string {
 			list = append(list, name+" is read from "+set.Name)
 		}
 	}
-	for _, name := range texts() {
+	for _, name := range append(texts(), overrides...) {
 		set, _ := c.Lookup(name)
 		note(name, set)
 	}
@@ -107,9 +107,13 @@ func texts() []string {
 	return list
 }
 
+// overrides are the settings in place of host.json that the app reads (see
+// handler.Deadline and handler.MaxDequeueCount).
+var overrides = []string{"AzureFunctionsJobHost__functionTimeout", "AzureFunctionsJobHost__extensions__queues__maxDequeueCount"}
+
 // names are all settings in all the places where they are looked for.
 func names() []string {
-	list := texts()
+	list := append(texts(), overrides...)
 	for _, connection := range connections {
 		for _, path := range []string{documented(connection), "AzureWebJobs" + connection} {
 			for _, path := range []string{path, "ConnectionStrings__" + path} {

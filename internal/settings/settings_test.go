@@ -197,6 +197,7 @@ func TestAnotherSpellingIsNamed(t *testing.T) {
 	assert.Equal(t, []string{
 		"SWEEP_SCHEDULE is read from Sweep_Schedule",
 		"CUSTOMVISION_KEY is read from customvision_key",
+		"AzureFunctionsJobHost__functionTimeout is read from AzureFunctionsJobHost:functiontimeout",
 		"CustomVisionStorage is read from CUSTOMCONNSTR_CustomVisionStorage",
 		"ArchiveStorage__accountName is read from AzureWebJobsArchiveStorage:accountName",
 		"AzureWebJobsStorage is read from azurewebjobsstorage",
@@ -204,7 +205,7 @@ func TestAnotherSpellingIsNamed(t *testing.T) {
 	}, Spelled(env(map[string]string{
 		"customvision_key": "k", "Sweep_Schedule": "0 */15 * * * *", "CUSTOMCONNSTR_CustomVisionStorage": "x", "azurewebjobsstorage": "x",
 		"AzureWebJobsArchiveStorage:accountName": "archives", "ArchiveStorage__credential": "", "NOTIFICATION_QUEUE": "n", "notification_queue": "other",
-		"CUSTOMVISION__ClientID": "c",
+		"CUSTOMVISION__ClientID": "c", "AzureFunctionsJobHost:functiontimeout": "-1",
 	})))
 }
 
