@@ -25,11 +25,13 @@ func (d *doctor) examine(ctx context.Context) {
 	var s settings.Settings
 	var c *dotnet.Configuration
 	if !d.look("settings", func() (text string, err error) {
-		if s, c, err = d.settings(); c == nil {
+		if c, err = d.environment(); err != nil {
 			return "", err
 		}
+		s, err = settings.Load(c)
+		d.hide(s)
 		slips, _ := settings.Strays(c)
-		return settingsText(s), errors.Join(err, d.settingsProblem(errors.Join(append(settings.CheckHost(c), slips...)...)))
+		return settingsText(s), d.settingsProblem(errors.Join(append(append([]error{err}, settings.CheckHost(c)...), slips...)...))
 	}) && (c == nil || s.Models.IsZero()) {
 		d.notes(c)
 		return // without settings nothing can be checked
@@ -203,6 +205,9 @@ func clock(ctx context.Context, s settings.Settings) (string, error) {
 
 // service checks Custom Vision and each project that the policy names.
 func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.Policy) {
+	if s.Endpoint != "" && s.Key == "" && s.Identity.Credential == nil {
+		return // the settings say why
+	}
 	var client *customvision.Client
 	var projects []customvision.Project
 	if !d.look("Custom Vision", func() (text string, err error) {

@@ -47,14 +47,14 @@ func (p *program) settingsProblem(err error) error {
 		return nil
 	}
 	var list []error
+	said := false // once is enough
 	for _, e := range flatten(err) {
 		why, do := remedy.Of(e)
 		if do == "" {
 			do = "Set it in the environment or in a local.settings.json; local.settings.json.example shows every setting"
 		}
-		if errors.As(e, new(settings.NotSet)) {
-			where, how := p.looked()
-			why, do = why+where, do+how
+		if errors.As(e, new(settings.NotSet)) && !said {
+			do, said = do+p.looked(), true
 		}
 		list = append(list, problem{What: "Could not use the settings", Why: why, Do: do})
 	}
@@ -63,16 +63,16 @@ func (p *program) settingsProblem(err error) error {
 
 // looked says where a setting that is not set was looked for, and how to name
 // another place.
-func (p *program) looked() (where, how string) {
+func (p *program) looked() string {
 	path := p.settingsFile
 	if path == "" {
 		path, _ = settings.Find(here())
 	}
 	if path != "" {
-		return "; neither the environment nor " + path + " has it", "; --settings FILE names another file"
+		return "; neither the environment nor " + path + " has it, and --settings FILE names another file"
 	}
-	return fmt.Sprintf("; the environment doesn't have it, and there is no %s in %s", settings.FileName, strings.Join(settings.Folders(here()), " or ")),
-		"; --settings FILE names a " + settings.FileName
+	return fmt.Sprintf("; the environment doesn't have it, there is no %s in %s, and --settings FILE names one that is elsewhere",
+		settings.FileName, strings.Join(settings.Folders(here()), " or "))
 }
 
 // appRoot is the folder of the app, with policy.json and host.json: what the host
