@@ -76,9 +76,6 @@ func keyOf(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "__", ":"))
 }
 
-// SameName reports whether two names are spellings of one.
-func SameName(a, b string) bool { return keyOf(a) == keyOf(b) }
-
 // Lookup finds a setting. If it is set in several spellings, the one that was asked
 // for counts, else the first in the alphabet.
 func (c *Configuration) Lookup(name string) (s Setting, ok bool) {

@@ -13,8 +13,9 @@ const most = 2
 // close ones the first. It is "" if there is none.
 func Of(word string, among []string) string {
 	best, least := "", min(most, len(word)/3)+1
+	word = strings.ToLower(word)
 	for _, candidate := range among {
-		if d := distance(strings.ToLower(word), strings.ToLower(candidate)); d < least {
+		if d := distance(word, strings.ToLower(candidate), least); d < least {
 			best, least = candidate, d
 		}
 	}
@@ -22,19 +23,22 @@ func Of(word string, among []string) string {
 }
 
 // distance counts the letters that are added, left out, changed, or swapped with
-// their neighbour between a and b ("optimal string alignment").
-func distance(a, b string) int {
-	if len(a)-len(b) > most || len(b)-len(a) > most {
-		return most + 1
+// their neighbour between a and b ("optimal string alignment"). It stops counting at
+// enough.
+func distance(a, b string, enough int) int {
+	if len(a)-len(b) >= enough || len(b)-len(a) >= enough {
+		return enough
 	}
-	var before, last []int // the rows of two letters and of one letter before
-	row := make([]int, len(b)+1)
+	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	row := rows[0]
 	for j := range row {
 		row[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		before, last, row = last, row, make([]int, len(b)+1)
+		before, last := rows[(i+1)%3], row // the rows of two letters and of one letter before
+		row = rows[i%3]
 		row[0] = i
+		lowest := i
 		for j := 1; j <= len(b); j++ {
 			changed := last[j-1]
 			if a[i-1] != b[j-1] {
@@ -44,6 +48,10 @@ func distance(a, b string) int {
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				row[j] = min(row[j], before[j-2]+1)
 			}
+			lowest = min(lowest, row[j])
+		}
+		if lowest > enough {
+			return enough
 		}
 	}
 	return row[len(b)]

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
 )
 
 func TestTheNearestWord(t *testing.T) {
@@ -26,4 +27,30 @@ func TestTheNearestWord(t *testing.T) {
 	} {
 		assert.Equal(t, want, Of(word, words), word)
 	}
+}
+
+// TestTheDistance compares with counting by the definition.
+func TestTheDistance(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 0, 6, -1)
+		a, b := text.Draw(t, "a"), text.Draw(t, "b")
+		assert.Equal(t, min(byDefinition(a, b), 3), min(distance(a, b, 3), 3))
+	})
+}
+
+func byDefinition(a, b string) int {
+	if a == "" || b == "" {
+		return len(a) + len(b)
+	}
+	d := min(byDefinition(a[1:], b), byDefinition(a, b[1:])) + 1
+	if same := byDefinition(a[1:], b[1:]); a[0] == b[0] {
+		d = min(d, same)
+	} else {
+		d = min(d, same+1)
+	}
+	if len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] {
+		d = min(d, byDefinition(a[2:], b[2:])+1)
+	}
+	return d
 }

@@ -135,8 +135,12 @@ func names() []string {
 // its settings do. Slips below a connection aren't listed, since Load finds them.
 func Strays(c *dotnet.Configuration) (slips []error, others []string) {
 	known := names()
+	read := &dotnet.Configuration{}
+	for _, name := range known {
+		read.Add(dotnet.Setting{Name: name})
+	}
 	for _, set := range c.Settings() {
-		if strings.TrimSpace(set.Value) == "" || slices.ContainsFunc(known, func(name string) bool { return dotnet.SameName(set.Name, name) }) {
+		if _, ok := read.Lookup(set.Name); ok || strings.TrimSpace(set.Value) == "" {
 			continue
 		}
 		near := nearest.Of(set.Name, known)
