@@ -1,7 +1,9 @@
 package funchost
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"sort"
@@ -37,8 +39,11 @@ func readSettings(path string, env []string, log *logger) (*settings, error) {
 		return s, nil
 	}
 	file, err := dotnet.ReadLocalSettings(path)
-	if err != nil {
+	if errors.As(err, new(*fs.PathError)) {
 		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	if err != nil { // it begins with the file
+		return nil, fmt.Errorf("read %w", err)
 	}
 	for _, set := range file {
 		if _, taken := s.environ[set.Name]; taken {

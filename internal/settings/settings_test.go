@@ -16,11 +16,11 @@ import (
 
 // env has these settings, as if the host had put them into the environment.
 func env(values map[string]string) *dotnet.Configuration {
-	c := &dotnet.Configuration{}
+	var list []dotnet.Setting
 	for name, value := range values {
-		c.Add(dotnet.Setting{Name: name, Value: value})
+		list = append(list, dotnet.Setting{Name: name, Value: value})
 	}
-	return c
+	return dotnet.NewConfiguration(list...)
 }
 
 func TestLoadFillsInDefaults(t *testing.T) {
