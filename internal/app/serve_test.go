@@ -22,6 +22,8 @@ func TestWhatTheHostStartsWithDoesNotEndTheApp(t *testing.T) {
 		"single quotes":   `{'version': '2.0', 'functionTimeout': '00:10:00'}`,
 		"keys unquoted":   `{version: "2.0"}`,
 		"a comma":         `{"version": "2.0", "functionTimeout": "00:10:00",}`,
+		"a hex number":    `{"version": "2.0", "x": 0x1F}`,
+		"no value":        `{"version": "2.0", "x": undefined}`,
 		"an odd timeout":  `{"version": "2.0", "functionTimeout": "0.00:10"}`,
 		"many deliveries": `{"version": "2.0", "extensions": {"queues": {"maxDequeueCount": 1e3}}}`,
 	} {
