@@ -25,14 +25,12 @@ const margin = 30 * time.Second
 //
 // Without a functionTimeout, 5 minutes are assumed; for "-1" (unlimited), 30.
 // getenv reads app settings, which override host.json in the folder root. A
-// host.json that can't be read, and a functionTimeout under a second, are errors.
+// host.json that can't be read, and a functionTimeout under a second, are errors;
+// what is assumed without one comes with them.
 func Deadline(getenv func(string) string, root string) (time.Duration, error) {
 	timeout, source, err := hostSetting(getenv, root, "functionTimeout")
-	if err != nil {
-		return 0, err
-	}
-	if timeout == "" {
-		return lessMargin(defaultTimeout), nil
+	if err != nil || timeout == "" {
+		return lessMargin(defaultTimeout), err
 	}
 	return deadlineFrom(timeout, source)
 }
@@ -43,7 +41,7 @@ func deadlineFrom(timeout, source string) (time.Duration, error) {
 	}
 	d, err := dotnet.ParseTimeSpan(timeout)
 	if err != nil || d < time.Second {
-		return 0, remedy.New(`write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, "functionTimeout in %s is %q", source, timeout)
+		return lessMargin(defaultTimeout), remedy.New(`write hours, minutes and seconds, such as "00:10:00", at least a second, or "-1" for no limit`, "functionTimeout in %s is %q", source, timeout)
 	}
 	return lessMargin(d), nil
 }

@@ -40,6 +40,8 @@ func TestDeadlineFromHostJSON(t *testing.T) {
 		"unlimited number": {`{"functionTimeout":-1}`, 29*time.Minute + 30*time.Second},
 		"absent":           {`{"version":"2.0"}`, 4*time.Minute + 30*time.Second},
 		"null":             {`{"functionTimeout":null}`, 4*time.Minute + 30*time.Second},
+		"any letter case":  {`{"FunctionTimeout":"00:00:20"}`, 15 * time.Second},
+		"a comma too many": {"\ufeff{\"functionTimeout\":\"00:00:20\",}", 15 * time.Second},
 		"with comments":    {"{ // ours\n \"functionTimeout\": /* short */ \"00:00:20\" }", 15 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,8 +78,9 @@ func TestDeadlineErrorsSayWhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Deadline(env("AzureFunctionsJobHost__functionTimeout", c.setting), rootWith(t, c.hostJSON))
+			got, err := Deadline(env("AzureFunctionsJobHost__functionTimeout", c.setting), rootWith(t, c.hostJSON))
 			assert.ErrorContains(t, err, c.want)
+			assert.Equal(t, 4*time.Minute+30*time.Second, got, "the program can go on")
 		})
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,8 +13,8 @@ import (
 	"visionkeeper/internal/dotnet"
 )
 
-// overridePrefix is the prefix of settings that override host.json.
-const overridePrefix = "azurefunctionsjobhost:"
+// jobHost is the section of the settings that override host.json.
+const jobHost = "AzureFunctionsJobHost"
 
 // configuration is host.json as .NET's configuration holds it: flat, with keys
 // joined by colons in any letter case, and with every value as text.
@@ -25,50 +24,19 @@ type configuration map[string]string
 // settings.
 func readHostJSON(root string, app *settings) (configuration, error) {
 	path := filepath.Join(root, "host.json")
-	text, err := os.ReadFile(path)
+	file, err := dotnet.ReadJSON(path)
 	if err != nil {
 		return nil, fmt.Errorf("read host.json: %w (the root must be the folder that holds it)", err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader(dotnet.JSON(text)))
-	decoder.UseNumber()
-	var tree map[string]any
-	if err := decoder.Decode(&tree); err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
 	c := configuration{}
-	c.flatten("", tree)
-	for key, value := range app.values {
-		if rest, ok := strings.CutPrefix(key, overridePrefix); ok {
-			c[rest] = value
-		}
+	file.Flatten("", func(path, text string) { c[strings.ToLower(path)] = text })
+	for _, s := range app.values.FirstSection(jobHost).Below() {
+		c[s.Key] = s.Value
 	}
 	if version := c["version"]; version != "2.0" {
 		return nil, fmt.Errorf(`host.json: "version" is %q: the host takes "2.0" only`, version)
 	}
 	return c, nil
-}
-
-func (c configuration) flatten(path string, value any) {
-	join := func(key string) string {
-		if path == "" {
-			return strings.ToLower(key)
-		}
-		return path + ":" + strings.ToLower(key)
-	}
-	switch v := value.(type) {
-	case map[string]any:
-		for key, child := range v {
-			c.flatten(join(key), child)
-		}
-	case []any:
-		for i, child := range v {
-			c.flatten(join(strconv.Itoa(i)), child)
-		}
-	case nil:
-		c[path] = ""
-	default:
-		c[path] = fmt.Sprint(v)
-	}
 }
 
 func (c configuration) text(key string) string { return c[strings.ToLower(key)] }

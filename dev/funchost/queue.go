@@ -58,7 +58,7 @@ func (h *Host) newQueueListener(f *function) (*queueListener, error) {
 	if connection == "" {
 		connection = "Storage"
 	}
-	account, err := storage.FromSettings(connection, h.settings.get)
+	account, err := storage.FromSettings(connection, &h.settings.values)
 	if err != nil {
 		return nil, err
 	}

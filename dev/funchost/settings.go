@@ -1,8 +1,9 @@
 package funchost
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"sort"
@@ -15,7 +16,7 @@ import (
 // handler inherits.
 type settings struct {
 	environ map[string]string // as given
-	values  map[string]string // keys in lower case with colons, as in .NET's configuration
+	values  dotnet.Configuration
 }
 
 // readSettings joins three sources: env (KEY=value), the environment of this
@@ -23,65 +24,43 @@ type settings struct {
 // sources win. As func start does, it warns about a name in the file that is
 // already set. An empty path means no file.
 func readSettings(path string, env []string, log *logger) (*settings, error) {
-	s := &settings{environ: map[string]string{}, values: map[string]string{}}
+	s := &settings{environ: map[string]string{}}
+	var list []dotnet.Setting
 	for _, pair := range append(os.Environ(), env...) {
 		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
-			s.set(name, value)
+			s.environ[name] = value
 		}
 	}
+	for name, value := range s.environ {
+		list = append(list, dotnet.Setting{Name: name, Value: value})
+	}
+	s.values.Add(list...)
 	if path == "" {
 		return s, nil
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	file, err := dotnet.ReadLocalSettings(path)
+	if errors.As(err, new(*fs.PathError)) {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	var file struct {
-		IsEncrypted       bool
-		Values            map[string]*string
-		ConnectionStrings map[string]json.RawMessage
+	if err != nil { // it begins with the file
+		return nil, fmt.Errorf("read %w", err)
 	}
-	if err := json.Unmarshal(dotnet.JSON(text), &file); err != nil {
-		return nil, fmt.Errorf("read %s: %w (Values must be a flat list of names and texts)", path, err)
-	}
-	if file.IsEncrypted {
-		return nil, fmt.Errorf("read %s: IsEncrypted is true: run `func settings decrypt` first", path)
-	}
-	for name, raw := range file.ConnectionStrings {
-		var value string
-		if json.Unmarshal(raw, &value) == nil {
-			s.setNew("ConnectionStrings:"+name, value, log)
+	for _, set := range file {
+		if _, taken := s.environ[set.Name]; taken {
+			log.warnf("Skipping '%s' from local settings as it's already defined in current environment variables.", set.Name)
+			continue
 		}
-	}
-	names := make([]string, 0, len(file.Values))
-	for name := range file.Values {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		if value := file.Values[name]; value != nil {
-			s.setNew(name, *value, log)
-		}
+		s.set(set)
 	}
 	return s, nil
 }
 
-func (s *settings) set(name, value string) {
-	s.environ[name] = value
-	s.values[settingKey(name)] = value
+func (s *settings) set(set dotnet.Setting) {
+	s.environ[set.Name] = set.Value
+	s.values.Add(set)
 }
 
-func (s *settings) setNew(name, value string, log *logger) {
-	if _, taken := s.environ[name]; taken {
-		log.warnf("Skipping '%s' from local settings as it's already defined in current environment variables.", name)
-		return
-	}
-	s.set(name, value)
-}
-
-func (s *settings) get(name string) string { return s.values[settingKey(name)] }
-
-func settingKey(name string) string { return strings.ToLower(strings.ReplaceAll(name, "__", ":")) }
+func (s *settings) get(name string) string { return s.values.Get(name) }
 
 // environment returns the whole environment of a child process.
 func (s *settings) environment() []string {
@@ -100,11 +79,11 @@ var percentName = regexp.MustCompile(`%([^%]*)%`)
 func (s *settings) resolve(text string) (string, error) {
 	var missing error
 	resolved := percentName.ReplaceAllStringFunc(text, func(name string) string {
-		value, ok := s.values[settingKey(strings.Trim(name, "%"))]
+		set, ok := s.values.Lookup(strings.Trim(name, "%"))
 		if !ok {
 			missing = fmt.Errorf("'%s' does not resolve to a value: set it", name)
 		}
-		return value
+		return set.Value
 	})
 	return resolved, missing
 }
@@ -119,6 +98,6 @@ func (s *settings) expand(text string) string {
 // setDefault sets a setting that isn't set.
 func (s *settings) setDefault(name, value string) {
 	if _, taken := s.environ[name]; !taken {
-		s.set(name, value)
+		s.set(dotnet.Setting{Name: name, Value: value})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/storage"
 )
 
@@ -13,7 +14,7 @@ import (
 type timer struct {
 	host     *Host
 	function *function
-	schedule schedule
+	schedule dotnet.Schedule
 	monitor  bool // whether the function gets its schedule's status
 
 	mu     sync.Mutex
@@ -31,11 +32,11 @@ func (h *Host) newTimer(f *function) (*timer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := parseSchedule(expression)
+	s, err := dotnet.ParseSchedule(expression)
 	if err != nil {
 		return nil, err
 	}
-	account, err := storage.FromSettings("Storage", h.settings.get)
+	account, err := storage.FromSettings("Storage", &h.settings.values)
 	if err != nil {
 		return nil, err
 	}
@@ -43,11 +44,11 @@ func (h *Host) newTimer(f *function) (*timer, error) {
 		return nil, fmt.Errorf("a timer needs AzureWebJobsStorage, where the host keeps its lock: set it (UseDevelopmentStorage=true for a local Azurite)")
 	}
 	now := time.Now()
-	t := &timer{host: h, function: f, schedule: s, monitor: !s.subMinute()}
+	t := &timer{host: h, function: f, schedule: s, monitor: !s.SubMinute()}
 	if f.trigger.UseMonitor != nil && !*f.trigger.UseMonitor {
 		t.monitor = false
 	}
-	t.status.next = s.next(now)
+	t.status.next = s.Next(now)
 	return t, nil
 }
 
@@ -85,7 +86,7 @@ func (t *timer) tick(now time.Time, scheduled bool) {
 	}
 	// If the next run is already due, because the function ran long, it starts at
 	// once. All other runs that were due are skipped.
-	t.status = scheduleStatus{last: now, next: t.schedule.next(now), updated: now}
+	t.status = scheduleStatus{last: now, next: t.schedule.Next(now), updated: now}
 }
 
 func (t *timer) current() scheduleStatus {
@@ -105,7 +106,7 @@ func (t *timer) payload(now time.Time) []byte {
 			{"LastUpdated", moment(s.updated, firstMoment)},
 		}.json()
 	}
-	_, constant := t.schedule.(interval)
+	_, constant := t.schedule.(dotnet.Interval)
 	info := object{
 		{"Schedule", object{{"AdjustForDST", fmt.Append(nil, !constant)}}.json()},
 		{"ScheduleStatus", status},

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/internal/dotnet"
 )
 
 // timerApp has a timer and the storage setting timers need; nothing connects to it.
@@ -63,7 +65,7 @@ func TestRunThatOutlastsItsPeriodIsFollowedAtOnce(t *testing.T) {
 	t.Parallel()
 	a := timerApp(t, "tick", "0 0 0 1 1 *", "")
 	h := a.start()
-	long := &timer{host: h, function: h.functions[0], schedule: interval(time.Minute)}
+	long := &timer{host: h, function: h.functions[0], schedule: dotnet.Interval(time.Minute)}
 
 	long.tick(time.Now().Add(-time.Hour), true) // began an hour ago
 
@@ -136,9 +138,9 @@ func TestSubMinuteSchedules(t *testing.T) {
 		"0 0 0 30 2 *":                   false,
 		"00:00:59":                       true, "00:01:00": false,
 	} {
-		s, err := parseSchedule(text)
+		s, err := dotnet.ParseSchedule(text)
 		require.NoError(t, err)
-		assert.Equal(t, want, s.subMinute(), text)
+		assert.Equal(t, want, s.SubMinute(), text)
 	}
 }
 

@@ -5,20 +5,18 @@ package app
 
 import (
 	"fmt"
-	"net/url"
-	"strings"
 	"time"
 
 	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/state"
-	"visionkeeper/internal/storage"
 )
 
 // PolicyName is the policy's file in the app's folder.
@@ -42,11 +40,7 @@ func OpenService(s settings.Settings, o *customvision.ClientOptions) (*customvis
 	if s.Key != "" {
 		return customvision.NewClientWithKey(s.Endpoint, s.Key, o)
 	}
-	identity, err := storage.Identity("", "")
-	if err != nil {
-		return nil, fmt.Errorf("CUSTOMVISION_KEY is not set, and there is no identity: %w", err)
-	}
-	return customvision.NewClient(s.Endpoint, identity, o)
+	return customvision.NewClient(s.Endpoint, s.Identity.Credential, o)
 }
 
 // FewRetries are options for a client whose answers are optional while a person
@@ -96,27 +90,4 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 // blobSuffix is the domain of the hosts that the service's download links lead to:
 // that of the cloud in which Custom Vision's endpoint is. The customer's own accounts
 // say nothing of it, they may have a DNS zone or a domain of their own.
-func blobSuffix(endpoint string) string {
-	u, err := url.Parse(endpoint)
-	if err != nil {
-		return publicSuffix
-	}
-	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
-	for domain, suffix := range sovereignSuffixes {
-		if strings.HasSuffix(host, domain) {
-			return suffix
-		}
-	}
-	return publicSuffix
-}
-
-// The domains of blob hosts, by those of Custom Vision's endpoints: the resource's own
-// subdomain, or a regional one.
-const publicSuffix = "blob.core.windows.net"
-
-var sovereignSuffixes = map[string]string{
-	".cognitiveservices.azure.us": "blob.core.usgovcloudapi.net",
-	".api.cognitive.microsoft.us": "blob.core.usgovcloudapi.net",
-	".cognitiveservices.azure.cn": "blob.core.chinacloudapi.cn",
-	".api.cognitive.azure.cn":     "blob.core.chinacloudapi.cn",
-}
+func blobSuffix(endpoint string) string { return "blob." + clouds.Of(endpoint).StorageSuffix }

@@ -13,6 +13,7 @@ import (
 	"visionkeeper/functions/notifications"
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/redact"
@@ -22,8 +23,11 @@ import (
 
 // Serve answers the Functions host until the process is ended. Its error is never
 // nil. It writes to stdout and stderr in the form that the host reads.
-func Serve(ctx context.Context, version string, getenv func(string) string, stdout, stderr io.Writer) error {
-	s, err := settings.Load(getenv)
+//
+// A host.json with which the host has started doesn't end the app, whatever stands
+// in it: the values that the app can't read from it are those that the host assumes.
+func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout, stderr io.Writer) error {
+	s, err := settings.Load(c)
 	if err != nil {
 		return fmt.Errorf("the settings are not right: %w", err)
 	}
@@ -31,27 +35,25 @@ func Serve(ctx context.Context, version string, getenv func(string) string, stdo
 	if err != nil {
 		return err
 	}
-	root := handler.Root(getenv, executable)
-	deadline, err := handler.Deadline(getenv, root)
-	if err != nil {
-		return err
-	}
-	lastDelivery, err := handler.MaxDequeueCount(getenv, root)
-	if err != nil {
-		return err
-	}
+	root := handler.Root(c.Get, executable)
+	deadline, _ := handler.Deadline(c.Get, root) // the errors are those of CheckHostJSON
+	lastDelivery, _ := handler.MaxDequeueCount(c.Get, root)
 	secrets := s.Secrets()
 	h := handler.New(handler.Options{
 		Out: redact.Writer(stdout, secrets...), Err: redact.Writer(stderr, secrets...),
 		Deadline: deadline, Level: zerolog.InfoLevel,
 	})
-	server, err := h.Listen(getenv)
+	server, err := h.Listen(c.Get)
 	if err != nil {
 		return err
 	}
 	reconciler, warnings, err := NewReconciler(s, version, &inforce.Source{Published: filepath.Join(root, PolicyName), Records: true})
 	if err != nil {
 		return err
+	}
+	slips, _ := settings.Strays(c)
+	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
+		warnings = append(warnings, err.Error())
 	}
 	queues, err := s.Models.Queue(nil)
 	if err != nil {

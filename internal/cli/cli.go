@@ -18,6 +18,7 @@ import (
 
 	"visionkeeper/handler"
 	"visionkeeper/internal/app"
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/redact"
 )
 
@@ -88,7 +89,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 // serve answers the Functions host. The host doesn't restart a program that ends
 // with 0, so it never does.
 func (p *program) serve(ctx context.Context) error {
-	err := app.Serve(ctx, p.version, os.Getenv, os.Stdout, os.Stderr)
+	err := app.Serve(ctx, p.version, dotnet.NewConfiguration(dotnet.Environment()...), os.Stdout, os.Stderr)
 	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
 	log.Error().Err(err).Msg("the program ends")
 	return exitCode(exitFailed)

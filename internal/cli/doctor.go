@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"visionkeeper/handler"
 	"visionkeeper/internal/app"
 	"visionkeeper/internal/connect"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/settings"
@@ -21,15 +23,20 @@ import (
 // examine makes all checks. What others need comes first.
 func (d *doctor) examine(ctx context.Context) {
 	var s settings.Settings
-	var getenv func(string) string
+	var c *dotnet.Configuration
 	if !d.look("settings", func() (text string, err error) {
-		if s, getenv, err = d.settings(); getenv == nil {
+		if c, err = d.environment(); err != nil {
 			return "", err
 		}
-		return settingsText(s), errors.Join(err, missing(getenv))
-	}) && s.Models.IsZero() {
+		s, err = settings.Load(c)
+		d.hide(s)
+		slips, _ := settings.Strays(c)
+		return settingsText(s), d.settingsProblem(errors.Join(append(append([]error{err}, settings.CheckHost(c)...), slips...)...))
+	}) && (c == nil || s.Models.IsZero()) {
+		d.notes(c)
 		return // without settings nothing can be checked
 	}
+	d.notes(c)
 	d.storage(ctx, s)
 	var rules policy.InForce
 	d.look("policy", func() (text string, err error) {
@@ -58,20 +65,30 @@ func (d *doctor) policy(ctx context.Context, s settings.Settings) (policy.InForc
 }
 
 func settingsText(s settings.Settings) string {
-	how := "with keys"
-	if len(s.Models.Secrets()) == 0 {
-		how = "with an identity"
+	how := "with an identity"
+	if s.Models.Identity().Credential == nil {
+		how = "with keys"
 	}
 	return "complete; storage " + how
 }
 
-// missing says which settings the Functions host needs that aren't set.
-func missing(getenv func(string) string) error {
-	var errs []error
-	for _, name := range settings.Unset(getenv) {
-		errs = append(errs, wrong("Set it, as local.settings.json.example does", "%s is not set, and the Functions host needs it", name))
+// notes adds what is worth knowing of the settings and of host.json, where there is
+// anything.
+func (d *doctor) notes(c *dotnet.Configuration) {
+	if c == nil {
+		return
 	}
-	return errors.Join(errs...)
+	if spelled := settings.Spelled(c); len(spelled) > 0 {
+		d.look("other spellings", func() (string, error) {
+			return strings.Join(spelled, "; ") + ": the app finds them so, a Functions host on Linux may not", nil
+		})
+	}
+	if _, others := settings.Strays(c); len(others) > 0 {
+		d.look("not settings", func() (string, error) { return strings.Join(others, ", ") + ": nothing reads them", nil })
+	}
+	if faults := handler.CheckHostJSON(c.Get, d.appRoot(c)); len(faults) > 0 {
+		d.look("host.json", func() (string, error) { return "", errors.Join(faults...) })
+	}
 }
 
 // storage checks queue, containers and rights.
@@ -107,6 +124,9 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 		}
 		return "sources are signed by the account key", err
 	})
+	if s.Archives.IsZero() {
+		return // the settings say why
+	}
 	for _, c := range []struct{ line, container string }{{"archive", s.ArchiveContainer}, {"state", s.StateContainer}} {
 		d.look(c.line, func() (string, error) {
 			archives, err := s.Archives.Blob(nil)
@@ -185,6 +205,9 @@ func clock(ctx context.Context, s settings.Settings) (string, error) {
 
 // service checks Custom Vision and each project that the policy names.
 func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.Policy) {
+	if s.Endpoint != "" && s.Key == "" && s.Identity.Credential == nil {
+		return // the settings say why
+	}
 	var client *customvision.Client
 	var projects []customvision.Project
 	if !d.look("Custom Vision", func() (text string, err error) {

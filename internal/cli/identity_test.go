@@ -112,7 +112,7 @@ const identityHeader = "the-identity-header"
 // managedIdentity answers as the endpoint of App Service's managed identities
 // does. Azurite checks a token's issuer, audience and times, not its signature.
 func managedIdentity(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("X-IDENTITY-HEADER") != identityHeader {
+	if id := r.URL.Query().Get("client_id"); r.Header.Get("X-IDENTITY-HEADER") != identityHeader || strings.Contains(id, "unknown") {
 		http.Error(w, "no", http.StatusUnauthorized)
 		return
 	}
@@ -128,7 +128,7 @@ const signInHost = "login.microsoftonline.com"
 const tenant = "00000000-0000-0000-0000-000000000001"
 
 // signIn answers a workload identity, which proves itself by a token that its
-// cluster has written to a file.
+// cluster has written to a file, and an app registration, which has a secret.
 func signIn(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	base := "https://" + signInHost + "/" + tenant
@@ -139,7 +139,7 @@ func signIn(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(map[string]string{
 			"issuer": base + "/v2.0", "authorization_endpoint": base + "/oauth2/v2.0/authorize", "token_endpoint": base + "/oauth2/v2.0/token",
 		})
-	case strings.TrimSpace(r.FormValue("client_assertion")) == "the-cluster's-token":
+	case strings.TrimSpace(r.FormValue("client_assertion")) == "the-cluster's-token", r.FormValue("client_secret") == "the-secret-of-the-registration":
 		token, expiry := unsignedToken(strings.Split(r.FormValue("scope"), "/.default")[0])
 		json.NewEncoder(w).Encode(map[string]any{"access_token": token, "expires_in": int(time.Until(expiry).Seconds()), "token_type": "Bearer"})
 	default:

@@ -2,76 +2,101 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"visionkeeper/handler"
 	"visionkeeper/internal/app"
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/state"
 )
 
-// locate is settings.Find for this process.
-func locate() (file, app string) {
-	working, _ := os.Getwd()
-	program, _ := os.Executable()
-	return settings.Find(os.Getenv("FUNCTIONS_APP_ROOT_PATH"), working, filepath.Dir(program))
+// here are the folders from which the settings are looked for: what the host says, the
+// working folder and the program's.
+func here() (root, working, program string) {
+	working, _ = os.Getwd()
+	executable, _ := os.Executable()
+	return os.Getenv("FUNCTIONS_APP_ROOT_PATH"), working, filepath.Dir(executable)
 }
 
 // environment is where the verbs' settings come from: the environment first, then
 // the file that --settings names, else the local.settings.json that is found.
-func (p *program) environment() (getenv func(string) string, err error) {
+func (p *program) environment() (*dotnet.Configuration, error) {
+	c := dotnet.NewConfiguration(dotnet.Environment()...)
 	path := p.settingsFile
 	if path == "" {
-		if path, _ = locate(); path == "" {
-			return os.Getenv, nil
+		if path, _ = settings.Find(here()); path == "" {
+			return c, nil
 		}
 	}
-	getenv, err = settings.WithFile(os.LookupEnv, path)
-	if err != nil {
-		return nil, settingsProblem(err)
+	if err := settings.AddFile(c, path); err != nil {
+		return nil, p.settingsProblem(err)
 	}
-	return getenv, nil
+	return c, nil
 }
 
 // settingsProblem makes a problem of each fault in the settings.
-func settingsProblem(err error) error {
+func (p *program) settingsProblem(err error) error {
+	if err == nil {
+		return nil
+	}
 	var list []error
+	said := false // once is enough
 	for _, e := range flatten(err) {
 		why, do := remedy.Of(e)
 		if do == "" {
 			do = "Set it in the environment or in a local.settings.json; local.settings.json.example shows every setting"
+		}
+		if errors.As(e, new(settings.NotSet)) && !said {
+			do, said = do+p.looked(), true
 		}
 		list = append(list, problem{What: "Could not use the settings", Why: why, Do: do})
 	}
 	return errors.Join(list...)
 }
 
+// looked says where a setting that is not set was looked for, and how to name
+// another place.
+func (p *program) looked() string {
+	path := p.settingsFile
+	if path == "" {
+		path, _ = settings.Find(here())
+	}
+	if path != "" {
+		return "; neither the environment nor " + path + " has it, and --settings FILE names another file"
+	}
+	return fmt.Sprintf("; the environment doesn't have it, there is no %s in %s, and --settings FILE names one that is elsewhere",
+		settings.FileName, strings.Join(settings.Folders(here()), " or "))
+}
+
 // appRoot is the folder of the app, with policy.json and host.json: what the host
 // says, else the folder of the settings that were named, else the one that is found.
-func (p *program) appRoot(getenv func(string) string) string {
+func (p *program) appRoot(c *dotnet.Configuration) string {
 	if p.settingsFile != "" {
-		return handler.Root(getenv, p.settingsFile)
+		return handler.Root(c.Get, p.settingsFile)
 	}
-	_, app := locate()
+	_, app := settings.Find(here())
 	return app
 }
 
 // settings are all of the app's settings.
-func (p *program) settings() (settings.Settings, func(string) string, error) {
-	getenv, err := p.environment()
+func (p *program) settings() (settings.Settings, *dotnet.Configuration, error) {
+	c, err := p.environment()
 	if err != nil {
 		return settings.Settings{}, nil, err
 	}
-	s, err := settings.Load(getenv)
+	s, err := settings.Load(c)
 	if err != nil {
-		return s, getenv, settingsProblem(err)
+		return s, c, p.settingsProblem(err)
 	}
 	p.hide(s)
-	return s, getenv, nil
+	return s, c, nil
 }
 
 // hide keeps the settings' secrets out of everything that is printed from now on.
@@ -89,13 +114,13 @@ type vault struct {
 }
 
 func (p *program) openVault() (*vault, error) {
-	getenv, err := p.environment()
+	c, err := p.environment()
 	if err != nil {
 		return nil, err
 	}
 	v := &vault{}
-	if v.settings, err = settings.LoadArchive(getenv); err != nil {
-		return nil, settingsProblem(err)
+	if v.settings, err = settings.LoadArchive(c); err != nil {
+		return nil, p.settingsProblem(err)
 	}
 	p.hide(v.settings)
 	v.archive, v.state, err = app.OpenArchive(v.settings, p.version)

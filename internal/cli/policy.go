@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"visionkeeper/internal/app"
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
@@ -61,7 +62,7 @@ refused.`, func(ctx context.Context, args []string) error {
 
 // inForce finds the policy that counts.
 func (p *program) inForce(ctx context.Context, s settings.Settings) (policy.InForce, error) {
-	getenv, err := p.environment()
+	c, err := p.environment()
 	if err != nil {
 		return policy.InForce{}, err
 	}
@@ -69,13 +70,13 @@ func (p *program) inForce(ctx context.Context, s settings.Settings) (policy.InFo
 	if err != nil {
 		return policy.InForce{}, err
 	}
-	source := &inforce.Source{Published: p.publishedPolicy(getenv), Store: store, Clock: reconcile.SystemClock{}}
+	source := &inforce.Source{Published: p.publishedPolicy(c), Store: store, Clock: reconcile.SystemClock{}}
 	return source.Now(ctx)
 }
 
 // publishedPolicy is the path of the policy in the app's folder.
-func (p *program) publishedPolicy(getenv func(string) string) string {
-	return filepath.Join(p.appRoot(getenv), app.PolicyName)
+func (p *program) publishedPolicy(c *dotnet.Configuration) string {
+	return filepath.Join(p.appRoot(c), app.PolicyName)
 }
 
 // near is a path as a person in the working folder would write it.
@@ -138,11 +139,11 @@ func (p *program) checkPolicy(args []string) error {
 	if len(args) > 0 {
 		path = args[0]
 	} else {
-		getenv, err := p.environment()
+		c, err := p.environment()
 		if err != nil {
 			return err
 		}
-		path = near(p.publishedPolicy(getenv))
+		path = near(p.publishedPolicy(c))
 	}
 	data, err := policy.ReadFile(path)
 	if err != nil {

@@ -59,11 +59,11 @@ other; a second Ctrl-C ends at once, and the next run looks before it acts.`,
 // reconciler opens all that reconciling needs, and finds the projects that were
 // asked for: none if there is no endpoint.
 func (p *program) reconciler(ctx context.Context, s selection) (*reconcile.Reconciler, []customvision.Project, []string, error) {
-	set, getenv, err := p.settings()
+	set, c, err := p.settings()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r, warnings, err := app.NewReconciler(set, p.version, &inforce.Source{Published: p.publishedPolicy(getenv)})
+	r, warnings, err := app.NewReconciler(set, p.version, &inforce.Source{Published: p.publishedPolicy(c)})
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -58,7 +58,7 @@ func session(ts *testscript.TestScript, _ bool, args []string) {
 			} else {
 				ts.Check(err)
 			}
-			got.WriteString(readable(ts.ReadFile("stdout")))
+			got.WriteString(readable(strings.ReplaceAll(ts.ReadFile("stdout"), ts.Getenv("WORK"), "$WORK")))
 		}
 		switch {
 		case comparable(got.String()) == comparable(want):
@@ -90,6 +90,7 @@ func typed(text string) []string {
 }
 
 var (
+	programs = regexp.MustCompile(`/\S*/testscript-main\d+/bin\b`) // where testscript puts the program
 	ownNames = regexp.MustCompile(`\b(notifications|models|archive|state)-[0-9a-f]{8}\b`)
 	// changing is what differs from run to run.
 	changing = []struct {
@@ -109,7 +110,9 @@ var (
 )
 
 // readable is output with the names that people know.
-func readable(s string) string { return ownNames.ReplaceAllString(s, "$1") }
+func readable(s string) string {
+	return programs.ReplaceAllString(ownNames.ReplaceAllString(s, "$1"), "$$PROGRAM")
+}
 
 // comparable is output without what differs from run to run.
 func comparable(s string) string {

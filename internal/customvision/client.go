@@ -22,6 +22,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
+	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/remedy"
 )
@@ -29,7 +30,6 @@ import (
 const (
 	basePath  = "/customvision/v3.3/training/"
 	keyHeader = "Training-Key"
-	scope     = "https://cognitiveservices.azure.com/.default"
 )
 
 // Client calls the Training API of one Custom Vision resource. It is safe for
@@ -57,13 +57,14 @@ type ClientOptions struct {
 // NewClient returns a client that authenticates with tokens of a credential. The
 // endpoint must be the resource's own subdomain
 // (https://NAME.cognitiveservices.azure.com), because regional endpoints refuse
-// tokens. An endpoint that isn't https is an error, unless it is on loopback.
+// tokens. The tokens are for the cloud of the endpoint. An endpoint that isn't https is
+// an error, unless it is on loopback.
 func NewClient(endpoint string, cred azcore.TokenCredential, o *ClientOptions) (*Client, error) {
 	if cred == nil {
 		return nil, errors.New("a Custom Vision client needs a credential")
 	}
 	return newClient(endpoint, o, func(insecure bool) policy.Policy {
-		return runtime.NewBearerTokenPolicy(cred, []string{scope}, &policy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: insecure})
+		return runtime.NewBearerTokenPolicy(cred, []string{clouds.Of(endpoint).VisionScope}, &policy.BearerTokenOptions{InsecureAllowCredentialWithHTTP: insecure})
 	})
 }
 

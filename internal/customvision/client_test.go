@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -251,6 +252,31 @@ func TestTokensAreAskedForCognitiveServices(t *testing.T) {
 	got := s.only(t)
 	assert.Equal(t, "Bearer secret-token", got.header.Get("Authorization"))
 	assert.Empty(t, got.header.Get("Training-Key"))
+}
+
+func TestTokensAreForTheCloudOfTheEndpoint(t *testing.T) {
+	t.Parallel()
+	for endpoint, want := range map[string]string{
+		"https://kitchen.cognitiveservices.azure.com/": "https://cognitiveservices.azure.com/.default",
+		"https://kitchen.cognitiveservices.azure.us":   "https://cognitiveservices.azure.us/.default",
+		" https://kitchen.cognitiveservices.azure.cn/": "https://cognitiveservices.azure.cn/.default",
+	} {
+		credential := &token{}
+		options := quick()
+		options.Transport = answering(`[]`)
+		client, err := NewClient(endpoint, credential, options)
+		require.NoError(t, err)
+		_, err = client.Projects(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []string{want}, credential.scopes, endpoint)
+	}
+}
+
+// answering answers every request with 200 and this text.
+type answering string
+
+func (a answering) Do(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Request: r, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(a)))}, nil
 }
 
 func TestANilCredentialIsRefused(t *testing.T) {

@@ -1,20 +1,20 @@
-// Package dotnet reads two text forms of .NET configuration files, such as those
-// of the Functions host: JSON as Newtonsoft.Json takes it, and TimeSpan. It knows
-// nothing of the settings in such a file.
 package dotnet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"regexp"
 	"strings"
+	"unicode/utf16"
 )
 
 // JSON returns data, which Newtonsoft.Json takes, as standard JSON. It spells out
-// what the host's parser allows besides: a byte order mark, // and /* */ comments,
-// commas before a closing bracket, single quotes, and names without quotes. Where no
-// quotes are changed, positions in error messages stay the same. What is no JSON to
-// either stays wrong.
+// what the host's parser allows besides: // and /* */ comments, commas before a
+// closing bracket, single quotes, and names without quotes. A byte order mark is taken
+// away, and UTF-16, which Windows PowerShell writes, becomes UTF-8. Where no quotes are
+// changed, lines and columns stay the same. What is no JSON to either stays wrong.
 func JSON(data []byte) []byte {
+	data = utf8Text(data)
 	out := make([]byte, 0, len(data))
 	comma, last := -1, byte('[') // where the last token is a comma after a value, in out; how that token begins
 	token := func(text []byte) {
@@ -31,19 +31,16 @@ func JSON(data []byte) []byte {
 		out = append(out, text...)
 	}
 	blank := func(text []byte) {
-		for _, c := range text {
+		for _, c := range string(text) { // so that columns stay
 			if c != '\n' {
 				c = ' '
 			}
-			out = append(out, c)
+			out = append(out, byte(c))
 		}
 	}
 	for rest := data; len(rest) > 0; {
 		length := 1
 		switch c := rest[0]; {
-		case len(out) == 0 && bytes.HasPrefix(rest, byteOrderMark):
-			length = len(byteOrderMark)
-			blank(rest[:length])
 		case bytes.HasPrefix(rest, []byte("//")):
 			length = lengthThrough(rest, "\n")
 			blank(rest[:length])
@@ -71,8 +68,6 @@ func JSON(data []byte) []byte {
 	return out
 }
 
-var byteOrderMark = []byte("\ufeff")
-
 // bareName is a name without quotes, up to its colon.
 var bareName = regexp.MustCompile(`^([A-Za-z_$][A-Za-z0-9_$]*)\s*:`)
 
@@ -99,6 +94,24 @@ func doubleQuoted(text []byte) []byte {
 		}
 	}
 	return append(out, '"')
+}
+
+// utf8Text is data in UTF-8 without its byte order mark.
+func utf8Text(data []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(data, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return bytes.TrimPrefix(data, []byte("\ufeff"))
+	}
+	var units []uint16
+	for rest := data[2:]; len(rest) >= 2; rest = rest[2:] {
+		units = append(units, order.Uint16(rest))
+	}
+	return []byte(string(utf16.Decode(units)))
 }
 
 // stringLength returns the length of the string at the beginning of data, with its

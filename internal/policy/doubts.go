@@ -1,12 +1,11 @@
 package policy
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/remedy"
 )
 
@@ -32,44 +31,29 @@ func Doubts(data []byte) []error {
 	return doubts
 }
 
-// doubledKeys finds keys that stand twice in one object. The last one counts.
+// doubledKeys finds keys that stand twice in one object. The last one counts. What
+// can't be read is Parse's to say.
 func doubledKeys(data []byte) []error {
-	var doubts []error
-	d := json.NewDecoder(bytes.NewReader(data))
-	var value func(where string) error
-	value = func(where string) error {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'):
-			seen := map[string]bool{}
-			for d.More() {
-				key, err := d.Token()
-				if err != nil {
-					return err
-				}
-				name := fmt.Sprint(key)
-				if seen[name] {
-					doubts = append(doubts, remedy.New("take out one of them; the last one counts", "the key %q stands twice in the policy, at '%s'", name, where))
-				}
-				seen[name] = true
-				if err := value(where + "/" + name); err != nil {
-					return err
-				}
-			}
-			_, err = d.Token()
-		case json.Delim('['):
-			for i := 0; d.More(); i++ {
-				if err := value(fmt.Sprintf("%s/%d", where, i)); err != nil {
-					return err
-				}
-			}
-			_, err = d.Token()
-		}
-		return err
+	root, err := dotnet.ParseJSON(data)
+	if err != nil {
+		return nil
 	}
-	_ = value("") // what can't be read is Parse's to say
+	return doubledBelow(root, "")
+}
+
+// doubledBelow finds them in a value. Path is where it stands in the policy.
+func doubledBelow(value *dotnet.Node, path string) []error {
+	var doubts []error
+	seen := map[string]bool{}
+	for _, m := range value.Members {
+		if seen[m.Key] {
+			doubts = append(doubts, remedy.New("take out one of them; the last one counts", "%s: the key %q stands twice in the policy, at '%s'", m.Place, m.Key, path))
+		}
+		seen[m.Key] = true
+		doubts = append(doubts, doubledBelow(m.Value, path+"/"+m.Key)...)
+	}
+	for i, item := range value.Items {
+		doubts = append(doubts, doubledBelow(item, fmt.Sprintf("%s/%d", path, i))...)
+	}
 	return doubts
 }

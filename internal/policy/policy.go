@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/remedy"
 )
 
@@ -130,16 +132,22 @@ func ReadFile(path string) ([]byte, error) {
 // mend is what to do about a policy with a fault.
 const mend = "mend it; policy.schema.json describes every key"
 
-// Parse reads a policy, checks it against the schema, and fills in the defaults.
-// The error names every fault with its place in the document.
+// Parse reads a policy, written as people write JSON (see dotnet.JSON), checks it
+// against the schema, and fills in the defaults. The error names every fault with its
+// line, its column, and its place in the document.
 func Parse(data []byte) (Policy, error) {
+	tree, err := dotnet.ParseJSON(data)
+	if err != nil {
+		return Policy{}, fmt.Errorf("the policy is not JSON: %w", err)
+	}
+	data = dotnet.JSON(data)
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
 		return Policy{}, remedy.New(mend, "the policy is not JSON: %w", err)
 	}
 	canonical(document)
 	if err := schema().Validate(document); err != nil {
-		return Policy{}, remedy.New(mend, "the policy does not follow its schema: %s", explain(err))
+		return Policy{}, remedy.New(mend, "the policy does not follow its schema: %s", explain(err, tree))
 	}
 	p := Policy{Mode: Act}
 	if err := json.Unmarshal(data, &p); err != nil {
@@ -202,13 +210,3 @@ var schema = sync.OnceValue(func() *jsonschema.Schema {
 	}
 	return c.MustCompile("visionkeeper:policy")
 })
-
-// explain puts the validator's faults, each with its place, on one line. The
-// first line of the validator's error names only the schema and is left out.
-func explain(err error) string {
-	lines := strings.Split(err.Error(), "\n")[1:]
-	for i := range lines {
-		lines[i] = strings.TrimLeft(lines[i], " -")
-	}
-	return strings.Join(lines, "; ")
-}

@@ -17,20 +17,16 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-func set(values map[string]string) func(string) (string, bool) {
-	return func(name string) (string, bool) { v, ok := values[name]; return v, ok }
-}
-
 func TestTheEnvironmentWinsOverTheFile(t *testing.T) {
 	t.Parallel()
-	path := write(t, "\xEF\xBB\xBF"+`{"IsEncrypted": false, "Values": {"A": "file", "B": "file", "C": "file"},
-		"ConnectionStrings": {"D": "file", "E": {"ConnectionString": "for .NET"}}, "Host": {"CORS": "*"}}`)
-	get, err := WithFile(set(map[string]string{"A": "environment", "B": ""}), path)
-	require.NoError(t, err)
+	path := write(t, "\xEF\xBB\xBF"+`{"IsEncrypted": false, "Values": {"A": "file", "b": "file", "C": "file", "N": 5,}, // mine
+		"ConnectionStrings": {"D": "file", "E": {"ConnectionString": "for .NET too"}}, "Host": {"CORS": "*"}}`)
+	c := env(map[string]string{"A": "environment", "B": ""})
+	require.NoError(t, AddFile(c, path))
 	for name, want := range map[string]string{
-		"A": "environment", "B": "", "C": "file", "ConnectionStrings__D": "file", "ConnectionStrings__E": "", "F": "",
+		"A": "environment", "B": "", "C": "file", "N": "5", "ConnectionStrings__D": "file", "ConnectionStrings__E": "for .NET too", "F": "",
 	} {
-		assert.Equal(t, want, get(name), name)
+		assert.Equal(t, want, c.Get(name), name)
 	}
 }
 
@@ -41,16 +37,16 @@ func TestAFileThatCannotServeIsRefusedWithoutItsValues(t *testing.T) {
 		"nested":    `{"Values": {"K": {"the-secret": 1}}}`,
 		"encrypted": `{"IsEncrypted": true, "Values": {"K": "the-secret"}}`,
 	} {
-		_, err := WithFile(set(nil), write(t, text))
-		require.Error(t, err, what)
+		path := write(t, text)
+		err := AddFile(env(nil), path)
+		require.ErrorContains(t, err, path+", line 1, column ", what)
 		assert.NotContains(t, err.Error(), "the-secret", what)
 	}
 }
 
 func TestAMissingFileIsToldApart(t *testing.T) {
 	t.Parallel()
-	_, err := WithFile(set(nil), filepath.Join(t.TempDir(), FileName))
-	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorIs(t, AddFile(env(nil), filepath.Join(t.TempDir(), FileName)), fs.ErrNotExist)
 }
 
 func TestLoadArchiveNeedsNothingButTheArchive(t *testing.T) {

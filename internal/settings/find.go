@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Find returns the local.settings.json that a person's command uses, "" if there
@@ -14,24 +15,42 @@ import (
 // Tools do; then in the program's folder. If no parent holds host.json, only the
 // working folder counts, so that a stray file further up is never used.
 func Find(root, working, program string) (file, app string) {
-	folders, project := upTo(working, "host.json")
-	type place struct{ folder, app string }
-	var places []place
-	if root != "" {
-		places = append(places, place{root, root})
-	}
-	for _, folder := range folders {
-		places = append(places, place{folder, project})
-	}
-	for _, p := range append(places, place{program, program}) {
+	for _, p := range places(root, working, program) {
 		if path := filepath.Join(p.folder, FileName); isFile(path) {
 			return path, cmp.Or(root, p.app)
 		}
 	}
+	_, project := upTo(working, "host.json")
 	if !isFile(filepath.Join(project, "host.json")) {
 		project = program
 	}
 	return "", cmp.Or(root, project)
+}
+
+// Folders lists the folders in which Find looks, in their order.
+func Folders(root, working, program string) []string {
+	var list []string
+	for _, p := range places(root, working, program) {
+		if !slices.Contains(list, p.folder) {
+			list = append(list, p.folder)
+		}
+	}
+	return list
+}
+
+// place is a folder in which a local.settings.json may be, and the folder of its app.
+type place struct{ folder, app string }
+
+func places(root, working, program string) []place {
+	var list []place
+	if root != "" {
+		list = append(list, place{root, root})
+	}
+	folders, project := upTo(working, "host.json")
+	for _, folder := range folders {
+		list = append(list, place{folder, project})
+	}
+	return append(list, place{program, program})
 }
 
 // upTo returns folder and its parents up to the nearest one that holds the file,

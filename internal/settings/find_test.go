@@ -47,3 +47,13 @@ func TestWhereTheSettingsAreLookedFor(t *testing.T) {
 		assert.Equal(t, at(c.app), app, what)
 	}
 }
+
+func TestTheFoldersThatAreLookedInto(t *testing.T) {
+	t.Parallel()
+	top := t.TempDir()
+	below, bin := filepath.Join(top, "app", "a", "b"), filepath.Join(top, "bin")
+	require.NoError(t, os.MkdirAll(below, 0o755))
+	assert.Equal(t, []string{below, bin}, Folders("", below, bin))
+	require.NoError(t, os.WriteFile(filepath.Join(top, "app", "host.json"), []byte("{}"), 0o600))
+	assert.Equal(t, []string{bin, below, filepath.Dir(below), filepath.Join(top, "app")}, Folders(bin, below, bin))
+}

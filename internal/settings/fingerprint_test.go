@@ -34,6 +34,8 @@ func TestEverySettingIsInTheFingerprint(t *testing.T) {
 		"another blob endpoint":     {"CustomVisionStorage": "", "CustomVisionStorage__accountName": "models", "CustomVisionStorage__blobServiceUri": "https://models.z01.blob.storage.azure.net"},
 		"another queue endpoint":    {"CustomVisionStorage": "", "CustomVisionStorage__accountName": "models", "CustomVisionStorage__queueServiceUri": "https://models.z01.queue.storage.azure.net"},
 		"another queue":             {"NOTIFICATION_QUEUE": "queue2"},
+		"an identity of its own":    {"CUSTOMVISION_KEY": "", "CUSTOMVISION__clientId": "c"},
+		"another one of its own":    {"CUSTOMVISION_KEY": "", "CUSTOMVISION__clientId": "d"},
 	}
 	for name := range defaults {
 		value := "other"

@@ -1,6 +1,7 @@
-// Package settings reads the app's settings. The Functions host puts them into
-// the environment; the commands for people also read local.settings.json. Each
-// setting stands here once, with its default. Start reading at Load.
+// Package settings reads the app's settings, as the Functions host reads its own. The
+// host puts them into the environment; the commands for people also read
+// local.settings.json. Each setting stands here once, with its default. Start reading
+// at Load.
 package settings
 
 import (
@@ -12,8 +13,12 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
+	"visionkeeper/internal/clouds"
+	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/identity"
 	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
@@ -21,10 +26,13 @@ import (
 
 // Settings are the app's settings. A setting that is absent is a zero value.
 type Settings struct {
-	// Endpoint and Key of the Custom Vision training resource. Without a key, an
-	// identity is used. Without an endpoint, the app only archives what arrives
+	// Endpoint and Key of the Custom Vision training resource. Without a key,
+	// Identity is used. Without an endpoint, the app only archives what arrives
 	// in the model container.
 	Endpoint, Key string
+	// Identity is that of the settings CUSTOMVISION__…, or else that of the models'
+	// account, or else what azidentity.DefaultAzureCredential finds.
+	Identity identity.Identity
 	// Models is the account with the notification queue and the model container,
 	// Archives the one with archive and state.
 	Models, Archives storage.Account
@@ -39,60 +47,69 @@ type Settings struct {
 	SettledFor   time.Duration // time until a settled iteration is looked at again
 	StuckAfter   time.Duration // time after which an unfinished export no longer blocks its platform
 	IntentGrace  time.Duration // time after an intent's deadline until another process takes over
-
-	// identity is the environment that Custom Vision's identity is found in, where there
-	// is no key.
-	identity string
 }
 
-// defaults are the values of the settings that may be left out.
-var defaults = map[string]string{
-	"MODEL_CONTAINER":            "models",
-	"ARCHIVE_CONTAINER":          "archive",
-	"STATE_CONTAINER":            "state",
-	"VISIONKEEPER_LOOK_INTERVAL": "10s",
-	"VISIONKEEPER_SETTLED_FOR":   "168h",
-	"VISIONKEEPER_STUCK_AFTER":   "6h",
-	"VISIONKEEPER_INTENT_GRACE":  "2m",
+// setting is a setting of the app that is one text.
+type setting struct {
+	name     string
+	standard string // the value if it isn't set
+	archive  bool   // whether the verbs that need the archive alone read it
+	read     func(s *Settings, name, value string) error
 }
 
-// hostOnly are the settings that the Functions host needs to run a function and
-// that the app's own work doesn't.
-var hostOnly = []string{"AzureWebJobsStorage", "SWEEP_SCHEDULE"}
+// own are the settings of the app, each once, but for its connections.
+var own = []setting{
+	{"CUSTOMVISION_ENDPOINT", "", false, readEndpoint},
+	{"CUSTOMVISION_KEY", "", false, func(s *Settings, _, value string) error { s.Key = value; return nil }},
+	{"NOTIFICATION_QUEUE", "", false, readQueue},
+	{"MODEL_CONTAINER", "models", true, container(func(s *Settings) *string { return &s.ModelContainer })},
+	{"ARCHIVE_CONTAINER", "archive", true, container(func(s *Settings) *string { return &s.ArchiveContainer })},
+	{"STATE_CONTAINER", "state", true, container(func(s *Settings) *string { return &s.StateContainer })},
+	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
+	{"VISIONKEEPER_SETTLED_FOR", "168h", true, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
+	{"VISIONKEEPER_STUCK_AFTER", "6h", true, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
+	{"VISIONKEEPER_INTENT_GRACE", "2m", true, duration(func(s *Settings) *time.Duration { return &s.IntentGrace })},
+}
 
-// Unset returns the settings that only the Functions host needs and that are not
-// set. A connection may be set in its identity form.
-func Unset(getenv func(string) string) []string {
-	return slices.DeleteFunc(slices.Clone(hostOnly), func(name string) bool {
-		return getenv(name) != "" || getenv(name+"__accountName") != "" || getenv(name+"__blobServiceUri") != ""
-	})
+// The app's connections. The identity for Custom Vision has the settings below
+// CUSTOMVISION, such as CUSTOMVISION__clientId.
+const (
+	modelsConnection   = "CustomVisionStorage"
+	archivesConnection = "ArchiveStorage"
+	visionIdentity     = "CUSTOMVISION"
+)
+
+// NotSet says that a required setting is not set.
+type NotSet string
+
+func (e NotSet) Error() string { return string(e) }
+
+func notSet(do, format string, a ...any) error {
+	return &remedy.Error{Cause: NotSet(fmt.Sprintf(format, a...)), Do: do}
 }
 
 // Load reads and checks the app's settings. CustomVisionStorage and
 // NOTIFICATION_QUEUE must be set: the host reads them for its trigger and has no
 // defaults. The error lists every fault, one a line.
-func Load(getenv func(string) string) (Settings, error) {
-	s, faults := read(getenv)
-	if s.Queue = getenv("NOTIFICATION_QUEUE"); s.Queue == "" {
-		faults = append(faults, remedy.New("set it to the name of the queue, such as customvision-notifications", "NOTIFICATION_QUEUE is not set, and the Functions host needs it"))
-	} else if err := checkName("NOTIFICATION_QUEUE", s.Queue); err != nil {
-		faults = append(faults, err)
-	}
-	if u, err := url.Parse(s.Endpoint); s.Endpoint != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !isLoopback(s.Endpoint))) {
-		faults = append(faults, remedy.New("write it as https://NAME.cognitiveservices.azure.com", "CUSTOMVISION_ENDPOINT must be an https URL"))
-	}
+func Load(c *dotnet.Configuration) (Settings, error) {
+	s, faults := read(c, func(setting) bool { return true })
 	var err error
-	if s.Models, err = storage.FromSettings("CustomVisionStorage", getenv); err != nil {
+	if s.Models, err = storage.FromSettings(modelsConnection, c); err != nil {
 		faults = append(faults, err)
 	} else if s.Models.IsZero() {
-		faults = append(faults, remedy.New("give the connection string of the account with the notification queue, or CustomVisionStorage__accountName", "CustomVisionStorage is not set"))
+		faults = append(faults, notSet("give the connection string of the account with the notification queue, or CustomVisionStorage__accountName", "CustomVisionStorage is not set"))
+	} else if s.Models.BlobURL == "" || s.Models.QueueURL == "" {
+		faults = append(faults, remedy.New("set both, or CustomVisionStorage__accountName in their place", "CustomVisionStorage__blobServiceUri and CustomVisionStorage__queueServiceUri are needed, and only one of them is set"))
 	}
-	if s.Archives, err = storage.FromSettings("ArchiveStorage", getenv); err != nil {
+	if s.Archives, err = archives(c); err != nil {
 		faults = append(faults, err)
 	} else if s.Archives.IsZero() {
 		s.Archives = s.Models
 	}
-	s.Host, _ = storage.FromSettings("AzureWebJobsStorage", getenv) // the host itself reports what is wrong with it
+	s.Host, _ = storage.FromSettings(hostStorage, c) // CheckHost says what is wrong with it
+	if s.Identity, err = vision(s, c); err != nil {
+		faults = append(faults, err)
+	}
 	return s, errors.Join(faults...)
 }
 
@@ -100,59 +117,95 @@ func Load(getenv func(string) string) (Settings, error) {
 // ArchiveStorage, or CustomVisionStorage if that is not set, and the names of the
 // containers. Endpoint, Key and Models stay empty, and faults in other settings
 // are ignored.
-func LoadArchive(getenv func(string) string) (Settings, error) {
-	s, faults := read(getenv)
-	s.Endpoint, s.Key, s.identity = "", "", ""
+func LoadArchive(c *dotnet.Configuration) (Settings, error) {
+	s, faults := read(c, func(o setting) bool { return o.archive })
 	var err error
-	for _, name := range []string{"ArchiveStorage", "CustomVisionStorage"} {
-		if s.Archives, err = storage.FromSettings(name, getenv); err != nil || !s.Archives.IsZero() {
-			break
-		}
+	if s.Archives, err = archives(c); err == nil && s.Archives.IsZero() {
+		s.Archives, err = storage.FromSettings(modelsConnection, c)
 	}
 	if err != nil {
 		faults = append(faults, err)
 	} else if s.Archives.IsZero() {
-		faults = append(faults, remedy.New("give the connection string of the account with the archive, or ArchiveStorage__accountName", "neither ArchiveStorage nor CustomVisionStorage is set"))
+		faults = append(faults, notSet("give the connection string of the account with the archive, or ArchiveStorage__accountName", "neither ArchiveStorage nor CustomVisionStorage is set"))
 	}
 	return s, errors.Join(faults...)
 }
 
-// read reads the settings that have a default, and endpoint and key.
-func read(getenv func(string) string) (s Settings, faults []error) {
-	get := func(name string) string { return cmp.Or(getenv(name), defaults[name]) }
-	s = Settings{Endpoint: getenv("CUSTOMVISION_ENDPOINT"), Key: getenv("CUSTOMVISION_KEY")}
-	if s.Endpoint != "" && s.Key == "" {
-		s.identity = storage.IdentityFrom(getenv)
+// archives opens the connection of the archive. It needs no queues.
+func archives(c *dotnet.Configuration) (storage.Account, error) {
+	a, err := storage.FromSettings(archivesConnection, c)
+	if err == nil && !a.IsZero() && a.BlobURL == "" {
+		err = notSet("set it, or ArchiveStorage__accountName in its place", "ArchiveStorage__blobServiceUri is not set, and the archive is made of blobs")
 	}
-	for _, container := range []struct {
-		name  string
-		field *string
-	}{
-		{"MODEL_CONTAINER", &s.ModelContainer},
-		{"ARCHIVE_CONTAINER", &s.ArchiveContainer},
-		{"STATE_CONTAINER", &s.StateContainer},
-	} {
-		*container.field = get(container.name)
-		if err := checkName(container.name, *container.field); err != nil {
+	return a, err
+}
+
+// vision is the identity for Custom Vision. With a key there need be none.
+func vision(s Settings, c *dotnet.Configuration) (identity.Identity, error) {
+	section := c.FirstSection(visionIdentity)
+	if faults := section.Slips(identity.Keys); faults != nil {
+		return identity.Identity{}, errors.Join(faults...)
+	}
+	named := slices.ContainsFunc(section.Below(), func(e dotnet.Entry) bool {
+		return strings.TrimSpace(e.Value) != "" && identity.HasKey(e.Key)
+	})
+	switch {
+	case !named && (s.Endpoint == "" || s.Key != ""):
+		return identity.Identity{}, nil
+	case !named && s.Models.Identity().Credential != nil:
+		return s.Models.Identity(), nil
+	}
+	return identity.Read(section, clouds.Of(s.Endpoint))
+}
+
+// read reads the settings that are wanted.
+func read(c *dotnet.Configuration, wanted func(setting) bool) (s Settings, faults []error) {
+	for _, o := range own {
+		if !wanted(o) {
+			continue
+		}
+		value, err := c.Text(o.name)
+		if err == nil {
+			err = o.read(&s, o.name, cmp.Or(value, o.standard))
+		}
+		if err != nil {
 			faults = append(faults, err)
 		}
 	}
-	for _, duration := range []struct {
-		name  string
-		field *time.Duration
-	}{
-		{"VISIONKEEPER_LOOK_INTERVAL", &s.LookInterval},
-		{"VISIONKEEPER_SETTLED_FOR", &s.SettledFor},
-		{"VISIONKEEPER_STUCK_AFTER", &s.StuckAfter},
-		{"VISIONKEEPER_INTENT_GRACE", &s.IntentGrace},
-	} {
-		text := get(duration.name)
-		var err error
-		if *duration.field, err = time.ParseDuration(text); err != nil || *duration.field <= 0 {
-			faults = append(faults, remedy.New("write it as in 10s, 2m or 168h", "%s: %q is no duration", duration.name, text))
-		}
-	}
 	return s, faults
+}
+
+func readEndpoint(s *Settings, name, value string) error {
+	s.Endpoint = value
+	if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !isLoopback(value))) {
+		return remedy.New("write it as https://NAME.cognitiveservices.azure.com", "%s must be an https URL", name)
+	}
+	return nil
+}
+
+// readQueue reads the queue's name in small letters, as the host does
+// (QueueTriggerAttributeBindingProvider.NormalizeAndValidate).
+func readQueue(s *Settings, name, value string) error {
+	if s.Queue = strings.ToLower(value); s.Queue == "" {
+		return notSet("set it to the name of the queue, such as customvision-notifications", "%s is not set, and the Functions host needs it", name)
+	}
+	return checkName(name, s.Queue)
+}
+
+func container(field func(*Settings) *string) func(*Settings, string, string) error {
+	return func(s *Settings, name, value string) error {
+		*field(s) = value
+		return checkName(name, value)
+	}
+}
+
+func duration(field func(*Settings) *time.Duration) func(*Settings, string, string) error {
+	return func(s *Settings, name, value string) (err error) {
+		if *field(s), err = time.ParseDuration(value); err != nil || *field(s) <= 0 {
+			return remedy.New("write it as in 10s, 2m or 168h", "%s: %q is no duration", name, value)
+		}
+		return nil
+	}
 }
 
 func checkName(setting, name string) error {
@@ -168,7 +221,7 @@ var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
 // Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
-	return slices.Concat([]string{s.Key}, s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
+	return slices.Concat([]string{s.Key}, s.Identity.Secrets(), s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
 }
 
 // Loopback lists the host:port pairs of the configured endpoints if all of them
@@ -200,7 +253,7 @@ func isLoopback(endpoint string) bool {
 // it.
 func (s Settings) Fingerprint() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
-		s.Endpoint, s.Key, s.identity, s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
+		s.Endpoint, s.Key, s.Identity.Fingerprint(), s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
 	}, []time.Duration{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace}))
 	return hex.EncodeToString(sum[:8])
 }

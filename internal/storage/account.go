@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
+	"visionkeeper/internal/identity"
 	"visionkeeper/internal/remedy"
 )
 
@@ -26,10 +27,9 @@ type Account struct {
 	// One of them may be empty where a setting names only the other.
 	BlobURL, QueueURL string
 
-	name, key  string
-	credential azcore.TokenCredential
-	who        string // the settings that credential was made from
-	clock      *clock // of the service; all copies of the account share it
+	name, key string
+	identity  identity.Identity
+	clock     *clock // of the service; all copies of the account share it
 }
 
 // developmentStorage is what UseDevelopmentStorage=true stands for:
@@ -127,8 +127,8 @@ func (a Account) Blob(o *azcore.ClientOptions) (*service.Client, error) {
 		return nil, remedy.New("set …__blobServiceUri or …__accountName", "no blob endpoint")
 	}
 	options := &service.ClientOptions{ClientOptions: a.observed(o)}
-	if a.credential != nil {
-		return service.NewClient(a.BlobURL, a.credential, options)
+	if a.identity.Credential != nil {
+		return service.NewClient(a.BlobURL, a.identity.Credential, options)
 	}
 	credential, err := service.NewSharedKeyCredential(a.name, a.key)
 	if err != nil {
@@ -143,8 +143,8 @@ func (a Account) Queue(o *azcore.ClientOptions) (*azqueue.ServiceClient, error) 
 		return nil, remedy.New("set …__queueServiceUri or …__accountName", "no queue endpoint")
 	}
 	options := &azqueue.ClientOptions{ClientOptions: a.observed(o)}
-	if a.credential != nil {
-		return azqueue.NewServiceClient(a.QueueURL, a.credential, options)
+	if a.identity.Credential != nil {
+		return azqueue.NewServiceClient(a.QueueURL, a.identity.Credential, options)
 	}
 	credential, err := azqueue.NewSharedKeyCredential(a.name, a.key)
 	if err != nil {
@@ -165,16 +165,19 @@ func (a Account) observed(o *azcore.ClientOptions) azcore.ClientOptions {
 // Secrets lists what must never be printed of this account.
 func (a Account) Secrets() []string {
 	if a.key == "" {
-		return nil
+		return a.identity.Secrets()
 	}
 	return []string{a.key}
 }
 
 // Fingerprint is different for each account and each way to prove who we are to it.
-// It holds the account's key.
+// It holds the account's key or the identity's secret.
 func (a Account) Fingerprint() string {
-	return fmt.Sprintf("%q", []string{a.BlobURL, a.QueueURL, a.name, a.key, a.who})
+	return fmt.Sprintf("%q", []string{a.BlobURL, a.QueueURL, a.name, a.key, a.identity.Fingerprint()})
 }
+
+// Identity is the one by which the account is opened, the zero value with a key.
+func (a Account) Identity() identity.Identity { return a.identity }
 
 // IsZero reports whether no setting names the account.
 func (a Account) IsZero() bool { return a.BlobURL == "" && a.QueueURL == "" }

@@ -48,31 +48,3 @@ func TestParseConnectionStringSaysWhatIsWrongAndNoSecret(t *testing.T) {
 		})
 	}
 }
-
-func TestFromSettingsLooksWhereTheHostLooks(t *testing.T) {
-	t.Parallel()
-	connection := func(name string) string { return "AccountName=" + name + ";AccountKey=" + someKey }
-	for name, c := range map[string]struct {
-		settings map[string]string
-		blob     string
-	}{
-		"the name":                   {map[string]string{"Models": connection("plain")}, "https://plain.blob.core.windows.net"},
-		"AzureWebJobs before it":     {map[string]string{"Models": connection("plain"), "AzureWebJobsModels": connection("jobs")}, "https://jobs.blob.core.windows.net"},
-		"connection strings section": {map[string]string{"ConnectionStrings__Models": connection("section"), "Models": connection("plain")}, "https://section.blob.core.windows.net"},
-		"identity by account name":   {map[string]string{"Models__accountName": "shop"}, "https://shop.blob.core.windows.net"},
-		"identity by endpoint":       {map[string]string{"Models__blobServiceUri": "https://shop.blob.core.windows.net/", "Models__credential": "managedidentity"}, "https://shop.blob.core.windows.net"},
-		"nothing":                    {nil, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			a, err := FromSettings("Models", func(key string) string { return c.settings[key] })
-			require.NoError(t, err)
-			assert.Equal(t, c.blob, a.BlobURL)
-			assert.Equal(t, c.blob == "", a.IsZero())
-		})
-	}
-	_, err := FromSettings("Models", func(key string) string {
-		return map[string]string{"Models__accountName": "shop", "Models__credential": "password"}[key]
-	})
-	assert.ErrorContains(t, err, "Models__credential")
-}

@@ -89,7 +89,7 @@ func MaySign(ctx context.Context, account Account, containerName string) (delega
 	if _, err = client.GetProperties(ctx, nil); Status(err) != http.StatusNotFound && err != nil {
 		return false, Explain("read by a signed link", err)
 	}
-	return account.credential != nil, nil
+	return account.identity.Credential != nil, nil
 }
 
 // Immutable reports whether no blob of a container can be overwritten or deleted:

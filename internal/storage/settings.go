@@ -1,99 +1,185 @@
 package storage
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"net/url"
+	"regexp"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-
+	"visionkeeper/internal/clouds"
+	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/identity"
 	"visionkeeper/internal/remedy"
 )
 
-// FromSettings opens the connection called name, looking it up as the Functions
-// host does: a connection string under AzureWebJobs<name>, ConnectionStrings__<name>
-// or <name>, else the identity form <name>__accountName, __blobServiceUri,
-// __queueServiceUri, __credential (managedidentity) and __clientId. The zero
-// Account means that nothing is set.
-func FromSettings(name string, getenv func(string) string) (Account, error) {
-	for _, key := range []string{"ConnectionStrings__AzureWebJobs" + name, "AzureWebJobs" + name, "ConnectionStrings__" + name, name} {
-		if s := getenv(key); s != "" {
-			a, err := ParseConnectionString(s)
-			if err != nil {
-				return Account{}, fmt.Errorf("setting %s: %w", key, err)
-			}
-			return a, nil
-		}
-	}
-	for _, prefix := range []string{"AzureWebJobs" + name, name} {
-		field := func(f string) string { return getenv(prefix + "__" + f) }
-		a := Account{BlobURL: field("blobServiceUri"), QueueURL: field("queueServiceUri"), name: field("accountName")}
-		if a.name != "" {
-			if a.BlobURL == "" {
-				a.BlobURL = "https://" + a.name + ".blob.core.windows.net"
-			}
-			if a.QueueURL == "" {
-				a.QueueURL = "https://" + a.name + ".queue.core.windows.net"
-			}
-		}
-		if a.IsZero() {
-			continue
-		}
-		if err := a.normalise(); err != nil {
-			return Account{}, fmt.Errorf("setting %s__…: %w", prefix, err)
-		}
-		credential, err := Identity(field("credential"), field("clientId"))
-		if err != nil {
-			return Account{}, fmt.Errorf("setting %s__credential: %w", prefix, err)
-		}
-		a.credential, a.who = credential, fmt.Sprintf("%q", []string{field("credential"), field("clientId"), IdentityFrom(getenv)})
-		return a, nil
-	}
-	return Account{}, nil
-}
-
-// Identity is the credential that kind and clientID name: "managedidentity" (of
-// the system, or of the user where clientID is set), or, where kind is empty,
-// what DefaultAzureCredential finds: workload identity, managed identity, the
-// Azure CLI and others.
-func Identity(kind, clientID string) (azcore.TokenCredential, error) {
-	switch {
-	case strings.EqualFold(kind, "managedidentity"):
-		o := &azidentity.ManagedIdentityCredentialOptions{}
-		if clientID != "" {
-			o.ID = azidentity.ClientID(clientID)
-		}
-		return azidentity.NewManagedIdentityCredential(o)
-	case kind == "":
-		return azidentity.NewDefaultAzureCredential(nil)
-	}
-	return nil, remedy.New("use managedidentity, or leave it out", "%q is not known", kind)
-}
-
-// What an identity is found by, besides its settings:
-// https://learn.microsoft.com/azure/developer/go/sdk/authentication/credential-chains
-var (
-	identityValues = []string{
-		"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-		"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "AZURE_USERNAME", "AZURE_PASSWORD", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST",
-		"AZURE_REGIONAL_AUTHORITY_NAME", "AZURE_ADDITIONALLY_ALLOWED_TENANTS", "AZURE_TOKEN_CREDENTIALS", "DEFAULT_IDENTITY_CLIENT_ID",
-	}
-	// The platform gives these other values with each start: only whether they are there
-	// says something of the identity.
-	identityMarks = []string{
-		"IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IDENTITY_SERVER_THUMBPRINT", "MSI_ENDPOINT", "MSI_SECRET", "IMDS_ENDPOINT",
-	}
+// The settings by which an account is named. Those of its identity are identity.Keys.
+const (
+	keyName   = "accountName"
+	keySuffix = "endpointSuffix"
+	keyBlob   = "blobServiceUri"
+	keyQueue  = "queueServiceUri"
+	keyEither = "serviceUri"
 )
 
-// IdentityFrom is different for each environment that Identity may find another
-// identity in. It holds the secrets that are in it.
-func IdentityFrom(getenv func(string) string) string {
-	var found []string
-	for _, name := range identityValues {
-		found = append(found, getenv(name))
+// Keys are the settings below a connection that the app uses.
+var Keys = append([]string{keyName, keySuffix, keyBlob, keyQueue, keyEither}, identity.Keys...)
+
+// Section is where a connection's settings stand, as the Functions host looks for
+// them (WebJobsConfigurationExtensions.GetWebJobsConnectionStringSection).
+func Section(name string, c *dotnet.Configuration) dotnet.Section {
+	return c.FirstSection("ConnectionStrings:AzureWebJobs"+name, "AzureWebJobs"+name, "ConnectionStrings:"+name, name)
+}
+
+// FromSettings opens the connection called name. The first of these sections in which
+// something is set counts: ConnectionStrings:AzureWebJobsNAME, AzureWebJobsNAME,
+// ConnectionStrings:NAME, NAME. Its own value is a connection string. Without one it
+// is the identity form: __accountName (with __endpointSuffix in
+// another cloud), or the endpoints __blobServiceUri and __queueServiceUri, of which
+// __serviceUri can be either (StorageClientProvider.TryGetServiceUri), and an
+// identity (see identity.Read).
+//
+// The zero Account means that nothing is set. An error lists every fault, one a line.
+func FromSettings(name string, c *dotnet.Configuration) (Account, error) {
+	section := Section(name, c)
+	text, err := section.Value()
+	if err != nil {
+		return Account{}, err
 	}
-	for _, name := range identityMarks {
-		found = append(found, fmt.Sprint(getenv(name) != ""))
+	if text != "" {
+		a, err := ParseConnectionString(text)
+		if err != nil {
+			set, _ := c.Lookup(section.Path)
+			return Account{}, fmt.Errorf("setting %s: %w", set.Name, err)
+		}
+		return a, nil
 	}
-	return fmt.Sprintf("%q", found)
+	if !section.IsSet() {
+		return Account{}, nil
+	}
+	r := &reader{section: section, faults: section.Slips(Keys)}
+	a := r.account()
+	if a.identity, err = identity.Read(section, clouds.Of(cmp.Or(a.BlobURL, a.QueueURL))); err != nil {
+		r.faults = append(r.faults, err)
+	}
+	if a.IsZero() && len(r.faults) == 0 {
+		r.fault(keyName, "set it to the name of the storage account", "is not set, nor is %s, but other settings of the connection are", section.Name(keyBlob))
+	}
+	if err := errors.Join(r.faults...); err != nil {
+		return Account{}, err
+	}
+	return a, nil
+}
+
+// reader reads the identity form of a connection.
+type reader struct {
+	section dotnet.Section
+	faults  []error
+}
+
+func (r *reader) read(key string) string {
+	value, err := r.section.Text(key)
+	if err != nil {
+		r.faults = append(r.faults, err)
+	}
+	return value
+}
+
+// fault notes a setting that can't be used.
+func (r *reader) fault(key, do, format string, a ...any) {
+	r.faults = append(r.faults, remedy.New(do, "setting %s %s", r.section.Name(key), fmt.Sprintf(format, a...)))
+}
+
+// account reads the endpoints.
+func (r *reader) account() Account {
+	a := Account{clock: &clock{}}
+	if a.name = r.read(keyName); a.name != "" && !accountName.MatchString(a.name) {
+		r.fault(keyName, "write the name alone, 3 to 24 small letters and digits, such as shop for https://shop.blob.core.windows.net", "is %q, which is no account's name", a.name)
+		a.name = ""
+	}
+	suffix := strings.Trim(r.read(keySuffix), ".")
+	switch {
+	case suffix == "":
+		suffix = clouds.Of("").StorageSuffix
+	case !domain.MatchString(suffix):
+		r.fault(keySuffix, "write what follows \"blob.\" in the account's endpoint, such as core.usgovcloudapi.net", "is %q, which is no domain", suffix)
+	case a.name == "":
+		r.fault(keySuffix, "set "+r.section.Name(keyName)+" too, or leave it out", "needs %s", r.section.Name(keyName))
+	}
+	if a.name != "" {
+		a.BlobURL, a.QueueURL = "https://"+a.name+".blob."+suffix, "https://"+a.name+".queue."+suffix
+	}
+	either, blob, queue := r.endpoint(keyEither), r.endpoint(keyBlob), r.endpoint(keyQueue)
+	if either != "" {
+		if b, q, ok := bothEndpoints(either); ok {
+			a.BlobURL, a.QueueURL = b, q
+		} else {
+			r.fault(keyEither, "give it as "+r.section.Name(keyBlob)+" and as "+r.section.Name(keyQueue)+" instead", "doesn't show whether it is the endpoint of blobs or of queues")
+		}
+	}
+	if blob != "" {
+		a.BlobURL = blob
+	}
+	if queue != "" {
+		a.QueueURL = queue
+	}
+	return a
+}
+
+// endpoint reads an endpoint. Tokens are sent over https alone.
+func (r *reader) endpoint(key string) string {
+	text := strings.TrimRight(r.read(key), "/")
+	if text == "" {
+		return ""
+	}
+	if u, err := url.Parse(text); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		r.fault(key, "write the endpoint from the account's page Endpoints, such as https://shop.blob.core.windows.net", "is no https URL without user and query")
+		return ""
+	} else if _, _, ok := bothEndpoints(text); ok && u.Path != "" {
+		r.fault(key, "leave "+u.Path+" out; containers and queues have settings of their own", "is more than an account's endpoint")
+		return ""
+	}
+	return text
+}
+
+var (
+	// accountName matches the names that storage accounts may have:
+	// https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-name
+	accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
+	domain      = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	// serviceHost is NAME.blob.DOMAIN, or NAME.zNN.blob.DOMAIN with a DNS zone.
+	serviceHost = regexp.MustCompile(`^(https?://[^./]+(?:\.z[0-9]+)?)\.(blob|queue)\.(.+)$`)
+)
+
+// bothEndpoints are those of blobs and queues of the account to which an endpoint
+// belongs. ok is false if the endpoint doesn't have Azure's form.
+func bothEndpoints(endpoint string) (blob, queue string, ok bool) {
+	m := serviceHost.FindStringSubmatch(endpoint)
+	if m == nil {
+		return "", "", false
+	}
+	return m[1] + ".blob." + m[3], m[1] + ".queue." + m[3], true
+}
+
+// HostReads says where the Functions host looks for the queues of the connection
+// called name if that isn't where the app looks: it passes over __endpointSuffix,
+// and over __queueServiceUri where __accountName is set
+// (StorageClientProvider.TryGetServiceUri). It is nil if both look at one place.
+func HostReads(name string, a Account, c *dotnet.Configuration) error {
+	section := Section(name, c)
+	account, err := section.Text(keyName)
+	if text, _ := section.Value(); text != "" || err != nil || account == "" {
+		return nil
+	}
+	theirs := "https://" + account + ".queue." + clouds.Of("").StorageSuffix
+	if theirs == a.QueueURL {
+		return nil
+	}
+	out := section.Name(keyName)
+	if suffix, _ := section.Text(keySuffix); suffix != "" {
+		out += " and " + section.Name(keySuffix)
+	}
+	return remedy.New(fmt.Sprintf("set %s to %s and %s to %s, and take %s out", section.Name(keyBlob), a.BlobURL, section.Name(keyQueue), a.QueueURL, out),
+		"the Functions host takes %s for the account's queues at %s, where the app doesn't look", section.Name(keyName), theirs)
 }

@@ -62,7 +62,7 @@ func (s *Signer) ReadURL(ctx context.Context, containerName, blobName string, li
 		BlobName:      blobName,
 	}
 	var query sas.QueryParameters
-	if s.account.credential == nil {
+	if s.account.identity.Credential == nil {
 		key, keyErr := service.NewSharedKeyCredential(s.account.name, s.account.key)
 		if keyErr != nil {
 			return "", keyErr

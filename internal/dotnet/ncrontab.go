@@ -1,4 +1,4 @@
-package funchost
+package dotnet
 
 import (
 	"fmt"
@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// ncrontab is a schedule of the NCrontab library: second, minute, hour, day,
+// NCrontab is a schedule of the NCrontab library: second, minute, hour, day,
 // month, day of week. A time matches if every field matches. That includes both
 // the day and the day of week; ordinary cron requires only one of them.
-type ncrontab struct{ second, minute, hour, day, month, weekday uint64 } // one bit per value
+type NCrontab struct{ second, minute, hour, day, month, weekday uint64 } // one bit per value
 
 type cronField struct {
 	name     string
@@ -28,29 +28,29 @@ var cronFields = [6]cronField{
 	{"day of week", 0, 6, []string{"sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"}},
 }
 
-// parseNCrontab reads six fields, or five without the second, which is then 0. As
-// in NCrontab (CrontabSchedule.cs, CrontabFieldImpl.cs), spaces alone part the
-// fields, and a field has lists, ranges in either direction, steps, and names that
-// may be shortened.
-func parseNCrontab(expression string) (ncrontab, error) {
+// ParseNCrontab reads six fields, or five without the second, which is then 0. As
+// in NCrontab (CrontabSchedule.cs, CrontabFieldImpl.cs), fields are separated by
+// spaces alone, not by tabs or newlines; a field has lists, ranges in either
+// direction, steps, and names that may be shortened.
+func ParseNCrontab(expression string) (NCrontab, error) {
 	fields := strings.FieldsFunc(expression, func(r rune) bool { return r == ' ' })
 	if len(fields) == 5 {
 		fields = append([]string{"0"}, fields...)
 	}
 	if len(fields) != 6 {
-		return ncrontab{}, fmt.Errorf("%q has %d fields: a schedule has 6 (second minute hour day month day-of-week) or 5", expression, len(fields))
+		return NCrontab{}, fmt.Errorf("%q has %d fields: a schedule has 6 (second minute hour day month day-of-week) or 5", expression, len(fields))
 	}
 	var sets [6]uint64
 	for i, text := range fields {
 		for item := range strings.SplitSeq(text, ",") {
 			set, err := cronFields[i].parse(item)
 			if err != nil {
-				return ncrontab{}, fmt.Errorf("schedule %q: %s: %w", expression, cronFields[i].name, err)
+				return NCrontab{}, fmt.Errorf("schedule %q: %s: %w", expression, cronFields[i].name, err)
 			}
 			sets[i] |= set
 		}
 	}
-	return ncrontab{sets[0], sets[1], sets[2], sets[3], sets[4], sets[5]}, nil
+	return NCrontab{sets[0], sets[1], sets[2], sets[3], sets[4], sets[5]}, nil
 }
 
 func (f cronField) parse(item string) (uint64, error) {
@@ -118,9 +118,9 @@ func (f cronField) value(text string) (int, error) {
 // February falls on every day of the week.
 const searchDays = 41 * 366
 
-// next returns the first match after t in t's time zone, or the zero Time if
+// Next returns the first match after t in t's time zone, or the zero Time if
 // there is none.
-func (c ncrontab) next(t time.Time) time.Time {
+func (c NCrontab) Next(t time.Time) time.Time {
 	year, month, day := t.Date()
 	for n := range searchDays {
 		midnight := time.Date(year, month, day+n, 0, 0, 0, 0, t.Location())
@@ -150,9 +150,9 @@ func (c ncrontab) next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// subMinute reports whether every minute has more than one match
+// SubMinute implements Schedule: every minute has more than one match
 // (TimerSchedule.ShouldDisableScheduleMonitor).
-func (c ncrontab) subMinute() bool {
+func (c NCrontab) SubMinute() bool {
 	for i, set := range []uint64{c.minute, c.hour, c.day, c.month, c.weekday} {
 		if !cronFields[i+1].isFull(set) {
 			return false
