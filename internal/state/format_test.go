@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestAStateThatIsTooLargeIsBroken(t *testing.T) {
 func TestNothingIsWrittenThatTheReaderRefuses(t *testing.T) {
 	t.Parallel()
 	large := Project{ID: projectID, Name: "Kitchen", Version: formatVersion}
-	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", maxFacts) + `"`)
+	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", MaxFacts) + `"`)
 	for n := range 3 {
 		large.Iteration("i").Archived(strings.Repeat("x", maxBlob/2)+strings.Repeat("y", n), "etag")
 	}
@@ -72,6 +73,32 @@ func TestNothingIsWrittenThatTheReaderRefuses(t *testing.T) {
 	assert.Equal(t, "Kitchen", p.Name)
 	assert.Nil(t, p.Iterations["i"].Facts, "they are asked for again")
 	assert.Nil(t, p.Iterations["i"].Blobs, "the archive tells them as well")
+}
+
+// What is left out of what is written must not be missed by the run that goes on.
+func TestWhatIsTooLargeIsLeftOutOfWhatIsWrittenAlone(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	r, err := s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	large := Project{ID: projectID}
+	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", MaxFacts) + `"`)
+	large.Iteration("i").Archived("a blob", "etag")
+	for n := range maxBlob / 1000 {
+		large.Note(Condition{Scope: Scope{Iteration: "i", Blob: fmt.Sprint(strings.Repeat("x", 1000), n)}, Code: Resting})
+	}
+	large.Note(Condition{Scope: Scope{Iteration: "i", Export: "ONNX"}, Code: NoLink})
+	require.NoError(t, s.Update(t.Context(), r, func(p *Project) error {
+		*p = large.Clone()
+		return nil
+	}))
+	large.Version, large.Revision = r.Version, r.Revision
+	assert.True(t, same(large, r.Project))
+	written, err := s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	require.Len(t, written.Conditions, 1)
+	assert.Equal(t, NoLink, written.Conditions[0].Code)
+	assert.Nil(t, written.Iterations["i"].Facts)
 }
 
 // version-1.json was written by the version before.
