@@ -245,6 +245,8 @@ func isWanted(r policy.Rule, it customvision.Iteration, all []customvision.Itera
 
 // newest is the completed iteration that was trained last, by trainedAt: neither
 // position nor name nor created says so. Of two trained at once it is always the same.
+// It is "" while one whose trainedAt can't be read may have been trained later: that was
+// no later than its last change.
 func newest(all []customvision.Iteration) string {
 	var id string
 	var at time.Time
@@ -255,6 +257,11 @@ func newest(all []customvision.Iteration) string {
 		if it.TrainedAt.After(at) || it.TrainedAt.Equal(at) && it.ID > id {
 			id, at = it.ID, *it.TrainedAt
 		}
+	}
+	if slices.ContainsFunc(all, func(it customvision.Iteration) bool {
+		return it.Status == customvision.StatusCompleted && it.TrainedAt == nil && (it.LastModified.IsZero() || it.LastModified.After(at))
+	}) {
+		return ""
 	}
 	return id
 }
