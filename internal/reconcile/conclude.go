@@ -101,7 +101,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		case c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
 			c.Blob == "" && gone[c.Iteration],
 			c.Export != "" && look != nil && v.isOver(c, look),
-			c.Export == "" && c.Blob == "" && it != nil && v.isIterationOver(c, *it):
+			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
 		}
 	}
@@ -109,7 +109,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		v.learn(func(p *state.Project) {
 			for _, s := range over {
 				p.Clear(s)
-				if s.Export == "" && s.Blob == "" && v.seen.Looks[s.Iteration] == nil && p.Iterations[s.Iteration] != nil {
+				if s == (state.Scope{Iteration: s.Iteration}) && v.seen.Looks[s.Iteration] == nil && p.Iterations[s.Iteration] != nil {
 					p.Iterations[s.Iteration].Settled = nil // what it kept from being done is to be planned
 				}
 			}

@@ -51,9 +51,14 @@ type Step struct {
 	state.Scope
 }
 
-// IsPlatform reports whether the step is about an export of the platform.
-func (s Step) IsPlatform(platform string) bool {
-	return customvision.SamePlatform(platformOf(s.Export), platform)
+// Concerns reports whether a scope is that of an iteration, or of an export or a blob of
+// it that has the platform; any platform where that is empty.
+func Concerns(s state.Scope, iteration, platform string) bool {
+	of := platformOf(s.Export)
+	if s.Blob != "" {
+		_, _, of, _ = customvision.ParseBlobName(s.Blob)
+	}
+	return s.Iteration == iteration && (platform == "" || of == "" || customvision.SamePlatform(of, platform))
 }
 
 // Action is one step of a plan.

@@ -2,9 +2,11 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -78,9 +80,33 @@ func upgrade(body []byte, p *Project) error {
 	return nil
 }
 
-// MaxFacts bounds what is remembered of one iteration for its proofs, in bytes. What is
-// larger isn't kept at all.
-const MaxFacts = 256 << 10
+// maxFacts bounds what is kept of one iteration for its proofs, in bytes.
+const maxFacts = 256 << 10
+
+// boundedFacts are facts without their largest members, as far as they are too large.
+func boundedFacts(facts json.RawMessage) json.RawMessage {
+	if len(facts) <= maxFacts {
+		return facts
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(facts, &members) != nil {
+		return nil
+	}
+	left := len(facts)
+	largest := func(a, b string) int { return cmp.Compare(len(members[b]), len(members[a])) }
+	for _, name := range slices.SortedFunc(maps.Keys(members), largest) {
+		if left <= maxFacts {
+			break
+		}
+		left -= len(members[name])
+		delete(members, name)
+	}
+	kept, err := json.Marshal(members)
+	if err != nil || len(kept) > maxFacts {
+		return nil
+	}
+	return kept
+}
 
 // encode is a project's state as it is written, within maxBlob. Of what is too large,
 // what can be learnt again at the least cost goes first. The texts of the pauses of
@@ -133,9 +159,7 @@ func pack(p Project) ([]byte, error) {
 	s := stored{Project: p}
 	s.Iterations = each(p.Iterations, func(it Iteration) Iteration { return it })
 	for id, it := range s.Iterations {
-		if len(it.Facts) > MaxFacts {
-			it.Facts = nil
-		}
+		it.Facts = boundedFacts(it.Facts)
 		it.Blobs = renamed(it.Blobs, func(name string) string { return shortBlob(p.ID, id, name) })
 	}
 	s.Conditions, s.Pauses = packPauses(p)

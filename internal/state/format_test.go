@@ -62,7 +62,7 @@ func TestAStateThatIsTooLargeIsBroken(t *testing.T) {
 func TestNothingIsWrittenThatTheReaderRefuses(t *testing.T) {
 	t.Parallel()
 	large := Project{ID: projectID, Name: "Kitchen", Version: formatVersion}
-	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", MaxFacts) + `"`)
+	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", maxFacts) + `"`)
 	for n := range 3 {
 		large.Iteration("i").Archived(strings.Repeat("x", maxBlob/2)+strings.Repeat("y", n), "etag")
 	}
@@ -75,6 +75,17 @@ func TestNothingIsWrittenThatTheReaderRefuses(t *testing.T) {
 	assert.Nil(t, p.Iterations["i"].Blobs, "the archive tells them as well")
 }
 
+func TestFactsAreCutByTheLargest(t *testing.T) {
+	t.Parallel()
+	p := Project{ID: projectID}
+	p.Iteration("i").Facts = []byte(`{"a":1,"tags":"` + strings.Repeat("x", maxFacts) + `","b":"` + strings.Repeat("y", maxFacts/2) + `","c":true}`)
+	data, err := encode(p)
+	require.NoError(t, err)
+	var again Project
+	require.NoError(t, decode(data, &again))
+	assert.JSONEq(t, `{"a":1,"b":"`+strings.Repeat("y", maxFacts/2)+`","c":true}`, string(again.Iterations["i"].Facts))
+}
+
 // What is left out of what is written must not be missed by the run that goes on.
 func TestWhatIsTooLargeIsLeftOutOfWhatIsWrittenAlone(t *testing.T) {
 	t.Parallel()
@@ -82,7 +93,7 @@ func TestWhatIsTooLargeIsLeftOutOfWhatIsWrittenAlone(t *testing.T) {
 	r, err := s.Load(t.Context(), projectID)
 	require.NoError(t, err)
 	large := Project{ID: projectID}
-	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", MaxFacts) + `"`)
+	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", maxFacts) + `"`)
 	large.Iteration("i").Archived("a blob", "etag")
 	for n := range maxBlob / 1000 {
 		large.Note(Condition{Scope: Scope{Iteration: "i", Blob: fmt.Sprint(strings.Repeat("x", 1000), n)}, Code: Resting})
