@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,14 +112,17 @@ func (h Handler) react(ctx context.Context, n customvision.Notification, m Messa
 }
 
 // outcome is what became of a message's own iteration, or of its own export where
-// the message names the platform. What proofs record besides the bytes is no message's
-// concern: it comes with a later look, or is left out.
+// the message names the platform. For a fact that proofs record besides the bytes a
+// message comes again while that is tried again at once; then it is left to the sweep.
 func (h Handler) outcome(n customvision.Notification, report reconcile.Report) (string, error) {
 	platform := h.platform(n)
 	own := func(s state.Scope) bool { return reconcile.Concerns(s, n.IterationID, platform) }
+	atOnce := slices.ContainsFunc(report.Conditions, func(c state.Condition) bool {
+		return c.Fact != "" && own(c.Scope) && !c.Next.After(c.Last)
+	})
 	var errs []error
 	for _, f := range report.Failed {
-		if own(f.Scope) && f.Kind != reconcile.Describe {
+		if own(f.Scope) && (f.Kind != reconcile.Describe || atOnce) {
 			errs = append(errs, f.Err)
 		}
 	}

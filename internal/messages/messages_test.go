@@ -230,16 +230,21 @@ func TestTheOutcomeSaysThatThePolicyOnlyObserves(t *testing.T) {
 	assert.Contains(t, log, `"outcome":"would retrain, but the policy only observes"`)
 }
 
-// A fact that the service doesn't say is a condition, and no message comes again for it.
-func TestAFactThatIsLateFailsNoMessage(t *testing.T) {
+// A fact that the service doesn't say is a condition. A message comes again for it while
+// it is tried again at once, and not for hours.
+func TestAFactThatIsLateFailsNoMessageForHours(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, onnx)
 	project := w.project("in")
 	iteration := w.Train(project).ID
 	require.NoError(t, w.Service.FaultCalls("GetIterationPerformance", 1_000_000, emulator.CallFault{Status: 403}))
 	w.Export(project, iteration, "ONNX", "")
-	for range 3 {
+	for n := range 12 {
 		log, err := w.deal(w.exported(project, iteration, "ONNX"), messages.Message{})
+		if n < 2 {
+			require.ErrorContains(t, err, "performance")
+			continue
+		}
 		require.NoError(t, err)
 		assert.Contains(t, log, `"outcome":"done, but the performance, which its proofs record, is not known yet`)
 		w.Service.Advance(time.Hour)

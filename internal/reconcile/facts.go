@@ -158,11 +158,10 @@ func askPerformance(ctx context.Context, v *visit, f *facts, iteration string) e
 	return err
 }
 
-// unanswered is what it means that the service didn't answer a question: it refused by
-// a code of its own, or it may answer any time.
+// unanswered is what it means that the service didn't answer a question: it refused, or
+// it may answer any time.
 func unanswered(fact string, err error) error {
-	var refused *customvision.Error
-	if definite(err) && errors.As(err, &refused) && (refused.Status == 400 || customvision.NotFound(err)) {
+	if definite(err) {
 		return faultf(state.FactRefused, "the service refuses to say the %s, which its proofs record: %s", fact, err)
 	}
 	return fmt.Errorf("the %s, which its proofs record, is not known yet: %w", fact, err)
