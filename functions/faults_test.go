@@ -49,7 +49,7 @@ type end struct {
 	damaged   int
 	exports   int // asked for, as the service received them
 	trainings int
-	settled   bool
+	settled   bool // the completed iteration, of which exports are wanted
 	blocked   []string
 	buried    int
 	poison    int
@@ -70,7 +70,7 @@ func (w *app) end(iteration string) end {
 	}
 	r := w.Remembered(w.project)
 	for id, it := range r.Iterations {
-		e.settled = e.settled || id == iteration && it.Settled != nil
+		e.settled = e.settled || id == iteration && it.Settled != nil && it.Settled.Wanted
 	}
 	for _, c := range r.Conditions {
 		switch {

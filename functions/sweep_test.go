@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -235,4 +236,56 @@ func TestABackupNeedsNoRightToDeleteInTheArchive(t *testing.T) {
 	archives := w.Archives.Blobs(&azcore.ClientOptions{Transport: w.line})
 	require.NoError(t, storage.MayList(t.Context(), archives, w.Names.Archive))
 	require.NoError(t, storage.MayWrite(t.Context(), archives, w.Names.Archive), "what check asks")
+}
+
+// forgotten buries a letter that the next sweep has to delete.
+func (w *app) forgotten() {
+	_, err := w.State.Bury(w.t.Context(), []byte("no message"), "malformed", w.Service.Now())
+	require.NoError(w.t, err)
+	w.Service.Advance(400 * 24 * time.Hour)
+}
+
+// Deleting very many letters would take all the time that there is.
+func TestDeadLettersDoNotKeepTheSweepWaiting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	w.forgotten()
+	var met atomic.Bool
+	w.line.Use(world.On(w.is("dead letter DELETE"), func(r *http.Request, _ world.Send) (*http.Response, error) {
+		met.Store(true)
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}))
+	assert.NoError(t, w.within(30*time.Second), "the next sweep deletes the others")
+	require.True(t, met.Load(), "the sweep came to the letters")
+	assert.Equal(t, counts{Projects: 1, Covered: 1}, countsOf(w.Health()))
+}
+
+// The next sweep continues by it.
+func TestHealthIsWrittenThoughTheTimeIsUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	w.line.Use(world.On(w.is("GetIterations"), func(*http.Request, world.Send) (*http.Response, error) {
+		end()
+		return nil, ctx.Err()
+	}))
+	require.Error(t, w.sweep(ctx))
+	health := w.Health()
+	assert.False(t, health.Ended.IsZero())
+	assert.Equal(t, 1, health.Failed)
+}
+
+// Custom Vision is gone, and the last round was cut.
+func TestDeadLettersAreDeletedThoughTheServiceIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	w.forgotten()
+	require.NoError(t, w.State.SetHealth(t.Context(), state.Health{Resume: "11111111-1111-4111-8111-111111111111"}))
+	w.Retire()
+	w.sweep(t.Context())
+	left, err := w.State.CountDeadLetters(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, left)
 }

@@ -31,11 +31,8 @@ const (
 // most a quarter of the time, so that the sweep isn't delayed. It returns the
 // number of messages removed from the queue.
 func (f Function) drain(ctx context.Context) (int, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/4)
-		defer cancel()
-	}
+	ctx, cancel := share(ctx)
+	defer cancel()
 	gone := 0
 	var errs []error
 	outcome := map[string]error{} // by the message's text: there are often many copies

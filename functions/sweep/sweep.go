@@ -50,6 +50,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if err != nil {
 		return err
 	}
+	pruneErr := f.prune(ctx)
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
 	swept, err := f.Reconciler.Sweep(ctx, last.Resume)
@@ -67,11 +68,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if health.Failed == 0 && swept.Whole {
 		health.Round = health.Ended
 	}
-	var pruneErr error
-	if swept.Resume == "" { // once a round
-		_, pruneErr = f.State.PruneDeadLetters(ctx, f.Now())
-	}
-	for _, err := range []error{drainErr, err, pruneErr} {
+	for _, err := range []error{pruneErr, drainErr, err} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("failed", health.Failed).
@@ -83,7 +80,40 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		event = event.Str("resume", health.Resume)
 	}
 	event.Msg("swept")
-	return errors.Join(drainErr, err, pruneErr, f.State.SetHealth(ctx, health))
+	return errors.Join(pruneErr, drainErr, err, f.report(ctx, health))
+}
+
+// lastWrite is the time that health.json takes at most after the sweep's own is up.
+const lastWrite = 10 * time.Second
+
+// report writes health.json, even if the sweep's time is up: the next sweep continues
+// by it.
+func (f Function) report(ctx context.Context, health state.Health) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	defer cancel()
+	return f.State.SetHealth(ctx, health)
+}
+
+// prune deletes dead letters that are kept no longer. The next sweep goes on where its
+// time was up.
+func (f Function) prune(ctx context.Context) error {
+	part, cancel := share(ctx)
+	defer cancel()
+	_, err := f.State.PruneDeadLetters(part, f.Now())
+	if part.Err() != nil && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
+
+// share is a quarter of the time that is left: what may take long must not keep the
+// sweep waiting.
+func share(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/4)
 }
 
 // dateUnusable dates the conditions of projects that have no state, because their id is

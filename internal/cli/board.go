@@ -192,7 +192,7 @@ func (b *board) addState(ctx context.Context, s *state.Store) error {
 		}
 		for _, c := range record.Conditions {
 			b.conditions[project] = append(b.conditions[project], *c)
-			if m := models[c.Iteration]; m != nil && c.Blob == "" {
+			if m := models[c.Iteration]; m != nil && c.Blob == "" && c.Fact == "" {
 				m.Blocked[c.Export] = c.Why
 			}
 		}

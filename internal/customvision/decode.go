@@ -155,13 +155,19 @@ func decodeList(data json.RawMessage, v reflect.Value) bool {
 	return true
 }
 
-// decodeTime reads a time. Some of the service's have no zone, and mean UTC.
+// decodeTime reads a time as one in UTC, which those of the service mean that have no
+// zone. One that JSON can't hold again is none: a time is kept in states and proofs.
 func decodeTime(data json.RawMessage, at *time.Time) bool {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
-		if t, err := time.Parse(layout, plainText(data)); err == nil {
-			*at = t
-			return true
+		t, err := time.Parse(layout, plainText(data))
+		if err != nil {
+			continue
 		}
+		if _, err := t.UTC().MarshalJSON(); err != nil {
+			return false
+		}
+		*at = t.UTC()
+		return true
 	}
 	return false
 }

@@ -2,6 +2,7 @@ package customvision
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"strings"
@@ -13,7 +14,8 @@ import (
 )
 
 // spoilt are values, most of which are none for any field.
-var spoilt = []string{`null`, `""`, `"Tuesday"`, `"NaN"`, `{}`, `{"a":[1]}`, `[]`, `[null]`, `true`, `1.5`, `1e400`, `-1e30`, `"` + "\\u0000" + `"`}
+var spoilt = []string{`null`, `""`, `"Tuesday"`, `"NaN"`, `{}`, `{"a":[1]}`, `[]`, `[null]`, `true`, `1.5`, `1e400`, `-1e30`, `"` + "\\u0000" + `"`,
+	`"2026-11-30T00:00:00+24:00"`, `"0000-01-01T00:00:00+01:00"`, `"9999-12-31T23:59:59-01:00"`}
 
 // lists are the operations that list, with an item and its fields.
 var lists = []struct {
@@ -80,6 +82,8 @@ func TestAValueSpoilsItsOwnFieldAlone(t *testing.T) {
 					assert.Equal(t, at(twice, 0).Interface(), at(got, 0).Interface())
 					assert.Equal(t, at(twice, 0).Interface(), at(got, 2).Interface())
 					assert.LessOrEqual(t, differences(at(twice, 0), at(got, 1)), 1, "%s: %s", field, value)
+					_, err = json.Marshal(got)
+					assert.NoError(t, err, "%s: %s is kept in states and proofs", field, value)
 				}
 			}
 			for _, value := range []string{`null`, `"x"`, `5`, `[]`, `true`} {
@@ -111,7 +115,7 @@ func TestAnAnswerThatIsNoListIsNotAnEmptyOne(t *testing.T) {
 func TestValuesInAnotherFormAreReadAsWhatTheyMean(t *testing.T) {
 	t.Parallel()
 	client, _ := setup(t, answerWith(http.StatusOK, `[{"id":"`+iterationID+`","status":"Failed","created":"2020-11-06T17:34:53.6925759",
-		"lastModified":"2020-11-06T17:34:53","trainedAt":"","exportable":"true","exportableTo":["ONNX",null,7],"reservedBudgetInHours":1.0,"trainingTimeInMinutes":"12","publishName":{}}]`))
+		"lastModified":"2020-11-06T19:34:53+02:00","trainedAt":"","exportable":"true","exportableTo":["ONNX",null,7],"reservedBudgetInHours":1.0,"trainingTimeInMinutes":"12","publishName":{}}]`))
 	got, err := client.Iterations(t.Context(), projectID)
 	require.NoError(t, err)
 	assert.Equal(t, []Iteration{{

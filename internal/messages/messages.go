@@ -8,6 +8,9 @@ package messages
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -109,15 +112,17 @@ func (h Handler) react(ctx context.Context, n customvision.Notification, m Messa
 }
 
 // outcome is what became of a message's own iteration, or of its own export where
-// the message names the platform.
+// the message names the platform. For a fact that proofs record besides the bytes a
+// message comes again while that is tried again at once; then it is left to the sweep.
 func (h Handler) outcome(n customvision.Notification, report reconcile.Report) (string, error) {
 	platform := h.platform(n)
-	own := func(s reconcile.Step) bool {
-		return s.Iteration == n.IterationID && (platform == "" || s.Export == "" || s.IsPlatform(platform))
-	}
+	own := func(s state.Scope) bool { return reconcile.Concerns(s, n.IterationID, platform) }
+	atOnce := slices.ContainsFunc(report.Conditions, func(c state.Condition) bool {
+		return c.Fact != "" && own(c.Scope) && !c.Next.After(c.Last)
+	})
 	var errs []error
 	for _, f := range report.Failed {
-		if own(f.Step) {
+		if own(f.Scope) && (f.Kind != reconcile.Describe || atOnce) {
 			errs = append(errs, f.Err)
 		}
 	}
@@ -125,16 +130,26 @@ func (h Handler) outcome(n customvision.Notification, report reconcile.Report) (
 		return "", errors.Join(errs...)
 	}
 	for _, a := range report.Waiting {
-		if own(a.Step) {
+		if own(a.Scope) {
 			return "waiting: " + a.Why, nil
 		}
 	}
+	outcome := "done"
 	for _, c := range report.Conditions {
-		if c.Iteration == n.IterationID {
+		switch {
+		case !own(c.Scope):
+		case c.Fact == "":
 			return "can't be done now: " + c.Why, nil
+		default:
+			outcome = "done, but " + c.Why
 		}
 	}
-	return "done", nil
+	for _, a := range report.Observed {
+		if own(a.Scope) {
+			return fmt.Sprintf("would %s, but the policy only observes", strings.TrimSpace(string(a.Kind)+" "+a.Export)), nil
+		}
+	}
+	return outcome, nil
 }
 
 // bury keeps a message as a dead letter, with the reason.

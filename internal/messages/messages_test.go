@@ -189,3 +189,67 @@ func TestAMessageIsAnsweredByItsOwn(t *testing.T) {
 	assert.NoError(t, err, "its condition is known, and tried again when due: no dead letter")
 	assert.Empty(t, w.Letters())
 }
+
+// A message that names its export says what became of that, not what another export of
+// the iteration meets.
+func TestTheOutcomeIsThatOfTheMessagesOwnExport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"in","exports":["CoreML"]}]}`)
+	project := w.project("in")
+	iteration := w.Train(project).ID
+	require.NoError(t, w.Service.FaultCalls("ExportIteration", 1, emulator.CallFault{Status: 400, Code: "BadRequestExceededQuota"}))
+	log, err := w.deal(trained(project, iteration), messages.Message{})
+	require.NoError(t, err)
+	assert.Contains(t, log, `"outcome":"can't be done now`, "the message about the training is about all of them")
+	w.Export(project, iteration, "ONNX", "")
+	log, err = w.deal(w.exported(project, iteration, "ONNX"), messages.Message{})
+	require.NoError(t, err)
+	require.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.Verdicts(project, iteration))
+	assert.Contains(t, log, `"outcome":"done"`)
+}
+
+// With mode observe nothing comes of what is wanted, however often it is asked.
+func TestTheOutcomeSaysThatThePolicyOnlyObserves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"mode":"observe","projects":[{"project":"in","exports":["CoreML"],"retrain":{"afterFailure":1}}]}`)
+	project := w.project("in")
+	iteration := w.Train(project).ID
+	for range 2 {
+		log, err := w.deal(trained(project, iteration), messages.Message{})
+		require.NoError(t, err)
+		assert.Contains(t, log, `"outcome":"would export CoreML, but the policy only observes"`)
+	}
+	w.Export(project, iteration, "ONNX", "")
+	log, err := w.deal(w.exported(project, iteration, "ONNX"), messages.Message{})
+	require.NoError(t, err)
+	assert.Contains(t, log, `"outcome":"done"`, "its own export is archived")
+	w.Service.FailTrainings(1)
+	failed := w.Train(project).ID
+	log, err = w.deal(customvision.Notification{Kind: customvision.KindTraining, ProjectID: project, IterationID: failed, TrainingStatus: customvision.NotifiedTrainingFailed}, messages.Message{})
+	require.NoError(t, err)
+	assert.Contains(t, log, `"outcome":"would retrain, but the policy only observes"`)
+}
+
+// A fact that the service doesn't say is a condition. A message comes again for it while
+// it is tried again at once, and not for hours.
+func TestAFactThatIsLateFailsNoMessageForHours(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project := w.project("in")
+	iteration := w.Train(project).ID
+	require.NoError(t, w.Service.FaultCalls("GetIterationPerformance", 1_000_000, emulator.CallFault{Status: 403}))
+	w.Export(project, iteration, "ONNX", "")
+	for n := range 12 {
+		log, err := w.deal(w.exported(project, iteration, "ONNX"), messages.Message{})
+		if n < 2 {
+			require.ErrorContains(t, err, "performance")
+			continue
+		}
+		require.NoError(t, err)
+		assert.Contains(t, log, `"outcome":"done, but the performance, which its proofs record, is not known yet`)
+		w.Service.Advance(time.Hour)
+	}
+	conditions := w.Remembered(project).Conditions
+	require.Len(t, conditions, 1)
+	assert.Equal(t, state.Scope{Iteration: iteration, Fact: "performance"}, conditions[0].Scope)
+}

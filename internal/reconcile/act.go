@@ -93,6 +93,7 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 			work = append(work, a)
 		case v.rules.Mode == policy.Observe:
 			v.seen.Tried[a.Step] = true // said once
+			v.observed = append(v.observed, a)
 			zerolog.Ctx(ctx).Info().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).
 				Str("because", a.Why).Msgf("would %s, but the policy only observes", a.Kind)
 		default:

@@ -65,7 +65,7 @@ func (v *visit) keep(ctx context.Context, key archive.Key, f found, iteration st
 	if err != nil || b.Verdict != "" {
 		return b, err
 	}
-	if v.iteration(iteration) != nil && !factsOf(v.seen.Project.Iterations[iteration]).complete(v.now()) {
+	if v.iteration(iteration) != nil && !v.seen.provable(iteration, v.now()) {
 		return b, nil // the bytes are safe, the proof waits
 	}
 	return v.Archive.Prove(ctx, b, f.source, f.id, v.facts(iteration))

@@ -115,3 +115,36 @@ func TestWhileSomethingNeverEndsTheServiceIsAskedSeldom(t *testing.T) {
 		})
 	}
 }
+
+// Copies of a message that were sent before the look which showed that there is nothing
+// to do about a failed training, or that it is answered, cost one read of the state.
+func TestAMessageAboutAFailedTrainingThatIsSettledCostsNoCall(t *testing.T) {
+	t.Parallel()
+	for name, rules := range map[string]string{
+		"nothing is to be done": "",
+		"it is answered":        `{"projects":[{"project":"*","exports":[],"retrain":{"afterFailure":1}}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, rules)
+			project := w.project(world.Compact)
+			w.Service.FailTrainings(1)
+			key := Key{Project: project, Iteration: w.Train(project).ID}
+			sent := w.Service.Now()
+			w.Service.Advance(time.Minute)
+			w.reconcile(key)
+			for range 3 {
+				requests := w.line.During(func() {
+					_, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+					require.NoError(t, err)
+				})
+				assert.Len(t, requests, 1, requests)
+			}
+			calls := w.calls(func() {
+				_, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: w.Service.Now().Add(time.Minute)})
+				require.NoError(t, err)
+			})
+			assert.NotEmpty(t, calls, "one that was sent after the look is a look")
+		})
+	}
+}

@@ -36,6 +36,9 @@ func (v *visit) conclude(ctx context.Context) {
 func (v *visit) renewSettled() {
 	for id := range v.scope.iterations {
 		it := v.iteration(id)
+		if it != nil && it.Status == customvision.StatusFailed {
+			v.settleFailure(*it)
+		}
 		if it == nil || v.seen.Looks[id] == nil || !settled(v.rules, v.seen, *it) {
 			continue
 		}
@@ -45,6 +48,19 @@ func (v *visit) renewSettled() {
 			}
 		})
 	}
+}
+
+// settleFailure records that there is nothing to do about a failed training, or nothing
+// before its condition is due. Every run over the whole project plans for it all the same.
+func (v *visit) settleFailure(it customvision.Iteration) {
+	about := func(s Step) bool { return s.Iteration == it.ID }
+	if slices.ContainsFunc(Plan(v.rules, v.seen), func(a Action) bool { return about(a.Step) }) ||
+		slices.ContainsFunc(v.failed, func(f Failure) bool { return about(f.Step) }) {
+		return
+	}
+	v.learn(func(p *state.Project) {
+		p.Iteration(it.ID).Settled = &state.Settled{At: v.began, Rule: v.rules.hash()}
+	})
 }
 
 // dateExports gives every export that is underway a date, so that one that never
@@ -85,7 +101,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		case c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
 			c.Blob == "" && gone[c.Iteration],
 			c.Export != "" && look != nil && v.isOver(c, look),
-			c.Export == "" && c.Blob == "" && it != nil && v.isIterationOver(c, *it):
+			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
 		}
 	}
@@ -93,7 +109,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		v.learn(func(p *state.Project) {
 			for _, s := range over {
 				p.Clear(s)
-				if s.Export == "" && s.Blob == "" && v.seen.Looks[s.Iteration] == nil && p.Iterations[s.Iteration] != nil {
+				if s == (state.Scope{Iteration: s.Iteration}) && v.seen.Looks[s.Iteration] == nil && p.Iterations[s.Iteration] != nil {
 					p.Iterations[s.Iteration].Settled = nil // what it kept from being done is to be planned
 				}
 			}

@@ -29,7 +29,7 @@ func pause(c state.Condition) time.Duration {
 	case c.Code == state.Unfinished:
 		pauses = cutOff
 	case c.Code != state.Unavailable:
-	case c.Unproven || c.Blob != "":
+	case c.Unproven || c.Blob != "" || c.Fact != "":
 		pauses = passing
 	default: // an export or a training was asked for
 		pauses = asking

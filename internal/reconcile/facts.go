@@ -4,22 +4,39 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
 )
 
-// facts are what the state keeps of an iteration for its proofs. Each of the three
-// questions is asked until the service has answered it or refused to.
+// facts are what the state keeps of an iteration for its proofs, and which of the three
+// questions about it the service has answered.
 type facts struct {
 	archive.Facts
-	Domained  bool      `json:"domained,omitempty"`  // the domain is known, or refused
-	Tagged    bool      `json:"tagged,omitempty"`    // the tags
-	Performed bool      `json:"performed,omitempty"` // the performance
-	Since     time.Time `json:"since,omitzero"`      // when they were first asked for
+	Domained  bool `json:"domained,omitempty"`
+	Tagged    bool `json:"tagged,omitempty"`
+	Performed bool `json:"performed,omitempty"`
+}
+
+// question is one of those that the service is asked for the proofs of an iteration. One
+// that it doesn't answer now has a condition.
+type question struct {
+	fact     string
+	answered func(*facts) *bool
+	ask      func(context.Context, *visit, *facts, string) error
+}
+
+var questions = []question{
+	{"domain", func(f *facts) *bool { return &f.Domained }, askDomain},
+	{"tags", func(f *facts) *bool { return &f.Tagged }, askTags},
+	{"performance", func(f *facts) *bool { return &f.Performed }, askPerformance},
 }
 
 // factsOf reads what is remembered; the zero value where nothing is.
@@ -31,10 +48,25 @@ func factsOf(record *state.Iteration) facts {
 	return f
 }
 
-// complete reports whether a proof may be written: everything is known or refused,
-// or a day has passed.
-func (f facts) complete(now time.Time) bool {
-	return f.Domained && f.Tagged && f.Performed || !f.Since.IsZero() && now.Sub(f.Since) >= factsLate
+// factsLate is how long a proof waits for what the service doesn't say.
+const factsLate = 24 * time.Hour
+
+// askable reports whether the service is to be asked a question about an iteration now.
+func (o Observed) askable(r Rules, iteration string) bool {
+	f := factsOf(o.Project.Iterations[iteration])
+	return slices.ContainsFunc(questions, func(q question) bool {
+		return !*q.answered(&f) && due(o.Project.Condition(state.Scope{Iteration: iteration, Fact: q.fact}), r.Under, o.Now)
+	})
+}
+
+// provable reports whether a proof of the iteration's exports may be written: each
+// question is answered or refused, or has been in vain for a day.
+func (o Observed) provable(iteration string, now time.Time) bool {
+	f := factsOf(o.Project.Iterations[iteration])
+	return !slices.ContainsFunc(questions, func(q question) bool {
+		c := o.Project.Condition(state.Scope{Iteration: iteration, Fact: q.fact})
+		return !*q.answered(&f) && (c == nil || c.Code != state.FactRefused && now.Sub(c.First) < factsLate)
+	})
 }
 
 // facts are what proofs of an iteration say besides the bytes.
@@ -57,69 +89,82 @@ type measured struct {
 	customvision.Performance
 }
 
-// describe gathers what proofs say of an iteration, as far as it isn't known:
-// domain, tags, performance. It is done when the iteration is first seen completed,
-// so that a backup needs no further calls. What the service refuses is left out.
+// describe gathers what proofs say of an iteration, as far as it isn't known and its
+// time has come: domain, tags, performance. It is done when the iteration is first seen
+// completed, so that a backup needs no further calls. What the service doesn't say now
+// gets a condition; the error tells what may pass by itself.
 func (v *visit) describe(ctx context.Context, iteration string) error {
 	it := v.iteration(iteration)
 	f := factsOf(v.seen.Project.Iterations[iteration])
-	if f.Since.IsZero() {
-		f.Since = v.now()
-	}
 	f.IterationName, f.PublishedName, f.TrainedAt = it.Name, it.PublishName, it.TrainedAt
 	f.ClassificationType, f.Domain.ID = it.ClassificationType, it.DomainID
-	err := errors.Join(v.askDomain(ctx, &f), v.askTags(ctx, &f, iteration), v.askPerformance(ctx, &f, iteration))
-	data, marshalErr := json.Marshal(f)
-	if marshalErr != nil {
-		return marshalErr
+	var errs []error
+	for _, q := range questions {
+		s := state.Scope{Iteration: iteration, Fact: q.fact}
+		if *q.answered(&f) || !due(v.seen.Project.Condition(s), v.rules.Under, v.now()) {
+			continue
+		}
+		err := q.ask(ctx, v, &f, iteration)
+		if *q.answered(&f) = err == nil; err == nil {
+			v.learn(func(p *state.Project) { p.Clear(s) })
+			continue
+		}
+		err = unanswered(q.fact, err)
+		missing := faultOf(err)
+		v.learn(func(p *state.Project) { note(p, s, false, missing, false, v.rules.Under, v.now()) })
+		if missing.code == state.Unavailable {
+			errs = append(errs, err)
+		} else {
+			zerolog.Ctx(ctx).Warn().Str("project", v.record.ID).Str("iteration", iteration).Str("code", string(missing.code)).AnErr("cause", err).Msg(said[Postpone])
+		}
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return err
 	}
 	v.learn(func(p *state.Project) { p.Iteration(iteration).Facts = data })
-	return err
+	return errors.Join(errs...)
 }
 
-func (v *visit) askDomain(ctx context.Context, f *facts) error {
-	if f.Domained {
-		return nil
-	}
+func askDomain(ctx context.Context, v *visit, f *facts, _ string) error {
 	if f.Domain.ID == "" {
-		f.Domained = true
 		return nil
 	}
 	d, err := v.Service.Domain(ctx, f.Domain.ID)
-	if f.Domained = err == nil || definite(err); !f.Domained {
-		return err
+	if err == nil {
+		f.Domain.Name, f.Domain.Type = d.Name, d.Type
 	}
-	f.Domain.Name, f.Domain.Type = d.Name, d.Type
-	return nil
+	return err
 }
 
-func (v *visit) askTags(ctx context.Context, f *facts, iteration string) error {
-	if f.Tagged {
-		return nil
-	}
+func askTags(ctx context.Context, v *visit, f *facts, iteration string) error {
 	tags, err := v.Service.Tags(ctx, v.record.ID, iteration)
-	if f.Tagged = err == nil || definite(err); !f.Tagged {
+	if err != nil {
 		return err
 	}
+	f.Tags = nil
 	for _, t := range tags {
 		f.Tags = append(f.Tags, archive.Tag{ID: t.ID, Name: t.Name, Type: t.Type, ImageCount: t.ImageCount})
 	}
 	return nil
 }
 
-func (v *visit) askPerformance(ctx context.Context, f *facts, iteration string) error {
-	if f.Performed {
-		return nil
-	}
+func askPerformance(ctx context.Context, v *visit, f *facts, iteration string) error {
 	p, err := v.Service.Performance(ctx, v.record.ID, iteration, performanceThreshold, 0)
-	if f.Performed = err == nil || definite(err); !f.Performed || err != nil {
-		if definite(err) {
-			return nil
-		}
+	if err != nil {
 		return err
 	}
 	f.Performance, err = json.Marshal(measured{performanceThreshold, p})
 	return err
+}
+
+// unanswered is what it means that the service didn't answer a question: it refused, or
+// it may answer any time.
+func unanswered(fact string, err error) error {
+	if definite(err) {
+		return faultf(state.FactRefused, "the service refuses to say the %s, which its proofs record: %s", fact, err)
+	}
+	return fmt.Errorf("the %s, which its proofs record, is not known yet: %w", fact, err)
 }
 
 // definite reports whether an answer is the service's own no, with a code in words:

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/state"
 )
 
 // proofs are the archive's proofs of a key's packages.
@@ -73,6 +75,118 @@ func TestAProofIsADayLateAtMost(t *testing.T) {
 	w.reconcile(key)
 	require.Equal(t, proven, w.backups(key))
 	assert.Equal(t, "General (compact)", w.proofs(key)[0].Domain.Name, "what is known is in it")
+}
+
+// What the service refuses is left out of the proof that is written now, and asked for
+// again: it may be in the next one. Also a refusal by a gateway may be no more than that.
+func TestAFactThatIsRefusedIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]emulator.CallFault{
+		"a revoked key":          {Status: 400, Code: "BadRequestCustomerManagedKeyRevoked"},
+		"a quota":                {Status: 400, Code: "BadRequestExceededQuota"},
+		"its own 404":            {Status: 404, Code: "NotFoundIteration"},
+		"a gateway's 404":        {Status: 404, Code: "ResourceNotFound"},
+		"a conflict that passes": {Status: 409, Code: "Conflict"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			key := w.trained()
+			w.export(key, "ONNX")
+			require.NoError(t, w.Service.FaultCalls("GetIterationPerformance", 1, fault))
+			w.reconcile(key)
+			require.Equal(t, proven, w.backups(key))
+			conditions := w.Remembered(key.Project).Conditions
+			require.Len(t, conditions, 1)
+			assert.Equal(t, state.Scope{Iteration: key.Iteration, Fact: "performance"}, conditions[0].Scope)
+			assert.Equal(t, state.FactRefused, conditions[0].Code)
+			assert.Zero(t, w.calls(func() { w.sweep() })["GetIterationPerformance"], "before the pause is over")
+
+			w.Service.Advance(pause(*conditions[0]))
+			w.export(key, "CoreML")
+			w.settle(key)
+			assert.Len(t, w.backups(key), 2)
+			assert.Empty(t, w.Remembered(key.Project).Conditions)
+			for _, p := range w.proofs(key) {
+				assert.Equal(t, p.Platform == "CoreML", strings.Contains(string(p.Performance), "threshold"), p.Platform)
+			}
+		})
+	}
+}
+
+// A refusal for good costs a call at the end of each pause, and holds up nothing.
+func TestAFactThatIsRefusedForGoodHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.trained()
+	w.export(key, "ONNX")
+	require.NoError(t, w.Service.FaultCalls("GetIterationPerformance", 1_000_000, emulator.CallFault{Status: 400, Code: "BadRequestNotSupported"}))
+	calls := w.calls(func() {
+		for range 30 {
+			w.sweep()
+			w.Service.Advance(24 * time.Hour)
+		}
+	})
+	assert.Equal(t, proven, w.backups(key))
+	assert.LessOrEqual(t, calls["GetIterationPerformance"], 12, "days and weeks lie between them")
+	assert.Equal(t, 1, calls["GetTags"])
+	assert.NotContains(t, string(w.proofs(key)[0].Performance), "threshold")
+}
+
+// The proof was late for a day. What the service says later is in the proofs of what is
+// exported later.
+func TestFactsThatWereLateAreAskedForWithTheNextExport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.trained()
+	w.export(key, "CoreML")
+	require.NoError(t, w.Service.FaultCalls("GetDomain", 1_000_000, emulator.CallFault{Status: 403}))
+	w.try(key)
+	w.Service.Advance(factsLate + time.Minute)
+	w.try(key)
+	require.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven}, w.backups(key))
+	require.NoError(t, w.Service.FaultCalls("GetDomain", 0, emulator.CallFault{}))
+	w.Service.Advance(7 * 24 * time.Hour)
+	w.export(key, "ONNX")
+	w.settle(key)
+	for _, p := range w.proofs(key) {
+		assert.Equal(t, p.Platform == "ONNX", p.Domain.Name == "General (compact)", "%s: %s", p.Platform, p.Domain.Name)
+	}
+	assert.Len(t, w.proofs(key), 2)
+}
+
+// manyTags answers slowly the list of tags by as many as a project may have, with names
+// of a usual length in a script of three bytes a letter.
+func manyTags(w *app, slow time.Duration) world.Fault {
+	return world.On(ending("/tags"), func(req *http.Request, send world.Send) (*http.Response, error) {
+		w.Service.Advance(slow)
+		return w.lists("/tags", func([]map[string]any) []map[string]any {
+			var tags []map[string]any
+			for n := range 500 {
+				id := fmt.Sprintf("%08x-1111-4111-8111-111111111111", n)
+				tags = append(tags, map[string]any{"id": id, "name": strings.Repeat("字", 200) + fmt.Sprint(n), "type": "Regular", "imageCount": 50})
+			}
+			return tags
+		})(req, send)
+	})
+}
+
+// The state is written between the facts and the backup, and can't hold them.
+func TestAnIterationWithManyFactsIsProvenByASlowService(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	w.overLine()
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.line.Use(manyTags(w, saveEvery))
+	w.sweep()
+	require.Equal(t, proven, w.backups(key))
+	assert.Len(t, w.proofs(key)[0].Tags, 500)
+	kept := factsOf(w.Remembered(key.Project).Iterations[key.Iteration])
+	assert.Equal(t, "General (compact)", kept.Domain.Name, "what fits is kept")
+	assert.True(t, kept.Tagged, "and what was answered")
+	calls := w.calls(func() { w.export(key, "CoreML"); w.settle(key) })
+	assert.Zero(t, calls["GetTags"])
 }
 
 // The iteration is deleted before the sweep comes: what the state knows of it goes into

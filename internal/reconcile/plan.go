@@ -51,9 +51,14 @@ type Step struct {
 	state.Scope
 }
 
-// IsPlatform reports whether the step is about an export of the platform.
-func (s Step) IsPlatform(platform string) bool {
-	return customvision.SamePlatform(platformOf(s.Export), platform)
+// Concerns reports whether a scope is that of an iteration, or of an export or a blob of
+// it that has the platform; any platform where that is empty.
+func Concerns(s state.Scope, iteration, platform string) bool {
+	of := platformOf(s.Export)
+	if s.Blob != "" {
+		_, _, of, _ = customvision.ParseBlobName(s.Blob)
+	}
+	return s.Iteration == iteration && (platform == "" || of == "" || customvision.SamePlatform(of, platform))
 }
 
 // Action is one step of a plan.
@@ -245,6 +250,8 @@ func isWanted(r policy.Rule, it customvision.Iteration, all []customvision.Itera
 
 // newest is the completed iteration that was trained last, by trainedAt: neither
 // position nor name nor created says so. Of two trained at once it is always the same.
+// It is "" while one whose trainedAt can't be read may have been trained later: that was
+// no later than its last change.
 func newest(all []customvision.Iteration) string {
 	var id string
 	var at time.Time
@@ -255,6 +262,11 @@ func newest(all []customvision.Iteration) string {
 		if it.TrainedAt.After(at) || it.TrainedAt.Equal(at) && it.ID > id {
 			id, at = it.ID, *it.TrainedAt
 		}
+	}
+	if slices.ContainsFunc(all, func(it customvision.Iteration) bool {
+		return it.Status == customvision.StatusCompleted && it.TrainedAt == nil && (it.LastModified.IsZero() || it.LastModified.After(at))
+	}) {
+		return ""
 	}
 	return id
 }

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -31,7 +30,7 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 		i.record = &state.Iteration{}
 	}
 	begin := len(p.actions)
-	if !factsOf(i.record).complete(p.o.Now) {
+	if p.o.askable(p.Rules, it.ID) {
 		p.add(Describe, state.Scope{Iteration: it.ID}, "what proofs say of it isn't known yet")
 	}
 	for _, name := range look.Unusable {
@@ -58,10 +57,7 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 // open reports whether something was tried in this run and is neither done nor
 // recorded as a condition: the iteration must be looked at again.
 func (p *iterationPlan) open() bool {
-	if !factsOf(p.record).complete(p.o.Now) {
-		return true
-	}
-	return slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
+	return p.o.askable(p.Rules, p.iteration.ID) || slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
 		return e.Status == customvision.ExportDone && !p.look.proven(e.Key) && p.o.Project.Condition(p.scope(e.Key.String())) == nil
 	})
 }
@@ -172,6 +168,3 @@ func (p *iterationPlan) pending(name string, asked *state.Export) bool {
 
 func platformOf(export string) string { p, _, _ := strings.Cut(export, "."); return p }
 func flavorOf(export string) string   { _, f, _ := strings.Cut(export, "."); return f }
-
-// factsLate is how long a proof waits for what the service doesn't say.
-const factsLate = 24 * time.Hour

@@ -265,6 +265,22 @@ func TestOfTwoTrainedAtOnceTheSameIsAlwaysTheNewest(t *testing.T) {
 	assert.Equal(t, newest([]customvision.Iteration{a, b}), newest([]customvision.Iteration{b, a}))
 }
 
+// What can't be dated may be the newest if it was changed later: then nobody is.
+func TestABadDateMakesNoOtherTheNewest(t *testing.T) {
+	t.Parallel()
+	undated := customvision.Iteration{ID: third, Status: customvision.StatusCompleted}
+	changed := func(at time.Time) customvision.Iteration {
+		it := undated
+		it.LastModified = at
+		return it
+	}
+	all := []customvision.Iteration{trainedAt(first, noon.Add(-time.Hour)), trainedAt(second, noon)}
+	assert.Empty(t, newest(append(all, changed(noon.Add(time.Minute)))))
+	assert.Empty(t, newest(append(all, undated)), "no date at all")
+	assert.Equal(t, second, newest(append(all, changed(noon.Add(-time.Minute)))), "it was trained before")
+	assert.Empty(t, newest([]customvision.Iteration{changed(noon)}))
+}
+
 func TestASettledIterationIsOpenedAgain(t *testing.T) {
 	t.Parallel()
 	r := rules("ONNX")

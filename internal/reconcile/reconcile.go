@@ -119,6 +119,7 @@ type Report struct {
 	Looks      map[string]*Look
 	Done       []Action
 	Waiting    []Action
+	Observed   []Action // what would be done, but the policy only observes
 	Failed     []Failure
 	Conditions []state.Condition
 	// Unseen reports whether an iteration couldn't be looked at; Failed says which.
@@ -202,7 +203,7 @@ func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
 func (v *visit) report(r *Report) {
 	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
-	r.Conditions, r.Counts = v.conditions(), v.counts()
+	r.Observed, r.Conditions, r.Counts = v.observed, v.conditions(), v.counts()
 	for id := range v.scope.iterations {
 		r.Unlisted = r.Unlisted || !v.listedAt.IsZero() && !v.outside && !v.settled && v.iteration(id) == nil
 	}

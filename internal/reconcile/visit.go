@@ -31,6 +31,7 @@ type visit struct {
 	unseen    bool // an iteration couldn't be looked at
 	done      []Action
 	waiting   []Action
+	observed  []Action // effects that the policy's mode keeps from being had
 	failed    []Failure
 }
 

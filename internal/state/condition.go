@@ -20,6 +20,8 @@ const (
 	// ExportRefused and TrainingRefused: the service's answer was no.
 	ExportRefused   Code = "export-refused"
 	TrainingRefused Code = "training-refused"
+	// FactRefused: the service doesn't say what proofs record of the iteration.
+	FactRefused Code = "fact-refused"
 	// ExportFailed: the service lists the export as failed.
 	ExportFailed Code = "export-failed"
 	// NoLink: the export is done, and nothing leads to its bytes.
@@ -48,9 +50,10 @@ const (
 func (c Code) Final() bool { return c == Overwritten || c == Damaged }
 
 // Scope is what a condition is about: the project where all are empty, else an
-// iteration, an export of it, or a blob of the model container.
+// iteration, a fact about it, an export of it, or a blob of the model container.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
+	Fact      string `json:"fact,omitempty"`      // that proofs record: domain, tags or performance
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing

@@ -2,9 +2,11 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,10 +39,11 @@ func decode(data []byte, p *Project) error {
 	if format.Version > formatVersion {
 		return ErrNewer
 	}
-	if err := json.Unmarshal(body, p); err != nil {
+	s := stored{Project: *p}
+	if err := json.Unmarshal(body, &s); err != nil {
 		return err
 	}
-	unpack(p)
+	*p = unpack(s)
 	if format.Version < formatVersion {
 		return upgrade(body, p)
 	}
@@ -77,36 +80,59 @@ func upgrade(body []byte, p *Project) error {
 	return nil
 }
 
-// maxFacts bounds what is remembered of one iteration for its proofs, in bytes.
+// maxFacts bounds what is kept of one iteration for its proofs, in bytes.
 const maxFacts = 256 << 10
 
-// encode is a project's state as it is written, within maxBlob. Of what is too large,
-// what can be learnt again goes first: facts, which the service knows; then the pauses
-// of single blobs; then the blobs that are archived, which the archive knows as well.
-func encode(p Project) ([]byte, error) {
-	for _, it := range p.Iterations {
-		if it != nil && len(it.Facts) > maxFacts {
-			it.Facts = nil
-		}
+// boundedFacts are facts without their largest members, as far as they are too large.
+func boundedFacts(facts json.RawMessage) json.RawMessage {
+	if len(facts) <= maxFacts {
+		return facts
 	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(facts, &members) != nil {
+		return nil
+	}
+	left := len(facts)
+	largest := func(a, b string) int { return cmp.Compare(len(members[b]), len(members[a])) }
+	for _, name := range slices.SortedFunc(maps.Keys(members), largest) {
+		if left <= maxFacts {
+			break
+		}
+		left -= len(members[name])
+		delete(members, name)
+	}
+	kept, err := json.Marshal(members)
+	if err != nil || len(kept) > maxFacts {
+		return nil
+	}
+	return kept
+}
+
+// encode is a project's state as it is written, within maxBlob. Of what is too large,
+// what can be learnt again at the least cost goes first. The texts of the pauses of
+// single blobs come with the next try; the pauses themselves cost the tries; which blobs
+// are archived, the archive knows as well. Facts go last: of a deleted iteration nobody
+// else has them. p itself stays whole.
+func encode(p Project) ([]byte, error) {
 	data, err := pack(p)
-	for _, drop := range []func(){
-		func() { p.eachIteration(func(it *Iteration) { it.Facts = nil }) },
+	if err != nil || len(data) <= maxBlob {
+		return data, err
+	}
+	p = p.Clone()
+	for _, leaveOut := range []func(){
+		p.coarsenPauses,
 		func() {
 			p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c.Blob != "" })
 		},
 		func() { p.eachIteration(func(it *Iteration) { it.Blobs = nil }) },
+		func() { p.eachIteration(func(it *Iteration) { it.Facts = nil }) },
 	} {
-		if err != nil || len(data) <= maxBlob {
+		leaveOut()
+		if data, err = pack(p); err != nil || len(data) <= maxBlob {
 			return data, err
 		}
-		drop()
-		data, err = pack(p)
 	}
-	if err == nil && len(data) > maxBlob {
-		err = fmt.Errorf("the state of project %s is larger than %d bytes", p.ID, maxBlob)
-	}
-	return data, err
+	return nil, fmt.Errorf("the state of project %s is larger than %d bytes", p.ID, maxBlob)
 }
 
 func (p *Project) eachIteration(do func(*Iteration)) {
@@ -120,19 +146,24 @@ func (p *Project) eachIteration(do func(*Iteration)) {
 // indentedUpTo is the size up to which a state is indented, for people, in bytes.
 const indentedUpTo = 1 << 20
 
+// stored is the form of a state in its blob.
+type stored struct {
+	Project
+	// Pauses are the conditions of single blobs, which may be very many.
+	Pauses []*pause `json:"pauses,omitempty"`
+}
+
 // pack seals a state. A blob whose name is made of the project's and the iteration's
 // ids, as Custom Vision makes it, is named by what follows them.
 func pack(p Project) ([]byte, error) {
-	p.Iterations = each(p.Iterations, func(it Iteration) Iteration { return it })
-	for id, it := range p.Iterations {
-		it.Blobs = renamed(it.Blobs, func(name string) string {
-			if rest, ok := strings.CutPrefix(name, blobPrefix(p.ID, id)); ok {
-				return "." + rest
-			}
-			return name
-		})
+	s := stored{Project: p}
+	s.Iterations = each(p.Iterations, func(it Iteration) Iteration { return it })
+	for id, it := range s.Iterations {
+		it.Facts = boundedFacts(it.Facts)
+		it.Blobs = renamed(it.Blobs, func(name string) string { return shortBlob(p.ID, id, name) })
 	}
-	data, err := seal.Marshal(p)
+	s.Conditions, s.Pauses = packPauses(p)
+	data, err := seal.Marshal(s)
 	if err != nil || len(data) <= indentedUpTo {
 		return data, err
 	}
@@ -141,24 +172,36 @@ func pack(p Project) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// unpack gives blobs their whole names.
-func unpack(p *Project) {
+// unpack makes a state of its form in the blob.
+func unpack(s stored) Project {
+	p := s.Project
 	for id, it := range p.Iterations {
 		if it != nil {
-			it.Blobs = renamed(it.Blobs, func(name string) string {
-				if rest, ok := strings.CutPrefix(name, "."); ok {
-					return blobPrefix(p.ID, id) + rest
-				}
-				return name
-			})
+			it.Blobs = renamed(it.Blobs, func(name string) string { return wholeBlob(p.ID, id, name) })
 		}
 	}
 	p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c == nil })
 	p.Trainings = slices.DeleteFunc(p.Trainings, func(t *Training) bool { return t == nil })
+	unpackPauses(&p, s.Pauses)
+	return p
 }
 
 // blobPrefix begins the names of an iteration's blobs; see customvision.BlobName.
 func blobPrefix(project, iteration string) string { return project + " - " + iteration + "." }
+
+func shortBlob(project, iteration, name string) string {
+	if rest, ok := strings.CutPrefix(name, blobPrefix(project, iteration)); ok {
+		return "." + rest
+	}
+	return name
+}
+
+func wholeBlob(project, iteration, name string) string {
+	if rest, ok := strings.CutPrefix(name, "."); ok {
+		return blobPrefix(project, iteration) + rest
+	}
+	return name
+}
 
 func renamed(blobs map[string]string, name func(string) string) map[string]string {
 	if blobs == nil {

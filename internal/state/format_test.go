@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -72,6 +73,43 @@ func TestNothingIsWrittenThatTheReaderRefuses(t *testing.T) {
 	assert.Equal(t, "Kitchen", p.Name)
 	assert.Nil(t, p.Iterations["i"].Facts, "they are asked for again")
 	assert.Nil(t, p.Iterations["i"].Blobs, "the archive tells them as well")
+}
+
+func TestFactsAreCutByTheLargest(t *testing.T) {
+	t.Parallel()
+	p := Project{ID: projectID}
+	p.Iteration("i").Facts = []byte(`{"a":1,"tags":"` + strings.Repeat("x", maxFacts) + `","b":"` + strings.Repeat("y", maxFacts/2) + `","c":true}`)
+	data, err := encode(p)
+	require.NoError(t, err)
+	var again Project
+	require.NoError(t, decode(data, &again))
+	assert.JSONEq(t, `{"a":1,"b":"`+strings.Repeat("y", maxFacts/2)+`","c":true}`, string(again.Iterations["i"].Facts))
+}
+
+// What is left out of what is written must not be missed by the run that goes on.
+func TestWhatIsTooLargeIsLeftOutOfWhatIsWrittenAlone(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	r, err := s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	large := Project{ID: projectID}
+	large.Iteration("i").Facts = []byte(`"` + strings.Repeat("x", maxFacts) + `"`)
+	large.Iteration("i").Archived("a blob", "etag")
+	for n := range maxBlob / 1000 {
+		large.Note(Condition{Scope: Scope{Iteration: "i", Blob: fmt.Sprint(strings.Repeat("x", 1000), n)}, Code: Resting})
+	}
+	large.Note(Condition{Scope: Scope{Iteration: "i", Export: "ONNX"}, Code: NoLink})
+	require.NoError(t, s.Update(t.Context(), r, func(p *Project) error {
+		*p = large.Clone()
+		return nil
+	}))
+	large.Version, large.Revision = r.Version, r.Revision
+	assert.True(t, same(large, r.Project))
+	written, err := s.Load(t.Context(), projectID)
+	require.NoError(t, err)
+	require.Len(t, written.Conditions, 1)
+	assert.Equal(t, NoLink, written.Conditions[0].Code)
+	assert.Nil(t, written.Iterations["i"].Facts)
 }
 
 // version-1.json was written by the version before.

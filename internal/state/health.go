@@ -49,7 +49,7 @@ type ProjectCondition struct {
 	Condition
 }
 
-// Bounds of what health.json lists, and of one error in it, in bytes.
+// Bounds of what health.json lists, and of one text in it, in bytes.
 const (
 	maxHealthErrors     = 20
 	maxHealthConditions = 100
@@ -62,7 +62,10 @@ func (h Health) bounded() Health {
 	oldest := slices.SortedStableFunc(slices.Values(h.Conditions), func(a, b ProjectCondition) int { return a.First.Compare(b.First) })
 	h.Conditions = oldest[:min(len(oldest), maxHealthConditions)]
 	for i := range h.Conditions {
-		h.Conditions[i].Why = boundedText(h.Conditions[i].Why, maxHealthText)
+		c := &h.Conditions[i]
+		for _, text := range []*string{&c.Project, &c.Name, (*string)(&c.Code), &c.Why, &c.Under, &c.Iteration, &c.Export, &c.Blob, &c.ETag} {
+			*text = boundedText(*text, maxHealthText)
+		}
 	}
 	return h
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -114,4 +115,22 @@ func TestHealthIsBoundedAndReadBack(t *testing.T) {
 	assert.Len(t, got.Conditions, maxHealthConditions)
 	assert.Equal(t, "499", got.Conditions[0].Name, "the oldest are kept")
 	assert.Equal(t, 500, got.Blocked, "and all are counted")
+}
+
+func TestHealthIsReadBackWhateverThingsAreCalled(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, nil)
+	long := strings.Repeat("x", 200_000)
+	h := Health{Resume: "11111111-1111-4111-8111-111111111111", Counts: Counts{Unproven: 3}}
+	for n := range maxHealthConditions {
+		h.Conditions = append(h.Conditions, ProjectCondition{Project: long, Name: long, Condition: Condition{
+			Scope: Scope{Iteration: long, Export: long, Blob: long, ETag: long}, Code: Code(long), Under: long, First: time.Unix(int64(n), 0),
+		}})
+	}
+	require.NoError(t, s.SetHealth(t.Context(), h))
+	got, err := s.Health(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, h.Resume, got.Resume)
+	assert.Equal(t, 3, got.Unproven)
+	assert.Len(t, got.Conditions, maxHealthConditions)
 }
