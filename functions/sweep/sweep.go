@@ -18,8 +18,12 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// Name is the name of the function and of its folder.
-const Name = "sweep"
+const (
+	// Name is the name of the function and of its folder.
+	Name = "sweep"
+	// binding is the name of its timer in function.json.
+	binding = "timer"
+)
 
 // Function handles the timer's invocations.
 type Function struct {
@@ -53,7 +57,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	pruneErr := f.prune(ctx)
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
-	swept, err := f.Reconciler.Sweep(ctx, last.Resume)
+	swept, err := f.Reconciler.Sweep(ctx, last.Resume, !ended(inv, last))
 	dateUnusable(swept.Conditions, last.Conditions)
 
 	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
@@ -81,6 +85,13 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	}
 	event.Msg("swept")
 	return errors.Join(pruneErr, drainErr, err, f.report(ctx, health))
+}
+
+// ended reports whether the sweep before this one is known to have come to its end: it
+// wrote health.json since the host fired it. It is not where the host says nothing.
+func ended(inv *handler.Invocation, last state.Health) bool {
+	timer, err := inv.Timer(binding)
+	return err == nil && !timer.IsPastDue && timer.ScheduleStatus != nil && !last.Ended.Before(timer.ScheduleStatus.Last)
 }
 
 // lastWrite is the time that health.json takes at most after the sweep's own is up.

@@ -173,7 +173,7 @@ func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconcile
 		})
 		return p.out.result(result, func() { p.sayReconciled(result) })
 	}
-	swept, err := r.Sweep(p.logged(ctx), "")
+	swept, err := r.Sweep(p.logged(ctx), "", false)
 	if err != nil {
 		return failedTo("archive the model container's blobs", err)
 	}

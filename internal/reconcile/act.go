@@ -54,7 +54,7 @@ func (v *visit) rounds(ctx context.Context) error {
 		case len(work) > 0:
 			for i, a := range work {
 				if ctx.Err() == nil {
-					v.do(ctx, a, v.scope.whole || slices.ContainsFunc(work[i+1:], Action.reads))
+					v.do(ctx, a, v.scope.followed || slices.ContainsFunc(work[i+1:], Action.reads))
 				}
 			}
 		case len(planned) == 0:
@@ -136,8 +136,8 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 
 // begun notes a package before anything of it is read. If the process dies of it, that
 // stays: the next run takes the others first, and it is tried ever more seldom. Where no
-// others wait that is written only when a message comes again: it spares most backups a
-// request.
+// others wait that is written only when the message or the sweep before came to no end: it
+// spares most backups a request.
 func (v *visit) begun(a Action) {
 	v.learn(func(p *state.Project) {
 		if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {

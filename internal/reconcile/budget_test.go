@@ -54,7 +54,7 @@ func TestASettledIterationCostsASweepNothing(t *testing.T) {
 	sweep := func() (requests, calls int) {
 		sent := w.line.During(func() {
 			for _, n := range w.calls(func() {
-				swept, err := New(w.options).Sweep(t.Context(), "")
+				swept, err := New(w.options).Sweep(t.Context(), "", false)
 				require.NoError(t, err)
 				require.Equal(t, 1, swept.Covered)
 			}) {

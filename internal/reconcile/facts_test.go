@@ -206,7 +206,7 @@ func TestFactsOfADeletedIterationAreInTheProofOfItsBlob(t *testing.T) {
 			}
 			w.line.While(world.On(archives, world.Refuse(403)), func() {
 				for range before {
-					_, err := New(w.options).Sweep(t.Context(), "")
+					_, err := New(w.options).Sweep(t.Context(), "", false)
 					require.Error(t, err)
 				}
 			})

@@ -98,7 +98,7 @@ func TestAFloodOfMessagesAboutProjectsThatAreNotThereCostsFewCalls(t *testing.T)
 		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(1000+n)), ErrUnknownProject, "one more in each interval")
 		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(2000+n)), ErrTooManyStrangers)
 	}
-	_, err = r.Sweep(ctx, "")
+	_, err = r.Sweep(ctx, "", false)
 	require.NoError(t, err)
 	require.NoError(t, r.ConnectionTested(ctx, fresh), "a sweep finds what is there")
 	ids, err := w.options.State.Projects(ctx)

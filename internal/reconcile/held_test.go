@@ -189,7 +189,7 @@ func TestAnIterationWhoseCallsHangHoldsUpNoOther(t *testing.T) {
 			r := New(w.options)
 			for range 6 {
 				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-				r.Sweep(ctx, "")
+				r.Sweep(ctx, "", false)
 				cancel()
 				w.Service.Advance(time.Hour)
 			}

@@ -39,8 +39,9 @@ const reserve = 20 * time.Second
 // until there are no more or ctx's deadline is near. One listing of the model
 // container finds every blob that isn't archived yet. It goes on after a failure
 // and returns all errors together. A project that takes too long is left for the
-// next round: it must not keep the sweeps from the others.
-func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
+// next round: it must not keep the sweeps from the others. again reports whether the
+// sweep before may have come to no end: the process may have died of what it found.
+func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept, error) {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	swept := Swept{Resume: after}
@@ -50,7 +51,7 @@ func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
 	}
 	errs := []error{listErr}
 	swept.Projects = len(todo)
-	for _, s := range todo {
+	for i, s := range todo {
 		if s.project <= after {
 			continue
 		}
@@ -58,6 +59,7 @@ func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
 		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(deadline) {
 			return swept, errors.Join(errs...)
 		}
+		s.again, s.followed = again, i < len(todo)-1
 		report, err := r.pace.join(ctx, s, "", r.run)
 		swept.Resume = s.project
 		if report.Outside {
