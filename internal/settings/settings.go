@@ -10,9 +10,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +44,9 @@ type Settings struct {
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
+	// CallsPerSecond is what all processes of the app together may call Custom Vision.
+	CallsPerSecond float64
+
 	// Times that tests shorten. Nobody else should need to.
 	LookInterval time.Duration // time between two looks at a project that waits
 	SettledFor   time.Duration // time until a settled iteration is looked at again
@@ -68,6 +73,7 @@ var own = []setting{
 	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
 	{"VISIONKEEPER_SETTLED_FOR", "168h", true, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
 	{"VISIONKEEPER_STUCK_AFTER", "6h", true, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
+	{"VISIONKEEPER_CALLS_PER_SECOND", "8", false, readCalls},
 	{"VISIONKEEPER_INTENT_GRACE", "2m", true, duration(func(s *Settings) *time.Duration { return &s.IntentGrace })},
 }
 
@@ -183,6 +189,13 @@ func readEndpoint(s *Settings, name, value string) error {
 	return nil
 }
 
+func readCalls(s *Settings, name, value string) (err error) {
+	if s.CallsPerSecond, err = strconv.ParseFloat(value, 64); err != nil || !(s.CallsPerSecond > 0 && s.CallsPerSecond < math.MaxInt32) {
+		return remedy.New("write a number above 0, such as 8", "%s: %q is no number of calls", name, value)
+	}
+	return nil
+}
+
 // readQueue reads the queue's name in small letters, as the host does
 // (QueueTriggerAttributeBindingProvider.NormalizeAndValidate).
 func readQueue(s *Settings, name, value string) error {
@@ -254,6 +267,6 @@ func isLoopback(endpoint string) bool {
 func (s Settings) Fingerprint() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
 		s.Endpoint, s.Key, s.Identity.Fingerprint(), s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
-	}, []time.Duration{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace}))
+	}, []any{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace, s.CallsPerSecond}))
 	return hex.EncodeToString(sum[:8])
 }
