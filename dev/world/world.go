@@ -123,7 +123,7 @@ func New(t T, o Options) *World {
 		"MODEL_CONTAINER":            w.Names.Models,
 		"ARCHIVE_CONTAINER":          w.Names.Archive,
 		"STATE_CONTAINER":            w.Names.State,
-		"VISIONKEEPER_LOOK_INTERVAL": "100ms",
+		"VISIONKEEPER_LOOK_INTERVAL": "100ms", "VISIONKEEPER_CALLS_PER_SECOND": "40",
 	}
 	return w
 }
