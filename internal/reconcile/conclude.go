@@ -64,23 +64,26 @@ func (v *visit) settleFailure(it customvision.Iteration) {
 }
 
 // dateExports gives every export that is underway a date, so that one that never
-// ends is noticed whoever asked for it. The list of statuses is open.
+// ends is noticed whoever asked for it. The date of one that isn't is dropped: when it
+// is made again it gets a date of its own.
 func (v *visit) dateExports() {
+	now := v.now()
 	for id, look := range v.seen.Looks {
 		for _, e := range look.Exports {
 			name := e.Key.String()
-			asked, done := v.seen.Project.Iteration(id).Export(name).Asked, e.Status == customvision.ExportDone
-			if e.Status == customvision.ExportFailed || asked.IsZero() == done {
-				continue
+			if underway(e) && v.seen.Project.Iteration(id).Export(name).Asked.IsZero() {
+				v.learn(func(p *state.Project) { p.Iteration(id).Export(name).Asked = now })
 			}
-			now := v.now()
-			v.learn(func(p *state.Project) {
-				if known := p.Iteration(id).Export(name); done {
-					known.Asked = time.Time{} // one that is made again gets a date of its own
-				} else {
-					known.Asked = now
-				}
-			})
+		}
+		it := v.iteration(id)
+		if it == nil {
+			continue
+		}
+		p := &iterationPlan{plan: &plan{Rules: v.rules, o: v.seen}, iteration: *it, look: look}
+		for name, asked := range v.seen.Project.Iteration(id).Exports {
+			if !asked.Asked.IsZero() && !p.underway(name) && !p.pending(name, asked) {
+				v.learn(func(p *state.Project) { p.Iteration(id).Export(name).Asked = time.Time{} })
+			}
 		}
 	}
 }

@@ -140,7 +140,7 @@ func (p *plan) add(kind ActionKind, s state.Scope, why string) {
 
 // postpone plans to record a condition, unless it is known and not yet due.
 func (p *plan) postpone(s state.Scope, code state.Code, why string) {
-	if p.due(s) {
+	if c := p.o.Project.Condition(s); p.due(s) || c.Code != code {
 		p.actions = append(p.actions, Action{Step: Step{Kind: Postpone, Scope: s}, Code: code, Why: why})
 	}
 }
@@ -294,7 +294,7 @@ func anyDue(r Rules, o Observed, iteration string) bool {
 // ofAsking reports whether the condition is of an effect, which nothing tries with
 // mode observe.
 func ofAsking(c *state.Condition) bool {
-	return c.Blob == "" && !c.Unproven && c.Code != state.NotExportable && c.Code != state.NotOffered && c.Code != state.BadName
+	return c.Blob == "" && c.Fact == "" && !c.Unproven && c.Code != state.NotExportable && c.Code != state.NotOffered && c.Code != state.BadName
 }
 
 // hash is the fingerprint of all that a settled iteration was settled under.

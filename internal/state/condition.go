@@ -24,6 +24,10 @@ const (
 	FactRefused Code = "fact-refused"
 	// ExportFailed: the service lists the export as failed.
 	ExportFailed Code = "export-failed"
+	// ExportStuck: the service has been making the export for hours, and comes to no end.
+	ExportStuck Code = "export-stuck"
+	// Exporting: the export was refused or failed before, and is being made again.
+	Exporting Code = "exporting"
 	// NoLink: the export is done, and nothing leads to its bytes.
 	NoLink Code = "no-link"
 	// LinkRefused: the export's link leads where the app doesn't go.
