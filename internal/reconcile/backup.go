@@ -65,7 +65,7 @@ func (v *visit) keep(ctx context.Context, key archive.Key, f found, iteration st
 	if err != nil || b.Verdict != "" {
 		return b, err
 	}
-	if v.iteration(iteration) != nil && !v.seen.provable(iteration, v.now()) {
+	if v.awaits(key, f.id.Manifest) {
 		return b, nil // the bytes are safe, the proof waits
 	}
 	return v.Archive.Prove(ctx, b, f.source, f.id, v.facts(iteration))
@@ -207,8 +207,11 @@ func (v *visit) collect(ctx context.Context, a Action) error {
 		return err
 	}
 	look.Backups = append(look.Backups, b)
-	if b.Verdict != "" {
+	switch {
+	case b.Verdict != "":
 		v.archived(a.Iteration, a.Blob, a.ETag)
+	case look.Unlisted:
+		return faultf(state.Unseen, "its bytes are copied, and its proof waits until the service shows what exports there are, a day at most")
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func (v *visit) conclude(ctx context.Context) {
 	v.clearConditions(gone)
 	v.renewSettled()
 	v.forget(gone)
-	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() {
+	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
 	}
 }
@@ -39,7 +39,7 @@ func (v *visit) renewSettled() {
 		if it != nil && it.Status == customvision.StatusFailed {
 			v.settleFailure(*it)
 		}
-		if it == nil || v.seen.Looks[id] == nil || !settled(v.rules, v.seen, *it) {
+		if it == nil || !v.saw(id) || !settled(v.rules, v.seen, *it) {
 			continue
 		}
 		v.learn(func(p *state.Project) {
@@ -69,6 +69,9 @@ func (v *visit) settleFailure(it customvision.Iteration) {
 func (v *visit) dateExports() {
 	now := v.now()
 	for id, look := range v.seen.Looks {
+		if look.Unlisted {
+			continue
+		}
 		for _, e := range look.Exports {
 			name := e.Key.String()
 			if underway(e) && v.seen.Project.Iteration(id).Export(name).Asked.IsZero() {
@@ -103,7 +106,8 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		switch {
 		case c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
 			c.Blob == "" && gone[c.Iteration],
-			c.Export != "" && look != nil && v.isOver(c, look),
+			c.Scope == (state.Scope{}) && (v.deleted || v.Service == nil),
+			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
 		}
@@ -143,6 +147,8 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 		return true
 	case listed != nil && listed.Status != customvision.ExportFailed:
 		return listed.Status == customvision.ExportDone && !c.Unproven
+	case listed == nil && (c.Unproven || c.Code == state.ExportStuck || c.Code == state.Exporting): // it is gone
+		return true
 	}
 	it := v.iteration(c.Iteration)
 	wanted := it != nil && it.Exportable && isWanted(v.rules.Rule, *it, v.seen.Iterations) && slices.ContainsFunc(v.rules.ExportsOf(it.ExportableTo), func(name string) bool {
@@ -159,7 +165,7 @@ const mostConfirmed = 20
 // one for one look, so it is asked for each, once.
 func (v *visit) gone(ctx context.Context) map[string]bool {
 	gone := map[string]bool{}
-	if v.Service == nil || hidden(v.seen.Unusable) {
+	if v.Service == nil || v.blind != nil || hidden(v.seen.Unusable) {
 		return gone // nobody lists iterations, or not all that there are
 	}
 	held, _ := v.held()
@@ -182,8 +188,8 @@ func (v *visit) gone(ctx context.Context) map[string]bool {
 	for id := range missing {
 		switch {
 		case !missing[id]:
-		case !v.inService(): // the project is gone, which was confirmed
-			gone[id] = true
+		case !v.inService():
+			gone[id] = v.deleted
 		case asked < mostConfirmed && ctx.Err() == nil:
 			asked++
 			_, err := v.Service.Iteration(ctx, v.record.ID, id)

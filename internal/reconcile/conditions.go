@@ -28,6 +28,8 @@ func pause(c state.Condition) time.Duration {
 	switch {
 	case c.Code == state.Unfinished:
 		pauses = cutOff
+	case c.Code == state.Unseen && c.Blob == "":
+		pauses = passing
 	case c.Code != state.Unavailable:
 	case c.Unproven || c.Blob != "" || c.Fact != "":
 		pauses = passing

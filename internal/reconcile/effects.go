@@ -72,6 +72,9 @@ func (v *visit) lookAnew(ctx context.Context) error {
 		if !again {
 			err = v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration])
 			looked[a.Iteration] = err
+			if ctx.Err() == nil {
+				v.shown(state.Scope{Iteration: a.Iteration, Fact: state.FactExports}, err)
+			}
 		}
 		if err != nil { // what isn't seen as it is now isn't asked for
 			v.seen.Tried[a.Step] = true

@@ -34,6 +34,9 @@ type Observed struct {
 type Look struct {
 	Exports []Listed // one for each key
 	Backups []archive.Backup
+	// Unlisted reports whether the exports couldn't be listed, so that Exports is empty:
+	// what lies in the model container is archived all the same.
+	Unlisted bool
 	// Unusable are listed exports that nothing can be stored under, by what they are
 	// called.
 	Unusable []string
@@ -272,11 +275,11 @@ func newest(all []customvision.Iteration) string {
 }
 
 // settled reports whether an iteration needs no look: everything was done under
-// this rule, not long ago, and no condition is due. One that is no longer wanted
-// asks for nothing more.
+// this rule, not long ago, its exports were seen with the last look, and no condition
+// is due. One that is no longer wanted asks for nothing more.
 func settled(r Rules, o Observed, it customvision.Iteration) bool {
 	record := o.Project.Iterations[it.ID]
-	if record == nil || record.Settled == nil {
+	if record == nil || record.Settled == nil || o.Project.Condition(state.Scope{Iteration: it.ID, Fact: state.FactExports}) != nil {
 		return false
 	}
 	s := record.Settled

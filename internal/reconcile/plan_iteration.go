@@ -33,6 +33,9 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 	if p.o.askable(p.Rules, it.ID) {
 		p.add(Describe, state.Scope{Iteration: it.ID}, "what proofs say of it isn't known yet")
 	}
+	if look.Unlisted {
+		return
+	}
 	for _, name := range look.Unusable {
 		p.postpone(state.Scope{Iteration: it.ID, Export: name}, state.BadName, "nothing can be stored under the name that its export has in the service's list")
 	}

@@ -13,6 +13,8 @@ type Code string
 const (
 	// Unavailable: a request failed, or no answer came. It may pass by itself.
 	Unavailable Code = "unavailable"
+	// Unseen: the service didn't show it. Nothing rests on its not being there.
+	Unseen Code = "unseen"
 	// NotExportable: the iteration's domain isn't a compact one.
 	NotExportable Code = "not-exportable"
 	// NotOffered: the iteration's domain doesn't offer the platform.
@@ -57,11 +59,14 @@ func (c Code) Final() bool { return c == Overwritten || c == Damaged }
 // iteration, a fact about it, an export of it, or a blob of the model container.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
-	Fact      string `json:"fact,omitempty"`      // that proofs record: domain, tags or performance
+	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; or its list of exports
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing
 }
+
+// FactExports is the fact which exports an iteration has.
+const FactExports = "exports"
 
 // Condition is something that can't be done now, and when it is tried again.
 // There is one for each scope at most. Times are by the storage service's clock.
