@@ -60,7 +60,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		return v, err
 	}
 	if v.inService() && v.blind == nil {
-		if a, _ := v.strangers.recall(s.project); a.err != nil && !s.whole {
+		if a, _ := v.strangers.recall(s.project); errors.Is(a.err, ErrUnknownProject) && !s.whole {
 			return nil, a.err
 		}
 		if err := v.orBlind(ctx, v.listIterations(ctx)); err != nil {
@@ -124,7 +124,11 @@ func (v *visit) orBlind(ctx context.Context, err error) error {
 func (v *visit) ask(ctx context.Context) error {
 	p, err := v.Service.Project(ctx, v.record.ID)
 	if err != nil {
-		return v.unlessGone(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
+		err = v.unlessGone(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
+		if ctx.Err() == nil {
+			v.strangers.note(v.record.ID, answer{err: err, at: v.Clock.Now()})
+		}
+		return err
 	}
 	v.askedAt = v.Clock.Now()
 	v.strangers.note(v.record.ID, answer{project: p, at: v.askedAt})

@@ -222,19 +222,25 @@ func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error
 		return err
 	}
 	v := r.visit(scope{project: project}, record)
+	if record.Name != "" {
+		if err := v.applyPolicy(ctx); err != nil || v.outside {
+			return err
+		}
+	}
+	// A message may be forged: it must not fill the state, nor cost many calls.
 	tested := record.ConnectionTest
-	switch {
-	case r.Service == nil:
-	case record.Name == "": // a message alone may be forged: it must not fill the state
-		err = v.meet(ctx)
-	case tested == nil || r.Clock.Now().Sub(*tested) >= r.Times.LookInterval:
-		err = v.ask(ctx)
+	if r.Service != nil && (record.Name == "" || tested == nil || r.Clock.Now().Sub(*tested) >= r.Times.LookInterval) {
+		if err := v.meet(ctx); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	switch err := v.applyPolicy(ctx); {
+	case err != nil:
 		return err
-	}
-	if err := v.applyPolicy(ctx); err != nil || v.outside {
-		return err
+	case v.outside && record.Name != "": // its messages go by its name
+		return v.save(ctx)
+	case v.outside:
+		return nil
 	}
 	if r.Service != nil && v.seen.Project.Seen.IsZero() {
 		if err := v.listIterations(ctx); err != nil {
