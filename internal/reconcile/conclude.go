@@ -7,6 +7,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
 )
 
@@ -14,20 +15,33 @@ import (
 func (v *visit) conclude(ctx context.Context) {
 	gone := v.gone(ctx)
 	v.dateExports()
-	for id, blobs := range v.seen.Blobs {
-		if look := v.seen.Looks[id]; look != nil {
-			for _, b := range blobs {
-				if look.holds(b) {
-					v.archived(id, b.Name, b.ETag)
-				}
-			}
-		}
-	}
+	v.knowHeld()
 	v.clearConditions(gone)
 	v.renewSettled()
 	v.forget(gone)
 	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
+	}
+}
+
+// knowHeld learns which blobs of the model container the archive holds: they need no
+// further look. There may be very many.
+func (v *visit) knowHeld() {
+	var held []models.Blob
+	for id, blobs := range v.seen.Blobs {
+		copies := v.seen.Looks[id].copies()
+		for _, b := range blobs {
+			if copies[version{b.Name, b.ETag}] {
+				held = append(held, b)
+			}
+		}
+	}
+	if len(held) > 0 {
+		v.learn(func(p *state.Project) {
+			for _, b := range held {
+				knowArchived(p, b.Iteration, b.Name, b.ETag)
+			}
+		})
 	}
 }
 

@@ -161,15 +161,19 @@ func (p *plan) attempts(a Action) int {
 // blobs plans for blobs of the model container that nothing else accounts for: of
 // iterations that the service no longer has, or that no export in its list is.
 func (p *plan) blobs() {
-	backedUp := p.backedUp()
+	backedUp, costly := p.backedUp(), p.costly()
 	for id, blobs := range p.o.Blobs {
 		look := p.o.Looks[id]
 		if look == nil || backedUp[id] {
 			continue // what is still to be backed up may turn out to be one of them
 		}
+		copies := look.copies()
 		for _, b := range blobs {
 			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
-			if !look.holds(b) && p.due(s) && !p.costs(b) {
+			given := slices.ContainsFunc(costly, func(e state.Scope) bool {
+				return e.Iteration == id && customvision.SamePlatform(platformOf(e.Export), b.Platform)
+			})
+			if !copies[version{b.Name, b.ETag}] && p.due(s) && !given {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
@@ -177,13 +181,16 @@ func (p *plan) blobs() {
 	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(a.Blob, b.Blob) })
 }
 
-// costs reports whether an export that the blob may be was given up for what reading it
-// costs: it would cost the same again.
-func (p *plan) costs(b models.Blob) bool {
-	return slices.ContainsFunc(p.o.Project.Conditions, func(c *state.Condition) bool {
-		return c.Iteration == b.Iteration && c.Export != "" && (c.Code == state.Unfinished || c.Code == state.TooCostly) &&
-			customvision.SamePlatform(platformOf(c.Export), b.Platform)
-	})
+// costly are the exports that were given up for what reading them costs. A blob that
+// may be one of them would cost the same again.
+func (p *plan) costly() []state.Scope {
+	var exports []state.Scope
+	for _, c := range p.o.Project.Conditions {
+		if c.Export != "" && (c.Code == state.Unfinished || c.Code == state.TooCostly) {
+			exports = append(exports, c.Scope)
+		}
+	}
+	return exports
 }
 
 // backedUp are the iterations of which a backup is due.
@@ -197,13 +204,22 @@ func (p *plan) backedUp() map[string]bool {
 	return iterations
 }
 
-// holds reports whether a blob of the model container, in this version, is
-// archived. Of a damaged copy the blob itself may be good.
-func (l *Look) holds(b models.Blob) bool {
-	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
-		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.Name && c.Origin.ETag == b.ETag &&
-			c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged
-	})
+// version is a blob of the model container in one version.
+type version struct{ name, etag string }
+
+// copies are the blobs of the model container that the archive holds. Of a damaged copy
+// the blob itself may be good.
+func (l *Look) copies() map[version]bool {
+	held := map[version]bool{}
+	if l == nil {
+		return held
+	}
+	for _, c := range l.Backups {
+		if c.Origin.Kind == archive.FromContainer && c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged {
+			held[version{c.Origin.Name, c.Origin.ETag}] = true
+		}
+	}
+	return held
 }
 
 // of are the copies of an export that the archive holds.

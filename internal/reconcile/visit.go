@@ -122,10 +122,12 @@ func (v *visit) shown(s state.Scope, err error) {
 
 // archived learns that a blob of the model container needs no further look.
 func (v *visit) archived(iteration, blob, etag string) {
-	v.learn(func(p *state.Project) {
-		p.Iteration(iteration).Archived(blob, etag)
-		p.Clear(state.Scope{Iteration: iteration, Blob: blob, ETag: etag})
-	})
+	v.learn(func(p *state.Project) { knowArchived(p, iteration, blob, etag) })
+}
+
+func knowArchived(p *state.Project, iteration, blob, etag string) {
+	p.Iteration(iteration).Archived(blob, etag)
+	p.Clear(state.Scope{Iteration: iteration, Blob: blob, ETag: etag})
 }
 
 // save writes what was learnt since the last write.
