@@ -31,7 +31,7 @@ func (v *visit) knowHeld() {
 	for id, blobs := range v.seen.Blobs {
 		copies := v.seen.Looks[id].copies()
 		for _, b := range blobs {
-			if copies[version{b.Name, b.ETag}] {
+			if copies[blobVersion{b.Name, b.ETag}] {
 				held = append(held, b)
 			}
 		}

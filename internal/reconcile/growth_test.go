@@ -25,7 +25,7 @@ func TestWhatARunShowsOfManyBlobsIsOneChange(t *testing.T) {
 		b := models.Blob{Project: projectID, Iteration: first, Platform: "ONNX", Name: fmt.Sprintf("%d.ONNX", n), ETag: fmt.Sprint(n)}
 		v.scope.blobs = append(v.scope.blobs, b)
 		s := state.Scope{Iteration: first, Blob: b.Name, ETag: b.ETag}
-		note(&v.seen.Project, s, false, fault{state.Resting, "it rests"}, false, "", noon)
+		note(&v.seen.Project, s, false, fault{code: state.Resting, why: "it rests"}, false, "", noon)
 		if n%2 == 0 {
 			look.Backups = append(look.Backups, archive.Backup{Verdict: archive.Proven, Origin: archive.Origin{Kind: archive.FromContainer, Name: b.Name, ETag: b.ETag}})
 		}

@@ -173,7 +173,7 @@ func (p *plan) blobs() {
 			given := slices.ContainsFunc(costly, func(e state.Scope) bool {
 				return e.Iteration == id && customvision.SamePlatform(platformOf(e.Export), b.Platform)
 			})
-			if !copies[version{b.Name, b.ETag}] && p.due(s) && !given {
+			if !copies[blobVersion{b.Name, b.ETag}] && p.due(s) && !given {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
@@ -204,19 +204,19 @@ func (p *plan) backedUp() map[string]bool {
 	return iterations
 }
 
-// version is a blob of the model container in one version.
-type version struct{ name, etag string }
+// blobVersion is a blob of the model container in one version.
+type blobVersion struct{ name, etag string }
 
 // copies are the blobs of the model container that the archive holds. Of a damaged copy
 // the blob itself may be good.
-func (l *Look) copies() map[version]bool {
-	held := map[version]bool{}
+func (l *Look) copies() map[blobVersion]bool {
+	held := map[blobVersion]bool{}
 	if l == nil {
 		return held
 	}
 	for _, c := range l.Backups {
 		if c.Origin.Kind == archive.FromContainer && c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged {
-			held[version{c.Origin.Name, c.Origin.ETag}] = true
+			held[blobVersion{c.Origin.Name, c.Origin.ETag}] = true
 		}
 	}
 	return held
