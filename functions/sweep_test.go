@@ -202,6 +202,37 @@ func TestSinceWhenAProjectCannotBeHandledIsRemembered(t *testing.T) {
 	assert.Equal(t, began, cut.Conditions[0].First)
 }
 
+// That the projects can't be listed has no state either: each sweep says so, once in a
+// round, until they can.
+func TestSinceWhenTheProjectsCannotBeListedIsRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	require.NoError(t, w.sweep(t.Context()))
+	w.line.Use(world.On(w.is("GetProjects"), world.Refuse(403)))
+	began := w.Service.Now()
+	for n := range 3 {
+		require.Error(t, w.sweep(t.Context()))
+		health := w.Health()
+		require.Len(t, health.Conditions, 1)
+		c := health.Conditions[0]
+		assert.Equal(t, state.Unseen, c.Code)
+		assert.Contains(t, c.Why, "list the projects")
+		assert.WithinDuration(t, began, c.First, time.Minute)
+		assert.Equal(t, n+1, c.Attempts)
+		assert.Equal(t, 1, health.Blocked)
+		assert.Equal(t, n+1, health.Covered, "the project that the state knows, in each sweep")
+		w.Service.Advance(24 * time.Hour)
+
+		health.Resume = nobody // the round isn't over
+		require.NoError(t, w.sweeping.State.SetHealth(t.Context(), health))
+	}
+	w.line.Use(nil)
+	require.NoError(t, w.sweep(t.Context()))
+	health := w.Health()
+	assert.Empty(t, health.Conditions)
+	assert.Zero(t, health.Blocked)
+}
+
 // The messages are about a project that waits for its export: each has to wait
 // until it may be looked at again.
 func TestPoisonDoesNotKeepTheSweepWaiting(t *testing.T) {

@@ -58,13 +58,16 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
 	swept, err := f.Reconciler.Sweep(ctx, last.Resume, !ended(inv, last))
-	dateUnusable(swept.Conditions, last.Conditions)
+	dateStateless(swept.Conditions, last.Conditions)
 
 	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
 	health.Covered, health.Failed, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Counts, swept.Conditions
 	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered
 		health.Failed += last.Failed
+		before := len(last.Conditions)
+		last.Conditions = slices.DeleteFunc(last.Conditions, ofTheList) // this sweep listed them anew
+		last.Blocked -= before - len(last.Conditions)
 		health.Add(last.Counts)
 		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
@@ -127,14 +130,24 @@ func share(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Until(deadline)/4)
 }
 
-// dateUnusable dates the conditions of projects that have no state, because their id is
-// no GUID, by the health.json before.
-func dateUnusable(conditions, before []state.ProjectCondition) {
+// ofTheList reports whether a condition is that of the list of projects.
+func ofTheList(c state.ProjectCondition) bool { return c.Project == "" }
+
+// dateStateless dates the conditions that no state has by the health.json before: that of
+// the list of projects, whose tries it counts, and those of projects whose id is no GUID.
+func dateStateless(conditions, before []state.ProjectCondition) {
 	for i, c := range conditions {
 		known := slices.IndexFunc(before, func(o state.ProjectCondition) bool {
 			return o.Project == c.Project && o.Scope == c.Scope && o.Code == c.Code
 		})
-		if c.Code == state.BadName && c.Scope == (state.Scope{}) && known >= 0 {
+		if known < 0 || c.Scope != (state.Scope{}) {
+			continue
+		}
+		switch {
+		case ofTheList(c):
+			conditions[i].First = before[known].First
+			conditions[i].Attempts += before[known].Attempts
+		case c.Code == state.BadName:
 			conditions[i].First = before[known].First
 		}
 	}

@@ -82,7 +82,8 @@ func (a *Archive) putInOne(ctx context.Context, name, link string, id Identity, 
 }
 
 // putThrough reads the source twice: into a temporary file, to compare it with what
-// was identified, and once more, to find bytes that were spoilt on their way. Above
+// was identified, and once more, to find bytes that were spoilt on their way, unless it
+// was read whole before, and was the same. Above
 // Options.SyncCopyLimit it sends the file in blocks, but for those that the service
 // could fetch. The service checks what arrives by its MD5.
 func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
@@ -97,12 +98,14 @@ func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Iden
 	if now, err := identifyBytes(ctx, file, size); err != nil || now.ContentID != id.ContentID {
 		return Backup{}, fmt.Errorf("read %s: %w", s.Name, errors.Join(ErrChanged, err))
 	}
-	if _, err := a.readWhole(ctx, s, id.ETag, second); err != nil {
-		return Backup{}, err
-	}
 	sum := first.Sum(nil)
-	if !bytes.Equal(sum, second.Sum(nil)) {
-		return Backup{}, fmt.Errorf("read %s: %w: two reads gave different bytes", s.Name, ErrChanged)
+	if !bytes.Equal(sum, id.md5) {
+		if _, err := a.readWhole(ctx, s, id.ETag, second); err != nil {
+			return Backup{}, err
+		}
+		if !bytes.Equal(sum, second.Sum(nil)) {
+			return Backup{}, fmt.Errorf("read %s: %w: two reads gave different bytes", s.Name, ErrChanged)
+		}
 	}
 	if size > a.options.SyncCopyLimit {
 		return a.inBlocks(ctx, name, id, origin, sum, fromFile(file))

@@ -185,7 +185,11 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 		return
 	}
 	f := faultOf(err)
-	if a.Kind != Describe {
+	switch c := v.seen.Project.Condition(a.Scope); {
+	case a.Kind == Describe:
+	case a.Kind == Postpone && c != nil && c.Code != f.code:
+		v.learn(func(p *state.Project) { correct(p, a.Scope, f, v.rules.Under, v.now()) })
+	default:
 		unproven := a.Kind == Backup
 		v.learn(func(p *state.Project) { note(p, a.Scope, counted, f, unproven, v.rules.Under, v.now()) })
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"visionkeeper/internal/archive"
@@ -65,7 +67,7 @@ func (v *visit) keep(ctx context.Context, key archive.Key, f found, iteration st
 	if err != nil || b.Verdict != "" {
 		return b, err
 	}
-	if v.iteration(iteration) != nil && !v.seen.provable(iteration, v.now()) {
+	if v.awaits(key, f.id.Manifest) {
 		return b, nil // the bytes are safe, the proof waits
 	}
 	return v.Archive.Prove(ctx, b, f.source, f.id, v.facts(iteration))
@@ -77,10 +79,10 @@ func (v *visit) bytesOf(ctx context.Context, key archive.Key, look *Look) (*foun
 	e := evidence{key: key, look: look}
 	c := v.seen.Project.Condition(state.Scope{Iteration: key.Iteration, Export: key.String()})
 	e.caughtUp = c != nil && c.Unproven && v.now().Sub(c.First) >= listLag
+	e.link, e.linkErr = v.linkOf(listed.Export)
 	if v.seen.Project.Container {
 		v.readBlobs(ctx, &e, listed.Platform)
 	}
-	e.link, e.linkErr = v.linkOf(listed.Export)
 	for ctx.Err() == nil {
 		c := choose(e)
 		switch c.need {
@@ -117,6 +119,9 @@ func (v *visit) bytesOf(ctx context.Context, key archive.Key, look *Look) (*foun
 // link may give the same bytes.
 func (v *visit) readBlobs(ctx context.Context, e *evidence, platform string) {
 	for _, name := range models.Names(e.key, platform) {
+		if e.link == linkOwn && e.linkErr == nil && v.lacks(name) {
+			continue
+		}
 		s := v.Models.Source(name)
 		id, err := v.Archive.Identify(ctx, s)
 		switch {
@@ -130,6 +135,26 @@ func (v *visit) readBlobs(ctx context.Context, e *evidence, platform string) {
 			return
 		}
 	}
+}
+
+// lacks reports whether the model container held no blob of a name when it was listed,
+// or whether the service writes this project's names in another form. Where a link leads
+// to the bytes, the requests that would show it are spared.
+func (v *visit) lacks(name string) bool {
+	if v.scope.blobsKnown {
+		return !slices.ContainsFunc(v.scope.blobs, func(b models.Blob) bool { return b.Name == name })
+	}
+	form, _, _ := strings.Cut(name, " ")
+	known := false
+	for _, it := range v.seen.Project.Iterations {
+		for blob := range it.Blobs {
+			if strings.HasPrefix(blob, form+" ") {
+				return false
+			}
+			known = true
+		}
+	}
+	return known
 }
 
 // linkOf says where an export's download link leads.
@@ -207,8 +232,11 @@ func (v *visit) collect(ctx context.Context, a Action) error {
 		return err
 	}
 	look.Backups = append(look.Backups, b)
-	if b.Verdict != "" {
+	switch {
+	case b.Verdict != "":
 		v.archived(a.Iteration, a.Blob, a.ETag)
+	case look.Unlisted:
+		return faultf(state.Unseen, "its bytes are copied, and its proof waits until the service shows what exports there are, a day at most")
 	}
 	return nil
 }

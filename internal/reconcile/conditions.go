@@ -28,6 +28,8 @@ func pause(c state.Condition) time.Duration {
 	switch {
 	case c.Code == state.Unfinished:
 		pauses = cutOff
+	case c.Code == state.Unseen && c.Blob == "":
+		pauses = passing
 	case c.Code != state.Unavailable:
 	case c.Unproven || c.Blob != "" || c.Fact != "":
 		pauses = passing
@@ -58,17 +60,33 @@ func attempted(p *state.Project, s state.Scope, under string, now time.Time) {
 	}
 }
 
-// note records that a thing couldn't be done. The attempt may be counted already.
+// note records that a thing couldn't be done. The attempt may be counted already, or
+// have been none.
 func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool, under string, now time.Time) {
-	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Attempts: 1, Under: under, Unproven: unproven}
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Under: under, Unproven: unproven}
 	if known := p.Condition(s); known != nil {
 		c.Attempts = known.Attempts
-		if !counted {
-			c.Attempts++
-		}
+	}
+	if !counted {
+		c.Attempts++
 	}
 	if !f.code.Final() {
 		c.Next = now.Add(pause(c))
+	}
+	p.Note(c)
+}
+
+// correct records that a thing still can't be done, and that the cause is another one by
+// now. That was no try of its own, so the next one is due when it was.
+func correct(p *state.Project, s state.Scope, f fault, under string, now time.Time) {
+	known := p.Condition(s)
+	if known == nil {
+		note(p, s, false, f, false, under, now)
+		return
+	}
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, Last: now, Attempts: known.Attempts, Next: known.Next, Under: under}
+	if c.Next.IsZero() {
+		c.Next = now
 	}
 	p.Note(c)
 }

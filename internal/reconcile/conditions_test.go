@@ -330,7 +330,7 @@ func TestALoneBlobInTheArchiveTierIsACondition(t *testing.T) {
 	assert.Equal(t, state.Resting, swept.Conditions[0].Code)
 	assert.Equal(t, w.blob(key, "ONNX"), swept.Conditions[0].Blob)
 	requests := w.line.During(func() { w.sweep() })
-	assert.Len(t, requests, 2, "it isn't tried before its time: %v", requests)
+	assert.Len(t, requests, 3, "it isn't tried before its time: %v", requests)
 	w.tier(w.blob(key, "ONNX"), "Hot")
 	w.Service.Advance(swept.Conditions[0].Next.Sub(w.Service.Now()) + time.Second)
 	w.sweep()

@@ -69,6 +69,31 @@ func (o Observed) provable(iteration string, now time.Time) bool {
 	})
 }
 
+// awaits reports whether the proof of a package has to wait, at most a day: for facts, or,
+// where the exports couldn't be listed, for what shows which of them it is if its
+// manifest doesn't.
+func (v *visit) awaits(key archive.Key, m *archive.Manifest) bool {
+	it, look, now := key.Iteration, v.seen.Looks[key.Iteration], v.now()
+	if v.iteration(it) != nil && !v.seen.provable(it, now) {
+		return true
+	}
+	if look == nil || !look.Unlisted {
+		return false
+	}
+	c := v.seen.Project.Condition(state.Scope{Iteration: it, Fact: state.FactExports})
+	if v.blind != nil {
+		c = v.seen.Project.Condition(state.Scope{})
+	}
+	named := m != nil && m.Flavor != "" && m.Is(key)
+	return (!named || v.blind != nil && !v.seen.described(it)) && c != nil && now.Sub(c.First) < factsLate
+}
+
+// described reports whether all that proofs record of an iteration is known.
+func (o Observed) described(iteration string) bool {
+	f := factsOf(o.Project.Iterations[iteration])
+	return !slices.ContainsFunc(questions, func(q question) bool { return !*q.answered(&f) })
+}
+
 // facts are what proofs of an iteration say besides the bytes.
 func (v *visit) facts(iteration string) archive.Facts {
 	f := factsOf(v.seen.Project.Iterations[iteration]).Facts

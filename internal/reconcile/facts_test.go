@@ -242,7 +242,7 @@ func TestBytesCopiedFromTheContainerAreRecordedAsSuch(t *testing.T) {
 			assert.NotEmpty(t, b.Origin.Certainty)
 			assert.Equal(t, w.blob(key, "CoreML"), b.Origin.Name)
 			requests := w.line.During(func() { w.sweep() })
-			assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
+			assert.Len(t, requests, 3, "the two listings and the project's state: %v", requests)
 
 			w.loseState(key.Project)
 			for _, r := range w.line.During(func() { w.sweep() }) {

@@ -34,6 +34,9 @@ type Observed struct {
 type Look struct {
 	Exports []Listed // one for each key
 	Backups []archive.Backup
+	// Unlisted reports whether the exports couldn't be listed, so that Exports is empty:
+	// what lies in the model container is archived all the same.
+	Unlisted bool
 	// Unusable are listed exports that nothing can be stored under, by what they are
 	// called.
 	Unusable []string
@@ -140,7 +143,7 @@ func (p *plan) add(kind ActionKind, s state.Scope, why string) {
 
 // postpone plans to record a condition, unless it is known and not yet due.
 func (p *plan) postpone(s state.Scope, code state.Code, why string) {
-	if p.due(s) {
+	if c := p.o.Project.Condition(s); p.due(s) || c.Code != code {
 		p.actions = append(p.actions, Action{Step: Step{Kind: Postpone, Scope: s}, Code: code, Why: why})
 	}
 }
@@ -158,15 +161,19 @@ func (p *plan) attempts(a Action) int {
 // blobs plans for blobs of the model container that nothing else accounts for: of
 // iterations that the service no longer has, or that no export in its list is.
 func (p *plan) blobs() {
-	backedUp := p.backedUp()
+	backedUp, costly := p.backedUp(), p.costly()
 	for id, blobs := range p.o.Blobs {
 		look := p.o.Looks[id]
 		if look == nil || backedUp[id] {
 			continue // what is still to be backed up may turn out to be one of them
 		}
+		copies := look.copies()
 		for _, b := range blobs {
 			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
-			if !look.holds(b) && p.due(s) && !p.costs(b) {
+			given := slices.ContainsFunc(costly, func(e state.Scope) bool {
+				return e.Iteration == id && customvision.SamePlatform(platformOf(e.Export), b.Platform)
+			})
+			if !copies[blobVersion{b.Name, b.ETag}] && p.due(s) && !given {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
@@ -174,13 +181,16 @@ func (p *plan) blobs() {
 	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(a.Blob, b.Blob) })
 }
 
-// costs reports whether an export that the blob may be was given up for what reading it
-// costs: it would cost the same again.
-func (p *plan) costs(b models.Blob) bool {
-	return slices.ContainsFunc(p.o.Project.Conditions, func(c *state.Condition) bool {
-		return c.Iteration == b.Iteration && c.Export != "" && (c.Code == state.Unfinished || c.Code == state.TooCostly) &&
-			customvision.SamePlatform(platformOf(c.Export), b.Platform)
-	})
+// costly are the exports that were given up for what reading them costs. A blob that
+// may be one of them would cost the same again.
+func (p *plan) costly() []state.Scope {
+	var exports []state.Scope
+	for _, c := range p.o.Project.Conditions {
+		if c.Export != "" && (c.Code == state.Unfinished || c.Code == state.TooCostly) {
+			exports = append(exports, c.Scope)
+		}
+	}
+	return exports
 }
 
 // backedUp are the iterations of which a backup is due.
@@ -194,13 +204,22 @@ func (p *plan) backedUp() map[string]bool {
 	return iterations
 }
 
-// holds reports whether a blob of the model container, in this version, is
-// archived. Of a damaged copy the blob itself may be good.
-func (l *Look) holds(b models.Blob) bool {
-	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
-		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.Name && c.Origin.ETag == b.ETag &&
-			c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged
-	})
+// blobVersion is a blob of the model container in one version.
+type blobVersion struct{ name, etag string }
+
+// copies are the blobs of the model container that the archive holds. Of a damaged copy
+// the blob itself may be good.
+func (l *Look) copies() map[blobVersion]bool {
+	held := map[blobVersion]bool{}
+	if l == nil {
+		return held
+	}
+	for _, c := range l.Backups {
+		if c.Origin.Kind == archive.FromContainer && c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged {
+			held[blobVersion{c.Origin.Name, c.Origin.ETag}] = true
+		}
+	}
+	return held
 }
 
 // of are the copies of an export that the archive holds.
@@ -272,11 +291,11 @@ func newest(all []customvision.Iteration) string {
 }
 
 // settled reports whether an iteration needs no look: everything was done under
-// this rule, not long ago, and no condition is due. One that is no longer wanted
-// asks for nothing more.
+// this rule, not long ago, its exports were seen with the last look, and no condition
+// is due. One that is no longer wanted asks for nothing more.
 func settled(r Rules, o Observed, it customvision.Iteration) bool {
 	record := o.Project.Iterations[it.ID]
-	if record == nil || record.Settled == nil {
+	if record == nil || record.Settled == nil || o.Project.Condition(state.Scope{Iteration: it.ID, Fact: state.FactExports}) != nil {
 		return false
 	}
 	s := record.Settled
@@ -294,7 +313,7 @@ func anyDue(r Rules, o Observed, iteration string) bool {
 // ofAsking reports whether the condition is of an effect, which nothing tries with
 // mode observe.
 func ofAsking(c *state.Condition) bool {
-	return c.Blob == "" && !c.Unproven && c.Code != state.NotExportable && c.Code != state.NotOffered && c.Code != state.BadName
+	return c.Blob == "" && c.Fact == "" && !c.Unproven && c.Code != state.NotExportable && c.Code != state.NotOffered && c.Code != state.BadName
 }
 
 // hash is the fingerprint of all that a settled iteration was settled under.

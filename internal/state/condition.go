@@ -13,6 +13,8 @@ type Code string
 const (
 	// Unavailable: a request failed, or no answer came. It may pass by itself.
 	Unavailable Code = "unavailable"
+	// Unseen: the service didn't show it. Nothing rests on its not being there.
+	Unseen Code = "unseen"
 	// NotExportable: the iteration's domain isn't a compact one.
 	NotExportable Code = "not-exportable"
 	// NotOffered: the iteration's domain doesn't offer the platform.
@@ -24,6 +26,10 @@ const (
 	FactRefused Code = "fact-refused"
 	// ExportFailed: the service lists the export as failed.
 	ExportFailed Code = "export-failed"
+	// ExportStuck: the service has been making the export for hours, and comes to no end.
+	ExportStuck Code = "export-stuck"
+	// Exporting: the export was refused or failed before, and is being made again.
+	Exporting Code = "exporting"
 	// NoLink: the export is done, and nothing leads to its bytes.
 	NoLink Code = "no-link"
 	// LinkRefused: the export's link leads where the app doesn't go.
@@ -53,11 +59,14 @@ func (c Code) Final() bool { return c == Overwritten || c == Damaged }
 // iteration, a fact about it, an export of it, or a blob of the model container.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
-	Fact      string `json:"fact,omitempty"`      // that proofs record: domain, tags or performance
+	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; or its list of exports
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing
 }
+
+// FactExports is the fact which exports an iteration has.
+const FactExports = "exports"
 
 // Condition is something that can't be done now, and when it is tried again.
 // There is one for each scope at most. Times are by the storage service's clock.
