@@ -17,7 +17,7 @@ func (v *visit) conclude(ctx context.Context) {
 	for id, blobs := range v.seen.Blobs {
 		if look := v.seen.Looks[id]; look != nil {
 			for _, b := range blobs {
-				if look.holds(b) {
+				if look.settled(b) {
 					v.archived(id, b.Name, b.ETag)
 				}
 			}
@@ -132,14 +132,14 @@ func (v *visit) isIterationOver(c *state.Condition, it customvision.Iteration) b
 func (v *visit) isOver(c *state.Condition, look *Look) bool {
 	key, err := archive.NewKey(v.record.ID, c.Iteration, platformOf(c.Export), flavorOf(c.Export))
 	if err != nil {
-		return !slices.Contains(look.Unusable, c.Export)
+		return !slices.ContainsFunc(look.Unusable, func(e customvision.Export) bool { return quoted(e) == c.Export })
 	}
 	listed := look.export(key)
 	switch {
 	case look.proven(key):
 		return true
 	case listed != nil && listed.Status != customvision.ExportFailed:
-		return listed.Status == customvision.ExportDone && !c.Unproven
+		return (listed.Status == customvision.ExportDone) != c.Unproven // made again, it is another thing
 	}
 	it := v.iteration(c.Iteration)
 	wanted := it != nil && it.Exportable && isWanted(v.rules.Rule, *it, v.seen.Iterations) && slices.ContainsFunc(v.rules.ExportsOf(it.ExportableTo), func(name string) bool {

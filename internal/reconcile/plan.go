@@ -26,6 +26,8 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
+	Held map[string][]models.Blob
 	// Tried holds the steps that this run has tried: none is planned again.
 	Tried map[Step]bool
 }
@@ -34,15 +36,16 @@ type Observed struct {
 type Look struct {
 	Exports []Listed // one for each key
 	Backups []archive.Backup
-	// Unusable are listed exports that nothing can be stored under, by what they are
-	// called.
-	Unusable []string
+	// Unusable are listed exports that nothing can be stored under.
+	Unusable []customvision.Export
 }
 
-// Listed is an export in the API's list, with the copies that the archive has of it.
+// Listed is an export in the API's list.
 type Listed struct {
 	customvision.Export
 	Key archive.Key
+	// Others are further entries of the same name that are done, and have links.
+	Others []customvision.Export
 }
 
 // Step is one thing to do. Two steps are the same thing to do if they are equal.
@@ -166,7 +169,7 @@ func (p *plan) blobs() {
 		}
 		for _, b := range blobs {
 			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
-			if !look.holds(b) && p.due(s) && !p.costs(b) {
+			if !look.settled(b) && p.due(s) && !p.costs(b) {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
@@ -194,12 +197,16 @@ func (p *plan) backedUp() map[string]bool {
 	return iterations
 }
 
-// holds reports whether a blob of the model container, in this version, is
-// archived. Of a damaged copy the blob itself may be good.
-func (l *Look) holds(b models.Blob) bool {
+// settled reports whether a blob of the model container, in this version, needs no look
+// of its own: it is archived, or kept while an export of its platform that it may be isn't
+// proven. Of a damaged copy the blob itself may be good.
+func (l *Look) settled(b models.Blob) bool {
+	expected := slices.ContainsFunc(l.Exports, func(e Listed) bool {
+		return e.Status == customvision.ExportDone && customvision.SamePlatform(e.Platform, b.Platform) && !l.proven(e.Key)
+	})
 	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
 		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.Name && c.Origin.ETag == b.ETag &&
-			c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged
+			(c.Verdict.Counts() || expected && c.Verdict == archive.Unidentified)
 	})
 }
 
@@ -223,14 +230,19 @@ func (l *Look) export(key archive.Key) *Listed {
 	return nil
 }
 
-// see puts an export into the list. Of two entries with one key Done wins, then
-// what isn't Failed.
+// see puts an export into the list. Of two entries with one key Done wins, then a link,
+// then what isn't Failed. Of those that are done every link is kept.
 func (l *Look) see(key archive.Key, e customvision.Export) {
 	known := l.export(key)
+	done := func(e customvision.Export) bool { return e.Status == customvision.ExportDone }
 	switch {
 	case known == nil:
 		l.Exports = append(l.Exports, Listed{Export: e, Key: key})
-	case e.Status == customvision.ExportDone || known.Status == customvision.ExportFailed:
+	case done(e) && done(known.Export) && known.DownloadURI != "":
+		if e.DownloadURI != "" && e.DownloadURI != known.DownloadURI {
+			known.Others = append(known.Others, e)
+		}
+	case done(e), !done(known.Export) && known.Status == customvision.ExportFailed:
 		known.Export = e
 	}
 }
