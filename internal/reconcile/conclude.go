@@ -2,8 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -13,6 +16,7 @@ import (
 // conclude learns what a run shows as a whole.
 func (v *visit) conclude(ctx context.Context) {
 	gone := v.gone(ctx)
+	v.proveLast(ctx, gone)
 	v.dateExports()
 	for id, blobs := range v.seen.Blobs {
 		if look := v.seen.Looks[id]; look != nil {
@@ -188,6 +192,32 @@ func (v *visit) gone(ctx context.Context) map[string]bool {
 		}
 	}
 	return gone
+}
+
+// proveLast proves the copies of iterations that are gone, whose proofs wait for facts:
+// nothing else says that there are any. Where that fails, the iteration isn't forgotten.
+func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
+	for id := range gone {
+		waits := slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id && c.Fact != "" })
+		if gone[id] && waits {
+			gone[id] = v.proveKept(ctx, id) == nil
+		}
+	}
+}
+
+// proveKept proves what the archive has of an iteration without a proof.
+func (v *visit) proveKept(ctx context.Context, iteration string) error {
+	backups, err := v.Archive.Backups(ctx, v.record.ID, iteration)
+	for _, b := range backups {
+		if b.Verdict == "" {
+			_, failed := v.keep(ctx, b.Key, found{kept: &b})
+			err = errors.Join(err, failed)
+		}
+	}
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Str("iteration", iteration).Msg("the copies of an iteration that is gone are not proven yet")
+	}
+	return err
 }
 
 // forget drops what is remembered of iterations that the service no longer has.
