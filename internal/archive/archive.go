@@ -107,6 +107,9 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 	}
 }
 
+// Name is the container's.
+func (a *Archive) Name() string { return a.name }
+
 // Check is nil if the container exists and may be reached. It never creates
 // the container: a new, empty one would hide that the settings name the wrong one. (Get Container Properties)
 func (a *Archive) Check(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -169,8 +170,8 @@ func ifAbsent() *blob.AccessConditions {
 // where the service looked at another condition first. If another
 // process committed the blocks first, they are gone.
 func refused(err error) bool {
-	if Resting(err) {
-		return false // that is a 409 too, of the source
+	if Resting(err) || errors.Is(err, ErrUnreadable) {
+		return false // that is a 409 or a 412 too, of the source
 	}
 	status := storage.Status(err)
 	return status == http.StatusConflict || status == http.StatusPreconditionFailed ||

@@ -67,8 +67,7 @@ var errDoubtful = faultf(state.Ambiguous, "a copy is kept, but nothing shows tha
 func (v *visit) unread(blob string, err error) error {
 	switch {
 	case archive.Resting(err):
-		return faultf(state.Resting, "the blob %q in the model container %q lies in the Archive tier, or is on its way back, and can't be read: "+
-			"rehydrate it with `az storage blob set-tier --container-name %[2]s --name %[1]q --tier Hot`, which takes up to 15 hours", blob, v.Models.Name())
+		return faultf(state.Resting, "the blob %q in the model container %q lies in the Archive tier, or is on its way back, and can't be read: %s", blob, v.Models.Name(), rehydrate(v.Models.Name(), blob))
 	case errors.Is(err, archive.ErrUnreadable):
 		return faultf(state.Unreadable, "the blob %q in the model container %q is there and can't be read: %s", blob, v.Models.Name(), err)
 	}
@@ -116,10 +115,21 @@ func (v *visit) keep(ctx context.Context, key archive.Key, f found) (archive.Bac
 	if v.iteration(key.Iteration) != nil && !v.seen.provable(key.Iteration, v.now()) {
 		return b, nil // the bytes are safe, the proof waits
 	}
+	var err error
 	if f.kept != nil {
-		return v.Archive.ProveCopy(ctx, b, v.facts(key.Iteration))
+		b, err = v.Archive.ProveCopy(ctx, b, v.facts(key.Iteration))
+	} else {
+		b, err = v.Archive.Prove(ctx, b, f.source, f.id, v.facts(key.Iteration))
 	}
-	return v.Archive.Prove(ctx, b, f.source, f.id, v.facts(key.Iteration))
+	if archive.Resting(err) && !errors.Is(err, archive.ErrUnreadable) {
+		err = faultf(state.Resting, "the copy %q in the archive container %q lies in the Archive tier, or is on its way back, and can't be read: %s", b.Blob, v.Archive.Name(), rehydrate(v.Archive.Name(), b.Blob))
+	}
+	return b, err
+}
+
+// rehydrate is how a person has a blob brought back from the Archive tier.
+func rehydrate(container, blob string) string {
+	return fmt.Sprintf("rehydrate it with `az storage blob set-tier --container-name %s --name %q --tier Hot`, which takes up to 15 hours", container, blob)
 }
 
 // evidence gathers what is known of where the bytes of an export may be, but for what
@@ -157,7 +167,7 @@ func (v *visit) choose(ctx context.Context, e *evidence) (*found, error) {
 				switch rival, err := v.follow(ctx, e.key, entry); {
 				case err == nil:
 					e.rival = &rival
-				case !errors.Is(err, archive.ErrNotFound):
+				case !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, archive.ErrUnreadable):
 					return nil, err
 				}
 			}

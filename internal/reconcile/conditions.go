@@ -98,8 +98,6 @@ func faultOf(err error) fault {
 		return fault{code: state.TooLarge, why: err.Error()}
 	case errors.Is(err, archive.ErrTooCostly):
 		return fault{code: state.TooCostly, why: err.Error()}
-	case archive.Resting(err):
-		return fault{code: state.Resting, why: "its bytes lie in the Archive tier, where they can't be read: rehydrate the blob in the model container to the Hot or Cool tier (az storage blob set-tier), which takes up to 15 hours"}
 	}
 	return fault{code: state.Unavailable, why: err.Error()}
 }
