@@ -83,7 +83,7 @@ func newWorld(t *testing.T, s setting) *app {
 // restart makes both functions anew, as after a restart of the process.
 func (w *app) restart() {
 	r := reconcile.New(w.options)
-	w.messages = messages.Handler{Reconciler: r, State: r.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	w.messages = messages.Handler{Reconciler: r, State: r.State, Now: w.Service.Now}
 	w.sweeping.Reconciler, w.sweeping.Messages, w.sweeping.State, w.sweeping.Now = r, w.messages, r.State, w.Service.Now
 }
 

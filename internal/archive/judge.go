@@ -122,7 +122,7 @@ func (f *judgement) unlike(manifestErr error, k Key, o Origin) bool {
 		f.unidentified("%s", manifestErr)
 	case m != nil && !m.IsOf(k):
 		f.unidentified("its manifest names iteration %q and platform %q", shorten(m.IterationID), shorten(m.Platform))
-	case m != nil && !m.flavorIs(k) && !o.certain():
+	case m != nil && !m.flavorIs(k) && (m.Flavor != "" || !o.certain()) && o.why() != ByAddress:
 		f.unidentified("its manifest names flavor %q", shorten(m.Flavor))
 	default:
 		return false

@@ -35,7 +35,7 @@ func conditions(list []state.Condition, name func(iteration string) string) []co
 	for _, c := range list {
 		one := condition{
 			Iteration: c.Iteration, IterationName: name(c.Iteration), Fact: c.Fact, Export: c.Export, Blob: c.Blob,
-			Code: c.Code, Why: c.Why, Since: c.First, Attempts: c.Attempts, Final: c.Code.Final(), Unproven: c.Unproven,
+			Code: c.Code, Why: c.Why, Since: c.First, Attempts: c.Attempts, Final: c.Final(), Unproven: c.Unproven,
 		}
 		if !c.Next.IsZero() {
 			one.Next = &c.Next

@@ -124,7 +124,7 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		err = v.describe(share, a.Iteration)
 		cancel()
 	case Postpone:
-		err = fault{a.Code, a.Why}
+		err = fault{code: a.Code, why: a.Why}
 	default:
 		v.remember(a)
 	}
@@ -143,7 +143,7 @@ func (v *visit) begun(a Action) {
 		if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
 			p.Clear(a.Scope) // of asking for the export, which is over
 		}
-		f := fault{state.Unfinished, "archiving it was begun and came to no end: the process ended meanwhile"}
+		f := fault{code: state.Unfinished, why: "archiving it was begun and came to no end: the process ended meanwhile"}
 		note(p, a.Scope, false, f, a.Kind == Backup, v.rules.Under, v.now())
 	})
 }

@@ -2,8 +2,11 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -14,6 +17,7 @@ import (
 // conclude learns what a run shows as a whole.
 func (v *visit) conclude(ctx context.Context) {
 	gone := v.gone(ctx)
+	v.proveLast(ctx, gone)
 	v.dateExports()
 	v.knowHeld()
 	v.clearConditions(gone)
@@ -29,9 +33,13 @@ func (v *visit) conclude(ctx context.Context) {
 func (v *visit) knowHeld() {
 	var held []models.Blob
 	for id, blobs := range v.seen.Blobs {
-		copies := v.seen.Looks[id].copies()
+		look := v.seen.Looks[id]
+		if look == nil {
+			continue
+		}
+		settled := look.settledBlobs()
 		for _, b := range blobs {
-			if copies[blobVersion{b.Name, b.ETag}] {
+			if settled(b) {
 				held = append(held, b)
 			}
 		}
@@ -153,14 +161,14 @@ func (v *visit) isIterationOver(c *state.Condition, it customvision.Iteration) b
 func (v *visit) isOver(c *state.Condition, look *Look) bool {
 	key, err := archive.NewKey(v.record.ID, c.Iteration, platformOf(c.Export), flavorOf(c.Export))
 	if err != nil {
-		return !slices.Contains(look.Unusable, c.Export)
+		return !slices.ContainsFunc(look.Unusable, func(e customvision.Export) bool { return quoted(e) == c.Export })
 	}
 	listed := look.export(key)
 	switch {
 	case look.proven(key):
 		return true
 	case listed != nil && listed.Status != customvision.ExportFailed:
-		return listed.Status == customvision.ExportDone && !c.Unproven
+		return (listed.Status == customvision.ExportDone) != c.Unproven // made again, it is another thing
 	case listed == nil && (c.Unproven || c.Code == state.ExportStuck || c.Code == state.Exporting): // it is gone
 		return true
 	}
@@ -211,6 +219,32 @@ func (v *visit) gone(ctx context.Context) map[string]bool {
 		}
 	}
 	return gone
+}
+
+// proveLast proves the copies of iterations that are gone, whose proofs wait for facts:
+// nothing else says that there are any. Where that fails, the iteration isn't forgotten.
+func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
+	for id := range gone {
+		waits := slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id && c.Fact != "" })
+		if gone[id] && waits {
+			gone[id] = v.proveKept(ctx, id) == nil
+		}
+	}
+}
+
+// proveKept proves what the archive has of an iteration without a proof.
+func (v *visit) proveKept(ctx context.Context, iteration string) error {
+	backups, err := v.Archive.Backups(ctx, v.record.ID, iteration)
+	for _, b := range backups {
+		if b.Verdict == "" {
+			_, failed := v.keep(ctx, b.Key, found{kept: &b})
+			err = errors.Join(err, failed)
+		}
+	}
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Str("iteration", iteration).Msg("the copies of an iteration that is gone are not proven yet")
+	}
+	return err
 }
 
 // forget drops what is remembered of iterations that the service no longer has.

@@ -29,7 +29,7 @@ func TestWithoutAnEndpointBlobsAreArchivedAsTheirManifestsName(t *testing.T) {
 			w, key := withoutEndpoint(t, answering(emulator.BlobNames, names))
 			report := w.reconcile(key)
 			assert.True(t, report.ContainerOnly)
-			assert.Equal(t, 1, report.Blobs)
+			assert.Len(t, report.Blobs, 1)
 			assert.Equal(t, proven, w.backups(key))
 			assert.Equal(t, map[string]string{"ONNX": archive.FromContainer}, w.origins(key))
 		})

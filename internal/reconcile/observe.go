@@ -138,9 +138,9 @@ func (v *visit) ask(ctx context.Context) error {
 
 func (v *visit) learnProject(p customvision.Project) {
 	v.importing = p.Status == customvision.StatusImporting
-	container := p.Settings.ExportModelContainerURI != ""
-	if p.Name != v.seen.Project.Name || container != v.seen.Project.Container {
-		v.learn(func(s *state.Project) { s.Name, s.Container = p.Name, container })
+	uri, _, _ := strings.Cut(p.Settings.ExportModelContainerURI, "?")
+	if p.Name != v.seen.Project.Name || (uri != "") != v.seen.Project.Container || uri != v.seen.Project.ContainerURI {
+		v.learn(func(s *state.Project) { s.Name, s.Container, s.ContainerURI = p.Name, uri != "", uri })
 	}
 }
 
@@ -267,7 +267,7 @@ func (v *visit) listExports(ctx context.Context, iteration string, look *Look) e
 	for _, e := range exports {
 		key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor)
 		if err != nil {
-			look.Unusable = append(look.Unusable, quoted(e))
+			look.Unusable = append(look.Unusable, e)
 			continue
 		}
 		look.see(key, e)

@@ -26,6 +26,8 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
+	Held map[string][]models.Blob
 	// Tried holds the steps that this run has tried: none is planned again.
 	Tried map[Step]bool
 }
@@ -37,15 +39,16 @@ type Look struct {
 	// Unlisted reports whether the exports couldn't be listed, so that Exports is empty:
 	// what lies in the model container is archived all the same.
 	Unlisted bool
-	// Unusable are listed exports that nothing can be stored under, by what they are
-	// called.
-	Unusable []string
+	// Unusable are listed exports that nothing can be stored under.
+	Unusable []customvision.Export
 }
 
-// Listed is an export in the API's list, with the copies that the archive has of it.
+// Listed is an export in the API's list.
 type Listed struct {
 	customvision.Export
 	Key archive.Key
+	// Others are further entries of the same name that are done, and have links.
+	Others []customvision.Export
 }
 
 // Step is one thing to do. Two steps are the same thing to do if they are equal.
@@ -167,13 +170,13 @@ func (p *plan) blobs() {
 		if look == nil || backedUp[id] {
 			continue // what is still to be backed up may turn out to be one of them
 		}
-		copies := look.copies()
+		settled := look.settledBlobs()
 		for _, b := range blobs {
 			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
 			given := slices.ContainsFunc(costly, func(e state.Scope) bool {
 				return e.Iteration == id && customvision.SamePlatform(platformOf(e.Export), b.Platform)
 			})
-			if !copies[blobVersion{b.Name, b.ETag}] && p.due(s) && !given {
+			if !settled(b) && p.due(s) && !given {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
@@ -204,22 +207,26 @@ func (p *plan) backedUp() map[string]bool {
 	return iterations
 }
 
-// blobVersion is a blob of the model container in one version.
-type blobVersion struct{ name, etag string }
-
-// copies are the blobs of the model container that the archive holds. Of a damaged copy
-// the blob itself may be good.
-func (l *Look) copies() map[blobVersion]bool {
-	held := map[blobVersion]bool{}
-	if l == nil {
-		return held
-	}
+// settledBlobs reports of a blob of the model container whether it, in this version,
+// needs no look of its own: it is archived, or kept while an export of its platform that
+// it may be isn't proven. Of a damaged copy the blob itself may be good. There may be very
+// many blobs.
+func (l *Look) settledBlobs() func(models.Blob) bool {
+	type version struct{ name, etag string }
+	counted, doubtful := map[version]bool{}, map[version]bool{}
 	for _, c := range l.Backups {
-		if c.Origin.Kind == archive.FromContainer && c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged {
-			held[blobVersion{c.Origin.Name, c.Origin.ETag}] = true
+		if c.Origin.Kind == archive.FromContainer {
+			v := version{c.Origin.Name, c.Origin.ETag}
+			counted[v] = counted[v] || c.Verdict.Counts()
+			doubtful[v] = doubtful[v] || c.Verdict == archive.Unidentified
 		}
 	}
-	return held
+	return func(b models.Blob) bool {
+		v := version{b.Name, b.ETag}
+		return counted[v] || doubtful[v] && slices.ContainsFunc(l.Exports, func(e Listed) bool {
+			return e.Status == customvision.ExportDone && customvision.SamePlatform(e.Platform, b.Platform) && !l.proven(e.Key)
+		})
+	}
 }
 
 // of are the copies of an export that the archive holds.
@@ -242,14 +249,19 @@ func (l *Look) export(key archive.Key) *Listed {
 	return nil
 }
 
-// see puts an export into the list. Of two entries with one key Done wins, then
-// what isn't Failed.
+// see puts an export into the list. Of two entries with one key Done wins, then a link,
+// then what isn't Failed. Of those that are done every link is kept.
 func (l *Look) see(key archive.Key, e customvision.Export) {
 	known := l.export(key)
+	done := func(e customvision.Export) bool { return e.Status == customvision.ExportDone }
 	switch {
 	case known == nil:
 		l.Exports = append(l.Exports, Listed{Export: e, Key: key})
-	case e.Status == customvision.ExportDone || known.Status == customvision.ExportFailed:
+	case done(e) && done(known.Export) && known.DownloadURI != "":
+		if e.DownloadURI != "" && e.DownloadURI != known.DownloadURI {
+			known.Others = append(known.Others, e)
+		}
+	case done(e), !done(known.Export) && known.Status == customvision.ExportFailed:
 		known.Export = e
 	}
 }

@@ -36,8 +36,8 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 	if look.Unlisted {
 		return
 	}
-	for _, name := range look.Unusable {
-		p.postpone(state.Scope{Iteration: it.ID, Export: name}, state.BadName, "nothing can be stored under the name that its export has in the service's list")
+	for _, e := range look.Unusable {
+		p.postpone(state.Scope{Iteration: it.ID, Export: quoted(e)}, state.BadName, "nothing can be stored under the name that its export has in the service's list")
 	}
 	for _, e := range look.Exports {
 		i.secure(e)
@@ -92,7 +92,7 @@ func (p *iterationPlan) secure(e Listed) {
 			c = nil // of asking for it, which is over
 		}
 		p.busy[e.Key.Platform] = p.busy[e.Key.Platform] || p.holds(c)
-		if due(c, p.Under, p.o.Now) {
+		if due(c, p.Under, p.o.Now) || c.Final() && p.o.changed(c.On, p.iteration.ID, e) {
 			p.add(Backup, s, "it is exported and not yet proven in the archive")
 		}
 	default:
@@ -124,7 +124,7 @@ func (p *iterationPlan) underway(name string) bool {
 // of its platform from being asked for, which would overwrite its blob: for a time,
 // while there is hope.
 func (p *iterationPlan) holds(c *state.Condition) bool {
-	return c == nil || !c.Code.Final() && p.o.Now.Sub(c.First) < p.StuckAfter
+	return c == nil || !c.Final() && p.o.Now.Sub(c.First) < p.StuckAfter
 }
 
 // wanted plans for the exports that the policy wants.

@@ -54,7 +54,7 @@ func completed(exports ...customvision.Export) Observed {
 func (l *Look) list(e customvision.Export) {
 	key, err := archive.NewKey(projectID, first, e.Platform, e.Flavor)
 	if err != nil {
-		l.Unusable = append(l.Unusable, e.Platform)
+		l.Unusable = append(l.Unusable, e)
 		return
 	}
 	l.see(key, e)
@@ -63,10 +63,14 @@ func (l *Look) list(e customvision.Export) {
 // condition records a condition of an export, seen first so long ago and tried again
 // in so long.
 func (o Observed) condition(name string, code state.Code, since, next time.Duration) Observed {
-	o.Project.Note(state.Condition{
+	c := state.Condition{
 		Scope: state.Scope{Iteration: first, Export: name}, Code: code, First: noon.Add(-since), Last: noon.Add(-since), Attempts: 1, Next: noon.Add(next),
 		Unproven: code != state.ExportFailed && code != state.ExportRefused,
-	})
+	}
+	if code == state.Overwritten {
+		c.On = sight(nil, customvision.Export{})
+	}
+	o.Project.Note(c)
 	return o
 }
 
@@ -159,7 +163,7 @@ func TestPlanForOneIteration(t *testing.T) {
 		"an answer under way is waited for":           {rules("ONNX"), completed().with("ONNX", state.Export{Asked: long, Until: noon.Add(-time.Minute)}), []string{"wait ONNX"}},
 		"also where it failed before":                 {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Asked: long, Until: noon}), []string{"wait ONNX"}},
 		"other platforms don't wait for each other":   {rules("CoreML"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX", "export CoreML"}},
-		"a name that no folder can hold is postponed": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{"postpone ONNX/", "wait ONNX"}},
+		"a name that no folder can hold is postponed": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{`postpone "ONNX/.."`, "wait ONNX"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -198,7 +202,7 @@ func TestAnIterationThatCannotBeExportedIsBlockedOnceAndSettled(t *testing.T) {
 	assert.Equal(t, []string{"postpone", "settle"}, steps(plan))
 	assert.Contains(t, plan[0].Why, "cannot be exported, because its domain is not a compact one")
 
-	note(&o.Project, plan[0].Scope, false, fault{plan[0].Code, plan[0].Why}, false, "", noon)
+	note(&o.Project, plan[0].Scope, false, fault{code: plan[0].Code, why: plan[0].Why}, false, "", noon)
 	assert.Equal(t, []string{"settle"}, steps(Plan(rules("ONNX"), o)), "said once")
 	assert.Equal(t, []string{"settle"}, steps(Plan(rules(), o)), "nothing to say where no exports are wanted")
 }

@@ -124,10 +124,10 @@ type Report struct {
 	Conditions []state.Condition
 	// Unseen reports whether an iteration couldn't be looked at; Failed says which.
 	Unseen bool
-	// ContainerOnly reports whether no endpoint is set; Blobs counts what the model
-	// container holds of the iterations that were asked for.
+	// ContainerOnly reports whether no endpoint is set; Blobs is what the model container
+	// holds of the iterations that were asked for.
 	ContainerOnly bool
-	Blobs         int
+	Blobs         []models.Blob
 	state.Counts
 }
 
@@ -173,7 +173,7 @@ func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
 	}
 	for _, b := range s.blobs {
 		if _, asked := s.iterations[b.Iteration]; asked {
-			report.Blobs++
+			report.Blobs = append(report.Blobs, b)
 		}
 	}
 	v, err := r.observe(ctx, s)

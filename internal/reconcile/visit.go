@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
 )
 
@@ -44,6 +45,12 @@ func (r *Reconciler) visit(s scope, record *state.Record) *visit {
 	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, seen: Observed{
 		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Tried: map[Step]bool{},
 	}}
+	if s.blobsKnown {
+		v.seen.Held = map[string][]models.Blob{}
+		for _, b := range s.blobs {
+			v.seen.Held[b.Iteration] = append(v.seen.Held[b.Iteration], b)
+		}
+	}
 	return v
 }
 
