@@ -20,7 +20,8 @@ param coolAfterDays int
 
 var roles = loadJsonContent('roles.json')
 var blobContributor = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Blob Data Contributor'])
-var archiveRoleId = guid(resourceGroup().id, 'Visionkeeper archive')
+var groupId = resourceGroup().id
+var archiveRoleId = guid(groupId, 'Visionkeeper archive')
 
 // The app writes health.json with each sweep, and each write makes a version. No
 // version of the state is needed for long.
@@ -164,7 +165,7 @@ resource archiveRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = if (
       }
     ]
     assignableScopes: [
-      resourceGroup().id
+      groupId
     ]
   }
 }
