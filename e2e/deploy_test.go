@@ -264,6 +264,28 @@ func TestAzdPublishesWhatMakeDistMakes(t *testing.T) {
 	assert.Contains(t, readText(t, "infra/main.bicep"), "'azd-env-name': environmentName")
 }
 
+// TestTheDocumentsHaveWhatAzdAsksFor compares the values that a person may set.
+func TestTheDocumentsHaveWhatAzdAsksFor(t *testing.T) {
+	t.Parallel()
+	parameters, document := readText(t, "infra/main.parameters.json"), readText(t, "docs/deploy.md")
+	found := 0
+	for _, m := range regexp.MustCompile(`\$\{(\w+)=(\w*)\}`).FindAllStringSubmatch(parameters, -1) {
+		found++
+		row := regexp.MustCompile("(?m)^\\| [^|]*`" + m[1] + "`[^|]*\\| ([^|]*?) ?\\|").FindStringSubmatch(document)
+		if !assert.NotNil(t, row, m[1]) {
+			continue
+		}
+		switch said := strings.Trim(row[1], "`"); m[1] {
+		case "AZURE_PRINCIPAL_ID", "AZURE_PRINCIPAL_TYPE": // azd knows who you are
+		case "SWEEP_SCHEDULE": // empty stands for the default of infra/main.bicep
+			assert.Contains(t, readText(t, "infra/main.bicep"), "'"+said+"'")
+		default:
+			assert.Equal(t, m[2], said, m[1])
+		}
+	}
+	assert.Greater(t, found, 10)
+}
+
 func TestEveryJSONAndYAMLFileParses(t *testing.T) {
 	t.Parallel()
 	parsed := 0

@@ -65,11 +65,15 @@ func TestTheHeartbeatIsAskedAfterEveryWholeRound(t *testing.T) {
 // Whatever the monitor does, the sweep succeeds, and the log names its host alone.
 func TestAHeartbeatThatFailsIsLoggedAndFailsNothing(t *testing.T) {
 	t.Parallel()
+	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(stranger.Close)
 	for name, answer := range map[string]http.HandlerFunc{
-		"unknown":  http.NotFound,
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"/", http.StatusFound) },
-		"hangs":    func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"cut off":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"unknown": http.NotFound,
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, stranger.URL+r.URL.Path, http.StatusFound)
+		},
+		"hangs":   func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"cut off": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
