@@ -203,10 +203,12 @@ func TestTheAppRunsOnFlexConsumptionAsACustomHandler(t *testing.T) {
 	config := ofType(files, "Microsoft.Web/sites")["app.bicep app"].At("properties", "functionAppConfig")
 	assert.Equal(t, "runtime", config.At("runtime").Text)
 	assert.Equal(t, "UserAssignedIdentity", config.At("deployment", "storage", "authentication", "type").Value())
-	assert.Equal(t, "512", config.At("scaleAndConcurrency", "instanceMemoryMB").Text)
+	assert.Equal(t, "instanceMemory", config.At("scaleAndConcurrency", "instanceMemoryMB").Text)
 	plan := ofType(files, "Microsoft.Web/serverfarms")["app.bicep plan"]
 	assert.Equal(t, "FC1", plan.At("sku", "name").Value())
-	assert.Equal(t, "1", files["main.bicep"].Declarations("parameter_declaration")["maximumInstanceCount"].Children[2].Text, "the lowest there is")
+	parameters := files["main.bicep"].Declarations("parameter_declaration")
+	assert.Equal(t, "512", parameters["instanceMemory"].Children[2].Text, "the lowest there is")
+	assert.Equal(t, fmt.Sprint(len(functionFolders(t))), parameters["maximumInstanceCount"].Children[2].Text, "one for each function")
 
 	for _, m := range regexp.MustCompile(`'function:(\w+)'`).FindAllStringSubmatch(readText(t, "infra/app.bicep"), -1) {
 		assert.Contains(t, functionFolders(t), m[1])

@@ -131,6 +131,9 @@ func filesBelow(t *testing.T, root string) []string {
 func TestDistIsWhatIsPublished(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, published, filesBelow(t, "dist"))
+	info, err := os.Stat("dist/visionkeeper")
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o111), info.Mode()&0o111, "azd keeps the modes of files")
 	fromRoot, fromDist := unpack(t, pack(t, ".")), unpack(t, pack(t, "dist"))
 	assert.Equal(t, published, filesBelow(t, fromDist))
 	for _, name := range published {

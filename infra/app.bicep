@@ -28,6 +28,7 @@ param heartbeatUrl string
 param insightsConnectionString string
 param alwaysReady bool
 param maximumInstanceCount int
+param instanceMemory int
 
 // Azure takes another version of this runtime, and then the app does not start and no
 // error says why. So the type allows this one alone.
@@ -80,7 +81,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
         }
       }
       scaleAndConcurrency: {
-        instanceMemoryMB: 512
+        instanceMemoryMB: instanceMemory
         maximumInstanceCount: maximumInstanceCount
         alwaysReady: alwaysReady
           ? [

@@ -50,10 +50,20 @@ param coolAfterDays int = 0
 @description('Whether one instance always stands ready for messages. It costs money all the time.')
 param alwaysReady bool = false
 
-@description('Most instances for each of the two functions.')
+// The lowest is 1. Whether that is for each function or for both together is told in two
+// ways, and both need an instance: so 2.
+@description('Most instances. 2 is enough.')
 @minValue(1)
 @maxValue(1000)
-param maximumInstanceCount int = 1
+param maximumInstanceCount int = 2
+
+@description('Memory of an instance, in MB. 512 is enough.')
+@allowed([
+  512
+  2048
+  4096
+])
+param instanceMemory int = 512
 
 @description('Whether the app may add to the archive by a role of its own, which deletes nothing. It takes the role Owner or User Access Administrator to make it. false: Storage Blob Data Contributor.')
 param archiveRole bool = true
@@ -210,6 +220,7 @@ module app 'app.bicep' = {
     insightsConnectionString: monitoring.outputs.connectionString
     alwaysReady: alwaysReady
     maximumInstanceCount: maximumInstanceCount
+    instanceMemory: instanceMemory
   }
 }
 
