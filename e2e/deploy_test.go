@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -264,6 +265,27 @@ func TestAzdPublishesWhatMakeDistMakes(t *testing.T) {
 	}
 	assert.Contains(t, readText(t, "infra/main.bicep"), "'azd-service-name': 'app'", "by which azd finds the function app")
 	assert.Contains(t, readText(t, "infra/main.bicep"), "'azd-env-name': environmentName")
+}
+
+// TestTheCheckAfterADeploymentPassesOverALocalRun runs azd's hook in a project with a
+// local.settings.json.
+func TestTheCheckAfterADeploymentPassesOverALocalRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, folder := range []string{"", "dist"} {
+		copyFile(t, "host.json", filepath.Join(dir, folder, "host.json"))
+		copyFile(t, "policy.json", filepath.Join(dir, folder, "policy.json"))
+	}
+	copyFile(t, "local.settings.json.example", filepath.Join(dir, "local.settings.json"))
+	copyFile(t, executable, filepath.Join(dir, "build", "visionkeeper"))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "build", "visionkeeper"), 0o755))
+	var file azd
+	require.NoError(t, yaml.Unmarshal([]byte(readText(t, "azure.yaml")), &file))
+	hook := exec.Command("sh", "-c", file.Services["app"].Hooks["postdeploy"].Run)
+	hook.Dir = dir
+	out, err := hook.Output()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "CustomVisionStorage is not set", "what azd made isn't there, and nothing else is taken for it")
 }
 
 // TestTheDocumentsHaveWhatAzdAsksFor compares the values that a person may set.
