@@ -33,6 +33,8 @@ type Function struct {
 	State      *state.Store
 	Version    string
 	Now        func() time.Time
+	// Heartbeat is the URL that is asked after every whole round of sweeps; "" is none.
+	Heartbeat string
 	// Warnings are said with every sweep, beside the policy's: what the app doesn't do,
 	// and why.
 	Warnings []string
@@ -54,7 +56,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if err != nil {
 		return err
 	}
-	pruneErr := f.prune(ctx)
+	letters, pruneErr := f.prune(ctx)
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
 	swept, err := f.Reconciler.Sweep(ctx, last.Resume, !ended(inv, last))
@@ -72,22 +74,32 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
 	health.Ended = f.Now().UTC()
-	if health.Failed == 0 && swept.Whole {
+	whole := health.Failed == 0 && swept.Whole
+	if whole {
 		health.Round = health.Ended
 	}
 	for _, err := range []error{pruneErr, drainErr, err} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("failed", health.Failed).
-		Int("unproven", health.Unproven).Int("blocked", health.Blocked)
+		Int("unproven", health.Unproven).Int("blocked", health.Blocked).Int("poison", health.Poison).Int("deadLetters", letters)
 	if !health.Oldest.IsZero() {
 		event = event.Time("oldest", health.Oldest)
+	}
+	if !health.Round.IsZero() {
+		event = event.Time("round", health.Round)
 	}
 	if health.Resume != "" {
 		event = event.Str("resume", health.Resume)
 	}
 	event.Msg("swept")
-	return errors.Join(pruneErr, drainErr, err, f.report(ctx, health))
+	reportErr := f.report(ctx, health)
+	if whole && reportErr == nil && f.Heartbeat != "" {
+		if err := beat(ctx, f.Heartbeat); err != nil {
+			inv.Log.Warn().Msg(err.Error())
+		}
+	}
+	return errors.Join(pruneErr, drainErr, err, reportErr)
 }
 
 // ended reports whether the sweep before this one is known to have come to its end: it
@@ -108,16 +120,16 @@ func (f Function) report(ctx context.Context, health state.Health) error {
 	return f.State.SetHealth(ctx, health)
 }
 
-// prune deletes dead letters that are kept no longer. The next sweep goes on where its
-// time was up.
-func (f Function) prune(ctx context.Context) error {
+// prune deletes dead letters that are kept no longer, and returns how many are left.
+// The next sweep goes on where its time was up.
+func (f Function) prune(ctx context.Context) (left int, err error) {
 	part, cancel := share(ctx)
 	defer cancel()
-	_, err := f.State.PruneDeadLetters(part, f.Now())
+	left, err = f.State.PruneDeadLetters(part, f.Now())
 	if part.Err() != nil && ctx.Err() == nil {
-		return nil
+		return left, nil
 	}
-	return err
+	return left, err
 }
 
 // share is a quarter of the time that is left: what may take long must not keep the

@@ -4,9 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/storage"
 )
 
 type checkResult struct {
@@ -20,19 +26,46 @@ type checked struct {
 	OK   bool   `json:"ok"`
 	Text string `json:"text"` // what was found, or what is wrong
 	Do   string `json:"do"`   // the remedy; empty where nothing is wrong
+	// refused says that a service refused the caller, which it also does while a role
+	// that was just given isn't active yet.
+	refused bool
 }
 
 func (p *program) checkCommand() *cobra.Command {
-	return p.verb("check", "Look at every part by itself, and say what is wrong", `
+	var patience time.Duration
+	cmd := p.verb("check", "Look at every part by itself, and say what is wrong", `
 Each line comes from a real call that changes nothing: it reads, or it asks for
 a change under a condition that can't hold, whose answer shows whether it would
-have been allowed. The exit code is 3 if anything is wrong.`,
-		func(ctx context.Context, _ []string) error { return failedTo("check", p.check(ctx)) })
+have been allowed. The exit code is 3 if anything is wrong.
+
+A role that was just given takes some minutes to work: with --wait, all is looked
+at again while something is refused and there is time.`,
+		func(ctx context.Context, _ []string) error { return failedTo("check", p.check(ctx, patience)) })
+	cmd.Flags().DurationVar(&patience, "wait", 0, "how long to wait for roles to become active, such as 10m")
+	return cmd
 }
 
-func (p *program) check(ctx context.Context) error {
-	d := &doctor{program: p}
-	d.examine(ctx)
+// lookAgain is the time between two looks at what is refused.
+const lookAgain = 15 * time.Second
+
+func (p *program) check(ctx context.Context, patience time.Duration) error {
+	var d *doctor
+	wait := min(lookAgain, patience/4)
+	for deadline, first := time.Now().Add(patience), true; ; first = false {
+		d = &doctor{program: p}
+		d.examine(ctx)
+		if !d.refused() || time.Now().Add(wait).After(deadline) || ctx.Err() != nil {
+			break
+		}
+		if first {
+			p.out.warn("Something is refused, which a role that was just given explains: looking again for %s at most.", patience)
+		}
+		p.out.progress(int((patience-time.Until(deadline))/time.Second), int(patience/time.Second), "waiting for roles to become active")
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -95,9 +128,23 @@ func (d *doctor) look(name string, examine func() (string, error)) bool {
 		if d.verbose && p.RequestID != "" {
 			p.Why += " (request id " + p.RequestID + ")"
 		}
-		d.found = append(d.found, checked{Name: name, Text: p.Why, Do: p.Do})
+		d.found = append(d.found, checked{Name: name, Text: p.Why, Do: p.Do, refused: refuses(err)})
 	}
 	return false
+}
+
+// refused reports whether a service refused anything.
+func (d *doctor) refused() bool {
+	return slices.ContainsFunc(d.found, func(c checked) bool { return c.refused })
+}
+
+// refuses reports whether an error is a service's answer that the caller may not.
+func refuses(err error) bool {
+	status := storage.Status(err)
+	if service := (*customvision.Error)(nil); errors.As(err, &service) {
+		status = service.Status
+	}
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // wrong is something that is not right, with its remedy.

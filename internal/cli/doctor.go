@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -146,7 +145,7 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 // endsHost adds to a refusal of the queue what it does to the whole app: the Functions
 // host takes it for an unhandled exception (QueueListener.ExecuteAsync).
 func endsHost(err error) error {
-	if status := storage.Status(err); status != http.StatusUnauthorized && status != http.StatusForbidden {
+	if !refuses(err) {
 		return err
 	}
 	_, do := remedy.Of(err)

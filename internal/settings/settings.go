@@ -41,6 +41,9 @@ type Settings struct {
 	// Host is the account in which the Functions host keeps its own things. The app
 	// never uses it. It is zero where the setting can't be read.
 	Host storage.Account
+	// Heartbeat is the URL that is asked after every whole round of sweeps; "" is none.
+	// It is a secret: who knows it can ask it too.
+	Heartbeat string
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
@@ -70,6 +73,7 @@ var own = []setting{
 	{"MODEL_CONTAINER", "models", true, container(func(s *Settings) *string { return &s.ModelContainer })},
 	{"ARCHIVE_CONTAINER", "archive", true, container(func(s *Settings) *string { return &s.ArchiveContainer })},
 	{"STATE_CONTAINER", "state", true, container(func(s *Settings) *string { return &s.StateContainer })},
+	{"HEARTBEAT_URL", "", false, readHeartbeat},
 	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
 	{"VISIONKEEPER_SETTLED_FOR", "168h", true, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
 	{"VISIONKEEPER_STUCK_AFTER", "6h", true, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
@@ -183,7 +187,7 @@ func read(c *dotnet.Configuration, wanted func(setting) bool) (s Settings, fault
 
 func readEndpoint(s *Settings, name, value string) error {
 	s.Endpoint = value
-	if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !isLoopback(value))) {
+	if value != "" && !isSafe(value) {
 		return remedy.New("write it as https://NAME.cognitiveservices.azure.com", "%s must be an https URL", name)
 	}
 	return nil
@@ -194,6 +198,22 @@ func readCalls(s *Settings, name, value string) (err error) {
 		return remedy.New("write a number above 0, such as 8", "%s: %q is no number of calls", name, value)
 	}
 	return nil
+}
+
+// readHeartbeat never quotes the URL.
+func readHeartbeat(s *Settings, name, value string) error {
+	s.Heartbeat = value
+	if value != "" && !isSafe(value) {
+		return remedy.New("copy it from the monitor that waits for it, as in https://hc-ping.com/…", "%s must be an https URL", name)
+	}
+	return nil
+}
+
+// isSafe reports whether nobody else can read what is sent to a URL: by https, or on
+// this machine.
+func isSafe(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(address))
 }
 
 // readQueue reads the queue's name in small letters, as the host does
@@ -234,7 +254,7 @@ var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
 // Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
-	return slices.Concat([]string{s.Key}, s.Identity.Secrets(), s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
+	return slices.Concat([]string{s.Key, s.Heartbeat}, s.Identity.Secrets(), s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
 }
 
 // Loopback lists the host:port pairs of the configured endpoints if all of them
@@ -262,8 +282,8 @@ func isLoopback(endpoint string) bool {
 }
 
 // Fingerprint changes with every setting, and where an identity is used with the
-// environment that it is found in, and with nothing else. No setting can be read from
-// it.
+// environment that it is found in, and with nothing else. The heartbeat doesn't count:
+// it has no say in what the app does. No setting can be read from it.
 func (s Settings) Fingerprint() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
 		s.Endpoint, s.Key, s.Identity.Fingerprint(), s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
