@@ -353,7 +353,9 @@ func TestKeyIsNeverShown(t *testing.T) {
 			w.WriteHeader(400)
 			fmt.Fprintf(w, `{"code":"Code%s","message":"key %s"}`, key, key)
 		},
-		"redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
+		"redirects": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, nil, nil, func(next http.Handler) http.Handler {
