@@ -27,7 +27,7 @@ const (
 	exitFine        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitFound       = 3   // verify, check, restore: something is wrong, and was reported; status: not all could be seen
+	exitFound       = 3   // verify, check, restore: something is wrong, and was reported; reconcile: exports were given up; status: not all could be seen
 	exitUntested    = 4   // connect: the URIs are kept, no test message was seen
 	exitInterrupted = 130 // by Ctrl-C; shells use this code too
 )

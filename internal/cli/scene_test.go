@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -213,6 +214,18 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		copied, err := w.Archive.Copy(context.Background(), key, source, id)
 		require.NoError(w.t, err)
 		_, err = w.Archive.Verify(context.Background(), copied, archive.Facts{ProjectName: "Demo kitchen", IterationName: "Iteration 1"})
+		require.NoError(w.t, err)
+	}),
+	// lay NAME TEXT: somebody writes a blob into the model container; ITERATION in its name
+	// is the only project's newest, as Custom Vision names its exports
+	"lay": inScene(func(w *scene, args []string) {
+		name := args[0]
+		if strings.Contains(name, "ITERATION") {
+			list, err := w.Client.Projects(context.Background())
+			require.NoError(w.t, err)
+			name = strings.Replace(name, "ITERATION", list[0].ID+" - "+w.newest(list[0].ID), 1)
+		}
+		_, err := w.Containers.Models.NewBlockBlobClient(name).UploadBuffer(context.Background(), []byte(args[1]), nil)
 		require.NoError(w.t, err)
 	}),
 	// rest EXPORT: its packages, of all iterations, are moved to the Archive tier
