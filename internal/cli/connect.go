@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,7 +45,8 @@ func (p *program) connectCommand() *cobra.Command {
 Creates a project or takes one that is there, has Custom Vision keep the queue and
 the container, reads that back, and waits for Custom Vision's test message. All
 other settings of the project stay as they were. A role that was just given takes
-some minutes to work, so a refusal is tried again while there is time.
+some minutes to work, so a refusal is tried again while there is time. With
+--create-storage and no project it creates queue and containers alone.
 
 The exit code is 4 if the URIs are kept but no test message was seen in time.`,
 		func(ctx context.Context, _ []string) error {
@@ -57,7 +59,12 @@ The exit code is 4 if the URIs are kept but no test message was seen in time.`,
 	f.StringVar(&flags.kind, "type", "Classification", "Classification or ObjectDetection, where a domain's name is that of both")
 	f.BoolVar(&flags.createStorage, "create-storage", false, "create queue, poison queue and containers where they are missing")
 	f.DurationVar(&flags.patience, "timeout", 2*time.Minute, "how long roles and the test message are waited for")
-	cmd.MarkFlagRequired("project")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if flags.project == "" && (flags.create || !flags.createStorage) {
+			return errors.New("--project is missing: give it the name or id of a project")
+		}
+		return nil
+	}
 	return cmd
 }
 
@@ -65,6 +72,10 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 	s, _, err := p.settings()
 	if err != nil {
 		return err
+	}
+	progress := &connectProgress{out: &p.out, patience: flags.patience}
+	if flags.project == "" {
+		return connect.Storage(ctx, s, true, progress)
 	}
 	service, err := app.OpenService(s, nil)
 	if err != nil {
@@ -77,7 +88,6 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 	if err != nil {
 		return err
 	}
-	progress := &connectProgress{out: &p.out, patience: flags.patience}
 	if err := connect.Storage(ctx, s, flags.createStorage, progress); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ type handledResult struct {
 }
 
 func (p *program) deadLettersCommand() *cobra.Command {
-	c := &cobra.Command{Use: "deadletters", Short: "Look after messages that could never succeed", Long: `Look after messages that could never succeed.
+	c := &cobra.Command{Use: "deadletters", Aliases: []string{"dead-letters"}, Short: "Look after messages that could never succeed", Long: `Look after messages that could never succeed.
 
 A message that the app can't understand, or that names a project that isn't
 there, is kept as a dead letter, byte for byte. An id may be shortened to its
@@ -59,7 +59,7 @@ hold as text goes as Base64, which the app understands as well.`, func(ctx conte
 	})
 	drop := p.verb("drop ID…", "Drop dead letters for good", "It can't be undone, so it needs --yes.", func(ctx context.Context, args []string) error {
 		if !yes {
-			return problem{What: "Could not drop dead letters", Why: "It can't be undone", Do: "Look at them with `visionkeeper deadletters show`, then say --yes"}
+			return problem{What: "Could not drop dead letters", Why: "It can't be undone", Do: "Look at them with `visionkeeper deadletters list`, then say --yes"}
 		}
 		return failedTo("drop dead letters", p.handle(ctx, args, all, "Dropped", (*state.Store).DropDeadLetter))
 	})

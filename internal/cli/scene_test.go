@@ -228,6 +228,13 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err := w.Containers.Models.NewBlockBlobClient(name).UploadBuffer(context.Background(), []byte(args[1]), nil)
 		require.NoError(w.t, err)
 	}),
+	// by-id PROJECT FILE: a policy with a rule for its id, and one for its name
+	"by-id": func(ts *testscript.TestScript, _ bool, args []string) {
+		w := ts.Value(sceneKey{}).(*scene)
+		text, err := json.Marshal(map[string]any{"projects": []map[string]any{{"project": args[0]}, {"project": w.project(args[0]), "exports": []string{"ONNX"}}}})
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o644))
+	},
 	// rest EXPORT: its packages, of all iterations, are moved to the Archive tier
 	"rest": inScene(func(w *scene, args []string) {
 		for _, b := range w.backups(args[0]) {
