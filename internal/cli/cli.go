@@ -123,6 +123,9 @@ func (p *program) commands() *cobra.Command {
 	flags.BoolVar(&p.verbose, "verbose", false, "print more, such as the services' request ids")
 	root.AddCommand(
 		p.connectCommand(),
+		p.disconnectCommand(),
+		p.trainCommand(),
+		p.exportCommand(),
 		p.checkCommand(),
 		p.planCommand(),
 		p.reconcileCommand(),

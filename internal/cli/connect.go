@@ -23,6 +23,8 @@ type connectResult struct {
 	// SeenIn is where Custom Vision's test message was seen: "queue", or "state"
 	// where the running app had taken it. Empty: not seen.
 	SeenIn connect.Seen `json:"seenIn"`
+	// TestBlob is "seen", "not-seen", or "gone" where it can't be told.
+	TestBlob connect.TestBlob `json:"testBlob"`
 }
 
 type connectedProject struct {
@@ -107,7 +109,7 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 		return err
 	}
 	progress.done("URIs", "kept, by "+made.Form)
-	seen, err := made.AwaitTest(ctx)
+	seen, blob, err := made.AwaitTest(ctx)
 	if err != nil {
 		p.out.warn("The URIs are kept; whether the test message comes was not waited for.")
 		return err
@@ -118,7 +120,7 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 		Created:  made.Created,
 		Form:     made.Form,
 		QueueURI: made.Project.Settings.NotificationQueueURI, ContainerURI: made.Project.Settings.ExportModelContainerURI,
-		SeenIn: seen,
+		SeenIn: seen, TestBlob: blob,
 	}, progress)
 }
 
@@ -168,6 +170,14 @@ func (p *program) sayConnected(r connectResult, progress *connectProgress) error
 		progress.done("test message", "on the queue")
 	case connect.SeenInState:
 		progress.done("test message", "already taken by the running app")
+	}
+	switch r.TestBlob {
+	case connect.BlobSeen:
+		progress.done("test blob", "seen in the container")
+	case connect.BlobGone:
+		p.out.say("- %-13s gone too soon to tell; the first export shows whether Custom Vision may write to the container", "test blob")
+	case connect.BlobNotSeen:
+		p.out.say("- %-13s not seen", "test blob")
 	}
 	if err := p.out.result(r, func() {
 		if r.SeenIn != connect.NotSeen {
