@@ -54,7 +54,7 @@ func (v *visit) training() []Action {
 	step := Step{Kind: Train}
 	runs := slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusTraining })
 	begun := slices.ContainsFunc(v.seen.Project.Trainings, func(t *state.Training) bool {
-		return t.Open() && v.seen.Now.Before(t.Until.Add(v.rules.Grace))
+		return t.Nothing == "" && v.iteration(t.Result) == nil && v.seen.Now.Before(t.Until.Add(v.rules.Grace))
 	})
 	if v.scope.ask == nil || !v.scope.ask.Train || runs || begun || v.seen.Tried[step] {
 		return nil
