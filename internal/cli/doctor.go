@@ -299,7 +299,7 @@ func projectText(ctx context.Context, client *customvision.Client, s settings.Se
 		return "", err
 	}
 	want := connect.URIsOf(s)
-	do := fmt.Sprintf("Run `%s`; until then the timer finds its models", connectCommand(p.Name))
+	do := fmt.Sprintf("Run `%s`; until then the timer finds its models", connectCommand(p.Name, p.ID))
 	switch {
 	case p.Settings.NotificationQueueURI == "":
 		return "", wrong(do, "it is not connected to a queue")
@@ -313,9 +313,13 @@ func projectText(ctx context.Context, client *customvision.Client, s settings.Se
 	return "domain " + domain.Name + ", connected", nil
 }
 
-// connectCommand is what a person types to connect a project.
-func connectCommand(project string) string {
-	return "visionkeeper connect --project " + quoted(project)
+// connectCommand is what a person types to connect a project: by its id where its name
+// can't be shown as it is.
+func connectCommand(name, id string) string {
+	if strings.ContainsFunc(name, steers) {
+		name = id
+	}
+	return "visionkeeper connect --project " + quoted(name)
 }
 
 // quoted is a text as one word of a shell.

@@ -37,7 +37,7 @@ func (p *program) policyCommand() *cobra.Command {
 
 The policy that counts is the policy.json in the state container if there is one,
 else the one that was published. A change takes effect within a minute, without
-publishing.`, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+publishing.`, Args: onlyVerbs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	show := p.verb("show", "Show the policy that counts", "And where it lies, and since when the app follows it.", func(ctx context.Context, _ []string) error {
 		return failedTo("show the policy", p.showPolicy(ctx))
 	})
@@ -46,13 +46,13 @@ Looks at FILE, else at the app's policy.json, and at nothing else: no setting is
 needed. The exit code is 3 if anything is wrong.`, func(ctx context.Context, args []string) error {
 		return failedTo("check the policy", p.checkPolicy(ctx, args))
 	})
-	check.Args = cobra.MaximumNArgs(1)
+	check.Args = wordsOf(0, 1, "one file")
 	set := p.verb("set FILE", "Put a policy into the state container", `
 From then on it counts instead of the published one. A policy with a fault is
 refused.`, func(ctx context.Context, args []string) error {
 		return failedTo("set the policy", p.setPolicy(ctx, args[0]))
 	})
-	set.Args = cobra.ExactArgs(1)
+	set.Args = wordsOf(1, 1, "the file with the policy")
 	reset := p.verb("reset", "Let the published policy count again", "Deletes the policy.json in the state container.", func(ctx context.Context, _ []string) error {
 		return failedTo("reset the policy", p.resetPolicy(ctx))
 	})

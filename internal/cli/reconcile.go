@@ -326,7 +326,7 @@ func (p *program) logged(ctx context.Context) context.Context {
 	if !p.verbose {
 		return ctx
 	}
-	log := zerolog.New(zerolog.ConsoleWriter{Out: p.out.stderr, NoColor: !p.out.colour}).With().Timestamp().Logger()
+	log := zerolog.New(zerolog.ConsoleWriter{Out: p.out.stderr, NoColor: true}).With().Timestamp().Logger()
 	return log.WithContext(ctx)
 }
 

@@ -228,6 +228,11 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err := w.Containers.Models.NewBlockBlobClient(name).UploadBuffer(context.Background(), []byte(args[1]), nil)
 		require.NoError(w.t, err)
 	}),
+	// steer-project: one whose name steers a terminal
+	"steer-project": inScene(func(w *scene, _ []string) {
+		_, err := w.Service.CreateProject("evil\x1b[2J\u202e", world.Compact, "", "")
+		require.NoError(w.t, err)
+	}),
 	// by-id PROJECT FILE: a policy with a rule for its id, and one for its name
 	"by-id": func(ts *testscript.TestScript, _ bool, args []string) {
 		w := ts.Value(sceneKey{}).(*scene)
