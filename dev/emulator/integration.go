@@ -18,7 +18,7 @@ import (
 const testFolder = "CustomVision-TestPermission"
 
 // testBlobLife is how long that blob stays. The real service's time isn't known.
-const testBlobLife = 2 * time.Second
+const testBlobLife = 10 * time.Second
 
 // storageTimeout is the time limit of one request to storage.
 const storageTimeout = 30 * time.Second

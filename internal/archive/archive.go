@@ -115,7 +115,7 @@ func (a *Archive) Name() string { return a.name }
 func (a *Archive) Check(ctx context.Context) error {
 	_, err := a.container.GetProperties(ctx, nil)
 	if storage.Status(err) == http.StatusNotFound {
-		return remedy.New("create it with `visionkeeper connect --project PROJECT --create-storage`, or name the right one in ARCHIVE_CONTAINER", "the archive container %q does not exist, and it is never created by itself", a.name)
+		return remedy.New("create it with `visionkeeper connect --create-storage`, or name the right one in ARCHIVE_CONTAINER", "the archive container %q does not exist, and it is never created by itself", a.name)
 	}
 	return storage.Explain(fmt.Sprintf("reach the archive container %q", a.name), err)
 }

@@ -76,11 +76,11 @@ func orDash(s string) string {
 
 var (
 	wasDone = map[reconcile.ActionKind]string{
-		reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining",
+		reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining", reconcile.Train: "training",
 		reconcile.Adopt: "found again", reconcile.Postpone: "put off", reconcile.Settle: "settled", reconcile.Wait: "waiting",
 	}
 	wouldBeDone = map[reconcile.ActionKind]string{
-		reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain",
+		reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain", reconcile.Train: "train",
 		reconcile.Adopt: "find again", reconcile.Postpone: "put off", reconcile.Settle: "settle", reconcile.Wait: "wait",
 	}
 )

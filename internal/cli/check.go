@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -26,9 +28,6 @@ type checked struct {
 	OK   bool   `json:"ok"`
 	Text string `json:"text"` // what was found, or what is wrong
 	Do   string `json:"do"`   // the remedy; empty where nothing is wrong
-	// refused says that a service refused the caller, which it also does while a role
-	// that was just given isn't active yet.
-	refused bool
 }
 
 func (p *program) checkCommand() *cobra.Command {
@@ -52,7 +51,7 @@ func (p *program) check(ctx context.Context, patience time.Duration) error {
 	var d *doctor
 	wait := min(lookAgain, patience/4)
 	for deadline, first := time.Now().Add(patience), true; ; first = false {
-		d = &doctor{program: p}
+		d = newDoctor(p)
 		d.examine(ctx)
 		if !d.refused() || time.Now().Add(wait).After(deadline) || ctx.Err() != nil {
 			break
@@ -69,8 +68,8 @@ func (p *program) check(ctx context.Context, patience time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	result := checkResult{OK: true, Checks: d.found}
-	for _, c := range d.found {
+	result := checkResult{OK: true, Checks: d.found()}
+	for _, c := range result.Checks {
 		result.OK = result.OK && c.OK
 	}
 	if err := p.out.result(result, func() { p.sayChecked(result) }); err != nil {
@@ -104,38 +103,102 @@ func (p *program) sayChecked(r checkResult) {
 	p.out.say("%s", p.out.green("All is well."))
 }
 
-// doctor makes the checks and collects their lines.
+// doctor makes the checks, several at a time, and collects their lines.
 type doctor struct {
 	*program
-	found []checked
+	mu    sync.Mutex
+	lines []*line
+	done  int // of the lines
+	turns chan struct{}
 }
 
-// look makes one check and adds its line. It reports whether all is well.
+func newDoctor(p *program) *doctor { return &doctor{program: p, turns: make(chan struct{}, atOnce)} }
+
+// line is one check. Its result is there once ended is closed.
+type line struct {
+	name  string
+	ended chan struct{}
+	text  string
+	err   error
+}
+
+// ok waits for the end of a check, and reports whether all is well.
+func (l *line) ok() bool {
+	<-l.ended
+	return l.err == nil
+}
+
+// ask makes one check beside the others, once the checks that it needs have ended.
+// Where one of them failed there is nothing to ask: its line says why.
+func (d *doctor) ask(name string, examine func() (string, error), needs ...*line) *line {
+	l := &line{name: name, ended: make(chan struct{})}
+	d.mu.Lock()
+	d.lines = append(d.lines, l)
+	d.mu.Unlock()
+	go func() {
+		defer close(l.ended)
+		l.err = errReported
+		if !slices.ContainsFunc(needs, func(n *line) bool { return !n.ok() }) {
+			d.turns <- struct{}{}
+			l.text, l.err = examine()
+			<-d.turns
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.done++
+		d.out.progress(d.done, len(d.lines), name)
+	}()
+	return l
+}
+
+// look makes one check and waits for it. It reports whether all is well.
 func (d *doctor) look(name string, examine func() (string, error)) bool {
-	d.out.progress(len(d.found), len(d.found)+1, name)
-	text, err := examine()
-	if err == nil {
-		d.found = append(d.found, checked{Name: name, OK: true, Text: text})
-		return true
-	}
-	if errors.Is(err, errReported) {
-		return false
-	}
-	for _, p := range explain(failedTo(name, err)) {
-		if p.Do == checkHint {
-			p.Do = "Look at the resource in the portal; --verbose shows the request id for Azure support"
-		}
-		if d.verbose && p.RequestID != "" {
-			p.Why += " (request id " + p.RequestID + ")"
-		}
-		d.found = append(d.found, checked{Name: name, Text: p.Why, Do: p.Do, refused: refuses(err)})
-	}
-	return false
+	return d.ask(name, examine).ok()
 }
 
-// refused reports whether a service refused anything.
+// found are the lines of all checks, in the order in which they were asked for: one for
+// each cause.
+func (d *doctor) found() []checked {
+	list := []checked{}
+	shared := map[string]int{} // the place in the list, by cause
+	also := map[string][]string{}
+	for _, l := range d.lines {
+		if l.ok() {
+			list = append(list, checked{Name: l.name, OK: true, Text: l.text})
+			continue
+		}
+		if errors.Is(l.err, errReported) {
+			continue
+		}
+		if cause := l.cause(); cause != "" {
+			also[cause] = append(also[cause], l.name)
+			if _, said := shared[cause]; said {
+				continue
+			}
+			shared[cause] = len(list)
+		}
+		for _, p := range explain(failedTo(l.name, l.err)) {
+			if p.Do == checkHint {
+				p.Do = "Look at the resource in the portal; --verbose shows the request id for Azure support"
+			}
+			if d.verbose && p.RequestID != "" {
+				p.Why += " (request id " + p.RequestID + ")"
+			}
+			list = append(list, checked{Name: l.name, Text: p.Why, Do: p.Do})
+		}
+	}
+	for cause, at := range shared {
+		if others := also[cause][1:]; len(others) > 0 {
+			list[at].Text += "; the same is true of " + strings.Join(others, ", ")
+		}
+	}
+	return list
+}
+
+// refused reports whether a service refused the caller anything, which it also does while
+// a role that was just given isn't active yet.
 func (d *doctor) refused() bool {
-	return slices.ContainsFunc(d.found, func(c checked) bool { return c.refused })
+	return slices.ContainsFunc(d.lines, func(l *line) bool { return !l.ok() && refuses(l.err) })
 }
 
 // refuses reports whether an error is a service's answer that the caller may not.
@@ -146,6 +209,24 @@ func refuses(err error) bool {
 	}
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
+
+// cause names what makes other checks fail too; empty where nothing does.
+func (l *line) cause() string {
+	var stored *storage.Error
+	var known problem
+	switch {
+	case storage.NotSignedIn(l.err):
+		return "no identity"
+	case errors.As(l.err, &stored) && stored.OfAccount():
+		return fmt.Sprintf("storage %d %s", stored.Status, stored.Code)
+	case errors.As(l.err, &known) && strings.HasPrefix(l.name, aboutProject):
+		return known.Why
+	}
+	return ""
+}
+
+// aboutProject begins the names of the lines about projects.
+const aboutProject = "project "
 
 // wrong is something that is not right, with its remedy.
 func wrong(do, format string, a ...any) error {

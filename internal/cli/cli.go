@@ -8,10 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,7 +25,7 @@ const (
 	exitFine        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitFound       = 3   // verify, check, restore: something is wrong, and was reported; status: not all could be seen
+	exitFound       = 3   // verify, check, restore: something is wrong, and was reported; reconcile: exports were given up; status: not all could be seen
 	exitUntested    = 4   // connect: the URIs are kept, no test message was seen
 	exitInterrupted = 130 // by Ctrl-C; shells use this code too
 )
@@ -42,8 +40,7 @@ from a local.settings.json.`
 // Main runs the program with the process's arguments and returns its exit code.
 func Main(version string) int {
 	p := &program{version: version}
-	p.out.stdout, p.out.stderr = redact.Writer(os.Stdout), redact.Writer(os.Stderr)
-	p.out.lookAt(os.Stdout, os.Stderr)
+	p.out.to(os.Stdout, os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p.stopSignals = stop
@@ -67,16 +64,20 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(p.out.stdout)
 	root.SetErr(p.out.stderr)
-	err := root.ExecuteContext(ctx)
+	verb, err := root.ExecuteContextC(ctx)
 	p.out.endProgress()
 	var code exitCode
+	if full := p.out.screen.err(); full != nil {
+		p.out.problems([]problem{{What: "Could not write the output", Why: full.Error(), Do: "See that there is space where it goes, and run it again"}}, p.verbose)
+		return exitFailed
+	}
 	switch {
 	case err == nil:
 		return exitFine
 	case errors.As(err, &code): // everything is printed
 		return int(code)
 	case !p.began:
-		p.out.print(p.out.stderr, "%s.\nRun `visionkeeper --help`, or a verb with --help.", sentence(err.Error()))
+		p.out.print(p.out.stderr, "%s.\n`%s --help` shows what there is.", sentence(err.Error()), verb.CommandPath())
 		return exitUsage
 	}
 	p.out.problems(explain(err), p.verbose)
@@ -107,7 +108,7 @@ func (p *program) commands() *cobra.Command {
 		Short:         "Keep, prove and renew Azure Custom Vision's exported models",
 		Long:          about,
 		Version:       p.version,
-		Args:          cobra.NoArgs,
+		Args:          onlyVerbs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -123,6 +124,9 @@ func (p *program) commands() *cobra.Command {
 	flags.BoolVar(&p.verbose, "verbose", false, "print more, such as the services' request ids")
 	root.AddCommand(
 		p.connectCommand(),
+		p.disconnectCommand(),
+		p.trainCommand(),
+		p.exportCommand(),
 		p.checkCommand(),
 		p.planCommand(),
 		p.reconcileCommand(),
@@ -134,27 +138,17 @@ func (p *program) commands() *cobra.Command {
 		p.deadLettersCommand(),
 		p.versionCommand(),
 	)
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
 // verb makes a command that calls run with the command's context.
 func (p *program) verb(use, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs,
+		Use: use, Short: short, Long: short + ".\n\n" + long, Args: wordsOf(0, 0, "flags"),
 		RunE: func(c *cobra.Command, args []string) error {
 			p.began = true
 			return run(c.Context(), args)
 		},
 	}
-}
-
-// output is where a verb prints, and how.
-type output struct {
-	stdout, stderr io.Writer
-	json           bool
-	colour         bool // stdout is a terminal and takes colours
-	live           bool // stderr is a terminal, so progress may be shown
-
-	mu    sync.Mutex
-	shown bool // a progress line stands on stderr
 }

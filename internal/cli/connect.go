@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ type connectResult struct {
 	// SeenIn is where Custom Vision's test message was seen: "queue", or "state"
 	// where the running app had taken it. Empty: not seen.
 	SeenIn connect.Seen `json:"seenIn"`
+	// TestBlob is "seen", "not-seen", or "gone" where it can't be told.
+	TestBlob connect.TestBlob `json:"testBlob"`
 }
 
 type connectedProject struct {
@@ -44,7 +47,8 @@ func (p *program) connectCommand() *cobra.Command {
 Creates a project or takes one that is there, has Custom Vision keep the queue and
 the container, reads that back, and waits for Custom Vision's test message. All
 other settings of the project stay as they were. A role that was just given takes
-some minutes to work, so a refusal is tried again while there is time.
+some minutes to work, so a refusal is tried again while there is time. With
+--create-storage and no project it creates queue and containers alone.
 
 The exit code is 4 if the URIs are kept but no test message was seen in time.`,
 		func(ctx context.Context, _ []string) error {
@@ -57,7 +61,12 @@ The exit code is 4 if the URIs are kept but no test message was seen in time.`,
 	f.StringVar(&flags.kind, "type", "Classification", "Classification or ObjectDetection, where a domain's name is that of both")
 	f.BoolVar(&flags.createStorage, "create-storage", false, "create queue, poison queue and containers where they are missing")
 	f.DurationVar(&flags.patience, "timeout", 2*time.Minute, "how long roles and the test message are waited for")
-	cmd.MarkFlagRequired("project")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if flags.project == "" && (flags.create || !flags.createStorage) {
+			return errors.New("--project is missing: give it the name or id of a project")
+		}
+		return nil
+	}
 	return cmd
 }
 
@@ -65,6 +74,10 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 	s, _, err := p.settings()
 	if err != nil {
 		return err
+	}
+	progress := &connectProgress{out: &p.out, patience: flags.patience}
+	if flags.project == "" {
+		return connect.Storage(ctx, s, true, progress)
 	}
 	service, err := app.OpenService(s, nil)
 	if err != nil {
@@ -77,7 +90,6 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 	if err != nil {
 		return err
 	}
-	progress := &connectProgress{out: &p.out, patience: flags.patience}
 	if err := connect.Storage(ctx, s, flags.createStorage, progress); err != nil {
 		return err
 	}
@@ -97,7 +109,7 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 		return err
 	}
 	progress.done("URIs", "kept, by "+made.Form)
-	seen, err := made.AwaitTest(ctx)
+	seen, blob, err := made.AwaitTest(ctx)
 	if err != nil {
 		p.out.warn("The URIs are kept; whether the test message comes was not waited for.")
 		return err
@@ -108,7 +120,7 @@ func (p *program) connect(ctx context.Context, flags connectFlags) error {
 		Created:  made.Created,
 		Form:     made.Form,
 		QueueURI: made.Project.Settings.NotificationQueueURI, ContainerURI: made.Project.Settings.ExportModelContainerURI,
-		SeenIn: seen,
+		SeenIn: seen, TestBlob: blob,
 	}, progress)
 }
 
@@ -158,6 +170,14 @@ func (p *program) sayConnected(r connectResult, progress *connectProgress) error
 		progress.done("test message", "on the queue")
 	case connect.SeenInState:
 		progress.done("test message", "already taken by the running app")
+	}
+	switch r.TestBlob {
+	case connect.BlobSeen:
+		progress.done("test blob", "seen in the container")
+	case connect.BlobGone:
+		p.out.say("- %-13s gone too soon to tell; the first export shows whether Custom Vision may write to the container", "test blob")
+	case connect.BlobNotSeen:
+		p.out.say("- %-13s not seen", "test blob")
 	}
 	if err := p.out.result(r, func() {
 		if r.SeenIn != connect.NotSeen {

@@ -39,11 +39,11 @@ type handledResult struct {
 }
 
 func (p *program) deadLettersCommand() *cobra.Command {
-	c := &cobra.Command{Use: "deadletters", Short: "Look after messages that could never succeed", Long: `Look after messages that could never succeed.
+	c := &cobra.Command{Use: "deadletters", Aliases: []string{"dead-letters"}, Short: "Look after messages that could never succeed", Long: `Look after messages that could never succeed.
 
 A message that the app can't understand, or that names a project that isn't
 there, is kept as a dead letter, byte for byte. An id may be shortened to its
-first characters.`, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+first characters.`, Args: onlyVerbs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	var all, yes bool
 	list := p.verb("list", "List the dead letters", "The newest last.", func(ctx context.Context, _ []string) error {
 		return failedTo("list the dead letters", p.listLetters(ctx))
@@ -51,7 +51,7 @@ first characters.`, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string)
 	show := p.verb("show ID", "Show one dead letter", "Signatures and keys in it are left out.", func(ctx context.Context, args []string) error {
 		return failedTo("show the dead letter", p.showLetter(ctx, args[0]))
 	})
-	show.Args = cobra.ExactArgs(1)
+	show.Args = wordsOf(1, 1, "the id of one dead letter")
 	replay := p.verb("replay ID…", "Put dead letters back on the queue", `
 Puts the very bytes back, and drops the letter only after that. What a queue can't
 hold as text goes as Base64, which the app understands as well.`, func(ctx context.Context, args []string) error {
@@ -59,7 +59,7 @@ hold as text goes as Base64, which the app understands as well.`, func(ctx conte
 	})
 	drop := p.verb("drop ID…", "Drop dead letters for good", "It can't be undone, so it needs --yes.", func(ctx context.Context, args []string) error {
 		if !yes {
-			return problem{What: "Could not drop dead letters", Why: "It can't be undone", Do: "Look at them with `visionkeeper deadletters show`, then say --yes"}
+			return problem{What: "Could not drop dead letters", Why: "It can't be undone", Do: "Look at them with `visionkeeper deadletters list`, then say --yes"}
 		}
 		return failedTo("drop dead letters", p.handle(ctx, args, all, "Dropped", (*state.Store).DropDeadLetter))
 	})

@@ -19,7 +19,7 @@ import (
 	"visionkeeper/internal/storage"
 )
 
-// examine makes all checks. What others need comes first.
+// examine makes all checks.
 func (d *doctor) examine(ctx context.Context) {
 	var s settings.Settings
 	var c *dotnet.Configuration
@@ -36,14 +36,19 @@ func (d *doctor) examine(ctx context.Context) {
 		return // without settings nothing can be checked
 	}
 	d.notes(c)
-	d.storage(ctx, s)
+	stored := d.storage(ctx, s)
 	var rules policy.InForce
-	d.look("policy", func() (text string, err error) {
+	ruled := d.ask("policy", func() (text string, err error) {
 		rules, text, err = d.policy(ctx, s)
 		return text, err
-	})
-	d.service(ctx, s, rules.Policy)
+	}, stored.state)
+	if s.Endpoint == "" || s.Key != "" || s.Identity.Credential != nil { // else the settings say why
+		d.service(ctx, s, stored, func() policy.Policy { <-ruled.ended; return rules.Policy })
+	}
 }
+
+// stored are the checks of storage that others need.
+type stored struct{ queue, models, state *line }
 
 // policy finds the policy that counts. Where the state container can't be read,
 // another line says so.
@@ -91,12 +96,13 @@ func (d *doctor) notes(c *dotnet.Configuration) {
 }
 
 // storage checks queue, containers and rights.
-func (d *doctor) storage(ctx context.Context, s settings.Settings) {
-	d.look("queue", func() (string, error) {
+func (d *doctor) storage(ctx context.Context, s settings.Settings) stored {
+	retries := &app.FewRetries().ClientOptions
+	queue := d.ask("queue", func() (string, error) {
 		if s.Queue == "" {
 			return "", errReported
 		}
-		queues, err := s.Models.Queue(nil)
+		queues, err := s.Models.Queue(retries)
 		if err != nil {
 			return "", err
 		}
@@ -107,39 +113,34 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) {
 		if err := storage.MayTake(ctx, queues, s.Queue); err != nil {
 			return "", endsHost(err)
 		}
-		return fmt.Sprintf("%s: may read and delete; %s, %d in %s%s", s.Queue, count(length.Messages, "message"), length.Poison, s.Queue, storage.PoisonSuffix), nil
+		return fmt.Sprintf("%s: may read, change and delete; %s, %d in %s%s", s.Queue, count(length.Messages, "message"), length.Poison, s.Queue, storage.PoisonSuffix), nil
 	})
-	d.look("model container", func() (string, error) {
-		blobs, err := s.Models.Blob(nil)
-		if err != nil {
-			return "", err
-		}
-		return s.ModelContainer + ": may read", storage.MayList(ctx, blobs, s.ModelContainer)
+	models := d.ask("model container", func() (string, error) {
+		return s.ModelContainer + ": may read", s.Models.May(ctx, retries, s.ModelContainer, storage.MayList, storage.MayRead)
 	})
-	d.look("copy signature", func() (string, error) {
+	d.ask("copy signature", func() (string, error) {
 		delegated, err := storage.MaySign(ctx, s.Models, s.ModelContainer)
 		if delegated {
 			return "sources are signed by a user delegation key", err
 		}
 		return "sources are signed by the account key", err
-	})
-	if s.Archives.IsZero() {
-		return // the settings say why
-	}
-	for _, c := range []struct{ line, container string }{{"archive", s.ArchiveContainer}, {"state", s.StateContainer}} {
-		d.look(c.line, func() (string, error) {
-			archives, err := s.Archives.Blob(nil)
-			if err != nil {
-				return "", err
+	}, models)
+	container := func(name, may string, rights ...storage.Right) func() (string, error) {
+		return func() (string, error) {
+			if s.Archives.IsZero() { // the settings say why
+				return "", errReported
 			}
-			if err := storage.MayList(ctx, archives, c.container); err != nil {
-				return "", err
-			}
-			return c.container + ": may read and write", storage.MayWrite(ctx, archives, c.container)
-		})
+			return name + ": may " + may, s.Archives.May(ctx, retries, name, rights...)
+		}
 	}
-	d.look("archive's safety", func() (string, error) { return apart(ctx, s) })
-	d.look("clock", func() (string, error) { return clock(ctx, s) })
+	archive := d.ask("archive", container(s.ArchiveContainer, "read and write", storage.MayList, storage.MayRead, storage.MayWrite))
+	state := d.ask("state", container(s.StateContainer, "read, write and delete", storage.MayList, storage.MayRead, storage.MayWrite, storage.MayDelete))
+	d.ask("archive's safety", func() (string, error) { return apart(ctx, s) }, archive)
+	d.ask("clock", func() (string, error) { return clock(ctx, s) }, archive)
+	if s.Host.BlobURL != "" {
+		d.ask("host's storage", func() (string, error) { return "may write", storage.HostMayWork(ctx, s.Host, retries) })
+	}
+	return stored{queue, models, state}
 }
 
 // endsHost adds to a refusal of the queue what it does to the whole app: the Functions
@@ -203,13 +204,10 @@ func clock(ctx context.Context, s settings.Settings) (string, error) {
 }
 
 // service checks Custom Vision and each project that the policy names.
-func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.Policy) {
-	if s.Endpoint != "" && s.Key == "" && s.Identity.Credential == nil {
-		return // the settings say why
-	}
+func (d *doctor) service(ctx context.Context, s settings.Settings, stored stored, policyInForce func() policy.Policy) {
 	var client *customvision.Client
 	var projects []customvision.Project
-	if !d.look("Custom Vision", func() (text string, err error) {
+	service := d.ask("Custom Vision", func() (text string, err error) {
 		if client, err = app.OpenService(s, app.FewRetries()); err != nil {
 			return "", err
 		}
@@ -218,11 +216,9 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.
 		}
 		projects, err = findProjects(ctx, client, "")
 		return fmt.Sprintf("answers v3.3; %s", count(len(projects), "project")), err
-	}) {
-		return
-	}
+	})
 	domains := map[string]customvision.Domain{}
-	if !d.look("domains", func() (string, error) {
+	exportable := d.ask("domains", func() (string, error) {
 		list, err := client.Domains(ctx)
 		exportable := 0
 		for _, domain := range list {
@@ -232,32 +228,48 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, rules policy.
 			}
 		}
 		return fmt.Sprintf("%d, models of %d can be exported", len(list), exportable), err
-	}) {
+	}, service)
+	rules := policyInForce()
+	if !exportable.ok() {
 		return
+	}
+	d.rules(rules, projects)
+	for _, project := range projects {
+		rule, ok := rules.For(project.ID, project.Name)
+		if !ok {
+			continue
+		}
+		d.ask(aboutProject+project.Name, func() (string, error) {
+			if text, err := exportsText(ctx, client, project, rule, domains[project.Settings.DomainID]); err != nil || !stored.queue.ok() || !stored.models.ok() {
+				return text, err // what a project should be connected to, other lines doubt
+			}
+			return projectText(ctx, client, s, project, domains[project.Settings.DomainID])
+		})
+	}
+}
+
+// rules compares the policy's rules with the projects that are there.
+func (d *doctor) rules(rules policy.Policy, projects []customvision.Project) {
+	names := map[string]string{}
+	for _, p := range projects {
+		names[p.ID] = p.Name
 	}
 	for _, rule := range rules.Projects {
 		if named := func(p customvision.Project) bool {
-			return rule.Project == "*" || strings.EqualFold(rule.Project, p.ID) || strings.EqualFold(rule.Project, p.Name)
+			return strings.EqualFold(rule.Project, p.ID) || strings.EqualFold(rule.Project, p.Name)
 		}; rule.Project != "*" && !slices.ContainsFunc(projects, named) {
 			d.look("policy", func() (string, error) {
 				return "", wrong("Name an existing project by name or id, or take the rule out", "a rule names the project %q, and there is none", rule.Project)
 			})
 		}
 	}
-	for _, project := range projects {
-		rule, ok := rules.For(project.ID, project.Name)
-		if !ok {
-			continue
-		}
-		d.look("project "+project.Name, func() (string, error) {
-			return projectText(ctx, client, s, project, rule, domains[project.Settings.DomainID])
-		})
+	for _, doubt := range policy.DoubledRules(rules, names) {
+		d.look("policy", func() (string, error) { return "", doubt })
 	}
 }
 
-// projectText says how a project is connected. It is an error if it isn't, or if
-// the policy asks for exports that the project doesn't offer.
-func projectText(ctx context.Context, client *customvision.Client, s settings.Settings, p customvision.Project, rule policy.Rule, domain customvision.Domain) (string, error) {
+// exportsText is an error if the policy asks for exports that the project doesn't offer.
+func exportsText(ctx context.Context, client *customvision.Client, p customvision.Project, rule policy.Rule, domain customvision.Domain) (string, error) {
 	if len(rule.Exports) > 0 && !domain.Exportable {
 		return "", wrong("Choose a compact domain in the project's settings and train it again, or take it out of the policy",
 			"the policy asks for exports, but models of its domain %s can't be exported", domain.Name)
@@ -270,17 +282,23 @@ func projectText(ctx context.Context, client *customvision.Client, s settings.Se
 		for _, export := range rule.Exports {
 			platform, _, _ := strings.Cut(export, ".")
 			offered := func(o string) bool { return customvision.SamePlatform(o, platform) }
-			if it.Status == customvision.StatusCompleted && len(it.ExportableTo) > 0 && !slices.ContainsFunc(it.ExportableTo, offered) {
+			if platform != policy.All && it.Status == customvision.StatusCompleted && len(it.ExportableTo) > 0 && !slices.ContainsFunc(it.ExportableTo, offered) {
 				return "", wrong("Take it out of the policy, or choose another domain",
 					"the policy asks for %s, but its domain %s offers only %s", platform, domain.Name, strings.Join(it.ExportableTo, ", "))
 			}
 		}
 	}
-	if p, err = connect.ReadBack(ctx, client, p.ID); err != nil {
+	return "domain " + domain.Name, nil
+}
+
+// projectText says how a project is connected. It is an error if it isn't.
+func projectText(ctx context.Context, client *customvision.Client, s settings.Settings, p customvision.Project, domain customvision.Domain) (string, error) {
+	p, err := connect.ReadBack(ctx, client, p.ID)
+	if err != nil {
 		return "", err
 	}
 	want := connect.URIsOf(s)
-	do := fmt.Sprintf("Run `visionkeeper connect --project '%s'`; until then the timer finds its models", p.Name)
+	do := fmt.Sprintf("Run `%s`; until then the timer finds its models", connectCommand(p.Name, p.ID))
 	switch {
 	case p.Settings.NotificationQueueURI == "":
 		return "", wrong(do, "it is not connected to a queue")
@@ -293,3 +311,15 @@ func projectText(ctx context.Context, client *customvision.Client, s settings.Se
 	}
 	return "domain " + domain.Name + ", connected", nil
 }
+
+// connectCommand is what a person types to connect a project: by its id where its name
+// can't be shown as it is.
+func connectCommand(name, id string) string {
+	if strings.ContainsFunc(name, steers) {
+		name = id
+	}
+	return "visionkeeper connect --project " + quoted(name)
+}
+
+// quoted is a text as one word of a shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

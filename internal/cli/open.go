@@ -103,6 +103,7 @@ func (p *program) settings() (settings.Settings, *dotnet.Configuration, error) {
 func (p *program) hide(s settings.Settings) {
 	p.out.stdout = redact.Writer(p.out.stdout, s.Secrets()...)
 	p.out.stderr = redact.Writer(p.out.stderr, s.Secrets()...)
+	p.out.bar = redact.Writer(p.out.bar, s.Secrets()...)
 }
 
 // vault is the archive and the state beside it, with the settings that lead to

@@ -7,12 +7,67 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"visionkeeper/internal/redact"
 )
+
+// output is where a verb prints, and how.
+type output struct {
+	stdout, stderr io.Writer
+	bar            io.Writer // stderr too, for the progress line alone
+	screen         *screen   // below stdout
+	json           bool
+	colour         bool // stdout is a terminal and takes colours
+	live           bool // stderr is a terminal, so progress may be shown
+
+	mu    sync.Mutex
+	shown bool // a progress line stands on stderr
+}
+
+// to prints on these two from now on.
+func (o *output) to(stdout, stderr *os.File) {
+	o.lookAt(stdout, stderr)
+	o.screen = &screen{w: stdout, colour: o.colour}
+	o.stdout, o.stderr = redact.Writer(o.screen), redact.Writer(&screen{w: stderr, colour: o.colour})
+	o.bar = redact.Writer(stderr)
+}
+
+// screen is the one way to a person's terminal: nothing that goes through it steers the
+// terminal, whoever wrote it. What would is written as \u and four digits, which JSON
+// reads as the same character. It remembers the first write that failed.
+type screen struct {
+	w      io.Writer
+	colour bool // colours of ours pass
+
+	mu     sync.Mutex
+	failed error
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	_, err := io.WriteString(s.w, escaped(string(p), s.colour))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		if s.failed == nil {
+			s.failed = err
+		}
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// err is the first write that failed.
+func (s *screen) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
 
 // lookAt finds out what the two streams can show: colours only on a terminal and
 // without NO_COLOR (https://no-color.org), progress only on a terminal.
@@ -40,34 +95,42 @@ func (o *output) warn(format string, a ...any) {
 	o.print(o.stderr, format, a...)
 }
 
-// print writes a line for a person, in which nothing steers the terminal.
+// print writes a line for a person.
 func (o *output) print(w io.Writer, format string, a ...any) {
-	fmt.Fprintln(w, o.safe(fmt.Sprintf(format, a...)))
+	fmt.Fprintln(w, fmt.Sprintf(format, a...)) // in one write
 }
 
 // painted is what paint writes around a text.
 var painted = regexp.MustCompile(`\x1b\[(?:31|32|33|0)m`)
 
-// safe is a text without what could steer a terminal, whoever wrote it: all but printed
-// characters, line breaks, tabs, and colours of ours.
-func (o *output) safe(text string) string {
+// escaped is a text in which only line breaks, tabs and, if they may stand, colours of ours
+// steer a terminal.
+func escaped(text string, colours bool) string {
 	var b strings.Builder
 	rest := strings.ToValidUTF8(text, "?")
 	for rest != "" {
 		next, after := len(rest), len(rest)
-		if at := painted.FindStringIndex(rest); o.colour && at != nil {
+		if at := painted.FindStringIndex(rest); colours && at != nil {
 			next, after = at[0], at[1]
 		}
-		b.WriteString(strings.Map(func(r rune) rune {
-			if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
-				return '?'
+		for _, r := range rest[:next] {
+			switch {
+			case r == '\n' || r == '\t' || !steers(r):
+				b.WriteRune(r)
+			default:
+				fmt.Fprintf(&b, `\u%04x`, r)
 			}
-			return r
-		}, rest[:next]))
+		}
 		b.WriteString(rest[next:after])
 		rest = rest[after:]
 	}
 	return b.String()
+}
+
+// steers reports whether a character changes how those around it are shown: controls, and
+// those that reverse the direction of a text or break its lines.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
 }
 
 // result prints v as JSON if that was asked for, else calls human.
@@ -178,7 +241,7 @@ func (o *output) progress(done, total int, what string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	full := barWidth * done / total
-	fmt.Fprintf(o.stderr, "\r\x1b[K[%s%s] %d/%d  %s", strings.Repeat("#", full), strings.Repeat("·", barWidth-full), done, total, o.safe(what))
+	fmt.Fprintf(o.bar, "\r\x1b[K[%s%s] %d/%d  %s", strings.Repeat("#", full), strings.Repeat("·", barWidth-full), done, total, escaped(strings.ReplaceAll(what, "\n", " "), false))
 	o.shown = true
 }
 
@@ -187,7 +250,7 @@ func (o *output) endProgress() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.shown {
-		fmt.Fprint(o.stderr, "\r\x1b[K")
+		fmt.Fprint(o.bar, "\r\x1b[K")
 		o.shown = false
 	}
 }

@@ -37,22 +37,22 @@ func (p *program) policyCommand() *cobra.Command {
 
 The policy that counts is the policy.json in the state container if there is one,
 else the one that was published. A change takes effect within a minute, without
-publishing.`, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+publishing.`, Args: onlyVerbs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	show := p.verb("show", "Show the policy that counts", "And where it lies, and since when the app follows it.", func(ctx context.Context, _ []string) error {
 		return failedTo("show the policy", p.showPolicy(ctx))
 	})
 	check := p.verb("check [FILE]", "Check a policy file", `
 Looks at FILE, else at the app's policy.json, and at nothing else: no setting is
-needed. The exit code is 3 if anything is wrong.`, func(_ context.Context, args []string) error {
-		return failedTo("check the policy", p.checkPolicy(args))
+needed. The exit code is 3 if anything is wrong.`, func(ctx context.Context, args []string) error {
+		return failedTo("check the policy", p.checkPolicy(ctx, args))
 	})
-	check.Args = cobra.MaximumNArgs(1)
+	check.Args = wordsOf(0, 1, "one file")
 	set := p.verb("set FILE", "Put a policy into the state container", `
 From then on it counts instead of the published one. A policy with a fault is
 refused.`, func(ctx context.Context, args []string) error {
 		return failedTo("set the policy", p.setPolicy(ctx, args[0]))
 	})
-	set.Args = cobra.ExactArgs(1)
+	set.Args = wordsOf(1, 1, "the file with the policy")
 	reset := p.verb("reset", "Let the published policy count again", "Deletes the policy.json in the state container.", func(ctx context.Context, _ []string) error {
 		return failedTo("reset the policy", p.resetPolicy(ctx))
 	})
@@ -134,7 +134,7 @@ func (p *program) sayPolicy(r policyResult, faulty bool) {
 	}
 }
 
-func (p *program) checkPolicy(args []string) error {
+func (p *program) checkPolicy(ctx context.Context, args []string) error {
 	var path string
 	if len(args) > 0 {
 		path = args[0]
@@ -151,7 +151,7 @@ func (p *program) checkPolicy(args []string) error {
 	}
 	result := checkResult{OK: true, Checks: []checked{}}
 	rules, fault := policy.Parse(data)
-	for _, err := range append(policy.Doubts(data), fault) {
+	for _, err := range append(p.doubts(ctx, data, rules), fault) {
 		if err != nil {
 			why, do := remedy.Of(err)
 			result.OK = false
@@ -165,6 +165,36 @@ func (p *program) checkPolicy(args []string) error {
 		return err
 	}
 	return exitCode(exitFound)
+}
+
+// doubts are those about a policy, and about rules that name one project by its id and
+// by its name, as far as names are known: as Custom Vision lists them, else as the
+// archive has them.
+func (p *program) doubts(ctx context.Context, data []byte, rules policy.Policy) []error {
+	return append(policy.Doubts(data), policy.DoubledRules(rules, p.knownNames(ctx))...)
+}
+
+// knownNames are the projects' names by their ids. What can't be asked is left out.
+func (p *program) knownNames(ctx context.Context) map[string]string {
+	names := map[string]string{}
+	if s, _, err := p.settings(); err == nil {
+		if service, err := app.OpenService(s, app.FewRetries()); err == nil && service != nil {
+			projects, err := findProjects(ctx, service, "")
+			for _, project := range projects {
+				names[project.ID] = project.Name
+			}
+			if err == nil {
+				return names
+			}
+		}
+	}
+	if v, err := p.openVault(); err == nil {
+		models, _ := v.archive.Inventory(ctx)
+		for _, m := range models {
+			names[m.Project] = m.ProjectName
+		}
+	}
+	return names
 }
 
 func (p *program) setPolicy(ctx context.Context, path string) error {
@@ -189,7 +219,7 @@ func (p *program) setPolicy(ctx context.Context, path string) error {
 	}
 	result := policyChange{Policy: v.state.PolicyPlace(), Changes: append([]string{}, policy.Changes(before.Policy, rules)...)}
 	return p.out.result(result, func() {
-		for _, doubt := range policy.Doubts(data) {
+		for _, doubt := range p.doubts(ctx, data, rules) {
 			p.out.warn("%s.", p.out.yellow(sentence(doubt.Error())))
 		}
 		p.sayPolicyChange(result, path+" is now "+result.Policy+", and counts within a minute.")

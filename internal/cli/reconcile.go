@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,13 +16,28 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 type reconcileResult struct {
 	Projects []reconciled `json:"projects"`
 	// NotBegun are the projects that an interruption left out.
 	NotBegun []string `json:"notBegun"`
+	// Exports counts the exports in the model container; null where a project was named.
+	Exports *int `json:"exports"`
+	// GivenUp are the finished exports and blobs that could not be archived, by cause,
+	// the most frequent first.
+	GivenUp []givenUp `json:"givenUp"`
+	// Misnamed are blobs of the model container that look like exports and are not named
+	// as Custom Vision names them, so nothing archives them.
+	Misnamed []string `json:"misnamed"`
 	Warnings []string `json:"warnings"`
+}
+
+// givenUp counts what could not be archived for one cause.
+type givenUp struct {
+	Code  state.Code `json:"code"`
+	Count int        `json:"count"`
 }
 
 type reconciled struct {
@@ -49,7 +66,9 @@ func (p *program) reconcileCommand() *cobra.Command {
 Looks at every project, archives finished exports, asks for the exports that the
 policy wants and retrains after failures: the same that notifications and the
 timer lead to. Ctrl-C lets the project under way be finished and begins no
-other; a second Ctrl-C ends at once, and the next run looks before it acts.`,
+other; a second Ctrl-C ends at once, and the next run looks before it acts.
+
+The exit code is 3 if exports could not be archived.`,
 		func(ctx context.Context, _ []string) error { return p.reconcile(ctx, s, wait) })
 	s.flags(c)
 	c.Flags().BoolVar(&wait, "wait", false, "go on until Custom Vision has nothing under way any more")
@@ -95,7 +114,7 @@ func (p *program) reconcile(ctx context.Context, s selection, wait bool) error {
 	if r.Service == nil {
 		return p.reconcileContainer(ctx, r, s, warnings)
 	}
-	result := reconcileResult{Projects: []reconciled{}, NotBegun: []string{}, Warnings: append([]string{}, warnings...)}
+	result := newReconcileResult(warnings)
 	failed := false
 	for i, project := range projects {
 		if ctx.Err() != nil {
@@ -107,6 +126,12 @@ func (p *program) reconcile(ctx context.Context, s selection, wait bool) error {
 		failed = failed || len(done.Problems) > 0
 		result.Projects = append(result.Projects, done)
 	}
+	result.giveUp()
+	if s.project == "" && ctx.Err() == nil {
+		if err := result.survey(ctx, r); err != nil {
+			return failedTo("look for misnamed exports", err)
+		}
+	}
 	if err := p.out.result(result, func() { p.sayReconciled(result) }); err != nil {
 		return err
 	}
@@ -117,13 +142,54 @@ func (p *program) reconcile(ctx context.Context, s selection, wait bool) error {
 	case failed:
 		return exitCode(exitFailed)
 	}
+	return result.code()
+}
+
+func newReconcileResult(warnings []string) reconcileResult {
+	return reconcileResult{Projects: []reconciled{}, NotBegun: []string{}, GivenUp: []givenUp{}, Misnamed: []string{}, Warnings: append([]string{}, warnings...)}
+}
+
+// giveUp counts what could not be archived, by cause.
+func (r *reconcileResult) giveUp() {
+	number := map[state.Code]int{}
+	for _, project := range r.Projects {
+		for _, c := range project.Conditions {
+			if c.Unproven || c.Blob != "" {
+				number[c.Code]++
+			}
+		}
+	}
+	for code, n := range number {
+		r.GivenUp = append(r.GivenUp, givenUp{code, n})
+	}
+	slices.SortFunc(r.GivenUp, func(a, b givenUp) int { return cmp.Or(b.Count-a.Count, cmp.Compare(a.Code, b.Code)) })
+}
+
+// survey looks at the names of all that lies in the model container.
+func (r *reconcileResult) survey(ctx context.Context, by *reconcile.Reconciler) error {
+	exports, misnamed, err := by.Models.Survey(ctx)
+	if err == nil {
+		r.Exports, r.Misnamed = &exports, append(r.Misnamed, misnamed...)
+	}
+	return err
+}
+
+// code is the exit code where nothing failed.
+func (r reconcileResult) code() error {
+	if len(r.GivenUp) > 0 {
+		return exitCode(exitFound)
+	}
 	return nil
+}
+
+func newReconciled(id, name string) reconciled {
+	return reconciled{ID: id, Name: name, Done: []action{}, Waiting: []action{}, Conditions: []condition{}, Problems: []problem{}}
 }
 
 // reconcileProject reconciles one project to its end. An interruption takes effect
 // between two runs only, so that no run is cut off.
 func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler, project customvision.Project, iteration string, wait bool) reconciled {
-	result := reconciled{ID: project.ID, Name: project.Name, Done: []action{}, Waiting: []action{}, Conditions: []condition{}, Problems: []problem{}}
+	result := newReconciled(project.ID, project.Name)
 	fail := func(err error) reconciled {
 		result.Problems = explain(failedTo(fmt.Sprintf("reconcile the project %q", project.Name), err))
 		return result
@@ -158,28 +224,101 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 
 // reconcileContainer is for the app without an endpoint.
 func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconciler, s selection, warnings []string) error {
-	result := reconcileResult{Projects: []reconciled{}, NotBegun: []string{}, Warnings: warnings}
+	result := newReconcileResult(warnings)
+	ctx = p.logged(ctx)
 	if s.project != "" {
 		id, err := customvision.ParseID(s.project)
 		if err != nil {
 			return problem{What: "Could not find the project " + s.project, Why: "Without CUSTOMVISION_ENDPOINT only ids are known", Do: "Name it by its id"}
 		}
-		report, err := r.Reconcile(p.logged(ctx), reconcile.Request{Key: reconcile.Key{Project: id}})
+		report, err := r.Reconcile(ctx, reconcile.Request{Key: reconcile.Key{Project: id}})
 		if err := errors.Join(err, report.Err("")); err != nil {
 			return failedTo("archive the model container's blobs", err)
 		}
-		result.Projects = append(result.Projects, reconciled{
-			ID: id, Done: actions(report.Done, report), Waiting: []action{}, Conditions: conditions(report.Conditions, named(nil)), Problems: []problem{},
-		})
-		return p.out.result(result, func() { p.sayReconciled(result) })
+		one := newReconciled(id, "")
+		one.Done, one.Conditions = actions(report.Done, report), conditions(report.Conditions, named(nil))
+		result.Projects = append(result.Projects, one)
+		result.giveUp()
+		if err := p.out.result(result, func() { p.sayReconciled(result) }); err != nil {
+			return err
+		}
+		return result.code()
 	}
-	swept, err := r.Sweep(p.logged(ctx), "", false)
+	swept, err := r.Sweep(ctx, "", false)
+	if err == nil {
+		err = result.survey(ctx, r)
+	}
 	if err != nil {
 		return failedTo("archive the model container's blobs", err)
 	}
-	return p.out.result(result, func() {
-		p.out.say("All that lies in the model container is archived, of %s.", count(swept.Covered, "project"))
-	})
+	byProject := map[string][]state.Condition{}
+	for _, c := range swept.Conditions {
+		byProject[c.Project] = append(byProject[c.Project], c.Condition)
+	}
+	for _, id := range slices.Sorted(maps.Keys(byProject)) {
+		one := newReconciled(id, "")
+		one.Conditions = conditions(byProject[id], named(nil))
+		result.Projects = append(result.Projects, one)
+	}
+	result.giveUp()
+	if err := p.out.result(result, func() { p.sayContainer(result, swept.Covered) }); err != nil {
+		return err
+	}
+	return result.code()
+}
+
+// sayContainer says what became of all that lies in the model container.
+func (p *program) sayContainer(r reconcileResult, projects int) {
+	for _, one := range r.Projects {
+		p.out.sayConditions(one.ID, one.Conditions)
+	}
+	if len(r.GivenUp) == 0 {
+		p.out.say("All that lies in the model container is in the archive: %s of %s.", count(*r.Exports, "export"), count(projects, "project"))
+	} else {
+		p.out.say("The model container holds %s of %s.", count(*r.Exports, "export"), count(projects, "project"))
+	}
+	p.sayGivenUp(r)
+}
+
+// sayGivenUp says how many exports could not be archived and why, and which blobs
+// nobody takes for exports.
+func (p *program) sayGivenUp(r reconcileResult) {
+	n := 0
+	var causes []string
+	for _, g := range r.GivenUp {
+		n += g.Count
+		cause := string(g.Code)
+		if known, ok := causeWords[g.Code]; ok {
+			cause = known
+		}
+		causes = append(causes, fmt.Sprintf("%d %s", g.Count, cause))
+	}
+	if n > 0 {
+		p.out.say("%s", p.out.yellow(wrap(fmt.Sprintf("%s could not be archived: %s.", sentence(count(n, "export")), strings.Join(causes, ", ")), 2)))
+	}
+	if len(r.Misnamed) > 0 {
+		const most = 3
+		shown := `"` + strings.Join(r.Misnamed[:min(len(r.Misnamed), most)], `", "`) + `"`
+		if more := len(r.Misnamed) - most; more > 0 {
+			shown += fmt.Sprintf(" and %d more", more)
+		}
+		p.out.say("%s", p.out.yellow("Not archived, because Custom Vision does not name its exports so: "+shown+"."))
+	}
+}
+
+// causeWords say why exports could not be archived.
+var causeWords = map[state.Code]string{
+	state.Unavailable: "could not be read now",
+	state.NoLink:      "without a way to the bytes",
+	state.LinkRefused: "with a link to a place where the app does not go",
+	state.Resting:     "resting in the Archive tier",
+	state.TooLarge:    "too large",
+	state.TooCostly:   "would take too long to read",
+	state.Unfinished:  "begun when the program ended",
+	state.Ambiguous:   "that may be one of several exports",
+	state.BadName:     "with a name that nothing can be stored under",
+	state.Overwritten: "overwritten by another export",
+	state.Damaged:     "damaged where Custom Vision wrote it",
 }
 
 // logged is a context whose log goes to the person, if they want it.
@@ -187,7 +326,7 @@ func (p *program) logged(ctx context.Context) context.Context {
 	if !p.verbose {
 		return ctx
 	}
-	log := zerolog.New(zerolog.ConsoleWriter{Out: p.out.stderr, NoColor: !p.out.colour}).With().Timestamp().Logger()
+	log := zerolog.New(zerolog.ConsoleWriter{Out: p.out.stderr, NoColor: true}).With().Timestamp().Logger()
 	return log.WithContext(ctx)
 }
 
@@ -212,6 +351,7 @@ func (p *program) sayReconciled(result reconcileResult) {
 	if len(rows) == 1 && len(result.NotBegun) == 0 && postponed == 0 {
 		p.out.say("Nothing to do: all is as the policy wants it.")
 	}
+	p.sayGivenUp(result)
 }
 
 // said reports whether the table shows the condition: this run put it off.

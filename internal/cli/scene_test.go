@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,6 +218,30 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err = w.Archive.Verify(context.Background(), copied, archive.Facts{ProjectName: "Demo kitchen", IterationName: "Iteration 1"})
 		require.NoError(w.t, err)
 	}),
+	// lay NAME TEXT: somebody writes a blob into the model container; ITERATION in its name
+	// is the only project's newest, as Custom Vision names its exports
+	"lay": inScene(func(w *scene, args []string) {
+		name := args[0]
+		if strings.Contains(name, "ITERATION") {
+			list, err := w.Client.Projects(context.Background())
+			require.NoError(w.t, err)
+			name = strings.Replace(name, "ITERATION", list[0].ID+" - "+w.newest(list[0].ID), 1)
+		}
+		_, err := w.Containers.Models.NewBlockBlobClient(name).UploadBuffer(context.Background(), []byte(args[1]), nil)
+		require.NoError(w.t, err)
+	}),
+	// steer-project: one whose name steers a terminal
+	"steer-project": inScene(func(w *scene, _ []string) {
+		_, err := w.Service.CreateProject("evil\x1b[2J\u202e", world.Compact, "", "")
+		require.NoError(w.t, err)
+	}),
+	// by-id PROJECT FILE: a policy with a rule for its id, and one for its name
+	"by-id": func(ts *testscript.TestScript, _ bool, args []string) {
+		w := ts.Value(sceneKey{}).(*scene)
+		text, err := json.Marshal(map[string]any{"projects": []map[string]any{{"project": args[0]}, {"project": w.project(args[0]), "exports": []string{"ONNX"}}}})
+		ts.Check(err)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o644))
+	},
 	// rest EXPORT: its packages, of all iterations, are moved to the Archive tier
 	"rest": inScene(func(w *scene, args []string) {
 		for _, b := range w.backups(args[0]) {

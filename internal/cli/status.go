@@ -230,7 +230,7 @@ func (p *program) sayStatus(r statusResult, wide, asked bool) {
 			p.sayLine(wide, p.out.yellow, fmt.Sprintf("%s: the training %s has the status %s since %s.", project.Name, t.Name, t.Status, minute(t.Last)))
 		}
 		if project.Connected != nil && !*project.Connected {
-			p.sayLine(wide, p.out.yellow, fmt.Sprintf("%s is not connected: only the timer finds its models. Run `visionkeeper connect --project '%s'`.", project.Name, project.Name))
+			p.sayLine(wide, p.out.yellow, fmt.Sprintf("%s is not connected: only the timer finds its models. Run `%s`.", project.Name, connectCommand(project.Name, project.ID)))
 		}
 		for _, text := range conditionTexts(project.Name, project.Conditions) {
 			p.sayLine(wide, p.out.yellow, text)

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +21,9 @@ import (
 type finding string
 
 const (
-	holds    finding = "holds"    // the bytes are those of its proof
-	resting  finding = "resting"  // in the Archive tier, where nothing can be read
+	holds    finding = "holds"    // the bytes are those of its proof, which makes it a backup
+	kept     finding = "kept"     // as archived, and no backup: the proof says damaged or unidentified
+	resting  finding = "resting"  // a backup in the Archive tier, where nothing can be read
 	unproven finding = "unproven" // there is no proof
 	broken   finding = "broken"   // the bytes, or the proof, are not what they were
 	lost     finding = "lost"     // the package or its proof is gone
@@ -28,9 +31,19 @@ const (
 
 type verifyResult struct {
 	Share   string     `json:"share"`
-	Total   int        `json:"total"` // backups in the share
+	Total   int        `json:"total"` // packages in the share
 	Checked []verified `json:"checked"`
-	Unread  int        `json:"unread"` // left out by an interruption or an error
+	Unread  int        `json:"unread"` // packages left out by an interruption or an error
+	// Of the packages that were checked: Kept are those that are no backup, Lost those
+	// that are gone or changed.
+	Holds   int `json:"holds"`
+	Kept    int `json:"kept"`
+	Lost    int `json:"lost"`
+	Resting int `json:"resting"`
+	// Exports counts the exports that were checked. Unsafe names those of them that have
+	// no backup that holds or rests.
+	Exports int      `json:"exports"`
+	Unsafe  []string `json:"unsafe"`
 }
 
 type verified struct {
@@ -42,10 +55,12 @@ type verified struct {
 	Verdict    archive.Verdict `json:"verdict"`    // of its proof
 	VerifiedAt *time.Time      `json:"verifiedAt"` // when the proof was written; null without one that can be read
 	Why        string          `json:"why"`
+
+	key string // of the export: names may stand for several
 }
 
-// bad reports whether the exit code must say that something is wrong.
-func (v verified) bad() bool { return v.Finding != holds && v.Finding != resting }
+// isBackup reports whether the export is safe by this package.
+func (v verified) isBackup() bool { return v.Finding == holds || v.Finding == resting }
 
 func (p *program) verifyCommand() *cobra.Command {
 	var s selection
@@ -53,13 +68,17 @@ func (p *program) verifyCommand() *cobra.Command {
 	c := p.verb("verify", "Read backups again and prove that each is what it was", `
 Works from the archive alone: without Custom Vision, its key, and the state. It
 compares every byte with the proof that was written when the model was archived,
-and writes nothing. A package in the Archive tier can't be read: it is listed as
-resting, with its last proof. The exit code is 3 if anything is wrong.`,
+and writes nothing. Only what is proven or intact counts as a backup; a package
+that was damaged or unidentified from the beginning is kept, and counts as none.
+A package in the Archive tier can't be read: it rests, with its last proof.
+
+The exit code is 3 if an export in the archive has no backup that holds or rests.
+Exports that never came into the archive are shown by the verb status.`,
 		func(ctx context.Context, _ []string) error {
 			return failedTo("verify the archive", p.verify(ctx, s, share))
 		})
 	s.flags(c)
-	c.Flags().StringVar(&share, "share", "1/1", "only one `part` of the backups, such as 1/7: the seven parts are all")
+	c.Flags().StringVar(&share, "share", "1/1", "only one `part` of the exports, such as 1/7: the seven parts are all")
 	return c
 }
 
@@ -85,8 +104,8 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 	}
 	var items []item
 	for _, m := range models {
-		for _, b := range m.Backups {
-			if int(crc32.ChecksumIEEE([]byte(b.Blob+b.Proof)))%parts == part-1 {
+		for _, b := range m.Backups { // the copies of an export are in one share
+			if int(crc32.ChecksumIEEE([]byte(exportID(b.Key))))%parts == part-1 {
 				items = append(items, item{m, b})
 			}
 		}
@@ -102,21 +121,50 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 			break
 		}
 		one.Project, one.Iteration, one.Export = it.ProjectName, it.IterationName, it.Key.String()
+		one.key = exportID(it.Key)
 		result.Checked = append(result.Checked, one)
 	}
+	result.count()
 	if err := p.out.result(result, func() { p.sayVerified(result) }); err != nil {
 		return err
 	}
-	if failure != nil {
-		p.out.warn("%s not read.", sentence(count(result.Unread, "backup")+" "+are(result.Unread)))
+	switch {
+	case failure != nil:
+		p.out.warn("%s not read.", sentence(count(result.Unread, "package")+" "+are(result.Unread)))
 		return failure
-	}
-	for _, c := range result.Checked {
-		if c.bad() {
-			return exitCode(exitFound)
-		}
+	case len(result.Unsafe) > 0:
+		return exitCode(exitFound)
 	}
 	return nil
+}
+
+// exportID tells exports of all projects apart.
+func exportID(k archive.Key) string { return k.Project + "/" + k.Iteration + "/" + k.String() }
+
+// count counts what was found.
+func (r *verifyResult) count() {
+	safe, names := map[string]bool{}, map[string]string{}
+	for _, c := range r.Checked {
+		switch c.Finding {
+		case holds:
+			r.Holds++
+		case resting:
+			r.Resting++
+		case kept, unproven:
+			r.Kept++
+		default:
+			r.Lost++
+		}
+		safe[c.key] = safe[c.key] || c.isBackup()
+		names[c.key] = c.Project + ", " + c.Iteration + ", " + c.Export
+	}
+	r.Exports, r.Unsafe = len(safe), []string{}
+	for key, name := range names {
+		if !safe[key] {
+			r.Unsafe = append(r.Unsafe, name)
+		}
+	}
+	slices.Sort(r.Unsafe)
 }
 
 // parseShare reads "2/7".
@@ -147,7 +195,10 @@ func examine(ctx context.Context, a *archive.Archive, b archive.Backup) (verifie
 		v.VerifiedAt = &proof.VerifiedAt
 	}
 	if err == nil {
-		if v.Finding == "" {
+		switch {
+		case !b.Verdict.Counts():
+			v.Finding, v.Why = kept, cmp.Or(proof.Note, v.Why)
+		case v.Finding == "":
 			v.Finding, v.Why = holds, proof.Note
 		}
 		return v, nil
@@ -188,30 +239,37 @@ func (p *program) sayVerified(r verifyResult) {
 		return
 	}
 	rows := [][]string{{"PROJECT", "ITERATION", "EXPORT", "FINDING", "VERDICT", "PROVEN AT", "WHY"}}
-	number := map[finding]int{}
-	bad := 0
 	for _, c := range r.Checked {
 		at := "-"
 		if c.VerifiedAt != nil {
 			at = c.VerifiedAt.Format("2006-01-02")
 		}
 		rows = append(rows, []string{c.Project, c.Iteration, c.Export, string(c.Finding), orDash(string(c.Verdict)), at, c.Why})
-		number[c.Finding]++
-		if c.bad() {
-			bad++
-		}
 	}
 	p.out.table(rows)
 	p.out.say("")
-	text := fmt.Sprintf("%d of %s hold", number[holds], count(r.Total, "backup"))
-	if number[resting] > 0 {
-		text += fmt.Sprintf(", %d rest", number[resting])
+	p.out.say("%s: %d %s, %d kept that %s no backup, %d lost or changed, %d resting.",
+		sentence(count(len(r.Checked), "package")), r.Holds, hold(r.Holds), r.Kept, are(r.Kept), r.Lost, r.Resting)
+	switch {
+	case len(r.Unsafe) > 0:
+		shown := r.Unsafe[:min(len(r.Unsafe), mostConditions)]
+		p.out.say("%s", p.out.red(fmt.Sprintf("%d of %s %s not safe:", len(r.Unsafe), count(r.Exports, "export"), are(len(r.Unsafe)))))
+		for _, export := range shown {
+			p.out.say("%s", p.out.red("  "+export))
+		}
+		if more := len(r.Unsafe) - len(shown); more > 0 {
+			p.out.say("%s", p.out.red(fmt.Sprintf("  and %d more; --json lists all", more)))
+		}
+	case r.Unread == 0:
+		p.out.say("%s", p.out.green(fmt.Sprintf("%s: each has a backup.", sentence(count(r.Exports, "export")))))
 	}
-	if bad > 0 {
-		p.out.say("%s", p.out.red(fmt.Sprintf("%s, %d %s wrong.", text, bad, are(bad))))
-		return
+}
+
+func hold(n int) string {
+	if n == 1 {
+		return "backup holds"
 	}
-	p.out.say("%s", p.out.green(text+"."))
+	return "backups hold"
 }
 
 func are(n int) string {

@@ -2,6 +2,8 @@ package customvision
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -67,6 +69,27 @@ func (s *ProjectSettings) UnmarshalJSON(data []byte) error {
 func (s ProjectSettings) MarshalJSON() ([]byte, error) {
 	type plain ProjectSettings
 	return s.unknown.marshalWith(plain(s))
+}
+
+// Clearing is how an update asks the service to forget storage URIs.
+type Clearing string
+
+const (
+	ClearByEmpty   Clearing = `""`
+	ClearByNull    Clearing = `null`
+	ClearByAbsence Clearing = ""
+)
+
+// WithoutURIs is the project for an update that clears its storage URIs in this way.
+func (p Project) WithoutURIs(how Clearing) Project {
+	p.Settings.ExportModelContainerURI, p.Settings.NotificationQueueURI = "", ""
+	if how != ClearByAbsence {
+		fields := unknownFields{}
+		maps.Copy(fields, p.Settings.unknown)
+		fields["exportModelContainerUri"], fields["notificationQueueUri"] = json.RawMessage(how), json.RawMessage(how)
+		p.Settings.unknown = fields
+	}
+	return p
 }
 
 // CreateProjectOptions describe a new project. Only Name is required.

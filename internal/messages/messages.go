@@ -159,6 +159,6 @@ func (h Handler) bury(ctx context.Context, log zerolog.Logger, raw []byte, reaso
 		return again(log, err)
 	}
 	log.Info().Str("deadLetter", letter.ID).Str("because", reason).Int("count", letter.Count).
-		Msg("message kept as a dead letter: look at it with visionkeeper deadletters show")
+		Msgf("message kept as a dead letter: `visionkeeper deadletters show %s` shows it", letter.ID)
 	return nil
 }

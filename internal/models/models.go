@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -72,6 +73,26 @@ func BlobOf(container, link string) (name string, ok bool) {
 	return their.Path[len(folder):], true
 }
 
+// twoIDs is what the name of an export has, wherever a person has put it.
+var twoIDs = regexp.MustCompile(`(?i)(?:(?:^|[^0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}.*){2}`)
+
+// Survey counts the blobs that are named as Custom Vision names its exports, and lists
+// the names of those that look like exports, with two ids in their names, and aren't named
+// so: nothing archives them. (List Blobs, 5,000 a request)
+func (c *Container) Survey(ctx context.Context) (exports int, misnamed []string, err error) {
+	for item, err := range c.list(ctx, "") {
+		if err != nil {
+			return 0, nil, err
+		}
+		if _, _, _, err := customvision.ParseBlobName(*item.Name); err == nil {
+			exports++
+		} else if twoIDs.MatchString(*item.Name) {
+			misnamed = append(misnamed, *item.Name)
+		}
+	}
+	return exports, misnamed, nil
+}
+
 // Blob is an export in the container, as its name says.
 type Blob struct {
 	Name, ETag                   string // the ETag without quotes
@@ -94,6 +115,28 @@ func Names(key archive.Key, platform string) []string {
 func (c *Container) Blobs(ctx context.Context, project string) iter.Seq2[Blob, error] {
 	return func(yield func(Blob, error) bool) {
 		prefix, _, _ := strings.Cut(project, "-") // the same with hyphens and without
+		for item, err := range c.list(ctx, prefix) {
+			if err != nil {
+				yield(Blob{}, err)
+				return
+			}
+			b := Blob{Name: *item.Name, ETag: strings.Trim(string(*item.Properties.ETag), `"`)}
+			if b.Project, b.Iteration, b.Platform, err = customvision.ParseBlobName(b.Name); err != nil {
+				continue
+			}
+			if project != "" && b.Project != project {
+				continue
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// list goes through the blobs whose names begin with the prefix. It ends with an error.
+func (c *Container) list(ctx context.Context, prefix string) iter.Seq2[*container.BlobItem, error] {
+	return func(yield func(*container.BlobItem, error) bool) {
 		pages := c.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
 		for pages.More() {
 			page, err := pages.NextPage(ctx)
@@ -101,18 +144,11 @@ func (c *Container) Blobs(ctx context.Context, project string) iter.Seq2[Blob, e
 				err = fmt.Errorf("there is no model container %q: create it, or name another in MODEL_CONTAINER", c.name)
 			}
 			if err != nil {
-				yield(Blob{}, storage.Explain("list the model container "+c.name, err))
+				yield(nil, storage.Explain("list the model container "+c.name, err))
 				return
 			}
 			for _, item := range page.Segment.BlobItems {
-				b := Blob{Name: *item.Name, ETag: strings.Trim(string(*item.Properties.ETag), `"`)}
-				if b.Project, b.Iteration, b.Platform, err = customvision.ParseBlobName(b.Name); err != nil {
-					continue
-				}
-				if project != "" && b.Project != project {
-					continue
-				}
-				if !yield(b, nil) {
+				if !yield(item, nil) {
 					return
 				}
 			}

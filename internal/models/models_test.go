@@ -86,3 +86,24 @@ func TestABlobOfAContainerByItsAddress(t *testing.T) {
 	_, ok := models.BlobOf("", "/models/a.ONNX")
 	assert.False(t, ok, "where the address isn't known")
 }
+
+func TestSurveyTellsExportsFromWhatOnlyLooksLikeThem(t *testing.T) {
+	t.Parallel()
+	w := world.New(t, world.Options{})
+	c := models.Open(w.Customer.Account, w.Customer.Blobs(nil), w.Names.Models)
+	const project, iteration = "11111111-2222-3333-4444-555555555555", "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+	moved, zipped := "old/"+project+" - "+iteration+".ONNX", project+" - "+iteration+".ONNX.zip"
+	joined := strings.ReplaceAll(project+iteration, "-", "")
+	for _, name := range []string{
+		project + " - " + iteration + ".ONNX", strings.ReplaceAll(project, "-", "") + " - " + iteration + ".CoreML",
+		moved, zipped, project + "_" + strings.ToUpper(iteration) + ".ONNX",
+		"CustomVision-TestPermission", "notes.txt", project + ".zip", joined,
+	} {
+		_, err := w.Containers.Models.NewBlockBlobClient(name).UploadBuffer(t.Context(), []byte("bytes"), nil)
+		require.NoError(t, err)
+	}
+	exports, misnamed, err := c.Survey(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 2, exports)
+	assert.ElementsMatch(t, []string{moved, zipped, project + "_" + strings.ToUpper(iteration) + ".ONNX"}, misnamed)
+}

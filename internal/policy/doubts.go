@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,6 +27,27 @@ func Doubts(data []byte) []error {
 			doubts = append(doubts, remedy.New("move it before the rule for \"*\"", "rule %d of the policy, for the project %q, is never reached", i+1, r.Project))
 		case first < i:
 			doubts = append(doubts, remedy.New(fmt.Sprintf("join it with rule %d, which is for the same project", first+1), "rule %d of the policy, for the project %q, is never reached", i+1, r.Project))
+		}
+	}
+	return doubts
+}
+
+// DoubledRules says which projects have a rule by their id and one by their name, of
+// which only the first counts. Names are the projects' names by their ids.
+func DoubledRules(p Policy, names map[string]string) []error {
+	var doubts []error
+	for _, id := range slices.Sorted(maps.Keys(names)) {
+		name := names[id]
+		var rules []int
+		for i, r := range p.Projects {
+			if r.Project != "*" && (strings.EqualFold(r.Project, id) || strings.EqualFold(r.Project, name)) {
+				rules = append(rules, i)
+			}
+		}
+		for _, i := range rules[min(len(rules), 1):] {
+			if first := p.Projects[rules[0]].Project; !strings.EqualFold(first, p.Projects[i].Project) { // else Doubts says so
+				doubts = append(doubts, remedy.New(fmt.Sprintf("join it with rule %d, which names it %s", rules[0]+1, first), "rule %d of the policy is for the project %q too (%s), so it is never reached", i+1, name, p.Projects[i].Project))
+			}
 		}
 	}
 	return doubts

@@ -196,3 +196,22 @@ func TestTheDocumentsListTheKnownExports(t *testing.T) {
 	}
 	assert.Contains(t, string(docs), table)
 }
+
+func TestARuleByIDAndOneByNameForOneProjectAreNamed(t *testing.T) {
+	t.Parallel()
+	const id, other = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
+	names := map[string]string{id: "Kitchen", other: "Attic"}
+	of := func(projects ...string) Policy {
+		var p Policy
+		for _, name := range projects {
+			p.Projects = append(p.Projects, Rule{Project: name})
+		}
+		return p
+	}
+	require.Len(t, DoubledRules(of("kitchen", "Attic", id, "*"), names), 1)
+	assert.ErrorContains(t, DoubledRules(of("kitchen", "Attic", id, "*"), names)[0], `rule 3 of the policy is for the project "Kitchen" too`)
+	assert.ErrorContains(t, DoubledRules(of(id, "Kitchen"), names)[0], "join it with rule 1, which names it "+id)
+	assert.Empty(t, DoubledRules(of("Kitchen", "kitchen"), names), "Doubts says so")
+	assert.Empty(t, DoubledRules(of("Kitchen", "Attic", "*"), names))
+	assert.Empty(t, DoubledRules(of("Kitchen", id), nil), "nobody knows")
+}

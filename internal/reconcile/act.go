@@ -91,6 +91,10 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 			v.waiting = append(v.waiting, a)
 		case !a.Kind.effect():
 			work = append(work, a)
+		case v.scope.ask != nil:
+			if v.scope.ask.covers(a) {
+				effects = append(effects, a)
+			}
 		case v.rules.Mode == policy.Observe:
 			v.seen.Tried[a.Step] = true // said once
 			v.observed = append(v.observed, a)
@@ -100,7 +104,7 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 			effects = append(effects, a)
 		}
 	}
-	return work, effects
+	return work, append(effects, v.training()...)
 }
 
 // do takes one step that isn't an effect; others reports whether other packages wait for
@@ -184,6 +188,10 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 		})
 		return
 	}
+	if a.Kind == Train { // the person hears of it, and nothing is put off
+		v.fail(log, a, err)
+		return
+	}
 	f := faultOf(err)
 	switch c := v.seen.Project.Condition(a.Scope); {
 	case a.Kind == Describe:
@@ -240,6 +248,7 @@ var said = map[ActionKind]string{
 	Collect:  "archived",
 	Export:   "asked for an export",
 	Retrain:  "started a training",
+	Train:    "started a training",
 	Adopt:    "found the training that was asked for",
 	Postpone: "cannot be done now",
 	Settle:   "settled",

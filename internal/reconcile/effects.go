@@ -141,7 +141,7 @@ type sending struct {
 // after a pause.
 func (v *visit) effectDone(ctx context.Context, a Action, err error, known bool) {
 	lost := err != nil && customvision.Lost(err)
-	if lost && !known {
+	if lost && !known && a.Kind != Train {
 		v.learn(func(p *state.Project) { note(p, a.Scope, false, faultOf(err), false, v.rules.Under, v.now()) })
 	}
 	if lost || errors.Is(err, errTooSlow) {
@@ -203,7 +203,7 @@ func idle(err error) bool {
 // withdraw ends an announcement, and no other's.
 func (v *visit) withdraw(a Action, s sending) {
 	v.learn(func(p *state.Project) {
-		if a.Kind == Retrain {
+		if a.Kind != Export {
 			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token && t.Cause == a.Iteration })
 			return
 		}
@@ -255,11 +255,17 @@ func (v *visit) sendExport(ctx context.Context, a Action, s sending) error {
 	return err
 }
 
-func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
+// trainOptions are those of the training that failed, or what a person asks for.
+func (v *visit) trainOptions(a Action) customvision.TrainOptions {
+	if a.Kind == Train {
+		return customvision.TrainOptions{Force: v.scope.ask.Force}
+	}
 	failed := v.iteration(a.Iteration)
-	it, err := v.Service.Train(ctx, v.record.ID, customvision.TrainOptions{
-		Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force,
-	})
+	return customvision.TrainOptions{Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force}
+}
+
+func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
+	it, err := v.Service.Train(ctx, v.record.ID, v.trainOptions(a))
 	switch {
 	case err == nil:
 		if it.ID, err = customvision.ParseID(it.ID); err != nil {

@@ -70,6 +70,14 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	if v.inService() && v.blind == nil {
 		v.begin()
 	}
+	if s.ask != nil {
+		for id := range s.iterations {
+			v.learn(func(p *state.Project) { s.ask.retry(p, id) })
+		}
+		if err := v.applyPolicy(ctx); err != nil { // by the iterations that are known now
+			return v, err
+		}
+	}
 	return v, v.look(ctx)
 }
 
@@ -192,6 +200,9 @@ func (v *visit) look(ctx context.Context) error {
 	var wanted []string
 	for _, it := range v.seen.Iterations {
 		_, asked := v.scope.iterations[it.ID]
+		if v.scope.ask != nil && !asked {
+			continue
+		}
 		if it.Status == customvision.StatusCompleted && (asked || len(v.seen.Blobs[it.ID]) > 0 || !settled(v.rules, v.seen, it)) {
 			wanted = append(wanted, it.ID)
 		}

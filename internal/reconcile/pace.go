@@ -57,6 +57,8 @@ type scope struct {
 	// again reports whether what asks came to no end before: a message that is delivered
 	// again, or the sweep before this one.
 	again bool
+	// ask is what a person asks for; nil otherwise. A person's process asks for one thing.
+	ask *Ask
 
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
 	// that the model container holds of it.
@@ -85,6 +87,9 @@ func (s *scope) add(o scope) {
 		s.known = o.known
 	}
 	s.again = s.again || o.again
+	if o.ask != nil {
+		s.ask = o.ask
+	}
 	if o.whole {
 		s.whole, s.followed, s.blobs, s.blobsKnown, s.vanished = true, o.followed, o.blobs, o.blobsKnown, o.vanished
 	}

@@ -84,6 +84,7 @@ const (
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for
 	Export   ActionKind = "export"   // ask for an export
 	Retrain  ActionKind = "retrain"  // train again after a failure
+	Train    ActionKind = "train"    // train because a person asks for it: never planned by Plan
 	Adopt    ActionKind = "adopt"    // record which training came of an intent whose answer was lost
 	Postpone ActionKind = "postpone" // record that something can't be done now, and why
 	Wait     ActionKind = "wait"     // nothing to do until the service has finished
@@ -91,7 +92,7 @@ const (
 )
 
 // effect reports whether the action changes the service and can't be undone.
-func (k ActionKind) effect() bool { return k == Export || k == Retrain }
+func (k ActionKind) effect() bool { return k == Export || k == Retrain || k == Train }
 
 // reads reports whether the action reads a package.
 func (a Action) reads() bool { return a.Kind == Backup || a.Kind == Collect }
@@ -239,6 +240,25 @@ func (l *Look) proven(key archive.Key) bool {
 	return slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key == key && b.Verdict.Counts() })
 }
 
+// Status is what was seen of an export, by its name: proven in the archive, exported,
+// exporting, or empty where it isn't under way.
+func (l *Look) Status(name string) string {
+	status := ""
+	for _, e := range l.Exports {
+		switch {
+		case e.Key.String() != name || e.Status == customvision.ExportFailed:
+		case e.Status == customvision.ExportDone:
+			status = "exported"
+		default:
+			status = "exporting"
+		}
+	}
+	if slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key.String() == name && b.Verdict.Counts() }) {
+		return "proven"
+	}
+	return status
+}
+
 // export finds an export of the API's list by its key; nil where there is none.
 func (l *Look) export(key archive.Key) *Listed {
 	for i := range l.Exports {
@@ -274,8 +294,10 @@ func isWanted(r policy.Rule, it customvision.Iteration, all []customvision.Itera
 			return true
 		case policy.Published:
 			return it.PublishName != ""
+		case policy.Newest:
+			return it.ID == newest(all)
 		}
-		return it.ID == newest(all)
+		return it.ID == which // a person asks for it
 	})
 }
 

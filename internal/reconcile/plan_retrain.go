@@ -47,9 +47,13 @@ func (p *plan) openTrainings() {
 			continue
 		}
 		if result := p.resultOf(t); result != "" {
-			p.add(Adopt, state.Scope{Iteration: result}, "it answers the failure of "+t.Cause)
+			why := "it answers the failure of " + t.Cause
+			if t.Cause == "" {
+				why = "a person asked for it"
+			}
+			p.add(Adopt, state.Scope{Iteration: result}, why)
 		} else if !p.abandoned(t) {
-			p.add(Wait, state.Scope{Iteration: t.Cause}, "its retraining was asked for a moment ago")
+			p.add(Wait, state.Scope{Iteration: t.Cause}, "a training was asked for a moment ago")
 		}
 	}
 }
@@ -104,7 +108,7 @@ func answerTo(trainings []*state.Training, cause string) *state.Training {
 func chain(trainings []*state.Training, id string) int {
 	n := 0
 	for _, t := range slices.Backward(trainings) {
-		if t.Result == id {
+		if t.Result == id && t.Cause != "" { // a person's isn't one of ours
 			n, id = n+1, t.Cause
 		}
 	}
@@ -114,7 +118,7 @@ func chain(trainings []*state.Training, id string) int {
 // trainedThisMonth counts our trainings, but not those that came to nothing.
 func (p *plan) trainedThisMonth() int {
 	return countFunc(p.o.Project.Trainings, func(t *state.Training) bool {
-		return t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month))
+		return t.Cause != "" && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month))
 	})
 }
 

@@ -42,6 +42,8 @@ type Request struct {
 	// Again reports whether the message was delivered before: the process may have died
 	// of what it asks for.
 	Again bool
+	// Ask is what a person asks for besides; nil otherwise.
+	Ask *Ask
 	// Cause names who asks, for the log: an invocation's id.
 	Cause string
 }
@@ -156,7 +158,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error)
 }
 
 func (r Request) scope() scope {
-	s := scope{project: r.Project, known: r.Known, again: r.Again}
+	s := scope{project: r.Project, known: r.Known, again: r.Again, ask: r.Ask}
 	if r.Iteration != "" {
 		s.iterations = map[string]time.Time{r.Iteration: r.Inserted}
 	}

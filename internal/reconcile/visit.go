@@ -70,6 +70,12 @@ func (v *visit) applyPolicy(ctx context.Context) error {
 		Rule: rule, Mode: inForce.Mode, Under: rule.Hash() + "-" + string(inForce.Mode) + "-" + v.Fingerprint,
 		StuckAfter: v.Times.StuckAfter, Grace: v.Times.IntentGrace, SettledFor: v.Times.SettledFor,
 	}
+	if v.scope.ask != nil {
+		v.outside = false
+		for id := range v.scope.iterations {
+			v.rules = v.scope.ask.rules(v.rules, v.seen, id)
+		}
+	}
 	return nil
 }
 

@@ -84,7 +84,8 @@ type Export struct {
 type Training struct {
 	// Token is random. The sender recognises its own intent by it.
 	Token string `json:"token"`
-	// Cause is the failed iteration that led to this training.
+	// Cause is the failed iteration that led to this training; empty where a person asked
+	// for it.
 	Cause string `json:"cause"`
 	// Known are the iterations that existed before. Any other one is the result.
 	Known []string `json:"known"`

@@ -42,7 +42,7 @@ var refusals = map[string]advice{
 	"QueueNotFound":     {"so it is not there", createIt},
 }
 
-const createIt = "create it with `visionkeeper connect --project PROJECT --create-storage`, or name the right one in the settings"
+const createIt = "create it with `visionkeeper connect --create-storage`, or name the right one in the settings"
 
 // advice is what is known of an answer: by its code, else by its status.
 func (e *Error) advice() advice {
@@ -66,6 +66,15 @@ func (e *Error) advice() advice {
 func (e *Error) unanswered() bool {
 	var network net.Error
 	return e.Status == 0 && (errors.As(e.err, &network) || errors.Is(e.err, io.ErrUnexpectedEOF))
+}
+
+// OfAccount reports whether the cause lies with the whole account or with the way to it,
+// rather than with the one thing that was asked for.
+func (e *Error) OfAccount() bool {
+	if e.Code == "AuthorizationPermissionMismatch" {
+		return false // a role may be that of one container
+	}
+	return e.unanswered() || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status >= 500
 }
 
 // Remedy implements remedy.Remedied.

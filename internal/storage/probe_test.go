@@ -49,6 +49,23 @@ func TestTheRightToWriteIsProvedWithoutWriting(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, storage.Status(storage.MayWrite(t.Context(), stranger, name)))
 }
 
+func TestTheRightsToReadAndToDeleteAreProvedWithoutABlob(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	blobs, err := a.Blob(nil)
+	require.NoError(t, err)
+	name := azuritetest.Name("probe")
+	_, err = blobs.NewContainerClient(name).Create(t.Context(), nil)
+	require.NoError(t, err)
+	stranger, err := a.Blob(&azcore.ClientOptions{Transport: unsigned{}})
+	require.NoError(t, err)
+	for what, right := range map[string]storage.Right{"read": storage.MayRead, "delete": storage.MayDelete} {
+		require.Error(t, right(t.Context(), blobs, azuritetest.Name("absent")), "%s: there is no container", what)
+		require.NoError(t, right(t.Context(), blobs, name), what)
+		assert.Equal(t, http.StatusForbidden, storage.Status(right(t.Context(), stranger, name)), what)
+	}
+}
+
 func TestTheRightToTakeMessagesIsProvedWithoutTakingAny(t *testing.T) {
 	t.Parallel()
 	a := open(t)

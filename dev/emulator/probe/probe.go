@@ -24,8 +24,8 @@ type Options struct {
 	Endpoint string // of the training resource
 	Key      string // one of its two keys
 
-	// RatePerSecond is that of customvision.ClientOptions.
-	RatePerSecond float64
+	// Limit is that of customvision.ClientOptions.
+	Limit customvision.Limit
 
 	// Notef says what was made and what was deleted. Nil says nothing.
 	Notef func(format string, args ...any)
@@ -55,7 +55,7 @@ type Probe struct {
 // New returns a probe. The error says what is wrong with the endpoint or the key;
 // nothing is asked yet.
 func New(o Options) (*Probe, error) {
-	client, err := customvision.NewClientWithKey(o.Endpoint, o.Key, &customvision.ClientOptions{RatePerSecond: o.RatePerSecond})
+	client, err := customvision.NewClientWithKey(o.Endpoint, o.Key, &customvision.ClientOptions{Limit: o.Limit})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"visionkeeper/dev/emulator"
 	"visionkeeper/internal/customvision"
@@ -73,7 +74,7 @@ func (r *resource) used(container string) {
 
 func (r *resource) probe(ctx context.Context) ([]Finding, error) {
 	r.t.Helper()
-	p, err := New(Options{Endpoint: r.url + "/", Key: key, RatePerSecond: -1, Notef: func(format string, args ...any) {
+	p, err := New(Options{Endpoint: r.url + "/", Key: key, Limit: rate.NewLimiter(rate.Inf, 1), Notef: func(format string, args ...any) {
 		r.notes = append(r.notes, fmt.Sprintf(format, args...))
 	}})
 	require.NoError(r.t, err)
@@ -321,7 +322,7 @@ func TestWhatIsLeftIsSaid(t *testing.T) {
 func TestWrongKeyMakesNothing(t *testing.T) {
 	t.Parallel()
 	r := start(t, nil, nil, nil)
-	p, err := New(Options{Endpoint: r.url, Key: "wrong", RatePerSecond: -1})
+	p, err := New(Options{Endpoint: r.url, Key: "wrong", Limit: rate.NewLimiter(rate.Inf, 1)})
 	require.NoError(t, err)
 	_, err = p.Run(t.Context())
 	var e *customvision.Error

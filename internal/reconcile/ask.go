@@ -1,0 +1,63 @@
+package reconcile
+
+import (
+	"slices"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
+)
+
+// Ask is what a person asks for, whatever the policy wants. It goes the same road as what
+// the policy wants: announced first, on a fresh look, and never on top of what runs. What
+// is finished of the iteration that it names is archived, and no other is looked at.
+type Ask struct {
+	// Exports of the request's iteration: "Platform" or "Platform.Flavor", as policy.Known
+	// has them, or policy.All for every one that the domain offers. With Again, what was
+	// refused before is tried again at once.
+	Exports []string
+	Again   bool
+	// Train asks for a training, unless one runs; Force also if nothing changed.
+	Train, Force bool
+}
+
+// rules are the policy's rules for the project, widened by what is asked of an iteration.
+func (a *Ask) rules(r Rules, o Observed, iteration string) Rules {
+	exports := slices.Clone(a.Exports)
+	if i := slices.IndexFunc(o.Iterations, func(it customvision.Iteration) bool { return it.ID == iteration }); i >= 0 && isWanted(r.Rule, o.Iterations[i], o.Iterations) {
+		exports = append(exports, r.ExportsOf(o.Iterations[i].ExportableTo)...)
+	}
+	r.Exports, r.Iterations = exports, append(slices.Clone(r.Iterations), iteration)
+	return r
+}
+
+// covers reports whether an effect is what is asked for.
+func (a *Ask) covers(effect Action) bool {
+	return effect.Kind == Train || effect.Kind == Export && (slices.Contains(a.Exports, effect.Export) || slices.Contains(a.Exports, policy.All))
+}
+
+// retry makes due what kept the exports from being asked for.
+func (a *Ask) retry(p *state.Project, iteration string) {
+	if !a.Again {
+		return
+	}
+	for _, export := range a.Exports {
+		if export == policy.All {
+			export = ""
+		}
+		p.Retry(state.Scope{Iteration: iteration, Export: export})
+	}
+}
+
+// training is the training that a person asks for, unless one runs or may have been begun.
+func (v *visit) training() []Action {
+	step := Step{Kind: Train}
+	runs := slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusTraining })
+	begun := slices.ContainsFunc(v.seen.Project.Trainings, func(t *state.Training) bool {
+		return t.Nothing == "" && v.iteration(t.Result) == nil && v.seen.Now.Before(t.Until.Add(v.rules.Grace))
+	})
+	if v.scope.ask == nil || !v.scope.ask.Train || runs || begun || v.seen.Tried[step] {
+		return nil
+	}
+	return []Action{{Step: step, Why: "a person asks for it"}}
+}
