@@ -99,7 +99,9 @@ func (p *iterationPlan) secure(e Listed) {
 		asked, c := p.asked(name), p.o.Project.Condition(s)
 		switch {
 		case !asked.Asked.IsZero() && p.o.Now.Sub(asked.Asked) >= p.StuckAfter:
-			p.postpone(s, state.ExportStuck, "the service has been exporting it since "+asked.Asked.UTC().Format("2006-01-02 15:04")+"Z, and came to no end")
+			if !p.look.proven(e.Key) { // else it was only made again
+				p.postpone(s, state.ExportStuck, "the service has been exporting it since "+asked.Asked.UTC().Format("2006-01-02 15:04")+"Z, and came to no end")
+			}
 		case c != nil && (c.Code == state.ExportRefused || c.Code == state.ExportFailed):
 			p.postpone(s, state.Exporting, "the service is exporting it again, after it refused to or failed")
 			fallthrough
