@@ -196,6 +196,14 @@ func unanswered(fact string, err error) error {
 // not a gateway's, not a fault on the way to it, a missing right, or a limit of calls.
 func definite(err error) bool {
 	var refused *customvision.Error
-	return errors.As(err, &refused) && !customvision.Lost(err) && refused.Status >= 400 && refused.Status < 500 &&
-		refused.Status != 401 && refused.Status != 403 && refused.Status != 429 && strings.Trim(refused.Code, "0123456789") != ""
+	if !errors.As(err, &refused) || customvision.Lost(err) || strings.Trim(refused.Code, "0123456789") == "" {
+		return false
+	}
+	switch refused.Status {
+	case 401, 429:
+		return false
+	case 403: // a missing right, unless it says more
+		return strings.HasPrefix(refused.Code, "BadRequest")
+	}
+	return refused.Status >= 400 && refused.Status < 500
 }

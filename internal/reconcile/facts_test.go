@@ -83,6 +83,7 @@ func TestAFactThatIsRefusedIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]emulator.CallFault{
 		"a revoked key":          {Status: 400, Code: "BadRequestCustomerManagedKeyRevoked"},
+		"the same as a 403":      {Status: 403, Code: "BadRequestCustomerManagedKeyRevoked"},
 		"a quota":                {Status: 400, Code: "BadRequestExceededQuota"},
 		"its own 404":            {Status: 404, Code: "NotFoundIteration"},
 		"a gateway's 404":        {Status: 404, Code: "ResourceNotFound"},

@@ -187,13 +187,15 @@ func TestAProjectThatTheListLacksForOneLook(t *testing.T) {
 	w.overLine()
 	key := w.trained()
 	w.settle(key)
-	before := w.Remembered(key.Project).Iterations
+	before, asked := w.Remembered(key.Project).Iterations, w.Service.Counts()["ExportIteration"]
 	w.export(key, "CoreML")
+	w.Train(key.Project)
 	w.line.While(w.lists("/projects", func([]map[string]any) []map[string]any { return []map[string]any{} }), func() {
 		_, err := New(w.options).Sweep(t.Context(), "", false)
 		require.NoError(t, err)
 	})
 	assert.Equal(t, archive.Proven, w.best(key, "CoreML"))
+	assert.Equal(t, asked+2, w.Service.Counts()["ExportIteration"], "the person's, and that of the new iteration")
 	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
 	assert.Equal(t, before[key.Iteration].Facts, w.Remembered(key.Project).Iterations[key.Iteration].Facts)
 }

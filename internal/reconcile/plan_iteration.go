@@ -97,11 +97,11 @@ func (p *iterationPlan) secure(e Listed) {
 		}
 	default:
 		asked, c := p.asked(name), p.o.Project.Condition(s)
+		stuck := !asked.Asked.IsZero() && p.o.Now.Sub(asked.Asked) >= p.StuckAfter
 		switch {
-		case !asked.Asked.IsZero() && p.o.Now.Sub(asked.Asked) >= p.StuckAfter:
-			if !p.look.proven(e.Key) { // else it was only made again
-				p.postpone(s, state.ExportStuck, "the service has been exporting it since "+asked.Asked.UTC().Format("2006-01-02 15:04")+"Z, and came to no end")
-			}
+		case stuck && p.look.proven(e.Key): // nothing is missing
+		case stuck:
+			p.postpone(s, state.ExportStuck, "the service has been exporting it since "+asked.Asked.UTC().Format("2006-01-02 15:04")+"Z, and came to no end")
 		case c != nil && (c.Code == state.ExportRefused || c.Code == state.ExportFailed):
 			p.postpone(s, state.Exporting, "the service is exporting it again, after it refused to or failed")
 			fallthrough
