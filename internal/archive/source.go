@@ -108,16 +108,15 @@ func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag s
 	case http.StatusNotFound:
 		return answer{}, fmt.Errorf("%s: %w", what, ErrNotFound)
 	}
-	return answer{}, refusedSource(what, etag, runtime.NewResponseError(resp))
+	return answer{}, refusedSource(what, runtime.NewResponseError(resp))
 }
 
-// refusedSource is what an answer means that isn't what was asked for. That a condition
-// doesn't hold says that the source has changed, where there was one.
-func refusedSource(what, etag string, err error) error {
+// refusedSource is what an answer means that isn't what was asked for.
+func refusedSource(what string, err error) error {
 	switch storage.Status(err) {
 	case http.StatusPreconditionFailed:
 		var answer *azcore.ResponseError
-		if etag != "" && errors.As(err, &answer) && !strings.HasPrefix(answer.ErrorCode, "Lease") {
+		if errors.As(err, &answer) && !strings.HasPrefix(answer.ErrorCode, "Lease") {
 			return fmt.Errorf("%s: %w", what, ErrChanged)
 		}
 		fallthrough
@@ -150,7 +149,7 @@ func getBlob(ctx context.Context, s Source, offset, count int64, etag string) (a
 		return answer{}, fmt.Errorf("%s: %w", what, ErrNotFound)
 	}
 	if err != nil {
-		return answer{}, refusedSource(what, etag, err)
+		return answer{}, refusedSource(what, err)
 	}
 	got := answer{body: resp.Body, size: -1, etag: etagOf(resp.ETag), ranged: resp.ContentRange != nil}
 	if got.ranged {

@@ -69,7 +69,7 @@ func (v *visit) unread(blob string, err error) error {
 	switch {
 	case archive.Resting(err):
 		return faultf(state.Resting, "the blob %q in the model container %q lies in the Archive tier, or is on its way back, and can't be read: %s", blob, v.Models.Name(), rehydrate(v.Models.Name(), blob))
-	case errors.Is(err, archive.ErrUnreadable):
+	case archive.Withheld(err):
 		return faultf(state.Unreadable, "the blob %q in the model container %q is there and can't be read: %s", blob, v.Models.Name(), err)
 	}
 	return err
