@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -196,7 +197,7 @@ func (s *stack) startService() error {
 	}
 	server, err := emulator.New(emulator.Options{
 		Key: s.key(), TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
-		Storage: customer, ServiceStorage: own,
+		Storage: customer, ServiceStorage: own, App: s.made,
 	})
 	if err != nil {
 		return err
@@ -212,6 +213,24 @@ func (s *stack) startService() error {
 	s.service = &customVision{Server: server, url: "http://" + listener.Addr().String()}
 	s.client, err = customvision.NewClientWithKey(s.service.url, s.key(), nil)
 	return err
+}
+
+// made is what the app made of a project's exports, as the archive shows it.
+func (s *stack) made(ctx context.Context, project string) map[string]map[string]string {
+	backups, err := s.archive.Backups(ctx, project, "")
+	if err != nil {
+		return nil
+	}
+	made := map[string]map[string]string{}
+	for _, b := range backups {
+		if made[b.Iteration] == nil {
+			made[b.Iteration] = map[string]string{}
+		}
+		if known := made[b.Iteration][b.Key.String()]; known == "" || b.Verdict.Counts() {
+			made[b.Iteration][b.Key.String()] = cmp.Or(string(b.Verdict), "being read")
+		}
+	}
+	return made
 }
 
 // readExample reads the settings that people start with.
