@@ -85,7 +85,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start Azurite: %w (is Node.js installed?)", err)
+		return nil, fmt.Errorf("start Azurite: %w: install Node.js 20 or newer, and see that node is in the PATH", err)
 	}
 
 	s := &Server{stdin: stdin, done: make(chan struct{})}

@@ -140,7 +140,7 @@ func TestViewHidesSignatures(t *testing.T) {
 	var v View
 	require.NoError(t, json.Unmarshal([]byte(body), &v))
 	require.Len(t, v.Projects, 1)
-	assert.Equal(t, []ExportView{{"ONNX", "", "Done"}}, v.Projects[0].Iterations[0].Exports)
+	assert.Equal(t, []ExportView{{Platform: "ONNX", Status: "Done"}}, v.Projects[0].Iterations[0].Exports)
 	assert.Equal(t, "Export", v.Messages[0].Type, "newest first")
 	assert.NotContains(t, body, testKey)
 	links := 0

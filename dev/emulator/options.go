@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"context"
 	"time"
 
 	"visionkeeper/internal/storage"
@@ -29,6 +30,10 @@ type Options struct {
 	// ServiceStorage is the service's own account. It holds the exported packages,
 	// and downloadUri is a SAS for one. Without it the emulator serves them.
 	ServiceStorage storage.Account
+
+	// App says what the app that is tried made of a project's exports, for the page: by
+	// iteration, and by "Platform" or "Platform.Flavor", such as "proven". Nil shows nothing.
+	App func(ctx context.Context, project string) map[string]map[string]string
 
 	// URL is the server's address in links, and its host is one by which callers may
 	// ask for the server, besides this machine's own. If it is empty, links use the

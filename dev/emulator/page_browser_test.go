@@ -3,6 +3,7 @@
 package emulator
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -14,7 +15,17 @@ import (
 func TestPageInABrowser(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
-	s := start(t, c.connected, noValidation, func(o *Options) { o.Frozen, o.TrainTime, o.ExportTime = time.Time{}, time.Hour, time.Hour })
+	var s *fixture
+	s = start(t, c.connected, noValidation, func(o *Options) {
+		o.Frozen, o.TrainTime, o.ExportTime = time.Time{}, time.Hour, time.Hour
+		o.App = func(context.Context, string) map[string]map[string]string {
+			made := map[string]map[string]string{}
+			for _, i := range s.view().Projects[0].Iterations {
+				made[i.ID] = map[string]string{"TensorFlow.TensorFlowLite": "proven"}
+			}
+			return made
+		}
+	})
 	assert.Equal(t, "a visit\n", node(t, "page.mjs", "ENDPOINT="+s.url, "QUEUE_URI="+c.queueURL))
 	assert.Equal(t, []string{"ConnectionTest", "Training", "Export", "Training"}, c.types())
 	require.Len(t, s.View().Projects, 1)

@@ -1,6 +1,8 @@
 package emulator
 
 import (
+	"cmp"
+	"context"
 	"regexp"
 	"slices"
 	"time"
@@ -16,6 +18,10 @@ type View struct {
 	Pending   Pending        `json:"pending"`
 	Domains   []DomainView   `json:"domains"`
 	Questions []QuestionView `json:"questions"`
+	// NewQueue and NewContainer are what a new project is connected to, unless a person
+	// says otherwise: as the newest that is connected, else by the app's usual names.
+	NewQueue     string `json:"newQueue"`
+	NewContainer string `json:"newContainer"`
 }
 
 // Pending is the faults that were ordered and haven't happened yet.
@@ -77,6 +83,7 @@ type ExportView struct {
 	Platform string `json:"platform"`
 	Flavor   string `json:"flavor"`
 	Status   string `json:"status"`
+	App      string `json:"app"` // what the app made of it; empty where that isn't known
 }
 
 // signature matches a link's signature, which the page must not show.
@@ -87,6 +94,29 @@ const shown = 50
 
 // View returns what the page shows.
 func (s *Server) View() View {
+	v := s.view()
+	if s.options.App == nil {
+		return v
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, storageTimeout)
+	defer cancel()
+	for _, p := range v.Projects {
+		made := s.options.App(ctx, p.ID)
+		for _, i := range p.Iterations {
+			for n, e := range i.Exports {
+				name := e.Platform
+				if e.Flavor != "" {
+					name += "." + e.Flavor
+				}
+				i.Exports[n].App = made[i.ID][name]
+			}
+		}
+	}
+	return v
+}
+
+// view is what the emulator alone knows.
+func (s *Server) view() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v := View{
@@ -112,8 +142,15 @@ func (s *Server) View() View {
 	for _, q := range questions {
 		v.Questions = append(v.Questions, QuestionView{q.Question, q.Ask, q.Answers, s.answer(q.Question)})
 	}
+	if s.queues != nil {
+		v.NewQueue = s.options.Storage.QueueURL + "/customvision-notifications"
+	}
+	if s.models != nil {
+		v.NewContainer = s.options.Storage.BlobURL + "/models"
+	}
 	for _, p := range s.state.Projects {
 		v.Projects = append(v.Projects, p.view())
+		v.NewQueue, v.NewContainer = cmp.Or(p.Queue, v.NewQueue), cmp.Or(p.Container, v.NewContainer)
 	}
 	return v
 }
@@ -130,7 +167,7 @@ func (p *project) view() ProjectView {
 		}
 		w := IterationView{ID: i.ID, Name: i.Name, Status: i.Status, TrainedAt: i.TrainedAt, PublishName: i.PublishName, Exportable: i.exportable(), Exports: []ExportView{}}
 		for _, e := range i.Exports {
-			w.Exports = append(w.Exports, ExportView{e.Platform, e.flavor(), e.Status})
+			w.Exports = append(w.Exports, ExportView{Platform: e.Platform, Flavor: e.flavor(), Status: e.Status})
 		}
 		v.Iterations = append(v.Iterations, w)
 	}

@@ -36,7 +36,21 @@ func startHost(ctx context.Context, kind, root string, port int, out io.Writer) 
 	case "func":
 		return startCoreTools(root, port, out)
 	}
-	return nil, fmt.Errorf("there is no host %q: take funchost or func", kind)
+	return nil, checkHost(kind)
+}
+
+// checkHost is an error if there is no such host on this machine.
+func checkHost(kind string) error {
+	switch kind {
+	case "funchost":
+		return nil
+	case "func":
+		if _, err := exec.LookPath("func"); err != nil {
+			return errors.New("func (Azure Functions Core Tools) is not installed: leave out HOST=func to run under funchost, or see https://learn.microsoft.com/azure/azure-functions/functions-run-local")
+		}
+		return nil
+	}
+	return fmt.Errorf("there is no host %q: HOST is funchost or func", kind)
 }
 
 // standIn is funchost, in this process.
@@ -61,7 +75,7 @@ type coreTools struct {
 func startCoreTools(root string, port int, out io.Writer) (host, error) {
 	path, err := exec.LookPath("func")
 	if err != nil {
-		return nil, errors.New("func (Azure Functions Core Tools) is not installed: leave out HOST=func to run under funchost")
+		return nil, err
 	}
 	if port == 0 {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

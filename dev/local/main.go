@@ -25,6 +25,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, *app, *program, *host, *demo, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, "\nNot done:", err)
+		stop()
 		os.Exit(1)
 	}
 }
@@ -42,15 +43,7 @@ func run(ctx context.Context, app, program, host string, demo, verbose bool) err
 	if err != nil {
 		return err
 	}
-	tell("\nEverything runs. The project %q is connected.\n", p.Name)
-	tell("  look and click    %s/", s.service.url)
-	tell("  Training API      %s/customvision/v3.3/training/  (header Training-Key: %s)", s.service.url, s.key())
-	tell("  train it          curl -X POST -H 'Training-Key: %s' -d '' %s/customvision/v3.3/training/projects/%s/train", s.key(), s.service.url, p.ID)
-	tell("  sweep now         curl -X POST -H 'Content-Type: application/json' -d '{}' %s/admin/functions/sweep", s.host.url())
-	tell("  ask the app       %s --settings '%s' status   (or check, plan, verify, restore, …)", program, s.path("local.settings.json"))
-	tell("  policy            %s", s.path("policy.json"))
-	tell("  storage           %s", s.azurite.ConnectionString("devstoreaccount1"))
-	tell("\nCtrl-C ends everything. What happens:")
+	s.introduce(p.Name, program)
 	select {
 	case <-ctx.Done():
 		tell("\nEnding.")
@@ -58,6 +51,23 @@ func run(ctx context.Context, app, program, host string, demo, verbose bool) err
 	case err := <-s.host.ended():
 		return fmt.Errorf("the Functions host ended by itself: %w", err)
 	}
+}
+
+// introduce says what to try first, and where everything is.
+func (s *stack) introduce(project, program string) {
+	tell("\nEverything runs. The project %q is connected.\n", project)
+	tell("Try first:")
+	tell("  1. Open %s/ and press Train. The app's work is told below.", s.service.url)
+	tell("  2. Open a second terminal in this folder, and ask the app:")
+	tell("       vk() { %s --settings %s \"$@\"; }", program, s.path("local.settings.json"))
+	tell("       vk status         # or check, plan, verify, restore, train, export, …")
+	tell("  3. Press Fail the next training, train, and watch.")
+	tell("\nAlso there:")
+	tell("  policy         %s", s.path("policy.json"))
+	tell("  sweep now      curl -X POST -H 'Content-Type: application/json' -d '{}' %s/admin/functions/sweep", s.host.url())
+	tell("  Training API   %s/customvision/v3.3/training/  (header Training-Key: %s)", s.service.url, s.key())
+	tell("  storage        the connection strings are in local.settings.json, beside policy.json")
+	tell("\nCtrl-C ends everything and removes it. What happens:")
 }
 
 // tell prints a line for the person at the terminal.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
+	"unicode"
 )
 
 // narrator turns the log lines of the app into lines for people. Of the host's
@@ -46,35 +48,105 @@ func (n *narrator) Write(p []byte) (int, error) {
 	}
 }
 
+// event is a line of the app's log.
+type event struct {
+	Time                          time.Time
+	Level, Message, Type, Status  string
+	Name, Project                 string
+	Iteration, IterationName      string
+	Export, Blob                  string
+	Because, Error, Outcome, From string
+	Change                        string
+	Next                          *time.Time
+	Projects, Covered, Unproven   int
+}
+
+// inWords are the app's own messages as a person reads them. What isn't here is shown as
+// it is; "" isn't shown.
+var inWords = map[string]string{
+	"listening for the Functions host":      "the app runs",
+	"noted domain, tags and performance":    "",
+	"message dealt with":                    "message %s",
+	"message comes again":                   "message %s comes again",
+	"message left to the sweep":             "message %s is left to the next sweep",
+	"swept":                                 "the sweep has ended",
+	"found the training that was asked for": "found the training that was asked for",
+}
+
 // plain returns the line for people, or "" for a line that isn't shown.
 func (n *narrator) plain(line string) string {
-	var event struct{ Level, Message, Status, Export, Because, Error, Iteration, Blob, DeadLetter, Outcome string }
-	if i := strings.IndexByte(line, '{'); i < 0 || json.Unmarshal([]byte(line[i:]), &event) != nil || event.Message == "" {
+	var e event
+	if i := strings.IndexByte(line, '{'); i < 0 || json.Unmarshal([]byte(line[i:]), &e) != nil || e.Message == "" {
 		if strings.Contains(line, "error") || strings.Contains(line, "warning") {
-			return "  host  " + line
+			return "  host  " + printable(line)
 		}
 		return ""
 	}
 	if n.said == nil {
 		n.said = map[string]int{}
 	}
-	n.said[event.Message]++
-	text := "  app   " + event.Message
-	for _, word := range []string{event.Status, event.Export, event.Blob} {
-		if word != "" {
-			text += " " + word
-		}
+	n.said[e.Message]++
+	words, known := inWords[e.Message]
+	if known && words == "" {
+		return ""
 	}
-	if event.Iteration != "" {
-		text += " (iteration " + event.Iteration[:min(8, len(event.Iteration))] + "…)"
+	if !known {
+		words = e.Message
 	}
-	for _, why := range []string{event.Because, event.Outcome, event.Error} {
+	return printable(e.sentence(words))
+}
+
+// sentence says when, about what, what happened, why, and what comes next.
+func (e event) sentence(words string) string {
+	what := e.Status
+	if what == "" {
+		what = e.Type
+	}
+	text := "  " + e.Time.Local().Format("15:04:05") + "  "
+	if about := e.about(); about != "" {
+		text += about + ": "
+	}
+	text += strings.ReplaceAll(words, "%s", what)
+	if e.Message == "swept" {
+		text += fmt.Sprintf(": projects looked at: %d of %d; finished exports without a backup: %d", e.Covered, e.Projects, e.Unproven)
+	}
+	if e.Message == "archived" || e.Message == "nothing is left to do" {
+		e.Because = "" // it says so itself
+	}
+	for _, why := range []string{e.Change, e.Because, e.Outcome, e.Error} {
 		if why != "" {
 			text += ": " + why
 		}
 	}
-	if event.Level == "warn" || event.Level == "error" {
-		text += "  [" + event.Level + "]"
+	if e.Next != nil {
+		text += "; next try " + e.Next.Local().Format("15:04:05")
+	}
+	if e.Level == "warn" || e.Level == "error" {
+		text += "  [" + e.Level + "]"
 	}
 	return text
+}
+
+// about is the project, the iteration and the export that the event is about.
+func (e event) about() string {
+	var list []string
+	for _, part := range []struct{ name, id string }{{e.Name, e.Project}, {e.IterationName, e.Iteration}, {e.Export, ""}} {
+		switch {
+		case part.name != "":
+			list = append(list, part.name)
+		case part.id != "":
+			list = append(list, part.id[:min(8, len(part.id))]+"…")
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// printable is a line without what could steer the terminal.
+func printable(line string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return '?'
+		}
+		return r
+	}, line)
 }

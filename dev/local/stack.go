@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -66,47 +67,70 @@ type customVision struct {
 }
 
 // start starts everything and returns while the app is still starting. On an
-// error nothing is left running.
-func start(ctx context.Context, app, program, hostKind string, verbose bool) (s *stack, err error) {
-	s = &stack{narrator: &narrator{verbose: verbose}}
-	defer func() {
-		if err != nil {
-			s.close()
+// error nothing is left running, and no file.
+func start(ctx context.Context, app, program, hostKind string, verbose bool) (*stack, error) {
+	s := &stack{narrator: &narrator{verbose: verbose}}
+	if err := s.start(ctx, app, program, hostKind); err != nil {
+		s.close()
+		if ctx.Err() != nil {
+			return nil, errInterrupted
 		}
-	}()
-	if s.dir, err = os.MkdirTemp("", "visionkeeper-"); err != nil {
 		return nil, err
+	}
+	return s, nil
+}
+
+// errInterrupted says that somebody ended the start.
+var errInterrupted = errors.New("it was ended while it started; nothing is left behind")
+
+func (s *stack) start(ctx context.Context, app, program, hostKind string) (err error) {
+	if err := checkHost(hostKind); err != nil {
+		return err
+	}
+	if s.dir, err = os.MkdirTemp("", "visionkeeper-"); err != nil {
+		return err
 	}
 	s.onClose(func() { os.RemoveAll(s.dir) })
 	if err := os.CopyFS(s.path(""), os.DirFS(app)); err != nil {
-		return nil, fmt.Errorf("take the app from %s: %w (run it by make run or make demo)", app, err)
+		return fmt.Errorf("take the app from %s: %w (run it by make run or make demo)", app, err)
 	}
 
 	if err := s.readExample(); err != nil {
-		return nil, err
+		return err
 	}
 	tell("Starting Azurite …")
-	ports := azurite.Options{BlobPort: free(blobPort), QueuePort: free(queuePort)}
-	if s.azurite, err = azurite.Start(context.WithoutCancel(ctx), ports); err != nil {
-		return nil, err
+	if err := s.startAzurite(ctx); err != nil {
+		return err
 	}
-	s.onClose(s.azurite.Close)
 	if err := s.openStorage(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	tell("Starting the Custom Vision emulator …")
 	if err := s.startService(); err != nil {
-		return nil, err
+		return err
 	}
 	tell("Starting the app under %s …", hostKind)
 	if err := s.writeSettings(program); err != nil {
-		return nil, err
+		return err
 	}
 	if s.host, err = startHost(ctx, hostKind, s.path(""), free(hostPort), s.narrator); err != nil {
-		return nil, err
+		return err
 	}
 	s.onClose(s.host.close)
-	return s, nil
+	return nil
+}
+
+// startAzurite starts Azurite. A Ctrl-C ends it while it starts; later it is ended last.
+func (s *stack) startAzurite(ctx context.Context) (err error) {
+	starting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.onClose(cancel)
+	started := context.AfterFunc(ctx, cancel)
+	defer started()
+	if s.azurite, err = azurite.Start(starting, azurite.Options{BlobPort: free(blobPort), QueuePort: free(queuePort)}); err != nil {
+		return err
+	}
+	s.onClose(s.azurite.Close)
+	return nil
 }
 
 func (s *stack) onClose(f func()) { s.closers = append(s.closers, f) }
@@ -173,7 +197,7 @@ func (s *stack) startService() error {
 	}
 	server, err := emulator.New(emulator.Options{
 		Key: s.key(), TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
-		Storage: customer, ServiceStorage: own,
+		Storage: customer, ServiceStorage: own, App: s.made,
 	})
 	if err != nil {
 		return err
@@ -189,6 +213,24 @@ func (s *stack) startService() error {
 	s.service = &customVision{Server: server, url: "http://" + listener.Addr().String()}
 	s.client, err = customvision.NewClientWithKey(s.service.url, s.key(), nil)
 	return err
+}
+
+// made is what the app made of a project's exports, as the archive shows it.
+func (s *stack) made(ctx context.Context, project string) map[string]map[string]string {
+	backups, err := s.archive.Backups(ctx, project, "")
+	if err != nil {
+		return nil
+	}
+	made := map[string]map[string]string{}
+	for _, b := range backups {
+		if made[b.Iteration] == nil {
+			made[b.Iteration] = map[string]string{}
+		}
+		if known := made[b.Iteration][b.Key.String()]; known == "" || b.Verdict.Counts() {
+			made[b.Iteration][b.Key.String()] = cmp.Or(string(b.Verdict), "being read")
+		}
+	}
+	return made
 }
 
 // readExample reads the settings that people start with.

@@ -55,7 +55,8 @@ func (h Handler) Deal(ctx context.Context, m Message) error {
 	if n.IterationID != "" {
 		log = log.With().Str("iteration", n.IterationID).Str("status", n.TrainingStatus+n.ExportStatus).Logger()
 	}
-	outcome, err := h.react(ctx, n, m)
+	report, outcome, err := h.react(ctx, n, m)
+	log = log.With().Fields(names(n, report, platformIn(n))).Logger()
 	switch {
 	case errors.Is(err, reconcile.ErrUnknownProject):
 		return h.bury(ctx, log, m.Raw, err.Error(), h.State.BuryStranger)
@@ -88,25 +89,44 @@ func again(log zerolog.Logger, err error) error {
 }
 
 // react reconciles what a message is about and says in a word what came of it.
-func (h Handler) react(ctx context.Context, n customvision.Notification, m Message) (outcome string, err error) {
+func (h Handler) react(ctx context.Context, n customvision.Notification, m Message) (report reconcile.Report, outcome string, err error) {
 	if n.Kind == customvision.KindConnectionTest {
-		return "Custom Vision reaches the queue", h.Reconciler.ConnectionTested(ctx, n.ProjectID)
+		return report, "Custom Vision reaches the queue", h.Reconciler.ConnectionTested(ctx, n.ProjectID)
 	}
-	report, err := h.Reconciler.Reconcile(ctx, reconcile.Request{
+	report, err = h.Reconciler.Reconcile(ctx, reconcile.Request{
 		Key: reconcile.Key{Project: n.ProjectID, Iteration: n.IterationID}, Inserted: m.Inserted, Again: m.Again, Cause: m.Cause,
 	})
 	switch {
 	case err != nil:
-		return "", err
+		return report, "", err
 	case report.Outside:
-		return "the policy leaves the project alone", nil
+		return report, "the policy leaves the project alone", nil
 	case report.Settled:
-		return "it was settled since the message was sent", nil
+		return report, "everything was done already since the message was sent", nil
 	}
 	if err := confirm(n, report); err != nil {
-		return "", err
+		return report, "", err
 	}
-	return outcomeOf(n, report)
+	outcome, err = outcomeOf(n, report)
+	return report, outcome, err
+}
+
+// names are what the log calls a message's project, its iteration and its export, as far
+// as they are known.
+func names(n customvision.Notification, report reconcile.Report, platform string) map[string]any {
+	known := map[string]any{}
+	if report.Name != "" {
+		known["name"] = report.Name
+	}
+	if platform != "" {
+		known["export"] = platform
+	}
+	for _, it := range report.Iterations {
+		if it.ID == n.IterationID {
+			known["iterationName"] = it.Name
+		}
+	}
+	return known
 }
 
 // outcomeOf is what became of a message's own iteration, or of its own export where
@@ -137,7 +157,7 @@ func outcomeOf(n customvision.Notification, report reconcile.Report) (string, er
 		switch {
 		case !own(c.Scope):
 		case c.Fact == "":
-			return "can't be done now: " + c.Why, nil
+			return "can't be done now: " + c.Why + next(c), nil
 		default:
 			outcome = "done, but " + c.Why
 		}
@@ -148,6 +168,14 @@ func outcomeOf(n customvision.Notification, report reconcile.Report) (string, er
 		}
 	}
 	return outcome, nil
+}
+
+// next says when a condition is tried again.
+func next(c state.Condition) string {
+	if c.Next.IsZero() {
+		return ""
+	}
+	return "; next try " + c.Next.UTC().Format("2006-01-02 15:04") + "Z"
 }
 
 // bury keeps a message as a dead letter, with the reason.

@@ -124,7 +124,7 @@ func TestEachMessageEndsInOneLineThatSaysWhatCameOfIt(t *testing.T) {
 	w.Service.Advance(world.ExportTime)
 	step(w.exported(project, iteration, "ONNX"), messages.Message{}, append(own, `"outcome":"done"`)...)
 	w.Service.Advance(time.Minute)
-	step(w.exported(project, iteration, "ONNX"), messages.Message{Inserted: w.Service.Now().Add(-time.Hour)}, append(own, "it was settled since")...)
+	step(w.exported(project, iteration, "ONNX"), messages.Message{Inserted: w.Service.Now().Add(-time.Hour)}, append(own, "everything was done already since")...)
 	step(trained(other, iteration), messages.Message{}, info, "the policy leaves the project alone")
 	step(customvision.Notification{Kind: customvision.KindConnectionTest, ProjectID: project}, messages.Message{}, info, "Custom Vision reaches the queue")
 	require.NoError(t, w.Service.FaultCalls("ExportIteration", 1, emulator.CallFault{Status: 400, Code: "BadRequestExceededQuota"}))

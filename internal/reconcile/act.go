@@ -231,7 +231,10 @@ func (v *visit) failAll(ctx context.Context, list []Action, err error) {
 
 // log is the run's log with what an action is about.
 func (v *visit) log(ctx context.Context, a Action) zerolog.Logger {
-	log := zerolog.Ctx(ctx).With().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("because", a.Why)
+	log := zerolog.Ctx(ctx).With().Str("project", v.record.ID).Str("name", v.seen.Project.Name).Str("iteration", a.Iteration).Str("because", a.Why)
+	if it := v.iteration(a.Iteration); it != nil {
+		log = log.Str("iterationName", it.Name)
+	}
 	if a.Export != "" {
 		log = log.Str("export", a.Export)
 	}
@@ -251,7 +254,7 @@ var said = map[ActionKind]string{
 	Train:    "started a training",
 	Adopt:    "found the training that was asked for",
 	Postpone: "cannot be done now",
-	Settle:   "settled",
+	Settle:   "nothing is left to do",
 }
 
 // remember takes the steps that only change what is known.

@@ -1,0 +1,133 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// started is a local run that is to fail.
+type started struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	temp    string // its folder for temporary files
+	out     io.ReadCloser
+	printed bytes.Buffer
+}
+
+// startLocal starts the built program in a folder, with what a PATH has.
+func startLocal(t *testing.T, dir, path string, args ...string) *started {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "local")
+	build := exec.Command("go", "build", "-o", program, ".")
+	text, err := build.CombinedOutput()
+	require.NoError(t, err, string(text))
+	app := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(app, "host.json"), []byte("{}"), 0o644))
+	s := &started{t: t, temp: t.TempDir(), cmd: exec.Command(program, append([]string{"-app", app}, args...)...)}
+	s.cmd.Dir, s.cmd.Env = dir, []string{"PATH=" + path, "TMPDIR=" + s.temp, "HOME=" + s.temp}
+	s.out, err = s.cmd.StdoutPipe()
+	require.NoError(t, err)
+	s.cmd.Stderr = s.cmd.Stdout
+	require.NoError(t, s.cmd.Start())
+	return s
+}
+
+// fails waits for the end, which says this and leaves neither a file nor a process.
+func (s *started) fails(says string) {
+	s.t.Helper()
+	_, err := io.Copy(&s.printed, s.out)
+	require.NoError(s.t, err)
+	err = s.cmd.Wait()
+	assert.Error(s.t, err, "it must not end with 0")
+	assert.Contains(s.t, s.printed.String(), "Not done:")
+	assert.Contains(s.t, s.printed.String(), says)
+	assert.NotContains(s.t, s.printed.String(), "panic")
+	left, err := os.ReadDir(s.temp)
+	require.NoError(s.t, err)
+	assert.Empty(s.t, left)
+	assert.Empty(s.t, withTemp(s.t, s.temp), "processes that it left")
+}
+
+// withTemp are the processes that have this folder for temporary files.
+func withTemp(t *testing.T, temp string) []string {
+	if runtime.GOOS != "linux" {
+		return nil
+	}
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(t, err)
+	var found []string
+	for _, path := range environments {
+		if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte("TMPDIR="+temp)) {
+			found = append(found, path)
+		}
+	}
+	return found
+}
+
+// only is a folder with these programs alone.
+func only(t *testing.T, programs ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range programs {
+		path, err := exec.LookPath(name)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(path, filepath.Join(dir, name)))
+	}
+	return dir
+}
+
+const root = "../.."
+
+func TestAStartWithoutCoreToolsSaysSo(t *testing.T) {
+	t.Parallel()
+	startLocal(t, root, only(t, "node"), "-host", "func").fails("func (Azure Functions Core Tools) is not installed")
+}
+
+func TestAStartUnderAnUnknownHostSaysWhichThereAre(t *testing.T) {
+	t.Parallel()
+	startLocal(t, root, only(t, "node"), "-host", "functions").fails(`there is no host "functions": HOST is funchost or func`)
+}
+
+func TestAStartWithoutNodeSaysSo(t *testing.T) {
+	t.Parallel()
+	startLocal(t, root, t.TempDir()).fails("install Node.js 20 or newer")
+}
+
+func TestAStartWithoutAzuriteSaysHowToInstallIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"go.mod", exampleFile} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o644))
+	}
+	startLocal(t, dir, only(t, "node")).fails("make tools")
+}
+
+func TestCtrlCWhileAzuriteStartsEndsEverything(t *testing.T) {
+	t.Parallel()
+	s := startLocal(t, root, only(t, "node"))
+	lines := bufio.NewReader(io.TeeReader(s.out, &s.printed))
+	for {
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		if strings.HasPrefix(line, "Starting Azurite") {
+			break
+		}
+	}
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGINT))
+	s.fails("it was ended while it started")
+}
