@@ -247,6 +247,8 @@ func TestImageTags(t *testing.T) {
 	}
 	entry := func(t string) []any { return []any{map[string]any{"imageId": id, "tagId": t}} }
 	assert.Equal(t, map[string]any{"created": entry(dog), "duplicated": entry(cat), "exceeded": nil}, tag(cat, dog).ok())
+	s.version = v34
+	assert.Equal(t, map[string]any{"created": []any{}, "duplicated": entry(cat), "exceeded": []any{}}, tag(cat).ok())
 	tag(none).refused(400, "BadRequestNegativeAndRegularTagOnSameImage")
 	tag(unknownID).refused(404, "NotFoundTag")
 	tag().refused(400, "BadRequestImageTags")
