@@ -29,7 +29,7 @@
 //   - restarting when a file below the root changes; logging filters; extension
 //     bundles are not downloaded (a queue trigger without one is refused, as the
 //     host would)
-//   - X__serviceUri, tenant and secret, and managedIdentityResourceId in a connection
+//   - X__endpointSuffix of a connection counts here; the host doesn't read it
 //   - of a text message's properties leaking into Metadata: Newtonsoft's tolerant
 //     syntax (comments, single quotes), re-rendering of dates and numbers inside
 //     nested objects, and its /Date(…)/ form

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -218,6 +219,62 @@ func (r *resource) onlyOwnChanged() {
 			assert.Contains(r.t, []string{"UpdateProject", "DeleteProject", "CreateTag", "TrainProject"}, request.Operation)
 		}
 	}
+}
+
+func TestReadmeNamesTheQuestionsThatAreAsked(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	_, section, ok := strings.Cut(string(text), "### Ask the real service")
+	require.True(t, ok)
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, a := range asks {
+		assert.Equal(t, a.ask != nil, strings.Contains(section, "`"+string(a.question)+"`"), a.question)
+	}
+}
+
+// TestServiceWithoutThePreview probes one that has neither the storage addresses nor
+// v3.4-preview, where they may be.
+func TestServiceWithoutThePreview(t *testing.T) {
+	t.Parallel()
+	r := start(t, map[emulator.Question]string{emulator.StorageURIs: "dropped"}, nil, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, v34) {
+				w.WriteHeader(http.StatusNotFound)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	findings, err := r.probe(t.Context())
+	require.NoError(t, err)
+	want := assumed()
+	for _, q := range []emulator.Question{emulator.StorageURIs, emulator.PatchURIs, emulator.PatchWithoutURIs, emulator.PatchEmptyURIs, emulator.ImportedURIs} {
+		delete(want, q)
+	}
+	assert.Equal(t, want, answered(findings))
+	assert.Contains(t, findings[0].Why, "v3.4-preview makes no project")
+	r.onlyOwnChanged()
+	assert.Empty(t, r.names())
+}
+
+// TestServiceThatKeepsOneAddress has a form that none of the answers describes.
+func TestServiceThatKeepsOneAddress(t *testing.T) {
+	t.Parallel()
+	r := start(t, nil, nil, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			q := r.URL.Query()
+			q.Del("notificationQueueUri")
+			r.URL.RawQuery = q.Encode()
+			next.ServeHTTP(w, r)
+		})
+	})
+	findings, err := r.probe(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, findings[0].Why, "no answer is right")
+	assert.NotContains(t, answered(findings), emulator.StorageURIs)
+	assert.Contains(t, answered(findings), emulator.NameLength)
+	assert.Empty(t, r.names())
 }
 
 func TestLinksWithoutAContainerDecideNothing(t *testing.T) {
