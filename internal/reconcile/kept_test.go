@@ -162,3 +162,18 @@ func TestADamagedCopySaysNothingOfItsBlob(t *testing.T) {
 	assert.Equal(t, archive.Proven, w.best(key, "ONNX"))
 	assert.Empty(t, w.Remembered(key.Project).Conditions)
 }
+
+// What was certain when it was copied needs no second look at its source.
+func TestACopyThatWaitsForItsFactsIsProvenWithoutReadingItsSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.trained()
+	w.export(key, "ONNX")
+	require.NoError(t, w.Service.FaultCalls("GetTags", 1, emulator.CallFault{Status: 403}))
+	w.try(key)
+	for _, r := range w.line.During(func() { w.reconcile(key) }) {
+		assert.NotContains(t, r.URL.Path, w.Names.Models+"/", "%s", r)
+		assert.False(t, world.Copies(r.Request), "%s", r)
+	}
+	assert.Equal(t, proven, w.backups(key))
+}
