@@ -103,22 +103,26 @@ func TestProbeRefusesWrongArguments(t *testing.T) {
 // TestInterruptedProbeLeavesNothing sends Ctrl-C to the program amid its calls.
 func TestInterruptedProbeLeavesNothing(t *testing.T) {
 	t.Parallel()
-	var cmd *exec.Cmd
+	amid := make(chan struct{})
 	var once sync.Once
 	server, url := probed(t, emulator.Options{}, func(r *http.Request) {
 		if r.Method == http.MethodPatch {
 			io.Copy(io.Discard, r.Body) // only then is a hang-up noticed
-			once.Do(func() { cmd.Process.Signal(os.Interrupt) })
+			once.Do(func() { close(amid) })
 			<-r.Context().Done()
 		}
 	})
-	cmd = exec.CommandContext(t.Context(), build(t), "probe", "-endpoint", url, "-key", probeKey, "-yes")
-	output, err := cmd.CombinedOutput()
-	require.Error(t, err)
+	cmd := exec.CommandContext(t.Context(), build(t), "probe", "-endpoint", url, "-key", probeKey, "-yes")
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	require.NoError(t, cmd.Start())
+	<-amid
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	require.Error(t, cmd.Wait())
 	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
-	assert.Contains(t, string(output), "the probe was stopped before its end")
-	assert.Contains(t, string(output), "Deleted the project visionkeeper-probe-")
-	assert.NotContains(t, string(output), probeKey)
+	assert.Contains(t, output.String(), "the probe was stopped before its end")
+	assert.Contains(t, output.String(), "Deleted the project visionkeeper-probe-")
+	assert.NotContains(t, output.String(), probeKey)
 	assert.Empty(t, server.View().Projects)
 }
 
