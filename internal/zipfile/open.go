@@ -32,8 +32,7 @@ func (e Entry) Open(r io.ReaderAt) (io.Reader, error) {
 
 // checkLocal compares an entry's local header with the directory, and returns where
 // its bytes begin. What a writer that streams says there of sizes and checksum doesn't
-// count, nor what it repeats behind the bytes; but that must be there, since an unzip
-// skips it unseen.
+// count, nor what it repeats behind the bytes.
 func (e Entry) checkLocal(r io.ReaderAt) (int64, error) {
 	header := make([]byte, localSize+len(e.Name))
 	if err := readFull(r, header, e.offset); err != nil {
@@ -60,39 +59,13 @@ func (e Entry) checkLocal(r io.ReaderAt) (int64, error) {
 	if e.flags&streamed != 0 {
 		sizes = nil
 	}
-	large, err := resolve(sizes, extra)
-	if err != nil {
+	if err := resolve(sizes, extra); err != nil {
 		return 0, fmt.Errorf("its local header %w", err)
 	}
 	if sizes != nil && (sizes[0] != uint64(e.Size) || sizes[1] != uint64(e.Packed) || le.Uint32(header[14:]) != e.crc) {
 		return 0, errors.New("its local header has another size or checksum")
 	}
-	if e.flags&streamed != 0 {
-		return begin, e.checkDescriptor(r, begin+e.Packed, large)
-	}
 	return begin, nil
-}
-
-// checkDescriptor is nil if there is room for what stands behind the bytes of a
-// streamed entry: its checksum and two sizes, and perhaps a mark before them.
-func (e Entry) checkDescriptor(r io.ReaderAt, at int64, large bool) error {
-	length := int64(descriptorSize)
-	if large {
-		length = largeDescriptorSize
-	}
-	mark := make([]byte, len(descriptorMagic))
-	if at+length <= e.limit {
-		if err := readFull(r, mark, at); err != nil {
-			return err
-		}
-	}
-	if bytes.Equal(mark, descriptorMagic) {
-		length += int64(len(mark))
-	}
-	if at+length > e.limit {
-		return errors.New("it is streamed, and its sizes and checksum don't follow it")
-	}
-	return nil
 }
 
 // body reads an entry's bytes.

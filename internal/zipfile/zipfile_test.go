@@ -143,10 +143,6 @@ func TestWhatHasNoMeaningOrSeveralIsRefused(t *testing.T) {
 		"extra beyond the next": {local(func(h []byte) { h[29] = 1 }), "overlaps"},
 		"extra fields cut":      {with(func(p *zips.Part) { p.Extra = []byte{1, 2, 1, 0, 0}; p.Local = func(h []byte) { h[len(h)-3] = 2 } }), "local header has an extra field that is cut"},
 
-		"streamed, nothing behind it":        {both(6, 8, streamed), "don't follow it"},
-		"streamed, behind it the directory":  {zips.Made([]zips.Part{{Name: "file", Data: "text", Local: func(h []byte) { h[6] = streamed }, Entry: func(h []byte) { h[8] = streamed }}}, nil), "don't follow it"},
-		"streamed, large, behind it a small": {with(func(p *zips.Part) { p.Streamed = true; p.Extra = append([]byte{1, 0, 16, 0}, make([]byte, 16)...) }), "don't follow it"},
-
 		"other bytes":              {one(zips.Part{Name: "file", Data: "text", Packed: []byte("tent")}), "checksum"},
 		"a stream that is cut":     {one(zips.Part{Name: "file", Data: text.Data, Deflate: true, Packed: zips.Deflate(text.Data)[:8]}), "EOF"},
 		"a stream that goes on":    {one(zips.Part{Name: "file", Data: text.Data, Deflate: true, Packed: append(zips.Deflate(text.Data), 0)}), "ends before its bytes do"},
