@@ -2,6 +2,7 @@ package zips
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,4 +25,11 @@ func Unzip(ctx context.Context, zip []byte) error {
 		return fmt.Errorf("unzip -tq: %w: %s", err, out)
 	}
 	return nil
+}
+
+// Overlaps reports whether Unzip failed because entries seem to overlap. So it sees one
+// that is streamed and lacks what should follow its bytes.
+func Overlaps(err error) bool {
+	var exit *exec.ExitError
+	return errors.As(err, &exit) && exit.ExitCode() == 12
 }

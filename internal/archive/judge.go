@@ -21,6 +21,7 @@ type judgement struct {
 	model        *ModelFile
 	entries      int
 	uncompressed int64
+	bare         bool // an entry is streamed, and what should follow its bytes is missing
 }
 
 // damaged and unidentified set the verdict and its reason.
@@ -171,6 +172,8 @@ func (f *judgement) weigh(in model, main string, manifestErr error, k Key) {
 		f.verdict, f.note = Intact, "all checksums hold, but the file its manifest has a hash of is there only in parts"
 	case !hashed:
 		f.verdict, f.note = Intact, "all checksums hold, but its manifest names no model file with a hash"
+	case f.bare:
+		f.verdict, f.note = Intact, "all checksums hold, but sizes are missing behind a streamed entry, for which some unzips refuse it"
 	case !m.flavorIs(k):
 		f.verdict, f.note = Proven, fmt.Sprintf("it is this export by where it came from; its manifest names flavor %q", shorten(m.Flavor))
 	default:

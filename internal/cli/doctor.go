@@ -158,7 +158,7 @@ func endsHost(err error) error {
 // Functions host, which owns the account of its own things. They can't where the
 // archive is in another account, or immutable.
 func apart(ctx context.Context, s settings.Settings) (string, error) {
-	ofModels, ofHost := s.Archives.BlobURL == s.Models.BlobURL, s.Archives.BlobURL == s.Host.BlobURL
+	ofModels, ofHost := s.Archives.Same(s.Models), s.Archives.Same(s.Host)
 	if s.ArchiveContainer == s.ModelContainer && ofModels {
 		return "", wrong("Give the archive a container of its own in ARCHIVE_CONTAINER, best in another account", "the archive is the model container, where Custom Vision overwrites blobs")
 	}

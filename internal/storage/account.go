@@ -179,5 +179,22 @@ func (a Account) Fingerprint() string {
 // Identity is the one by which the account is opened, the zero value with a key.
 func (a Account) Identity() identity.Identity { return a.identity }
 
+// Same reports whether both are one account, as far as their blob endpoints show: scheme,
+// letter case and the scheme's own port make no difference.
+func (a Account) Same(b Account) bool { return a.place() == b.place() }
+
+// place is where the blob endpoint leads, in a form that can be compared.
+func (a Account) place() string {
+	u, err := url.Parse(strings.TrimRight(a.BlobURL, "/"))
+	if err != nil || u.Host == "" {
+		return a.BlobURL
+	}
+	host := Host(u)
+	for _, port := range []string{":80", ":443"} {
+		host = strings.TrimSuffix(host, port)
+	}
+	return host + u.Path
+}
+
 // IsZero reports whether no setting names the account.
 func (a Account) IsZero() bool { return a.BlobURL == "" && a.QueueURL == "" }
