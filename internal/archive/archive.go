@@ -107,6 +107,9 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 	}
 }
 
+// Account is the name of the container's storage account.
+func (a *Archive) Account() string { return storage.AccountName(a.container.URL()) }
+
 // Name is the container's.
 func (a *Archive) Name() string { return a.name }
 

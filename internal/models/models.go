@@ -48,6 +48,9 @@ func (c *Container) Source(blob string) archive.Source {
 	}
 }
 
+// Account is the name of the container's storage account.
+func (c *Container) Account() string { return storage.AccountName(c.container.URL()) }
+
 // Name is the container's.
 func (c *Container) Name() string { return c.name }
 

@@ -68,7 +68,7 @@ var errDoubtful = faultf(state.Ambiguous, "a copy is kept, but nothing shows tha
 func (v *visit) unread(blob string, err error) error {
 	switch {
 	case archive.Resting(err):
-		return faultf(state.Resting, "the blob %q in the model container %q lies in the Archive tier, or is on its way back, and can't be read: %s", blob, v.Models.Name(), rehydrate(v.Models.Name(), blob))
+		return faultf(state.Resting, "the blob %q in the model container %q lies in the Archive tier, or is on its way back, and can't be read: %s", blob, v.Models.Name(), rehydrate(v.Models, blob))
 	case archive.Withheld(err):
 		return faultf(state.Unreadable, "the blob %q in the model container %q is there and can't be read: %s", blob, v.Models.Name(), err)
 	}
@@ -123,14 +123,17 @@ func (v *visit) keep(ctx context.Context, key archive.Key, f found) (archive.Bac
 		b, err = v.Archive.Prove(ctx, b, f.source, f.id, v.facts(key.Iteration))
 	}
 	if archive.Resting(err) && !errors.Is(err, archive.ErrUnreadable) {
-		err = faultf(state.Resting, "the copy %q in the archive container %q lies in the Archive tier, or is on its way back, and can't be read: %s", b.Blob, v.Archive.Name(), rehydrate(v.Archive.Name(), b.Blob))
+		err = faultf(state.Resting, "the copy %q in the archive container %q lies in the Archive tier, or is on its way back, and can't be read: %s", b.Blob, v.Archive.Name(), rehydrate(v.Archive, b.Blob))
 	}
 	return b, err
 }
 
 // rehydrate is how a person has a blob brought back from the Archive tier.
-func rehydrate(container, blob string) string {
-	return fmt.Sprintf("rehydrate it with `az storage blob set-tier --container-name %s --name %q --tier Hot`, which takes up to 15 hours", container, blob)
+func rehydrate(container interface {
+	Account() string
+	Name() string
+}, blob string) string {
+	return fmt.Sprintf("rehydrate it with `az storage blob set-tier --auth-mode login --account-name %s --container-name %s --name %q --tier Hot`, which takes up to 15 hours", container.Account(), container.Name(), blob)
 }
 
 // evidence gathers what is known of where the bytes of an export may be, but for what

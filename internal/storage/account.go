@@ -196,5 +196,20 @@ func (a Account) place() string {
 	return host + u.Path
 }
 
+// AccountName is the name of the account that the URL of a container or blob leads to, as
+// commands of the Azure CLI want it: the first label of the host, or on this machine the
+// first part of the path.
+func AccountName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(u.Hostname(), ".")
+	if loopback.Is(u.Hostname()) {
+		name, _, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	}
+	return name
+}
+
 // IsZero reports whether no setting names the account.
 func (a Account) IsZero() bool { return a.BlobURL == "" && a.QueueURL == "" }

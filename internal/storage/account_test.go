@@ -69,6 +69,12 @@ func TestOneAccountIsKnownInSeveralForms(t *testing.T) {
 		assert.False(t, shop.Same(parse(other)), other)
 	}
 	local := parse("BlobEndpoint=http://127.0.0.1:10000/shop")
+	for address, name := range map[string]string{
+		"https://shop.blob.core.windows.net/models": "shop", "https://shop.z01.blob.storage.azure.net/models": "shop",
+		"http://127.0.0.1:10000/shop/models": "shop", "http://localhost:10000/shop": "shop", ":": "",
+	} {
+		assert.Equal(t, name, AccountName(address), address)
+	}
 	assert.True(t, local.Same(parse("BlobEndpoint=http://localhost:10000/shop/")))
 	assert.False(t, local.Same(parse("BlobEndpoint=http://localhost:10000/attic")))
 	assert.False(t, shop.Same(Account{}), "none")
