@@ -205,7 +205,7 @@ func AccountName(address string) string {
 		return ""
 	}
 	name, _, _ := strings.Cut(u.Hostname(), ".")
-	if loopback.Is(u.Hostname()) {
+	if IsLoopback(u.Hostname()) {
 		name, _, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	}
 	return name
