@@ -42,8 +42,9 @@ publishing.`, Args: onlyVerbs, RunE: func(c *cobra.Command, _ []string) error { 
 		return failedTo("show the policy", p.showPolicy(ctx))
 	})
 	check := p.verb("check [FILE]", "Check a policy file", `
-Looks at FILE, else at the app's policy.json, and at nothing else: no setting is
-needed. The exit code is 3 if anything is wrong.`, func(ctx context.Context, args []string) error {
+Looks at FILE, else at the app's policy.json. No setting is needed. With the app's
+settings it also finds two rules for one project, by its id and by its name. The
+exit code is 3 if anything is wrong.`, func(ctx context.Context, args []string) error {
 		return failedTo("check the policy", p.checkPolicy(ctx, args))
 	})
 	check.Args = wordsOf(0, 1, "one file")
