@@ -167,13 +167,13 @@ func (w *victim) open() string {
 	if n := w.poisoned(); n > 0 {
 		return fmt.Sprintf("%d poison messages", n)
 	}
+	record := w.Remembered(w.project)
+	if n := w.retry(); n > 0 { // on a busy machine also of what a deadline cut
+		return fmt.Sprintf("%d conditions, which are due now: %+v", n, w.Health())
+	}
 	health := w.Health()
 	if health.Round.IsZero() || len(health.Errors) > 0 || health.Unproven > 0 {
 		return fmt.Sprintf("health: %+v", health)
-	}
-	record := w.Remembered(w.project)
-	if n := w.retry(); n > 0 {
-		return fmt.Sprintf("%d conditions, which are due now", n)
 	}
 	for _, training := range record.Trainings {
 		if training.Open() {
