@@ -12,6 +12,7 @@ import (
 
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/telemetry"
 )
 
 const (
@@ -111,6 +112,7 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 // their turn meanwhile.
 func (v *visit) do(ctx context.Context, a Action, others bool) {
 	v.seen.Tried[a.Step] = true
+	ctx, span := v.span(ctx, a)
 	if a.reads() {
 		v.begun(a)
 		if others || v.scope.again {
@@ -132,6 +134,7 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 	default:
 		v.remember(a)
 	}
+	span.End(err)
 	v.outcome(ctx, a, err, a.reads())
 	if v.Clock.Now().Sub(v.saved) >= saveEvery {
 		v.saveNow(ctx)
@@ -227,6 +230,12 @@ func (v *visit) failAll(ctx context.Context, list []Action, err error) {
 		v.seen.Tried[a.Step] = true
 		v.fail(v.log(ctx, a), a, err)
 	}
+}
+
+// span is that of an action.
+func (v *visit) span(ctx context.Context, a Action) (context.Context, *telemetry.Span) {
+	return telemetry.Start(ctx, string(a.Kind), telemetry.String("project", v.record.ID), telemetry.String("iteration", a.Iteration),
+		telemetry.String("export", a.Export), telemetry.String("blob", a.Blob), telemetry.String("because", a.Why))
 }
 
 // log is the run's log with what an action is about.
