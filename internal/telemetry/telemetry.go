@@ -28,7 +28,8 @@ import (
 // serviceName is what the app is called where OTEL_SERVICE_NAME doesn't say.
 const serviceName = "visionkeeper"
 
-// standardTimeout is how long sending may take where OTEL_EXPORTER_OTLP_TIMEOUT doesn't say.
+// standardTimeout is how long sending may take where OTEL_EXPORTER_OTLP_TIMEOUT doesn't
+// say, and at most: the host waits for its answer meanwhile.
 const standardTimeout = 10 * time.Second
 
 // Telemetry gathers what invocations do. nil does nothing. It is safe for concurrent use.
@@ -124,7 +125,7 @@ func readSignal(getenv func(string) string, kind, path string) (*signal, error) 
 		if err != nil || ms <= 0 {
 			return nil, remedy.New("write a number above 0, such as 10000", "%s is no number of milliseconds", name)
 		}
-		s.timeout = time.Duration(ms) * time.Millisecond
+		s.timeout = min(s.timeout, time.Duration(ms)*time.Millisecond)
 	}
 	return s, nil
 }

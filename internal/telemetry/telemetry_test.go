@@ -176,10 +176,14 @@ func TestOneKindOfDataMayGoElsewhereOrNowhere(t *testing.T) {
 // host alone.
 func TestAReceiverThatFailsIsOneLine(t *testing.T) {
 	t.Parallel()
+	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	t.Cleanup(stranger.Close)
 	for name, answer := range map[string]http.HandlerFunc{
-		"refuses":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
-		"redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusFound) },
-		"cuts off":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"refuses": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"redirects": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, stranger.URL, http.StatusTemporaryRedirect)
+		},
+		"cuts off": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"hangs": func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
