@@ -16,14 +16,18 @@ import (
 // has access to w and r.
 func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, name string, f func(ctx context.Context, body []byte) error) error {
 	start := time.Now()
-	log := h.log.With().Str(fieldInvocation, r.Header.Get(headerInvocationID)).Str(fieldFunction, name).Logger()
-	ctx, cancel := h.withDeadline(log.WithContext(r.Context()))
+	id := r.Header.Get(headerInvocationID)
+	ctx := h.log.With().Str(fieldInvocation, id).Str(fieldFunction, name).Logger().WithContext(r.Context())
+	ctx, end := h.observe(ctx, name, id, r.Header.Get(headerTraceparent))
+	log := *zerolog.Ctx(ctx)
+	ctx, cancel := h.withDeadline(ctx)
 	defer cancel()
 
 	body, err := h.readBody(ctx, w, r)
 	if err == nil {
 		err = run(ctx, log, func(ctx context.Context) error { return f(ctx, body) })
 	}
+	end(err)
 	if err != nil {
 		logFailure(log.Error(), err).Dur("ms", time.Since(start)).Msg("invocation failed")
 		return err

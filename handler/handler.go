@@ -12,6 +12,7 @@
 package handler
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -43,6 +44,11 @@ type Options struct {
 	Deadline time.Duration
 	// MaxBody is the size limit of a request body in bytes, 1 MiB by default.
 	MaxBody int64
+	// Observe, if set, is called when an invocation begins, with the function's name, the
+	// host's id of the invocation and its traceparent header. The invocation runs in the
+	// context that it returns, whose logger it may have extended. end is called with the
+	// outcome before the host is answered.
+	Observe func(ctx context.Context, function, id, traceparent string) (_ context.Context, end func(error))
 }
 
 // Handler routes the host's requests to functions. Register every function
@@ -52,6 +58,7 @@ type Handler struct {
 	log      zerolog.Logger
 	deadline time.Duration
 	maxBody  int64
+	observe  func(ctx context.Context, function, id, traceparent string) (context.Context, func(error))
 	routes   map[string]map[string]http.HandlerFunc // path, then method
 }
 
@@ -67,6 +74,9 @@ func New(o Options) *Handler {
 	if o.Deadline <= 0 {
 		o.Deadline = lessMargin(defaultTimeout)
 	}
+	if o.Observe == nil {
+		o.Observe = func(ctx context.Context, _, _, _ string) (context.Context, func(error)) { return ctx, func(error) {} }
+	}
 	if o.MaxBody <= 0 {
 		o.MaxBody = defaultMaxBody
 	}
@@ -74,6 +84,7 @@ func New(o Options) *Handler {
 		log:      NewLog(o.Out, o.Err).Level(o.Level),
 		deadline: o.Deadline,
 		maxBody:  o.MaxBody,
+		observe:  o.Observe,
 		routes:   map[string]map[string]http.HandlerFunc{},
 	}
 }

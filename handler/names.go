@@ -4,6 +4,7 @@ package handler
 // (Workers/Http/HttpWorkerConstants.cs in the host's source).
 const (
 	headerInvocationID = "X-Azure-Functions-InvocationId"
+	headerTraceparent  = "Traceparent" // https://www.w3.org/TR/trace-context/
 	headerHostVersion  = "X-Azure-Functions-HostVersion"
 	headerContentType  = "Content-Type"
 	headerAllow        = "Allow"

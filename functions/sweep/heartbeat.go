@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"visionkeeper/internal/telemetry"
 )
 
 // heartbeatTime is how long a heartbeat may take. It is asked when the sweep's own time
@@ -27,15 +29,18 @@ func beat(ctx context.Context, address string) error {
 	if err != nil {
 		return errors.New("HEARTBEAT_URL can't be asked: it is no URL")
 	}
-	resp, err := monitor.Do(req)
+	ctx, end := telemetry.Request(ctx, req.Method, req.URL.Host, "") // the path is a secret
+	resp, err := monitor.Do(req.WithContext(ctx))
 	if err != nil {
 		var asked *url.Error
 		if errors.As(err, &asked) {
 			err = asked.Err // the outer one quotes the URL
 		}
+		end(nil, err)
 		return fmt.Errorf("HEARTBEAT_URL at %s can't be asked: %w", req.URL.Host, err)
 	}
 	resp.Body.Close()
+	end(resp, nil)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return fmt.Errorf("HEARTBEAT_URL at %s answers %s", req.URL.Host, resp.Status)
 	}

@@ -16,6 +16,7 @@ import (
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/telemetry"
 )
 
 const (
@@ -81,6 +82,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	for _, err := range []error{pruneErr, drainErr, err} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
+	measure(ctx, health, letters)
 	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("failed", health.Failed).
 		Int("unproven", health.Unproven).Int("blocked", health.Blocked).Int("poison", health.Poison).Int("deadLetters", letters)
 	if !health.Oldest.IsZero() {
@@ -100,6 +102,29 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		}
 	}
 	return errors.Join(pruneErr, drainErr, err, reportErr)
+}
+
+// measure tells who watches what a sweep found.
+func measure(ctx context.Context, h state.Health, letters int) {
+	telemetry.Gauge(ctx, telemetry.SweepSeconds, h.Ended.Sub(h.Began).Seconds())
+	telemetry.Count(ctx, telemetry.Poison, float64(h.Poison))
+	telemetry.Gauge(ctx, telemetry.DeadLetters, float64(letters))
+	telemetry.Gauge(ctx, telemetry.Unproven, float64(h.Unproven))
+	oldest := 0.0
+	if !h.Oldest.IsZero() {
+		oldest = h.Ended.Sub(h.Oldest).Seconds()
+	}
+	telemetry.Gauge(ctx, telemetry.OldestUnproven, oldest)
+	if !h.Round.IsZero() {
+		telemetry.Gauge(ctx, telemetry.RoundAge, h.Ended.Sub(h.Round).Seconds())
+	}
+	codes := map[state.Code]int{}
+	for _, c := range h.Conditions {
+		codes[c.Code]++
+	}
+	for code, n := range codes {
+		telemetry.Gauge(ctx, telemetry.Conditions, float64(n), telemetry.String("code", string(code)))
+	}
 }
 
 // ended reports whether the sweep before this one is known to have come to its end: it

@@ -19,6 +19,7 @@ import (
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
+	"visionkeeper/internal/telemetry"
 )
 
 // Serve answers the Functions host until the process is ended. Its error is never
@@ -39,9 +40,11 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	deadline, _ := handler.Deadline(c.Get, root) // the errors are those of CheckHostJSON
 	lastDelivery, _ := handler.MaxDequeueCount(c.Get, root)
 	secrets := s.Secrets()
+	watched, watchErr := telemetry.Open(c.Get, version, redact.Remover(secrets...))
+	secrets = append(secrets, watched.Secrets()...)
 	h := handler.New(handler.Options{
 		Out: redact.Writer(stdout, secrets...), Err: redact.Writer(stderr, secrets...),
-		Deadline: deadline, Level: zerolog.InfoLevel,
+		Deadline: deadline, Level: zerolog.InfoLevel, Observe: watched.Invocation,
 	})
 	server, err := h.Listen(c.Get)
 	if err != nil {
@@ -54,6 +57,9 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	slips, _ := settings.Strays(c)
 	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
 		warnings = append(warnings, err.Error())
+	}
+	if watchErr != nil {
+		warnings = append(warnings, "nothing is sent by OpenTelemetry: "+watchErr.Error())
 	}
 	queues, err := s.Models.Queue(nil)
 	if err != nil {

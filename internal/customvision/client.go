@@ -25,6 +25,7 @@ import (
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/remedy"
+	"visionkeeper/internal/telemetry"
 )
 
 const (
@@ -96,7 +97,7 @@ func newClient(endpoint string, o *ClientOptions, authenticate func(insecure boo
 		options.Retry.TryTimeout = answerTime
 	}
 	pipeline := runtime.NewPipeline("visionkeeper-customvision", "v3.3", runtime.PipelineOptions{
-		PerRetry: []policy.Policy{newRateLimit(o.Limit), retryAfterFromMessage{}, authenticate(insecure)},
+		PerRetry: []policy.Policy{newRateLimit(o.Limit), retryAfterFromMessage{}, authenticate(insecure), telemetry.Policy()},
 	}, &options)
 	return &Client{base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry), streamed: streamed}, nil
 }

@@ -18,6 +18,7 @@ import (
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/remedy"
+	"visionkeeper/internal/telemetry"
 )
 
 // Identity proves who the app is. The zero value proves nothing.
@@ -105,7 +106,7 @@ func Read(section dotnet.Section, cloud clouds.Cloud) (Identity, error) {
 	if err := errors.Join(r.faults...); err != nil {
 		return Identity{}, err
 	}
-	credential, err := r.credential(kind, azcore.ClientOptions{Cloud: cloud.SignIn})
+	credential, err := r.credential(kind, azcore.ClientOptions{Cloud: cloud.SignIn, PerRetryPolicies: []policy.Policy{telemetry.Policy()}})
 	if err != nil {
 		return Identity{}, remedy.New("mend the settings that begin so; README lists those of an identity", "%s__: %w", section.Path, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/telemetry"
 )
 
 const (
@@ -98,8 +99,8 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 		case v.rules.Mode == policy.Observe:
 			v.seen.Tried[a.Step] = true // said once
 			v.observed = append(v.observed, a)
-			zerolog.Ctx(ctx).Info().Str("project", v.record.ID).Str("iteration", a.Iteration).Str("export", a.Export).
-				Str("because", a.Why).Msgf("would %s, but the policy only observes", a.Kind)
+			log := v.log(ctx, a)
+			log.Info().Msgf("would %s, but the policy only observes", a.Kind)
 		default:
 			effects = append(effects, a)
 		}
@@ -111,6 +112,7 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 // their turn meanwhile.
 func (v *visit) do(ctx context.Context, a Action, others bool) {
 	v.seen.Tried[a.Step] = true
+	ctx, span := v.span(ctx, a)
 	if a.reads() {
 		v.begun(a)
 		if others || v.scope.again {
@@ -132,6 +134,7 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 	default:
 		v.remember(a)
 	}
+	span.End(err)
 	v.outcome(ctx, a, err, a.reads())
 	if v.Clock.Now().Sub(v.saved) >= saveEvery {
 		v.saveNow(ctx)
@@ -171,7 +174,8 @@ func share(ctx context.Context, others bool, archive func(context.Context) error
 // saveNow writes what was learnt so far. If that fails, it is written with the next.
 func (v *visit) saveNow(ctx context.Context) {
 	if err := v.save(ctx); err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Msg("what was learnt is not written yet")
+		log := v.logOf(ctx, "").Logger()
+		log.Warn().Err(err).Msg("what was learnt is not written yet")
 	}
 }
 
@@ -229,12 +233,15 @@ func (v *visit) failAll(ctx context.Context, list []Action, err error) {
 	}
 }
 
+// span is that of an action.
+func (v *visit) span(ctx context.Context, a Action) (context.Context, *telemetry.Span) {
+	return telemetry.Start(ctx, string(a.Kind), telemetry.String("project", v.record.ID), telemetry.String("iteration", a.Iteration),
+		telemetry.String("export", a.Export), telemetry.String("blob", a.Blob), telemetry.String("because", a.Why))
+}
+
 // log is the run's log with what an action is about.
 func (v *visit) log(ctx context.Context, a Action) zerolog.Logger {
-	log := zerolog.Ctx(ctx).With().Str("project", v.record.ID).Str("name", v.seen.Project.Name).Str("iteration", a.Iteration).Str("because", a.Why)
-	if it := v.iteration(a.Iteration); it != nil {
-		log = log.Str("iterationName", it.Name)
-	}
+	log := v.logOf(ctx, a.Iteration).Str("because", a.Why)
 	if a.Export != "" {
 		log = log.Str("export", a.Export)
 	}
@@ -242,6 +249,19 @@ func (v *visit) log(ctx context.Context, a Action) zerolog.Logger {
 		log = log.Str("blob", a.Blob)
 	}
 	return log.Logger()
+}
+
+// logOf is the run's log with the ids and the names of the project and, unless it is
+// empty, of an iteration.
+func (v *visit) logOf(ctx context.Context, iteration string) zerolog.Context {
+	log := zerolog.Ctx(ctx).With().Str("project", v.record.ID).Str("name", v.seen.Project.Name)
+	if iteration != "" {
+		log = log.Str("iteration", iteration)
+	}
+	if it := v.iteration(iteration); it != nil {
+		log = log.Str("iterationName", it.Name)
+	}
+	return log
 }
 
 // said is what the log says of a step that was taken.

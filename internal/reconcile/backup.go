@@ -16,6 +16,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/telemetry"
 )
 
 // backup archives one finished export. Its proof is written once the facts for it
@@ -121,6 +122,11 @@ func (v *visit) keep(ctx context.Context, key archive.Key, f found) (archive.Bac
 		b, err = v.Archive.ProveCopy(ctx, b, v.facts(key.Iteration))
 	} else {
 		b, err = v.Archive.Prove(ctx, b, f.source, f.id, v.facts(key.Iteration))
+	}
+	if err == nil {
+		verdict := telemetry.String("verdict", string(b.Verdict))
+		telemetry.Count(ctx, telemetry.Backups, 1, verdict)
+		telemetry.Count(ctx, telemetry.BackupBytes, float64(b.Size), verdict)
 	}
 	if archive.Resting(err) && !errors.Is(err, archive.ErrUnreadable) {
 		err = faultf(state.Resting, "the copy %q in the archive container %q lies in the Archive tier, or is on its way back, and can't be read: %s", b.Blob, v.Archive.Name(), rehydrate(v.Archive, b.Blob))

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
@@ -242,7 +240,8 @@ func (v *visit) proveKept(ctx context.Context, iteration string) error {
 		}
 	}
 	if err != nil {
-		zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Str("iteration", iteration).Msg("the copies of an iteration that is gone are not proven yet")
+		log := v.logOf(ctx, iteration).Logger()
+		log.Warn().Err(err).Msg("the copies of an iteration that is gone are not proven yet")
 	}
 	return err
 }

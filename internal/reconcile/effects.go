@@ -90,6 +90,7 @@ func (v *visit) lookAnew(ctx context.Context) error {
 // another may send it. An error means that the state can't be written.
 func (v *visit) send(ctx context.Context, a Action) error {
 	v.seen.Tried[a.Step] = true
+	ctx, span := v.span(ctx, a)
 	s, planned := sending{token: rand.Text(), until: v.until(ctx)}, v.record.Revision
 	if c := v.seen.Project.Condition(a.Scope); c != nil {
 		before := *c
@@ -109,6 +110,7 @@ func (v *visit) send(ctx context.Context, a Action) error {
 			v.takeBack(a, s) // it may be written all the same
 			v.unsure = true
 		}
+		span.End(err)
 		return err
 	}
 	v.written()
@@ -124,6 +126,7 @@ func (v *visit) send(ctx context.Context, a Action) error {
 	default:
 		err = v.sendTraining(ctx, a, s)
 	}
+	span.End(err)
 	v.effectDone(ctx, a, err, s.before != nil)
 	return nil
 }

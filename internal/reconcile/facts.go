@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
@@ -140,7 +138,8 @@ func (v *visit) describe(ctx context.Context, iteration string) error {
 		if missing.code == state.Unavailable {
 			errs = append(errs, err)
 		} else {
-			zerolog.Ctx(ctx).Warn().Str("project", v.record.ID).Str("iteration", iteration).Str("code", string(missing.code)).AnErr("cause", err).Msg(said[Postpone])
+			log := v.logOf(ctx, iteration).Logger()
+			log.Warn().Str("code", string(missing.code)).AnErr("cause", err).Msg(said[Postpone])
 		}
 	}
 	data, err := json.Marshal(f)

@@ -12,6 +12,7 @@ import (
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
+	"visionkeeper/internal/telemetry"
 )
 
 // pace lets one run at a time go for a project. Calls that come while one runs, or
@@ -202,7 +203,7 @@ func (c *call) context() (context.Context, context.CancelFunc) {
 		}
 		return 0
 	})
-	ctx := context.WithoutCancel(c.callers[0])
+	ctx := telemetry.Linked(context.WithoutCancel(c.callers[0]), c.callers[1:])
 	if len(c.callers) > 1 && len(c.causes) > 0 {
 		ctx = zerolog.Ctx(ctx).With().Strs("shared", c.causes).Logger().WithContext(ctx)
 	}

@@ -23,6 +23,7 @@ import (
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/telemetry"
 )
 
 // Key names what to reconcile: one iteration, or, where Iteration is empty,
@@ -165,8 +166,17 @@ func (r Request) scope() scope {
 	return s
 }
 
-// run is one run for a project.
+// run is one run for a project, and a span.
 func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
+	ctx, span := telemetry.Start(ctx, "reconcile", telemetry.String("project", s.project))
+	report, err := r.pass(ctx, s)
+	span.Set(telemetry.String("name", report.Name))
+	span.End(errors.Join(err, report.Err("")))
+	return report, err
+}
+
+// pass looks at a project, and acts.
+func (r *Reconciler) pass(ctx context.Context, s scope) (Report, error) {
 	report := Report{Key: Key{Project: s.project}, ContainerOnly: r.Service == nil}
 	if r.Service == nil && !s.whole {
 		if err := r.listBlobs(ctx, &s); err != nil {

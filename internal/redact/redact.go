@@ -28,7 +28,10 @@ func String(s string) string { return signature.ReplaceAllString(s, "${1}"+mark)
 // and the secrets that String finds replaced by mark. It finds a secret as it is
 // and as JSON, URLs, HTML and each other's texts escape it. Each Write must hold
 // whole lines, as zerolog's do.
-func Writer(w io.Writer, secrets ...string) io.Writer {
+func Writer(w io.Writer, secrets ...string) io.Writer { return &writer{w, Remover(secrets...)} }
+
+// Remover returns what Writer does to a text.
+func Remover(secrets ...string) func(string) string {
 	var forms []string
 	// The longest first: another may be its beginning.
 	for _, s := range slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) {
@@ -37,21 +40,19 @@ func Writer(w io.Writer, secrets ...string) io.Writer {
 		}
 	}
 	if forms == nil {
-		return &writer{w: w}
+		return String
 	}
-	return &writer{w, regexp.MustCompile(strings.Join(forms, "|"))}
+	given := regexp.MustCompile(strings.Join(forms, "|"))
+	return func(s string) string { return given.ReplaceAllLiteralString(String(s), mark) }
 }
 
 type writer struct {
-	w       io.Writer
-	secrets *regexp.Regexp // nil without any
+	w      io.Writer
+	remove func(string) string
 }
 
 func (w *writer) Write(p []byte) (int, error) {
-	clean := String(string(p))
-	if w.secrets != nil {
-		clean = w.secrets.ReplaceAllLiteralString(clean, mark)
-	}
+	clean := w.remove(string(p))
 	if !bytes.Equal(p, []byte(clean)) {
 		if _, err := io.WriteString(w.w, clean); err != nil {
 			return 0, err

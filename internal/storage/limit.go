@@ -7,6 +7,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"visionkeeper/internal/telemetry"
 )
 
 // tryTime is how long one try of a request may take, its answer's body included. One
@@ -33,7 +35,7 @@ func (u unlimited) Do(req *policy.Request) (*http.Response, error) {
 }
 
 // Options are o, which may be nil, with what all requests to storage have: Transport,
-// where o names none, and a time limit for each try.
+// where o names none, a time limit for each try, and a span for it.
 func Options(o *azcore.ClientOptions) azcore.ClientOptions {
 	options := azcore.ClientOptions{}
 	if o != nil {
@@ -45,6 +47,7 @@ func Options(o *azcore.ClientOptions) azcore.ClientOptions {
 	whole := options.Retry
 	whole.TryTimeout = 0
 	options.PerCallPolicies = append([]policy.Policy{unlimited(whole)}, options.PerCallPolicies...)
+	options.PerRetryPolicies = append([]policy.Policy{telemetry.Policy()}, options.PerRetryPolicies...)
 	if options.Retry.TryTimeout == 0 {
 		options.Retry.TryTimeout = tryTime
 	}
