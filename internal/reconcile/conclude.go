@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,7 +17,7 @@ import (
 
 // conclude learns what a run shows as a whole.
 func (v *visit) conclude(ctx context.Context) {
-	gone := v.gone(ctx)
+	gone := v.gone()
 	v.proveLast(ctx, gone)
 	v.dateExports()
 	v.knowHeld()
@@ -183,42 +184,72 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 // mostConfirmed is how many iterations a run asks for that are missing in the list.
 const mostConfirmed = 20
 
-// gone are the remembered iterations that the service no longer has. Its list may lack
-// one for one look, so it is asked for each, once.
-func (v *visit) gone(ctx context.Context) map[string]bool {
+// gone are the remembered iterations that the service no longer has.
+func (v *visit) gone() map[string]bool {
 	gone := map[string]bool{}
 	if v.Service == nil || v.blind != nil || hidden(v.seen.Unusable) {
 		return gone // nobody lists iterations, or not all that there are
 	}
+	for id := range v.missing() {
+		gone[id] = v.confirmed[id]
+		if !v.inService() {
+			gone[id] = v.deleted
+		}
+	}
+	for _, c := range v.seen.Project.Conditions {
+		if _, err := customvision.ParseID(c.Iteration); err != nil && c.Iteration != "" && c.Blob == "" { // nothing can be asked under it
+			gone[c.Iteration] = !slices.Contains(v.seen.Unusable, state.Scope{Iteration: c.Iteration})
+		}
+	}
+	return gone
+}
+
+// missing are the remembered iterations that the service doesn't list, but for those of
+// which nothing is known but blobs that are still there.
+func (v *visit) missing() map[string]bool {
 	held, _ := v.held()
 	missing := map[string]bool{}
 	for id, it := range v.seen.Project.Iterations {
 		bare := it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
 		stays := bare && len(it.Blobs) > 0 && (held[id] || !v.scope.blobsKnown)
-		missing[id] = v.iteration(id) == nil && !stays
+		if !stays && v.iteration(id) == nil {
+			missing[id] = true
+		}
 	}
 	for _, c := range v.seen.Project.Conditions {
-		switch _, err := customvision.ParseID(c.Iteration); {
-		case c.Blob != "" || c.Iteration == "":
-		case err == nil:
-			missing[c.Iteration] = v.iteration(c.Iteration) == nil
-		default: // nothing can be asked under it
-			gone[c.Iteration] = !slices.Contains(v.seen.Unusable, state.Scope{Iteration: c.Iteration})
+		if _, err := customvision.ParseID(c.Iteration); err == nil && c.Blob == "" && v.iteration(c.Iteration) == nil {
+			missing[c.Iteration] = true
 		}
 	}
-	asked := 0
-	for id := range missing {
-		switch {
-		case !missing[id]:
-		case !v.inService():
-			gone[id] = v.deleted
-		case asked < mostConfirmed && ctx.Err() == nil:
-			asked++
-			_, err := v.Service.Iteration(ctx, v.record.ID, id)
-			gone[id] = customvision.NotFound(err)
-		}
+	return missing
+}
+
+// confirmMissing asks for each remembered iteration that the list lacks: it may lack one
+// for one look. One that is there is seen as any other.
+func (v *visit) confirmMissing(ctx context.Context) {
+	v.seen.Missing = false
+	if hidden(v.seen.Unusable) {
+		return
 	}
-	return gone
+	ctx, cancel := shareOf(ctx)
+	defer cancel()
+	for id := range v.missing() {
+		if v.confirmed[id] {
+			continue
+		}
+		err := context.Canceled
+		if v.asked < mostConfirmed && ctx.Err() == nil {
+			v.asked++
+			var it customvision.Iteration
+			if it, err = v.Service.Iteration(ctx, v.record.ID, id); err == nil && strings.EqualFold(it.ID, id) {
+				it.ID = id
+				v.seen.Iterations = append(v.seen.Iterations, it)
+				continue
+			}
+			v.confirmed[id] = customvision.NotFound(err)
+		}
+		v.seen.Missing = v.seen.Missing || !v.confirmed[id]
+	}
 }
 
 // proveLast proves the copies of iterations that are gone, whose proofs wait for facts:

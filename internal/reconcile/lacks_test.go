@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
@@ -34,4 +35,36 @@ func TestAFailureThatTheFirstListLacksIsFromBefore(t *testing.T) {
 	w.Service.Advance(time.Hour)
 	w.sweep()
 	assert.Equal(t, 1, w.Service.Counts()["TrainProject"], "the person's")
+}
+
+// What was trained since a failure is remembered: the list may lack it for one look.
+func TestATrainingThatTheListLacksIsNoReasonToTrain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":[],"retrain":{"afterFailure":1}}]}`)
+	w.overLine()
+	project := w.project(world.Compact)
+	w.Service.FailTrainings(1)
+	w.Train(project)
+	later := w.Train(project).ID
+	w.sweep()
+	require.Equal(t, 2, w.Service.Counts()["TrainProject"], "the person's")
+	w.line.While(w.lacking(later), func() { w.sweepAnyhow() })
+	assert.Equal(t, 2, w.Service.Counts()["TrainProject"], "it is there, as the service says when it is asked")
+	w.line.While(chainOf(w.lacking(later), w.outage(400, later)), func() { w.sweepAnyhow() })
+	assert.Equal(t, 2, w.Service.Counts()["TrainProject"], "nobody knows whether it is there")
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), project, later))
+	w.sweep()
+	assert.Equal(t, 3, w.Service.Counts()["TrainProject"], "it is gone, and the failure is the last training")
+}
+
+func TestAnIterationThatTheListLacksMakesNoOtherTheNewest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX"]}]}`)
+	w.overLine()
+	old := w.trained()
+	newer := Key{Project: old.Project, Iteration: w.Train(old.Project).ID}
+	w.settle(newer)
+	asked := w.Service.Counts()["ExportIteration"]
+	w.line.While(w.lacking(newer.Iteration), func() { w.sweepAnyhow() })
+	assert.Equal(t, asked, w.Service.Counts()["ExportIteration"], "nobody wants exports of the old one")
 }

@@ -21,6 +21,9 @@ type Observed struct {
 	// are left out; Unusable names them.
 	Iterations []customvision.Iteration
 	Unusable   []state.Scope
+	// Missing reports whether a remembered iteration isn't among them, and nobody knows
+	// whether it is gone: nothing is trained then.
+	Missing bool
 	// Looks at single iterations, by id. Of the others nothing is planned.
 	Looks map[string]*Look
 	// Blobs of the model container that the state doesn't know in this version, by

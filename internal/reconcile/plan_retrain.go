@@ -12,7 +12,7 @@ import (
 // failed plans for one iteration whose training failed.
 func (p *plan) failed(it customvision.Iteration) {
 	s, trainings := state.Scope{Iteration: it.ID}, p.o.Project.Trainings
-	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) || hidden(p.o.Unusable) {
+	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) || hidden(p.o.Unusable) || p.o.Missing {
 		return
 	}
 	answer := answerTo(trainings, it.ID)
