@@ -108,7 +108,12 @@ func (v *visit) dateExports() {
 		p := &iterationPlan{plan: &plan{Rules: v.rules, o: v.seen}, iteration: *it, look: look}
 		for name, asked := range v.seen.Project.Iteration(id).Exports {
 			if !asked.Asked.IsZero() && !p.underway(name) && !p.pending(name, asked) {
-				v.learn(func(p *state.Project) { p.Iteration(id).Export(name).Asked = time.Time{} })
+				v.learn(func(p *state.Project) {
+					p.Iteration(id).Export(name).Asked = time.Time{}
+					if look.lacks(name) {
+						p.Iteration(id).Settled = nil
+					}
+				})
 			}
 		}
 	}
@@ -139,12 +144,22 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		v.learn(func(p *state.Project) {
 			for _, s := range over {
 				p.Clear(s)
-				if s == (state.Scope{Iteration: s.Iteration}) && v.seen.Looks[s.Iteration] == nil && p.Iterations[s.Iteration] != nil {
-					p.Iterations[s.Iteration].Settled = nil // what it kept from being done is to be planned
+				look, it := v.seen.Looks[s.Iteration], p.Iterations[s.Iteration]
+				switch {
+				case it == nil:
+				case s == (state.Scope{Iteration: s.Iteration}) && look == nil, // what it kept from being done is to be planned
+					s.Export != "" && look.lacks(s.Export):
+					it.Settled = nil
 				}
 			}
 		})
 	}
+}
+
+// lacks reports whether an export isn't in the list, nor proven. Of one that was there
+// that may be so for one look: what seems to be gone is looked at once more.
+func (l *Look) lacks(name string) bool {
+	return l != nil && l.Status(name) == "" && !slices.ContainsFunc(l.Exports, func(e Listed) bool { return e.Key.String() == name })
 }
 
 // isIterationOver reports whether the condition of an iteration as a whole no longer

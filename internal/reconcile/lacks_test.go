@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 )
 
@@ -67,4 +68,27 @@ func TestAnIterationThatTheListLacksMakesNoOtherTheNewest(t *testing.T) {
 	asked := w.Service.Counts()["ExportIteration"]
 	w.line.While(w.lacking(newer.Iteration), func() { w.sweepAnyhow() })
 	assert.Equal(t, asked, w.Service.Counts()["ExportIteration"], "nobody wants exports of the old one")
+}
+
+// The list of exports lacks one for one look, which was without a link before, or underway.
+func TestAnExportThatTheListLacksForOneLookIsArchived(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]func(map[string]any){
+		"without a link": without("downloadUri"),
+		"underway":       func(e map[string]any) { e["status"] = "Exporting" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			w.overLine()
+			key := w.unconnected()
+			w.export(key, "ONNX")
+			w.line.While(w.lists("/export", each(before)), func() { w.sweepAnyhow() })
+			w.Service.Advance(time.Hour)
+			w.line.While(w.lists("/export", func([]map[string]any) []map[string]any { return []map[string]any{} }), func() { w.sweepAnyhow() })
+			w.Service.Advance(time.Hour)
+			w.sweepAnyhow()
+			assert.Equal(t, archive.Proven, w.best(key, "ONNX"))
+		})
+	}
 }
