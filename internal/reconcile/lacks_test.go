@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -91,4 +92,19 @@ func TestAnExportThatTheListLacksForOneLookIsArchived(t *testing.T) {
 			assert.Equal(t, archive.Proven, w.best(key, "ONNX"))
 		})
 	}
+}
+
+// A project of another resource that shares the model container.
+func TestAProjectThatIsNotOursHoldsUpNoRound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	w.overLine()
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.line.Use(world.On(func(req *http.Request) bool { return req.URL.Host == world.Host(t, w.API) }, w.foreign(key.Project)))
+	w.later()
+	assert.Equal(t, archive.Proven, w.best(key, "ONNX"))
+	swept := w.sweepAnyhow()
+	assert.True(t, swept.Whole, "%+v", swept)
+	assert.Zero(t, swept.Blocked)
 }
