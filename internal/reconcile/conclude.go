@@ -129,6 +129,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		held[b.Name] = b.ETag
 	}
 	var over []state.Scope
+	lacked := map[state.Scope]bool{}
 	for _, c := range v.seen.Project.Conditions {
 		look, it := v.seen.Looks[c.Iteration], v.iteration(c.Iteration)
 		switch {
@@ -138,6 +139,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
+			lacked[c.Scope] = look.lacked(c)
 		}
 	}
 	if len(over) > 0 {
@@ -148,18 +150,12 @@ func (v *visit) clearConditions(gone map[string]bool) {
 				switch {
 				case it == nil:
 				case s == (state.Scope{Iteration: s.Iteration}) && look == nil, // what it kept from being done is to be planned
-					s.Export != "" && look.lacks(s.Export):
+					lacked[s]:
 					it.Settled = nil
 				}
 			}
 		})
 	}
-}
-
-// lacks reports whether an export isn't in the list, nor proven. Of one that was there
-// that may be so for one look: what seems to be gone is looked at once more.
-func (l *Look) lacks(name string) bool {
-	return l != nil && l.Status(name) == "" && !slices.ContainsFunc(l.Exports, func(e Listed) bool { return e.Key.String() == name })
 }
 
 // isIterationOver reports whether the condition of an iteration as a whole no longer
@@ -185,7 +181,7 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 		return true
 	case listed != nil && listed.Status != customvision.ExportFailed:
 		return (listed.Status == customvision.ExportDone) != c.Unproven // made again, it is another thing
-	case listed == nil && (c.Unproven || c.Code == state.ExportStuck || c.Code == state.Exporting): // it is gone
+	case look.lacked(c): // it is gone
 		return true
 	}
 	it := v.iteration(c.Iteration)

@@ -262,6 +262,16 @@ func (l *Look) Status(name string) string {
 	return status
 }
 
+// lacks reports whether an export isn't in the list, nor proven.
+func (l *Look) lacks(name string) bool {
+	return l.Status(name) == "" && !slices.ContainsFunc(l.Exports, func(e Listed) bool { return e.Key.String() == name })
+}
+
+// lacked reports whether a condition says that an export was there which the list lacks.
+func (l *Look) lacked(c *state.Condition) bool {
+	return l != nil && c.Export != "" && (c.Unproven || c.Code == state.ExportStuck || c.Code == state.Exporting) && l.lacks(c.Export)
+}
+
 // export finds an export of the API's list by its key; nil where there is none.
 func (l *Look) export(key archive.Key) *Listed {
 	for i := range l.Exports {

@@ -58,9 +58,16 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 }
 
 // open reports whether something was tried in this run and is neither done nor
-// recorded as a condition: the iteration must be looked at again.
+// recorded as a condition, or was there before and isn't in the list now, which may be so
+// for one look: the iteration must be looked at again.
 func (p *iterationPlan) open() bool {
-	return p.o.askable(p.Rules, p.iteration.ID) || slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
+	for name, asked := range p.record.Exports {
+		if !asked.Asked.IsZero() && p.look.lacks(name) {
+			return true
+		}
+	}
+	lacked := func(c *state.Condition) bool { return c.Iteration == p.iteration.ID && p.look.lacked(c) }
+	return p.o.askable(p.Rules, p.iteration.ID) || slices.ContainsFunc(p.o.Project.Conditions, lacked) || slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
 		return e.Status == customvision.ExportDone && !p.look.proven(e.Key) && p.o.Project.Condition(p.scope(e.Key.String())) == nil
 	})
 }
