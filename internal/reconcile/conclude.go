@@ -263,12 +263,11 @@ func (v *visit) confirmMissing(ctx context.Context) {
 	}
 }
 
-// proveLast proves the copies of iterations that are gone, whose proofs wait for facts:
-// nothing else says that there are any. Where that fails, the iteration isn't forgotten.
+// proveLast proves the copies of iterations that are gone, and that have no proof yet: the
+// archive alone says that there are any. Where that fails, the iteration isn't forgotten.
 func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
 	for id := range gone {
-		waits := slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id && c.Fact != "" })
-		if gone[id] && waits {
+		if gone[id] && v.seen.Project.Iterations[id] != nil {
 			gone[id] = v.proveKept(ctx, id) == nil
 		}
 	}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,4 +108,52 @@ func TestAProjectThatIsNotOursHoldsUpNoRound(t *testing.T) {
 	swept := w.sweepAnyhow()
 	assert.True(t, swept.Whole, "%+v", swept)
 	assert.Zero(t, swept.Blocked)
+}
+
+// The proof of a copy waits for its facts. Meanwhile the service drops the export, or calls
+// it failed.
+func TestACopyThatWaitsIsProvenThoughItsExportIsNoLongerThere(t *testing.T) {
+	t.Parallel()
+	for name, then := range map[string]func([]map[string]any) []map[string]any{
+		"it failed":        each(func(e map[string]any) { e["status"] = "Failed" }),
+		"it is gone":       func([]map[string]any) []map[string]any { return []map[string]any{} },
+		"it is made again": each(func(e map[string]any) { e["status"] = "Exporting" }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			w.overLine()
+			key := w.unconnected()
+			w.export(key, "ONNX")
+			w.line.While(w.outage(503, "/performance"), func() { w.sweepAnyhow() })
+			require.Equal(t, archive.Verdict(""), w.best(key, "ONNX"))
+			w.line.Use(w.lists("/export", then))
+			for range 4 {
+				w.Service.Advance(24 * time.Hour)
+				w.sweepAnyhow()
+			}
+			assert.Equal(t, archive.Proven, w.best(key, "ONNX"))
+		})
+	}
+}
+
+// The process died between a copy and its proof, and the iteration is deleted.
+func TestACopyThatWasCutIsProvenThoughItsIterationIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	w.overLine()
+	key := w.unconnected()
+	w.reconcile(key)
+	w.export(key, "ONNX")
+	proofs := func(req *http.Request) bool {
+		return req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/"+w.Names.Archive+"/") && strings.HasSuffix(req.URL.Path, ".json")
+	}
+	w.line.While(world.On(proofs, world.Refuse(403)), func() { w.try(key) })
+	require.Equal(t, archive.Verdict(""), w.best(key, "ONNX"))
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
+	for range 3 {
+		w.Service.Advance(24 * time.Hour)
+		w.sweepAnyhow()
+	}
+	assert.Equal(t, archive.Proven, w.best(key, "ONNX"))
 }

@@ -282,6 +282,12 @@ func (l *Look) export(key archive.Key) *Listed {
 	return nil
 }
 
+// done reports whether the list has the export as done.
+func (l *Look) done(key archive.Key) bool {
+	e := l.export(key)
+	return e != nil && e.Status == customvision.ExportDone
+}
+
 // see puts an export into the list. Of two entries with one key Done wins, then a link,
 // then what isn't Failed. Of those that are done every link is kept.
 func (l *Look) see(key archive.Key, e customvision.Export) {

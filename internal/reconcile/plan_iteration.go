@@ -42,6 +42,7 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 	for _, e := range look.Exports {
 		i.secure(e)
 	}
+	i.proveRest()
 	for name, asked := range i.record.Exports {
 		if i.pending(name, asked) {
 			i.busy[platformOf(name)] = true
@@ -116,6 +117,19 @@ func (p *iterationPlan) secure(e Listed) {
 			p.busy[e.Key.Platform] = true
 		}
 		p.add(Wait, s, "it is being exported")
+	}
+}
+
+// proveRest plans for copies whose proof waited for facts, and whose exports the service
+// doesn't list as done any more.
+func (p *iterationPlan) proveRest() {
+	if !p.o.provable(p.iteration.ID, p.o.Now) {
+		return
+	}
+	for _, b := range p.look.Backups {
+		if s := p.scope(b.Key.String()); b.Verdict == "" && b.Origin.Certainty != "" && !p.look.proven(b.Key) && !p.look.done(b.Key) && p.due(s) {
+			p.add(Backup, s, "it was copied, and isn't proven yet")
+		}
 	}
 }
 
