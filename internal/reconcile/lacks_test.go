@@ -157,3 +157,18 @@ func TestACopyThatWasCutIsProvenThoughItsIterationIsGone(t *testing.T) {
 	}
 	assert.Equal(t, archive.Proven, w.best(key, "ONNX"))
 }
+
+// A copy that waits for its facts is unproven, also while the exports can't be listed.
+func TestACopyThatWaitsForItsFactsStaysCountedDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	w.overLine()
+	key := w.trained()
+	w.export(key, "ONNX")
+	facts := w.outage(503, "/performance")
+	var swept Swept
+	w.line.While(facts, func() { swept = w.sweepAnyhow() })
+	require.Equal(t, 1, swept.Unproven)
+	w.line.While(chainOf(facts, w.outage(400, "/export")), func() { swept = w.sweepAnyhow() })
+	assert.Equal(t, 1, swept.Unproven)
+}
