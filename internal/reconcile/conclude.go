@@ -248,11 +248,10 @@ func (v *visit) confirmMissing(ctx context.Context) {
 		if v.confirmed[id] {
 			continue
 		}
-		err := context.Canceled
 		if v.asked < mostConfirmed && ctx.Err() == nil {
 			v.asked++
-			var it customvision.Iteration
-			if it, err = v.Service.Iteration(ctx, v.record.ID, id); err == nil && strings.EqualFold(it.ID, id) {
+			it, err := v.Service.Iteration(ctx, v.record.ID, id)
+			if err == nil && strings.EqualFold(it.ID, id) {
 				it.ID = id
 				v.seen.Iterations = append(v.seen.Iterations, it)
 				continue
