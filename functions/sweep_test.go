@@ -138,6 +138,37 @@ func TestARoundOfSweepsGoesOnWhereOneWasCut(t *testing.T) {
 	assert.Len(t, w.verdicts(), 3)
 }
 
+// A part of a round that didn't see the list of projects may have missed one that nobody
+// else knows: the parts that follow make no whole round of it.
+func TestARoundThatBeganWithoutTheListOfProjectsIsNotWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	projects := w.three()
+	ctx, cut := context.WithCancel(t.Context())
+	w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
+		switch {
+		case w.is("GetProjects")(req):
+			return world.Refuse(403)(req, send)
+		case w.archives(req) && strings.Contains(req.URL.Path, projects[1]):
+			resp, err := send(req)
+			cut()
+			return resp, err
+		}
+		return send(req)
+	})
+	require.Error(t, w.sweep(ctx))
+	first := w.Health()
+	require.Equal(t, projects[1], first.Resume)
+	first.Covered, first.Failed = 2, 0 // as if the time had been up a moment later
+	require.NoError(t, w.sweeping.State.SetHealth(t.Context(), first))
+
+	w.line.Use(nil)
+	require.NoError(t, w.sweep(t.Context()))
+	assert.True(t, w.Health().Round.IsZero(), "its first part was not whole")
+	require.NoError(t, w.sweep(t.Context()))
+	assert.False(t, w.Health().Round.IsZero())
+}
+
 // A package that nothing waits for is noted before it is read only where the sweep
 // before may have died of it.
 func TestASweepNotesWhatItBeginsAfterOneThatDidNotEnd(t *testing.T) {

@@ -64,10 +64,11 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	dateStateless(swept.Conditions, last.Conditions)
 
 	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
-	health.Covered, health.Failed, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Counts, swept.Conditions
+	health.Covered, health.Failed, health.Gap, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Gap, swept.Counts, swept.Conditions
 	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered
 		health.Failed += last.Failed
+		health.Gap = health.Gap || last.Gap
 		before := len(last.Conditions)
 		last.Conditions = slices.DeleteFunc(last.Conditions, ofTheList) // this sweep listed them anew
 		last.Blocked -= before - len(last.Conditions)
@@ -75,7 +76,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
 	health.Ended = f.Now().UTC()
-	whole := health.Failed == 0 && swept.Whole
+	whole := swept.Whole && health.Failed == 0 && !health.Gap
 	if whole {
 		health.Round = health.Ended
 	}

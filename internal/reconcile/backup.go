@@ -30,6 +30,9 @@ func (v *visit) backup(ctx context.Context, a Action) error {
 	if done, err := v.finish(ctx, key, look); done || err != nil {
 		return err
 	}
+	if !look.done(key) {
+		return faultf(state.NoLink, "the copy that the archive has of it is no good, and the service doesn't have it any more")
+	}
 	e := v.evidence(ctx, key, look)
 	for { // each round takes a package, and of those that are to be had none twice
 		take, err := v.choose(ctx, &e)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"visionkeeper/internal/archive"
@@ -14,7 +15,7 @@ import (
 
 // conclude learns what a run shows as a whole.
 func (v *visit) conclude(ctx context.Context) {
-	gone := v.gone(ctx)
+	gone := v.gone()
 	v.proveLast(ctx, gone)
 	v.dateExports()
 	v.knowHeld()
@@ -105,7 +106,12 @@ func (v *visit) dateExports() {
 		p := &iterationPlan{plan: &plan{Rules: v.rules, o: v.seen}, iteration: *it, look: look}
 		for name, asked := range v.seen.Project.Iteration(id).Exports {
 			if !asked.Asked.IsZero() && !p.underway(name) && !p.pending(name, asked) {
-				v.learn(func(p *state.Project) { p.Iteration(id).Export(name).Asked = time.Time{} })
+				v.learn(func(p *state.Project) {
+					p.Iteration(id).Export(name).Asked = time.Time{}
+					if look.lacks(name) {
+						p.Iteration(id).Settled = nil
+					}
+				})
 			}
 		}
 	}
@@ -121,6 +127,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		held[b.Name] = b.ETag
 	}
 	var over []state.Scope
+	lacked := map[state.Scope]bool{}
 	for _, c := range v.seen.Project.Conditions {
 		look, it := v.seen.Looks[c.Iteration], v.iteration(c.Iteration)
 		switch {
@@ -130,14 +137,19 @@ func (v *visit) clearConditions(gone map[string]bool) {
 			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
+			lacked[c.Scope] = look.lacked(c)
 		}
 	}
 	if len(over) > 0 {
 		v.learn(func(p *state.Project) {
 			for _, s := range over {
 				p.Clear(s)
-				if s == (state.Scope{Iteration: s.Iteration}) && v.seen.Looks[s.Iteration] == nil && p.Iterations[s.Iteration] != nil {
-					p.Iterations[s.Iteration].Settled = nil // what it kept from being done is to be planned
+				look, it := v.seen.Looks[s.Iteration], p.Iterations[s.Iteration]
+				switch {
+				case it == nil:
+				case s == (state.Scope{Iteration: s.Iteration}) && look == nil, // what it kept from being done is to be planned
+					lacked[s]:
+					it.Settled = nil
 				}
 			}
 		})
@@ -167,7 +179,7 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 		return true
 	case listed != nil && listed.Status != customvision.ExportFailed:
 		return (listed.Status == customvision.ExportDone) != c.Unproven // made again, it is another thing
-	case listed == nil && (c.Unproven || c.Code == state.ExportStuck || c.Code == state.Exporting): // it is gone
+	case look.lacked(c): // it is gone
 		return true
 	}
 	it := v.iteration(c.Iteration)
@@ -181,50 +193,78 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 // mostConfirmed is how many iterations a run asks for that are missing in the list.
 const mostConfirmed = 20
 
-// gone are the remembered iterations that the service no longer has. Its list may lack
-// one for one look, so it is asked for each, once.
-func (v *visit) gone(ctx context.Context) map[string]bool {
+// gone are the remembered iterations that the service no longer has.
+func (v *visit) gone() map[string]bool {
 	gone := map[string]bool{}
 	if v.Service == nil || v.blind != nil || hidden(v.seen.Unusable) {
 		return gone // nobody lists iterations, or not all that there are
 	}
-	held, _ := v.held()
-	missing := map[string]bool{}
-	for id, it := range v.seen.Project.Iterations {
-		bare := it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
-		stays := bare && len(it.Blobs) > 0 && (held[id] || !v.scope.blobsKnown)
-		missing[id] = v.iteration(id) == nil && !stays
-	}
-	for _, c := range v.seen.Project.Conditions {
-		switch _, err := customvision.ParseID(c.Iteration); {
-		case c.Blob != "" || c.Iteration == "":
-		case err == nil:
-			missing[c.Iteration] = v.iteration(c.Iteration) == nil
-		default: // nothing can be asked under it
-			gone[c.Iteration] = !slices.Contains(v.seen.Unusable, state.Scope{Iteration: c.Iteration})
+	for id := range v.missing() {
+		gone[id] = v.confirmed[id]
+		if !v.inService() {
+			gone[id] = v.deleted
 		}
 	}
-	asked := 0
-	for id := range missing {
-		switch {
-		case !missing[id]:
-		case !v.inService():
-			gone[id] = v.deleted
-		case asked < mostConfirmed && ctx.Err() == nil:
-			asked++
-			_, err := v.Service.Iteration(ctx, v.record.ID, id)
-			gone[id] = customvision.NotFound(err)
+	for _, c := range v.seen.Project.Conditions {
+		if _, err := customvision.ParseID(c.Iteration); err != nil && c.Iteration != "" && c.Blob == "" { // nothing can be asked under it
+			gone[c.Iteration] = !slices.Contains(v.seen.Unusable, state.Scope{Iteration: c.Iteration})
 		}
 	}
 	return gone
 }
 
-// proveLast proves the copies of iterations that are gone, whose proofs wait for facts:
-// nothing else says that there are any. Where that fails, the iteration isn't forgotten.
+// missing are the remembered iterations that the service doesn't list, but for those of
+// which nothing is known but blobs that are still there.
+func (v *visit) missing() map[string]bool {
+	held, _ := v.held()
+	missing := map[string]bool{}
+	for id, it := range v.seen.Project.Iterations {
+		bare := it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
+		stays := bare && len(it.Blobs) > 0 && (held[id] || !v.scope.blobsKnown)
+		if !stays && v.iteration(id) == nil {
+			missing[id] = true
+		}
+	}
+	for _, c := range v.seen.Project.Conditions {
+		if _, err := customvision.ParseID(c.Iteration); err == nil && c.Blob == "" && v.iteration(c.Iteration) == nil {
+			missing[c.Iteration] = true
+		}
+	}
+	return missing
+}
+
+// confirmMissing asks for each remembered iteration that the list lacks: it may lack one
+// for one look. One that is there is seen as any other.
+func (v *visit) confirmMissing(ctx context.Context) {
+	v.seen.Missing = false
+	if hidden(v.seen.Unusable) {
+		return
+	}
+	ctx, cancel := shareOf(ctx)
+	defer cancel()
+	for id := range v.missing() {
+		if v.confirmed[id] {
+			continue
+		}
+		if v.asked < mostConfirmed && ctx.Err() == nil {
+			v.asked++
+			it, err := v.Service.Iteration(ctx, v.record.ID, id)
+			if err == nil && strings.EqualFold(it.ID, id) {
+				it.ID = id
+				v.seen.Iterations = append(v.seen.Iterations, it)
+				continue
+			}
+			v.confirmed[id] = customvision.NotFound(err)
+		}
+		v.seen.Missing = v.seen.Missing || !v.confirmed[id]
+	}
+}
+
+// proveLast proves the copies of iterations that are gone, and that have no proof yet: the
+// archive alone says that there are any. Where that fails, the iteration isn't forgotten.
 func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
 	for id := range gone {
-		waits := slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id && c.Fact != "" })
-		if gone[id] && waits {
+		if gone[id] && v.seen.Project.Iterations[id] != nil {
 			gone[id] = v.proveKept(ctx, id) == nil
 		}
 	}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"time"
 
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
 )
@@ -17,6 +18,9 @@ func (v *visit) counts() state.Counts {
 				c.AddUnproven(v.trainedAt(id))
 			}
 		}
+		for range look.waiting() {
+			c.AddUnproven(v.trainedAt(id))
+		}
 	}
 	for _, condition := range v.seen.Project.Conditions {
 		if condition.Unproven && !v.saw(condition.Iteration) {
@@ -24,6 +28,18 @@ func (v *visit) counts() state.Counts {
 		}
 	}
 	return c
+}
+
+// waiting are the exports, of those that the service doesn't show now, of which there is a
+// copy without a proof, and nothing better.
+func (l *Look) waiting() map[archive.Key]bool {
+	waiting := map[archive.Key]bool{}
+	for _, b := range l.Backups {
+		if l.Unlisted && b.Verdict == "" && !l.proven(b.Key) {
+			waiting[b.Key] = true
+		}
+	}
+	return waiting
 }
 
 // trainedAt is when an iteration was trained; zero where that isn't known.

@@ -175,6 +175,7 @@ func (v *visit) listIterations(ctx context.Context) error {
 			*known = it
 		}
 	}
+	v.confirmMissing(ctx)
 	return nil
 }
 

@@ -68,7 +68,11 @@ func (v *visit) unlessGone(ctx context.Context, err error) error {
 // forgotten because of that: a list may lack it for one look. One that is there is looked
 // at as any other.
 func (v *visit) confirmGone(ctx context.Context) error {
-	if v.Service == nil || !v.scope.vanished || v.deleted || len(v.seen.Blobs) == 0 && !v.remembersMore() {
+	switch {
+	case v.Service == nil || !v.scope.vanished || v.deleted:
+		return nil
+	case len(v.seen.Blobs) == 0 && !v.remembersMore(): // nothing is to be asked for any more
+		v.shown(state.Scope{}, nil)
 		return nil
 	}
 	p, err := v.Service.Project(ctx, v.record.ID)
@@ -93,5 +97,5 @@ func (v *visit) remembersMore() bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Blob == "" })
+	return slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Blob == "" && c.Scope != state.Scope{} })
 }

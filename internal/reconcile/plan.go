@@ -21,6 +21,9 @@ type Observed struct {
 	// are left out; Unusable names them.
 	Iterations []customvision.Iteration
 	Unusable   []state.Scope
+	// Missing reports whether a remembered iteration isn't among them, and nobody knows
+	// whether it is gone: nothing is trained then.
+	Missing bool
 	// Looks at single iterations, by id. Of the others nothing is planned.
 	Looks map[string]*Look
 	// Blobs of the model container that the state doesn't know in this version, by
@@ -259,6 +262,16 @@ func (l *Look) Status(name string) string {
 	return status
 }
 
+// lacks reports whether an export isn't in the list, nor proven.
+func (l *Look) lacks(name string) bool {
+	return l.Status(name) == "" && !slices.ContainsFunc(l.Exports, func(e Listed) bool { return e.Key.String() == name })
+}
+
+// lacked reports whether a condition says that an export was there which the list lacks.
+func (l *Look) lacked(c *state.Condition) bool {
+	return l != nil && c.Export != "" && (c.Unproven || c.Code == state.ExportStuck || c.Code == state.Exporting) && l.lacks(c.Export)
+}
+
 // export finds an export of the API's list by its key; nil where there is none.
 func (l *Look) export(key archive.Key) *Listed {
 	for i := range l.Exports {
@@ -267,6 +280,12 @@ func (l *Look) export(key archive.Key) *Listed {
 		}
 	}
 	return nil
+}
+
+// done reports whether the list has the export as done.
+func (l *Look) done(key archive.Key) bool {
+	e := l.export(key)
+	return e != nil && e.Status == customvision.ExportDone
 }
 
 // see puts an export into the list. Of two entries with one key Done wins, then a link,

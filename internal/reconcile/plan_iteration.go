@@ -42,6 +42,7 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 	for _, e := range look.Exports {
 		i.secure(e)
 	}
+	i.proveRest()
 	for name, asked := range i.record.Exports {
 		if i.pending(name, asked) {
 			i.busy[platformOf(name)] = true
@@ -58,9 +59,16 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 }
 
 // open reports whether something was tried in this run and is neither done nor
-// recorded as a condition: the iteration must be looked at again.
+// recorded as a condition, or was there before and isn't in the list now, which may be so
+// for one look: the iteration must be looked at again.
 func (p *iterationPlan) open() bool {
-	return p.o.askable(p.Rules, p.iteration.ID) || slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
+	for name, asked := range p.record.Exports {
+		if !asked.Asked.IsZero() && p.look.lacks(name) {
+			return true
+		}
+	}
+	lacked := func(c *state.Condition) bool { return c.Iteration == p.iteration.ID && p.look.lacked(c) }
+	return p.o.askable(p.Rules, p.iteration.ID) || slices.ContainsFunc(p.o.Project.Conditions, lacked) || slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
 		return e.Status == customvision.ExportDone && !p.look.proven(e.Key) && p.o.Project.Condition(p.scope(e.Key.String())) == nil
 	})
 }
@@ -109,6 +117,19 @@ func (p *iterationPlan) secure(e Listed) {
 			p.busy[e.Key.Platform] = true
 		}
 		p.add(Wait, s, "it is being exported")
+	}
+}
+
+// proveRest plans for copies whose proof waited for facts, and whose exports the service
+// doesn't list as done any more.
+func (p *iterationPlan) proveRest() {
+	if !p.o.provable(p.iteration.ID, p.o.Now) {
+		return
+	}
+	for _, b := range p.look.Backups {
+		if s := p.scope(b.Key.String()); b.Verdict == "" && b.Origin.Certainty != "" && !p.look.proven(b.Key) && !p.look.done(b.Key) && p.due(s) {
+			p.add(Backup, s, "it was copied, and isn't proven yet")
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // failed plans for one iteration whose training failed.
 func (p *plan) failed(it customvision.Iteration) {
 	s, trainings := state.Scope{Iteration: it.ID}, p.o.Project.Trainings
-	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) || hidden(p.o.Unusable) {
+	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) || hidden(p.o.Unusable) || p.o.Missing {
 		return
 	}
 	answer := answerTo(trainings, it.ID)
@@ -23,6 +23,8 @@ func (p *plan) failed(it customvision.Iteration) {
 		return
 	case p.o.Now.Sub(p.ended(it)) > time.Duration(p.Retrain.Within):
 		return
+	case p.ended(it).Before(p.o.Project.Seen.Add(-clocksDiffer)):
+		return // it is from before, though the first list may have lacked it
 	case chain(trainings, it.ID) >= p.Retrain.AfterFailure:
 		return
 	case p.trainedThisMonth() >= p.Retrain.PerMonth:

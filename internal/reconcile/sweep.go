@@ -25,8 +25,10 @@ type Swept struct {
 	// Resume is the project after which the next sweep has to go on, because this
 	// one's time was up or it couldn't begin; "" where it came to the end.
 	Resume string
-	// Whole reports whether it came to the end and looked at everything on its way.
-	Whole bool
+	// Gap reports whether something wasn't seen that isn't one of the failed projects: the
+	// list of projects, or what is left of one that is gone. Whole reports whether it came
+	// to the end and looked at everything on its way.
+	Gap, Whole bool
 	// Conditions are those of all projects of this sweep; Counts as in Report, over all
 	// of them.
 	Conditions []state.ProjectCondition
@@ -48,7 +50,8 @@ func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept
 	defer cancel()
 	swept := Swept{Resume: after}
 	todo, err := r.todo(ctx, &swept)
-	errs, whole := []error{err}, err == nil
+	errs := []error{err}
+	swept.Gap = err != nil
 	if len(todo) == 0 && err != nil {
 		return swept, err
 	}
@@ -70,7 +73,7 @@ func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept
 		seen := err == nil && s.blobsKnown && !report.Unseen
 		switch {
 		case !s.counts():
-			whole = whole && seen
+			swept.Gap = swept.Gap || !seen
 		case report.Outside:
 			swept.Projects--
 			swept.Outside++
@@ -84,7 +87,7 @@ func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept
 			swept.Conditions = append(swept.Conditions, state.ProjectCondition{Project: s.project, Name: report.Name, Condition: c})
 		}
 	}
-	swept.Resume, swept.Whole = "", whole && swept.Failed == 0
+	swept.Resume, swept.Whole = "", !swept.Gap && swept.Failed == 0
 	return swept, errors.Join(errs...)
 }
 

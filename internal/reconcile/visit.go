@@ -25,6 +25,10 @@ type visit struct {
 	changes []func(*state.Project)
 	saved   time.Time
 	unsure  bool // a write failed, and may have been carried out
+	// confirmed are the remembered iterations that the list lacks and that the service, asked
+	// for them, doesn't have; asked counts the calls.
+	confirmed map[string]bool
+	asked     int
 
 	importing bool // the service says so
 	outside   bool // the policy leaves the project alone
@@ -42,7 +46,7 @@ type visit struct {
 
 func (r *Reconciler) visit(s scope, record *state.Record) *visit {
 	now := r.Clock.Now()
-	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, seen: Observed{
+	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, confirmed: map[string]bool{}, seen: Observed{
 		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Tried: map[Step]bool{},
 	}}
 	if s.blobsKnown {

@@ -29,6 +29,9 @@ type Health struct {
 	Covered  int `json:"covered"`
 	Failed   int `json:"failed"`
 	Outside  int `json:"outside"`
+	// Gap reports whether the round didn't see something that isn't one of the failed
+	// projects, such as the list of projects: then it isn't whole.
+	Gap bool `json:"gap,omitempty"`
 	// Resume is the project after which the next sweep continues; "" starts a new
 	// round.
 	Resume string `json:"resume"`
