@@ -32,9 +32,10 @@ own-build = ! test -L build || rm build
 
 NODE_MODULES := dev/tools/node_modules/.package-lock.json dev/emulator/jstest/node_modules/.package-lock.json
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+ACTIONLINT   := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-browser test-long fuzz bench lint tools build dist publish clean
+.PHONY: help run demo test test-browser test-long fuzz bench lint tools build dist package publish clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -78,6 +79,7 @@ lint: ## check format and common mistakes
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
 	go vet ./...
 	go run $(STATICCHECK) ./...
+	go run $(ACTIONLINT)
 
 tools: $(NODE_MODULES) ## install Azurite and the official JavaScript clients, as their lock files pin them
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
@@ -96,6 +98,9 @@ dist: build ## copy to dist/ what is published: the files that .funcignore lists
 	@sed -n 's/^!//p' .funcignore | while read -r name; do \
 	  if [ -d "$$name" ]; then mkdir "dist/$$name"; else cp -p "$$name" "dist/$$name"; fi || exit 1; \
 	done
+
+package: dist ## zip dist/ for publishing: build/visionkeeper.zip, in which the program keeps its execute bit
+	@GOOS=$$(go env GOHOSTOS) GOARCH=$$(go env GOHOSTARCH) go run ./dev/pack dist build/visionkeeper.zip
 
 publish: ## build, and upload to the function app: make publish APP=name
 	@test -n "$$APP" || { echo "Name the function app: make publish APP=name"; exit 2; }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -48,7 +49,11 @@ type coreTools struct{ ignored, taken *regexp.Regexp }
 
 func readFuncignore(t *testing.T, root string) coreTools {
 	t.Helper()
+	nothing := regexp.MustCompile(`$^x`)
 	text, err := os.ReadFile(filepath.Join(root, ".funcignore"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return coreTools{nothing, nothing}
+	}
 	require.NoError(t, err)
 	special := regexp.MustCompile(`[-\[\]/{}()+?.\\^$|]`)
 	var patterns [2][]string
@@ -122,9 +127,28 @@ func filesBelow(t *testing.T, root string) []string {
 	return files
 }
 
-func TestDistHoldsWhatIsPublished(t *testing.T) {
+// TestDistIsWhatIsPublished is for azd, and for func in that folder.
+func TestDistIsWhatIsPublished(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, published, filesBelow(t, "dist"))
+	info, err := os.Stat("dist/visionkeeper")
+	require.NoError(t, err)
+	assert.Equal(t, fs.FileMode(0o111), info.Mode()&0o111, "azd keeps the modes of files")
+	fromRoot, fromDist := unpack(t, pack(t, ".")), unpack(t, pack(t, "dist"))
+	assert.Equal(t, published, filesBelow(t, fromDist))
+	for _, name := range published {
+		var data [2][]byte
+		var mode [2]fs.FileMode
+		for i, root := range []string{fromRoot, fromDist} {
+			info, err := os.Stat(filepath.Join(root, name))
+			require.NoError(t, err)
+			mode[i] = info.Mode()
+			data[i], err = os.ReadFile(filepath.Join(root, name))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, mode[0], mode[1], name)
+		assert.True(t, bytes.Equal(data[0], data[1]), name)
+	}
 }
 
 // pack zips the app as `func azure functionapp publish` does: without what

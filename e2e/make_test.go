@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"archive/zip"
 	"debug/elf"
 	"os"
 	"os/exec"
@@ -34,7 +35,7 @@ func makeIn(dir string, env []string, args ...string) (string, error) {
 func TestMakeBuildsForAzureWhateverTheEnvironmentSays(t *testing.T) {
 	t.Parallel()
 	dir := project(t)
-	out, err := makeIn(dir, []string{"GOOS=darwin", "GOARCH=arm64"}, "build")
+	out, err := makeIn(dir, []string{"GOOS=darwin", "GOARCH=arm64"}, "package")
 	require.NoError(t, err, out)
 	binary, err := elf.Open(filepath.Join(dir, "visionkeeper"))
 	require.NoError(t, err)
@@ -45,6 +46,20 @@ func TestMakeBuildsForAzureWhateverTheEnvironmentSays(t *testing.T) {
 	example, err := os.ReadFile(filepath.Join(dir, "local.settings.json.example"))
 	require.NoError(t, err)
 	assert.Contains(t, string(example), `__defaultExecutablePath": "build/visionkeeper"`, "func start runs that one")
+
+	packed, err := zip.OpenReader(filepath.Join(dir, "build", "visionkeeper.zip"))
+	require.NoError(t, err)
+	defer packed.Close()
+	var names []string
+	for _, f := range packed.File {
+		names = append(names, f.Name)
+		want := os.FileMode(0o644)
+		if f.Name == hostJSON(t, dir).CustomHandler.Description.DefaultExecutablePath {
+			want = 0o755
+		}
+		assert.Equal(t, want, f.Mode(), f.Name)
+	}
+	assert.Equal(t, published, names)
 }
 
 func TestMakePublish(t *testing.T) {
@@ -128,7 +143,7 @@ func TestMakeTakesNothingToRunFromItsVariables(t *testing.T) {
 	stub(t, bin, "func", `echo "func $*"`)
 	hostile := `x'; touch pwned; ' "; touch pwned; " $(touch pwned)`
 	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
-	for _, name := range []string{"APP", "HOST", "VERSION", "DIST", "N", "FUZZTIME", "RAPID_SEED", "RAPID_CHECKS", "LDFLAGS", "NODE_MODULES", "STATICCHECK", "own-build"} {
+	for _, name := range []string{"APP", "HOST", "VERSION", "DIST", "N", "FUZZTIME", "RAPID_SEED", "RAPID_CHECKS", "LDFLAGS", "NODE_MODULES", "STATICCHECK", "ACTIONLINT", "own-build"} {
 		env = append(env, name+"="+hostile+" $(shell touch pwned)")
 	}
 	for _, args := range [][]string{{"build"}, {"build", "VERSION=" + hostile}, {"test"}, {"test-long"}, {"fuzz"}, {"lint"}, {"clean"}} {

@@ -131,7 +131,8 @@ func TestTheReadmeNamesEveryPackageOfTheProgramAndOfDevelopment(t *testing.T) {
 		folders, err := os.ReadDir(parent)
 		require.NoError(t, err)
 		for _, f := range folders {
-			assert.Contains(t, string(readme), "`"+parent+"/"+f.Name()+"/`")
+			name := "`" + parent + "/" + f.Name() + "/`"
+			assert.True(t, strings.Contains(string(readme), name), "README.md doesn't name %s", name)
 		}
 	}
 }

@@ -62,6 +62,8 @@ retrain: state PUT         ok     ok     ok     ok     ok     ok     ok     ok  
 retrain: state PUT 2       ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 GetProjects                ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 model list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+state list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+sweep: state list 2        ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 health GET                 ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 sweep: health GET 2        ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 health PUT                 ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
@@ -184,6 +186,6 @@ var storyOf = map[string]string{
 	"blocklist GET": "blocks", "block PUT": "blocks", "blocklist PUT": "blocks",
 	"GetArtifact": "artifact", "archive PUT": "artifact",
 	"ExportIteration": "export", "TrainProject": "retrain",
-	"GetProjects": "sweep", "model list": "sweep", "health GET": "sweep", "health PUT": "sweep",
+	"GetProjects": "sweep", "model list": "sweep", "state list": "sweep", "health GET": "sweep", "health PUT": "sweep",
 	"poison receive": "sweep", "poison delete": "sweep", "dead letter PUT": "sweep", "dead letter GET": "buried",
 }

@@ -55,6 +55,8 @@ func (w *app) plainOperation(req *http.Request) string {
 			return "dead letter " + req.Method
 		case file == "health.json":
 			return "health " + req.Method
+		case comp == "list":
+			return "state list"
 		}
 		return "state " + req.Method
 	case comp == "list" && in(w.Names.Models):

@@ -20,6 +20,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"visionkeeper/dev/figures"
 	"visionkeeper/dev/world"
@@ -143,7 +144,7 @@ func TestNoSourceLeadsElsewhere(t *testing.T) {
 		"a download link":                       {setting{policy: onnx}, (*app).leadsOver, always, 1},
 		"a download link that was read already": {setting{policy: onnx}, (*app).leadsOver, always, 2},
 		"an artifact": {setting{policy: onnx, emulator: relative()}, func(w *app, c *world.Interceptor) {
-			client, err := customvision.NewClientWithKey(c.Before(w.API), world.Key, &customvision.ClientOptions{ClientOptions: quick, RatePerSecond: -1})
+			client, err := customvision.NewClientWithKey(c.Before(w.API), world.Key, &customvision.ClientOptions{ClientOptions: quick, Limit: rate.NewLimiter(rate.Inf, 1)})
 			require.NoError(t, err)
 			w.options.Service = client
 		}, func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/artifacts") }, 1},

@@ -83,7 +83,7 @@ func newWorld(t *testing.T, s setting) *app {
 // restart makes both functions anew, as after a restart of the process.
 func (w *app) restart() {
 	r := reconcile.New(w.options)
-	w.messages = messages.Handler{Reconciler: r, State: r.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	w.messages = messages.Handler{Reconciler: r, State: r.State, Now: w.Service.Now}
 	w.sweeping.Reconciler, w.sweeping.Messages, w.sweeping.State, w.sweeping.Now = r, w.messages, r.State, w.Service.Now
 }
 
@@ -107,10 +107,15 @@ func (w *app) export(iteration string) { w.Export(w.project, iteration, "ONNX", 
 // kept is all that the archive holds.
 func (w *app) kept() []archive.Backup { return w.Backups("", "") }
 
-// sweep sweeps once.
-func (w *app) sweep(ctx context.Context) error {
+// sweep sweeps once, after one that ended.
+func (w *app) sweep(ctx context.Context) error { return w.sweepAt(ctx, `{"ScheduleStatus":{}}`) }
+
+// sweepAt sweeps once, with what the host says of the timer.
+func (w *app) sweepAt(ctx context.Context, timer string) error {
 	log := zerolog.Nop()
-	return w.sweeping.Invoke(log.WithContext(ctx), &handler.Invocation{Log: log})
+	return w.sweeping.Invoke(log.WithContext(ctx), &handler.Invocation{
+		Log: log, Data: map[string]json.RawMessage{"timer": json.RawMessage(timer)},
+	})
 }
 
 // tell deals with a notification, as the queue trigger does.

@@ -64,16 +64,21 @@ func (w *app) verdicts() []archive.Verdict {
 	return verdicts
 }
 
-// Whatever one project takes, the sweeps go over the others, and say what the
-// whole round came to.
-func TestARoundOfSweepsGoesOnPastAProjectThatHangs(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, setting{policy: onnx, container: true})
+// three are three projects with an export each that is done.
+func (w *app) three() []string {
 	projects := w.projects(2)
 	w.sweeping.Now = time.Now // as invocations have it
 	for _, w.project = range projects {
 		w.export(w.train())
 	}
+	return projects
+}
+
+// A project that hangs takes half of the time at most: the others have theirs.
+func TestASweepGoesOnPastAProjectThatHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	projects := w.three()
 	w.line.Use(world.On(w.archives, func(req *http.Request, send world.Send) (*http.Response, error) {
 		switch {
 		case strings.Contains(req.URL.Path, projects[0]):
@@ -84,28 +89,88 @@ func TestARoundOfSweepsGoesOnPastAProjectThatHangs(t *testing.T) {
 		}
 		return send(req)
 	}))
+	require.ErrorContains(t, w.within(12*time.Second), "more than half of the time")
+	health := w.Health()
+	assert.Equal(t, counts{Projects: 3, Covered: 3, Unproven: 2}, countsOf(health))
+	assert.Empty(t, health.Resume)
+	assert.Len(t, health.Conditions, 2)
+	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts(), "of the third project")
+}
 
-	require.Error(t, w.within(12*time.Second))
-	cut := w.Health()
-	assert.Equal(t, projects[1], cut.Resume)
-	assert.Equal(t, counts{Projects: 3, Covered: 1, Failed: 1, Unproven: cut.Unproven}, countsOf(cut), "all of the first was looked at, and what it couldn't is a condition")
-	assert.Positive(t, cut.Unproven, "of the one that was cut it may not be known any more")
-	assert.False(t, cut.Oldest.IsZero())
+// The sweep after one that was cut goes on behind the project where that was, and says
+// what the whole round came to.
+func TestARoundOfSweepsGoesOnWhereOneWasCut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	projects := w.three()
+	ctx, cut := context.WithCancel(t.Context())
+	w.line.Use(world.On(w.archives, func(req *http.Request, send world.Send) (*http.Response, error) {
+		switch {
+		case strings.Contains(req.URL.Path, projects[0]):
+			return world.Refuse(403)(req, send)
+		case strings.Contains(req.URL.Path, projects[1]):
+			cut()
+			return nil, req.Context().Err()
+		}
+		return send(req)
+	}))
 
-	require.NoError(t, w.within(time.Minute), "the third is all that was left")
+	require.Error(t, w.sweep(ctx))
+	first := w.Health()
+	assert.Equal(t, projects[1], first.Resume)
+	assert.Equal(t, counts{Projects: 3, Covered: 1, Failed: 1, Unproven: first.Unproven}, countsOf(first), "all of the first was looked at, and what it couldn't is a condition")
+	assert.Positive(t, first.Unproven, "of the one that was cut it may not be known any more")
+	assert.False(t, first.Oldest.IsZero())
+
+	require.NoError(t, w.sweep(t.Context()), "the third is all that was left")
 	whole := w.Health()
-	assert.Equal(t, counts{Projects: 3, Covered: 2, Failed: 1, Unproven: cut.Unproven}, countsOf(whole))
-	assert.Equal(t, cut.Oldest, whole.Oldest)
+	assert.Equal(t, counts{Projects: 3, Covered: 2, Failed: 1, Unproven: first.Unproven}, countsOf(whole))
+	assert.Equal(t, first.Oldest, whole.Oldest)
 	assert.Empty(t, whole.Resume)
 	assert.True(t, whole.Round.IsZero(), "the round wasn't whole")
 	assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts(), "of the third project")
 
 	w.line.Use(nil)
-	require.NoError(t, w.within(time.Minute))
+	require.NoError(t, w.sweep(t.Context()))
 	mended := w.Health()
 	assert.Equal(t, counts{Projects: 3, Covered: 3}, countsOf(mended))
 	assert.Equal(t, mended.Ended, mended.Round)
 	assert.Len(t, w.verdicts(), 3)
+}
+
+// A package that nothing waits for is noted before it is read only where the sweep
+// before may have died of it.
+func TestASweepNotesWhatItBeginsAfterOneThatDidNotEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		timer string
+		notes int
+	}{
+		"the sweep before ended":          {`{"ScheduleStatus":{"Last":"2020-01-01T00:00:00+00:00"}}`, 0},
+		"it ended, and the host is local": {`{"ScheduleStatus":{"Last":"2020-01-01T00:00:00"}}`, 0},
+		"there was none":                  {`{"ScheduleStatus":{"Last":"0001-01-01T00:00:00"}}`, 0},
+		"it began and didn't end":         {`{"ScheduleStatus":{"Last":"2999-01-01T00:00:00+00:00"}}`, 1},
+		"it is late":                      {`{"IsPastDue":true,"ScheduleStatus":{"Last":"2020-01-01T00:00:00+00:00"}}`, 1},
+		"the schedule isn't monitored":    {`{"ScheduleStatus":null}`, 1},
+		"a person called it":              {`"now"`, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, setting{policy: onnx, container: true})
+			require.NoError(t, w.sweep(t.Context()))
+			w.export(w.train())
+			writes := 0
+			w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
+				if w.operation(req) == "state PUT" {
+					writes++
+				}
+				return send(req)
+			})
+			require.NoError(t, w.sweepAt(t.Context(), c.timer))
+			assert.Equal(t, 1+c.notes, writes)
+			assert.Equal(t, []archive.Verdict{archive.Proven}, w.verdicts())
+		})
+	}
 }
 
 // A project whose id is no GUID has no state: health.json alone remembers it.
@@ -135,6 +200,37 @@ func TestSinceWhenAProjectCannotBeHandledIsRemembered(t *testing.T) {
 	require.Len(t, cut.Conditions, 1, "a round counts it once")
 	assert.Equal(t, 1, cut.Blocked)
 	assert.Equal(t, began, cut.Conditions[0].First)
+}
+
+// That the projects can't be listed has no state either: each sweep says so, once in a
+// round, until they can.
+func TestSinceWhenTheProjectsCannotBeListedIsRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	require.NoError(t, w.sweep(t.Context()))
+	w.line.Use(world.On(w.is("GetProjects"), world.Refuse(403)))
+	began := w.Service.Now()
+	for n := range 3 {
+		require.Error(t, w.sweep(t.Context()))
+		health := w.Health()
+		require.Len(t, health.Conditions, 1)
+		c := health.Conditions[0]
+		assert.Equal(t, state.Unseen, c.Code)
+		assert.Contains(t, c.Why, "list the projects")
+		assert.WithinDuration(t, began, c.First, time.Minute)
+		assert.Equal(t, n+1, c.Attempts)
+		assert.Equal(t, 1, health.Blocked)
+		assert.Equal(t, n+1, health.Covered, "the project that the state knows, in each sweep")
+		w.Service.Advance(24 * time.Hour)
+
+		health.Resume = nobody // the round isn't over
+		require.NoError(t, w.sweeping.State.SetHealth(t.Context(), health))
+	}
+	w.line.Use(nil)
+	require.NoError(t, w.sweep(t.Context()))
+	health := w.Health()
+	assert.Empty(t, health.Conditions)
+	assert.Zero(t, health.Blocked)
 }
 
 // The messages are about a project that waits for its export: each has to wait

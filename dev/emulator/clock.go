@@ -32,7 +32,8 @@ func (s *Server) Now() time.Time {
 	return s.state.Clock.now()
 }
 
-// SetTime sets the clock and performs every job that has become due.
+// SetTime sets the clock to a time in the years from 1900 to 2199, and performs every
+// job that has become due.
 func (s *Server) SetTime(t time.Time) {
 	s.mu.Lock()
 	s.state.Clock.set(t)

@@ -23,7 +23,9 @@ type contract struct {
 	Paths       map[string]map[string]contractOperation
 	Definitions map[string]map[string]any
 	schemas     *jsonschema.Compiler
-	mu          sync.Mutex // the compiler isn't safe for concurrent use
+
+	mu       sync.Mutex // the compiler isn't safe for concurrent use
+	compiled map[string]*jsonschema.Schema
 }
 
 type contractOperation struct {
@@ -46,10 +48,16 @@ type contractParameter struct {
 	Schema           map[string]any
 }
 
-// contracts are the descriptions of both versions with all known differences.
-var contracts = sync.OnceValue(func() map[string]*contract {
-	return map[string]*contract{v33: describe(v33, differences), v34: describe(v34, differences)}
-})
+// contracts are the descriptions of both versions with all known differences, and
+// plainContracts without any.
+var (
+	contracts      = sync.OnceValue(func() map[string]*contract { return describeBoth(differences) })
+	plainContracts = sync.OnceValue(func() map[string]*contract { return describeBoth(nil) })
+)
+
+func describeBoth(except []difference) map[string]*contract {
+	return map[string]*contract{v33: describe(v33, except), v34: describe(v34, except)}
+}
 
 // describe reads the description of a version and makes JSON Schema of it. Where
 // differences have recordings against it, they count.
@@ -58,7 +66,7 @@ func describe(version string, except []difference) *contract {
 	if err != nil {
 		panic(err)
 	}
-	c := &contract{schemas: jsonschema.NewCompiler()}
+	c := &contract{schemas: jsonschema.NewCompiler(), compiled: map[string]*jsonschema.Schema{}}
 	if err := json.Unmarshal(text, c); err != nil {
 		panic(err)
 	}
@@ -156,20 +164,31 @@ func nullable(s, allowed any) any {
 // violations says how an encoded value breaks a schema of the document, such as
 // answers/GetDomains/200. "" means that it keeps it.
 func (c *contract) violations(schema string, text []byte) string {
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		return err.Error()
-	}
-	c.mu.Lock()
-	compiled, err := c.schemas.Compile("contract.json#/" + schema)
-	c.mu.Unlock()
-	if err == nil {
-		err = compiled.Validate(v)
-	}
-	if err != nil {
+	if err := c.validate(schema, text); err != nil {
 		return err.Error()
 	}
 	return ""
+}
+
+func (c *contract) validate(schema string, text []byte) error {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	compiled, err := c.schema(schema)
+	if err != nil {
+		return err
+	}
+	return compiled.Validate(v)
+}
+
+func (c *contract) schema(name string) (compiled *jsonschema.Schema, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.compiled[name] == nil {
+		c.compiled[name], err = c.schemas.Compile("contract.json#/" + name)
+	}
+	return c.compiled[name], err
 }
 
 func (c *contract) operation(id string) contractOperation {

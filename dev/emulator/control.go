@@ -145,15 +145,24 @@ func addRule(s *Server, q url.Values) (any, error) {
 	return struct{}{}, s.Predict(PredictionRule{Name: q.Get("name"), Tag: q.Get("tag"), Probability: probability})
 }
 
+// The years to which the clock can be set: JSON has none after 9999, and a clock that
+// runs is at most 292 years, the longest time.Duration, from the real one.
+const firstYear, lastYear = 1900, 2199
+
 func steerClock(s *Server, q url.Values) (any, error) {
 	by, err := duration(q, "advance")
 	if err != nil {
 		return nil, err
 	}
-	var at time.Time
-	if text := q.Get("set"); text != "" {
+	at, text := s.Now(), q.Get("set")
+	if text != "" {
 		if at, err = time.Parse(time.RFC3339, text); err != nil {
 			return nil, fmt.Errorf("set is a time such as 2026-01-02T15:04:05Z, not %q", text)
+		}
+	}
+	for _, t := range []time.Time{at, at.Add(by)} {
+		if t.Year() < firstYear || t.Year() > lastYear {
+			return nil, fmt.Errorf("the clock goes from %d to %d, so not to %d", firstYear, lastYear, t.Year())
 		}
 	}
 	frozen, err := yes(q, "frozen")
@@ -165,7 +174,7 @@ func steerClock(s *Server, q url.Values) (any, error) {
 	} else if q.Has("frozen") {
 		s.Unfreeze()
 	}
-	if !at.IsZero() {
+	if text != "" {
 		s.SetTime(at)
 	}
 	if by != 0 {
@@ -242,7 +251,10 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 // answer refuses arguments that it doesn't know, so that a typo can't pass for
 // success.
 func (c control) answer(s *Server, q url.Values) (any, error) {
-	for name := range q {
+	for name, values := range q {
+		if len(values) > 1 {
+			return nil, fmt.Errorf("%s takes the argument %q once", c.name, name)
+		}
 		known := false
 		for _, a := range c.arguments {
 			known = known || a == name

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -162,4 +163,33 @@ func TestAnswersChangeWhileRunning(t *testing.T) {
 			assert.Equal(t, "newest-first", k.Answer)
 		}
 	}
+}
+
+// TestClockRefusesTimesThatItCantHold: JSON has no year 10000, and a running clock
+// is at most 292 years from the real one.
+func TestClockRefusesTimesThatItCantHold(t *testing.T) {
+	t.Parallel()
+	for _, frozen := range []time.Time{noon, {}} {
+		s := start(t, func(o *Options) { o.Frozen = frozen })
+		for _, wrong := range []string{
+			"set=0001-01-01T00:00:00Z", "set=9999-12-31T23:59:59Z", "set=9999-12-31T23:59:59Z&frozen=true", "set=2199-12-31T23:59:59Z&advance=1s",
+			"advance=2562047h", "advance=-2562047h",
+		} {
+			before := s.Now()
+			status, body := s.control("POST", "clock?"+wrong)
+			assert.Equal(t, 400, status, "%s: %s", wrong, body)
+			assert.WithinDuration(t, before, s.Now(), time.Minute, wrong)
+		}
+		status, body := s.control("POST", "clock?set=2199-12-31T23:59:59Z")
+		assert.Equal(t, 200, status)
+		assert.Contains(t, body, "2199-12-31T23:59:59")
+	}
+}
+
+func TestAnArgumentIsGivenOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	status, body := s.control("POST", "fail-next-training?count=1&count=2")
+	assert.Equal(t, 400, status, body)
+	assert.Zero(t, s.View().Pending.FailTrainings)
 }

@@ -80,7 +80,7 @@ func (s *Server) importProject(c *call) (any, error) {
 	var content []byte
 	s.unlocked(func() { content, err = s.fetch(token, maxImport) })
 	var copied projectCopy
-	if err != nil || json.Unmarshal(content, &copied) != nil || copied.Project == nil || len(copied.Project.Iterations) == 0 {
+	if err != nil || json.Unmarshal(content, &copied) != nil || !copied.Project.whole() {
 		return nil, invalid
 	}
 	hashes := map[string]bool{}
@@ -106,6 +106,19 @@ func (s *Server) importProject(c *call) (any, error) {
 	s.state.Projects = append(s.state.Projects, p)
 	s.schedule(job{Kind: jobImport, Project: p.ID, Due: c.now.Add(s.options.ImportTime), Fail: s.faults.take(&s.faults.failImports)})
 	return s.projectWire(p, c.version), nil
+}
+
+// whole reports whether a copied project has all that each project has: anything on
+// this machine may have written it.
+func (p *project) whole() bool {
+	if p == nil || len(p.Iterations) == 0 || slices.Contains(p.Iterations, nil) || p.workspace().Status != statusNew {
+		return false
+	}
+	tags := slices.Clone(p.Tags)
+	for _, i := range p.Iterations {
+		tags = append(tags, i.Tags...)
+	}
+	return !slices.Contains(tags, nil) && !slices.Contains(p.trainingPictures(), nil)
 }
 
 // adopt makes a copied project belong to this resource. The project, its tags and

@@ -1,6 +1,9 @@
 package emulator
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +84,16 @@ func TestImportFails(t *testing.T) {
 	s.call("POST", "projects/import", nil, nil).refused(400, "BadRequestRequiredParamIsNull")
 	for _, bad := range []string{"token", s.url, strings.Replace(token, "sig=", "sig=x", 1), "http://192.0.2.1/_blob/prjexp-0/project-export-info"} {
 		s.call("POST", "projects/import", q("token", bad), nil).refused(400, "BadRequestInvalidImportToken")
+	}
+	for _, forged := range []string{
+		"[]", "{}", `{"Project":null}`, `{"Project":{"Iterations":[]}}`, `{"Project":{"Iterations":[null]}}`, `{"Project":{"Iterations":[{"Status":"Training"}]}}`,
+		`{"Project":{"Iterations":[{"Status":"New"}],"Tags":[null]}}`, `{"Project":{"Iterations":[{"Status":"New"}],"Images":[null]}}`,
+		`{"Project":{"Iterations":[{"Status":"New","Images":[null]}]}}`, `{"Project":{"Iterations":[{"Status":"New","Tags":[null]}]}}`,
+	} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, forged) }))
+		a := s.call("POST", "projects/import", q("token", other.URL+"/_blob/prjexp-0/project-export-info"), nil)
+		other.Close()
+		assert.Equal(t, 400, a.status, forged)
 	}
 	s.Advance(tokenLife)
 	s.call("POST", "projects/import", q("token", token), nil).refused(400, "BadRequestInvalidImportToken")

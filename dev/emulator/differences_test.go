@@ -1,8 +1,12 @@
 package emulator
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 )
 
 // difference is something in which the live service differs from its official
@@ -85,6 +89,26 @@ func (d difference) apply(version string, definitions map[string]any) {
 	default:
 		extend(members[member], strings.Split(d.change, ","))
 	}
+}
+
+// explains reports whether the difference allows what broke a plain description.
+func (d difference) explains(broken *jsonschema.ValidationError) bool {
+	name, member, _ := strings.Cut(d.at, ".")
+	_, at, _ := strings.Cut(broken.SchemaURL, "#/answered/")
+	ofMember := strings.HasPrefix(at+"/", name+"/properties/"+member+"/")
+	switch k := broken.ErrorKind.(type) {
+	case *kind.Required:
+		return d.change == absent && at == name && slices.Contains(k.Missing, member)
+	case *kind.AdditionalProperties:
+		return d.change == added && at == name && slices.Contains(k.Properties, member)
+	case *kind.Type:
+		return d.change == null && ofMember && k.Got == "null"
+	case *kind.Format:
+		return d.change == zoneless && ofMember
+	case *kind.Enum:
+		return ofMember && slices.Contains(strings.Split(d.change, ","), fmt.Sprint(k.Got))
+	}
+	return false
 }
 
 // extend adds values to the enumeration inside of a schema.

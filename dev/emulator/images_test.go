@@ -80,8 +80,9 @@ func TestImageStatuses(t *testing.T) {
 		map[string]any{"name": "bitmap", "contents": bitmap(8, -4)},
 		map[string]any{"name": "wide", "contents": bitmap(101, 4)},
 		map[string]any{"name": "huge", "contents": bitmap(10_241, 10_241)},
+		map[string]any{"name": "nothing", "contents": []byte("GIF89a\x00\x00\x00\x00\x00\x00\x00")},
 	}})
-	assert.Equal(t, []string{"OK", "OKDuplicate", "ErrorImageFormat", "ErrorImageSize", "ErrorNegativeAndRegularTagOnSameImage", "OK", "ErrorImageSize", "ErrorImageSize"}, a.statuses(207))
+	assert.Equal(t, []string{"OK", "OKDuplicate", "ErrorImageFormat", "ErrorImageSize", "ErrorNegativeAndRegularTagOnSameImage", "OK", "ErrorImageSize", "ErrorImageSize", "ErrorImageFormat"}, a.statuses(207))
 	assert.Equal(t, "2", string(s.call("GET", project+"/images/count", nil, nil).body))
 	assert.Equal(t, "1", string(s.call("GET", project+"/images/tagged/count", nil, nil).body), "a duplicate's tags are added")
 }
@@ -247,6 +248,8 @@ func TestImageTags(t *testing.T) {
 	}
 	entry := func(t string) []any { return []any{map[string]any{"imageId": id, "tagId": t}} }
 	assert.Equal(t, map[string]any{"created": entry(dog), "duplicated": entry(cat), "exceeded": nil}, tag(cat, dog).ok())
+	s.version = v34
+	assert.Equal(t, map[string]any{"created": []any{}, "duplicated": entry(cat), "exceeded": []any{}}, tag(cat).ok())
 	tag(none).refused(400, "BadRequestNegativeAndRegularTagOnSameImage")
 	tag(unknownID).refused(404, "NotFoundTag")
 	tag().refused(400, "BadRequestImageTags")

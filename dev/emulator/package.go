@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -164,7 +166,7 @@ func (p packageSpec) modelMembers(name string, content []byte) []member {
 		const web = `{"format":"graph-model","modelTopology":{},"weightsManifest":[{"paths":["./weights.bin"],"weights":[{"name":"Const","shape":[%d],"dtype":"float32","quantization":{"dtype":"uint8","min":-1,"scale":0.0078}}]}]}`
 		return []member{{"model.json", fmt.Appendf(nil, web, p.size)}, {"weights.bin", p.noise()}}
 	case p.flavor == "TensorFlowSavedModel":
-		return []member{{name, content}, {"variables/variables.index", content[:min(len(content), 64)]}, {"variables/variables.data-00000-of-00001", p.noise()}}
+		return []member{{name, content}, {"variables/variables.index", variablesIndex(p.size)}, {"variables/variables.data-00000-of-00001", p.noise()}}
 	case p.platform == "OpenVino":
 		return []member{{name, content}, {"model.bin", p.noise()}}
 	}
@@ -191,6 +193,32 @@ func (p packageSpec) modelBytes() []byte {
 	}
 	copy(content, head)
 	return content
+}
+
+// variablesIndex is the index of a SavedModel's variables: a table in the format of
+// LevelDB that holds one tensor of so many bytes, in the first of one file.
+// https://github.com/google/leveldb/blob/main/doc/table_format.md
+func variablesIndex(size int) []byte {
+	var table []byte
+	block := func(entries ...[2][]byte) (handle []byte) {
+		var b []byte
+		for _, e := range entries {
+			b = append(b, 0, byte(len(e[0])), byte(len(e[1])))
+			b = append(append(b, e[0]...), e[1]...)
+		}
+		b = append(b, 0, 0, 0, 0, 1, 0, 0, 0) // one place to begin at, the first
+		handle = binary.AppendUvarint(binary.AppendUvarint(nil, uint64(len(table))), uint64(len(b)))
+		table = append(append(table, b...), 0) // not packed
+		sum := crc32.Checksum(table[len(table)-len(b)-1:], crc32.MakeTable(crc32.Castagnoli))
+		table = binary.LittleEndian.AppendUint32(table, (sum>>15|sum<<17)+0xa282ead8)
+		return handle
+	}
+	header := []byte{0x08, 1, 0x1a, 2, 0x08, 1}                         // one file, version 1
+	tensor := binary.AppendUvarint([]byte{0x08, 4, 0x28}, uint64(size)) // of bytes, at the file's begin
+	handle := block([2][]byte{nil, header}, [2][]byte{[]byte("variable"), tensor})
+	footer := append(block(), block([2][]byte{[]byte("w"), handle})...)
+	table = append(append(table, footer...), make([]byte, 40-len(footer))...)
+	return binary.LittleEndian.AppendUint64(table, 0xdb4775248b80fb57)
 }
 
 // noise returns bytes that depend only on the spec.

@@ -61,7 +61,7 @@ func (s *pictureStore) get(hash string) ([]byte, error) {
 // anything else.
 func measure(content []byte) (width, height int, ok bool) {
 	if config, _, err := image.DecodeConfig(bytes.NewReader(content)); err == nil {
-		return config.Width, config.Height, true
+		return config.Width, config.Height, config.Width > 0 && config.Height > 0
 	}
 	if len(content) >= 26 && content[0] == 'B' && content[1] == 'M' { // BITMAPINFOHEADER
 		width = int(int32(binary.LittleEndian.Uint32(content[18:])))

@@ -172,22 +172,17 @@ func (s *Server) updateProject(c *call) (any, error) {
 	if err := c.decodeFilled(&patch); err != nil {
 		return nil, err
 	}
-	next := *p // a change is made in full or not at all
-	if patch.Name != nil {
-		if err := s.checkName(p, *patch.Name); err != nil {
-			return nil, err
-		}
-		next.Name = *patch.Name
+	next, container, queue, err := s.patched(p, &patch, c.version)
+	if err == nil {
+		err = s.connect(p.ID, container, queue)
 	}
-	if patch.Description.Set {
-		next.Description = patch.Description.Value
+	if err != nil {
+		return nil, err
 	}
-	if patch.Settings != nil {
-		if err := s.patchSettings(p, &next, patch.Settings, c.version); err != nil {
-			return nil, err
-		}
+	if p, err = s.project(p.ID); err != nil { // during the test it may have been deleted
+		return nil, err
 	}
-	if p, err = s.project(p.ID); err != nil { // it may have been deleted meanwhile
+	if next, _, _, err = s.patched(p, &patch, c.version); err != nil { // or changed
 		return nil, err
 	}
 	p.Name, p.Description = next.Name, next.Description
@@ -200,12 +195,37 @@ func (s *Server) updateProject(c *call) (any, error) {
 	return s.projectWire(p, c.version), nil
 }
 
-func (s *Server) patchSettings(p, next *project, patch *settingsPatch, version string) error {
+// patched returns a project as a patch makes it, in full or not at all, and the
+// storage URIs that must be tested before.
+func (s *Server) patched(p *project, patch *projectPatch, version string) (next project, container, queue string, err error) {
+	next = *p
+	if patch.Name != nil {
+		if err := s.checkName(p, *patch.Name); err != nil {
+			return next, "", "", err
+		}
+		next.Name = *patch.Name
+	}
+	if patch.Description.Set {
+		next.Description = patch.Description.Value
+	}
+	if patch.Settings == nil {
+		return next, "", "", nil
+	}
+	if err := patchSettings(&next, patch.Settings); err != nil {
+		return next, "", "", err
+	}
+	container, queue = s.patchURIs(p, &next, patch.Settings, version)
+	return next, container, queue, nil
+}
+
+// patchSettings changes all settings but the storage URIs.
+func patchSettings(next *project, patch *settingsPatch) error {
 	if patch.DomainID != nil && *patch.DomainID != "" {
+		kind := next.domain().kind
 		if err := next.setDomain(*patch.DomainID); err != nil {
 			return err
 		}
-		if next.domain().kind != p.domain().kind {
+		if next.domain().kind != kind {
 			return badRequest("BadRequestProjectUnsupportedDomainTypeChange", "A project can't change between classification and object detection")
 		}
 	}
@@ -227,12 +247,17 @@ func (s *Server) patchSettings(p, next *project, patch *settingsPatch, version s
 		}
 		next.Augmentation = patch.ImageProcessingSettings.AugmentationMethods
 	}
+	return nil
+}
+
+// patchURIs changes the storage URIs, and returns those that must be tested.
+func (s *Server) patchURIs(p, next *project, patch *settingsPatch, version string) (container, queue string) {
 	if !s.keepsURIs(version) || s.answer(PatchURIs) == "ignored" {
-		return nil
+		return "", ""
 	}
 	next.Container = s.patchedURI(p.Container, patch.ExportModelContainerURI)
 	next.Queue = s.patchedURI(p.Queue, patch.NotificationQueueURI)
-	container, queue := next.Container, next.Queue
+	container, queue = next.Container, next.Queue
 	if s.answer(UnchangedURI) == "silent" {
 		if container == p.Container {
 			container = ""
@@ -248,7 +273,7 @@ func (s *Server) patchSettings(p, next *project, patch *settingsPatch, version s
 			queue = ""
 		}
 	}
-	return s.connect(p.ID, container, queue)
+	return container, queue
 }
 
 // patchedURI returns a storage URI after a PATCH.

@@ -1,10 +1,15 @@
 package emulator
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/internal/storage"
 )
 
 func TestProjectHasTheRecordedDefaults(t *testing.T) {
@@ -135,4 +140,30 @@ func TestDeletingAProjectEndsWhatItRanAndNothingElse(t *testing.T) {
 	messages := s.Messages()
 	require.Len(t, messages, 3, "two connection tests, one training")
 	assert.Equal(t, "https://a.queue.core.windows.net/stays", messages[2].Queue)
+}
+
+// TestUpdatesDuringAConnectionTestAreKept changes the name while the test of another
+// change writes to the queue.
+func TestUpdatesDuringAConnectionTestAreKept(t *testing.T) {
+	t.Parallel()
+	var s *fixture
+	var project string
+	storageService := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		s.call("PATCH", project, nil, map[string]any{"name": "renamed", "settings": map[string]any{"classificationType": "Multilabel"}}).ok()
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusCreated)
+		io.WriteString(w, `<?xml version="1.0"?><QueueMessagesList></QueueMessagesList>`)
+	}))
+	t.Cleanup(storageService.Close)
+	account, err := storage.ParseConnectionString("AccountName=a;AccountKey=a2V5;BlobEndpoint=" + storageService.URL + "/b;QueueEndpoint=" + storageService.URL + "/q")
+	require.NoError(t, err)
+	s = start(t, func(o *Options) { o.Storage = account })
+	project = s.project()
+	queue := account.QueueURL + "/notes"
+	s.call("PATCH", project, nil, map[string]any{"description": "d", "settings": map[string]any{"notificationQueueUri": queue}}).ok()
+	p := s.call("GET", project, nil, nil).ok()
+	assert.Equal(t, "renamed", p["name"])
+	assert.Equal(t, "d", p["description"])
+	assert.Equal(t, "Multilabel", p["settings"].(map[string]any)["classificationType"])
+	assert.Equal(t, queue, p["settings"].(map[string]any)["notificationQueueUri"])
 }

@@ -155,8 +155,8 @@ type annotation struct {
 }
 
 // readCOCO lists the pictures of a COCO file, whose names are relative to its
-// folder. A box is left, top, width and height, in pixels or, if none of them is
-// more than 1, in parts of the picture. An annotation without one is a tag.
+// folder. A box is left, top, width and height, in pixels or, if no number of any box
+// is more than 1, in parts of the picture. An annotation without one is a tag.
 func readCOCO(path string) ([]seeding, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -181,8 +181,9 @@ func readCOCO(path string) ([]seeding, error) {
 	for _, c := range file.Categories {
 		names[c.ID] = c.Name
 	}
-	annotations := map[int][]annotation{}
+	annotations, pixels := map[int][]annotation{}, false
 	for _, a := range file.Annotations {
+		pixels = pixels || slices.ContainsFunc(a.Box, func(side float64) bool { return side > 1 })
 		annotations[a.ImageID] = append(annotations[a.ImageID], a)
 	}
 	var list []seeding
@@ -201,7 +202,7 @@ func readCOCO(path string) ([]seeding, error) {
 				continue
 			}
 			width, height := i.Width, i.Height
-			if slices.Max(a.Box) <= 1 {
+			if !pixels {
 				width, height = 1, 1
 			}
 			if width <= 0 || height <= 0 {

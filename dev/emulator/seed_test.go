@@ -49,21 +49,26 @@ func TestProjectOfACOCOFile(t *testing.T) {
 	}
 	images := []map[string]any{{"id": 5, "file_name": "in/1.png", "width": 8, "height": 4}, {"id": 6, "file_name": "2.png", "width": 8, "height": 4}}
 	categories := []map[string]any{{"id": 1, "name": "car"}, {"id": 2, "name": "bus"}}
-	boxes := []map[string]any{{"image_id": 5, "category_id": 1, "bbox": []float64{2, 1, 4, 2}}, {"image_id": 6, "category_id": 2, "bbox": []float64{0.25, 0.5, 0.25, 0.5}}}
-
-	s := start(t, func(o *Options) {
-		o.Seeds = []string{coco(map[string]any{"images": images, "categories": categories, "annotations": boxes})}
-	})
-	project := "projects/" + s.call("GET", "projects", nil, nil).list()[0]["id"].(string)
-	var sides []any
-	for _, i := range s.call("GET", project+"/images", q("orderBy", "Oldest"), nil).list() {
-		r := i["regions"].([]any)[0].(map[string]any)
-		sides = append(sides, r["tagName"], r["left"], r["top"], r["width"], r["height"])
+	box := func(image, category int, sides ...float64) map[string]any {
+		return map[string]any{"image_id": image, "category_id": category, "bbox": sides}
 	}
-	assert.Equal(t, []any{"car", 0.25, 0.25, 0.5, 0.5, "bus", 0.25, 0.5, 0.25, 0.5}, sides)
+	pixels := []any{box(5, 1, 2, 1, 4, 2), box(6, 2, 0, 0, 1, 1)}
+	parts := []any{box(5, 1, 0.25, 0.25, 0.5, 0.5), box(6, 2, 0, 0, 0.125, 0.25)}
+	for unit, boxes := range map[string][]any{"pixels": pixels, "parts": parts} {
+		s := start(t, func(o *Options) {
+			o.Seeds = []string{coco(map[string]any{"images": images, "categories": categories, "annotations": boxes})}
+		})
+		project := "projects/" + s.call("GET", "projects", nil, nil).list()[0]["id"].(string)
+		var sides []any
+		for _, i := range s.call("GET", project+"/images", q("orderBy", "Oldest"), nil).list() {
+			r := i["regions"].([]any)[0].(map[string]any)
+			sides = append(sides, r["tagName"], r["left"], r["top"], r["width"], r["height"])
+		}
+		assert.Equal(t, []any{"car", 0.25, 0.25, 0.5, 0.5, "bus", 0.0, 0.0, 0.125, 0.25}, sides, unit)
+	}
 
 	plain := []map[string]any{{"image_id": 5, "category_id": 1}, {"image_id": 5, "category_id": 2}}
-	s = start(t, func(o *Options) {
+	s := start(t, func(o *Options) {
 		o.Seeds = []string{coco(map[string]any{"images": images, "categories": categories, "annotations": plain})}
 	})
 	settings := s.call("GET", "projects", nil, nil).list()[0]["settings"].(map[string]any)
@@ -74,7 +79,7 @@ func TestProjectOfACOCOFile(t *testing.T) {
 		"outside of the file's":    {"images": []any{map[string]any{"file_name": "../1.png"}}},
 		"no such file":             {"images": []any{map[string]any{"file_name": "3.png"}}},
 		"the category 9":           {"images": images, "annotations": []any{map[string]any{"image_id": 5, "category_id": 9}}},
-		"no width and height":      {"images": []any{map[string]any{"id": 5, "file_name": "2.png"}}, "categories": categories, "annotations": boxes},
+		"no width and height":      {"images": []any{map[string]any{"id": 5, "file_name": "2.png"}}, "categories": categories, "annotations": pixels},
 		"must lie inside":          {"images": images, "categories": categories, "annotations": []any{map[string]any{"image_id": 5, "category_id": 1, "bbox": []float64{7, 0, 8, 2}}}},
 		"would answer ErrorImageF": {"images": []any{map[string]any{"file_name": "street.json"}}},
 	} {

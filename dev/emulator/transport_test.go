@@ -105,6 +105,7 @@ func TestDomains(t *testing.T) {
 			want = []any{"CoreML", "DockerFile", "ONNX", "TensorFlow"}
 		}
 		assert.Equal(t, want, d["exportablePlatforms"], d["name"])
+		assert.Equal(t, d["exportable"] == false, d["modelInformation"] == nil, d["name"])
 	}
 }
 

@@ -29,13 +29,13 @@
 //   - restarting when a file below the root changes; logging filters; extension
 //     bundles are not downloaded (a queue trigger without one is refused, as the
 //     host would)
-//   - X__serviceUri, tenant and secret, and managedIdentityResourceId in a connection
+//   - X__endpointSuffix of a connection counts here; the host doesn't read it
 //   - of a text message's properties leaking into Metadata: Newtonsoft's tolerant
 //     syntax (comments, single quotes), re-rendering of dates and numbers inside
 //     nested objects, and its /Date(…)/ form
-//   - requests whose Host is not this machine, and those but GET, HEAD and OPTIONS
-//     that come from a page of another origin: func start takes both, this refuses
-//     them; CORS settings are not read
+//   - requests whose Host is not this machine, and those that come from a page of
+//     another origin and either call an HTTP function or are no GET, HEAD or OPTIONS:
+//     func start takes both, this refuses them; CORS settings are not read
 //   - of the handler's answers: that tolerant syntax, and text after the object,
 //     which fail here, so that a handler doesn't come to need them
 //   - HTTP envelopes: Identities is an empty list; route constraints are not checked

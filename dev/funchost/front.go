@@ -22,8 +22,7 @@ const maxRequestBody = 104857600
 func (h *Host) routes() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := guard.Check(r, ""); err != nil {
-			h.log.warnf("Refused %s %s: %v", r.Method, r.URL.EscapedPath(), err)
-			http.Error(w, err.Error(), http.StatusForbidden)
+			h.refuse(w, r, err)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
@@ -42,9 +41,18 @@ func (h *Host) routes() http.Handler {
 		case single && r.Method == http.MethodPost:
 			h.serveManualRun(w, r, name)
 		default:
+			if err := guard.CheckCall(r, ""); err != nil {
+				h.refuse(w, r, err)
+				return
+			}
 			h.serveFunction(w, r)
 		}
 	})
+}
+
+func (h *Host) refuse(w http.ResponseWriter, r *http.Request, why error) {
+	h.log.warnf("Refused %s %s: %v", r.Method, r.URL.EscapedPath(), why)
+	http.Error(w, why.Error(), http.StatusForbidden)
 }
 
 func (h *Host) serveStatus(w http.ResponseWriter) {

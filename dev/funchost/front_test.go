@@ -74,6 +74,9 @@ func TestPagesOfOtherSitesAreKeptOut(t *testing.T) {
 		}
 		assert.Equal(t, 403, send("POST", "evil.example"+port, path, http.Header{"Origin": {"http://evil.example" + port}, "Sec-Fetch-Site": {"same-origin"}, "Content-Type": json}), path)
 	}
+	for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
+		assert.Equal(t, 403, send(method, "localhost"+port, "/api/web", http.Header{"Sec-Fetch-Site": {"cross-site"}}), "a picture's address runs it too: %s", method)
+	}
 	for _, path := range []string{"/", "/admin/functions", "/admin/host/status", "/api/web"} {
 		assert.Equal(t, 403, send("GET", "evil.example"+port, path, http.Header{}), path)
 	}
@@ -86,6 +89,7 @@ func TestPagesOfOtherSitesAreKeptOut(t *testing.T) {
 	for _, host := range []string{"localhost" + port, "127.0.0.1" + port, "[::1]" + port} {
 		assert.Equal(t, 202, send("POST", host, "/admin/functions/ok", http.Header{"Content-Type": json}), host)
 		assert.Equal(t, 200, send("POST", host, "/api/web", http.Header{"Content-Type": {"text/plain"}}), host)
+		assert.Equal(t, 200, send("GET", host, "/api/web", http.Header{"Sec-Fetch-Site": {"none"}}), "typed by a person: %s", host)
 	}
 }
 

@@ -28,6 +28,14 @@ func Check(r *http.Request, own string) error {
 	return sameOrigin.Check(r)
 }
 
+// CheckCall is Check where a request acts whatever its method is: a page of another
+// site must not send a GET either, for which an address in a picture is enough.
+func CheckCall(r *http.Request, own string) error {
+	acting := *r
+	acting.Method = http.MethodPost
+	return Check(&acting, own)
+}
+
 func isHostOf(raw, host string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && host != "" && strings.EqualFold(u.Hostname(), host)

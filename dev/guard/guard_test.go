@@ -42,6 +42,9 @@ func TestCheck(t *testing.T) {
 			}
 			r = r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7)}))
 			assert.Equal(t, c.taken, Check(r, "http://emulator:7071") == nil)
+			fromElsewhere := c.header["Sec-Fetch-Site"] == "cross-site"
+			assert.Equal(t, c.taken && !fromElsewhere, CheckCall(r, "http://emulator:7071") == nil)
+			assert.Equal(t, c.method, r.Method)
 		})
 	}
 	assert.Error(t, Check(&http.Request{Method: "GET", Header: http.Header{}}, ""), "no URL names no host")

@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
@@ -122,7 +123,7 @@ func New(t T, o Options) *World {
 		"MODEL_CONTAINER":            w.Names.Models,
 		"ARCHIVE_CONTAINER":          w.Names.Archive,
 		"STATE_CONTAINER":            w.Names.State,
-		"VISIONKEEPER_LOOK_INTERVAL": "100ms",
+		"VISIONKEEPER_LOOK_INTERVAL": "100ms", "VISIONKEEPER_CALLS_PER_SECOND": "40",
 	}
 	return w
 }
@@ -180,7 +181,7 @@ func mine() *azcore.ClientOptions {
 // Open opens a client of the service.
 func (w *World) Open(o azcore.ClientOptions) *customvision.Client {
 	w.t.Helper()
-	c, err := customvision.NewClientWithKey(w.API, Key, &customvision.ClientOptions{ClientOptions: o, RatePerSecond: -1})
+	c, err := customvision.NewClientWithKey(w.API, Key, &customvision.ClientOptions{ClientOptions: o, Limit: rate.NewLimiter(rate.Inf, 1)})
 	require.NoError(w.t, err)
 	return c
 }

@@ -18,8 +18,12 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// Name is the name of the function and of its folder.
-const Name = "sweep"
+const (
+	// Name is the name of the function and of its folder.
+	Name = "sweep"
+	// binding is the name of its timer in function.json.
+	binding = "timer"
+)
 
 // Function handles the timer's invocations.
 type Function struct {
@@ -29,6 +33,8 @@ type Function struct {
 	State      *state.Store
 	Version    string
 	Now        func() time.Time
+	// Heartbeat is the URL that is asked after every whole round of sweeps; "" is none.
+	Heartbeat string
 	// Warnings are said with every sweep, beside the policy's: what the app doesn't do,
 	// and why.
 	Warnings []string
@@ -50,37 +56,57 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if err != nil {
 		return err
 	}
-	pruneErr := f.prune(ctx)
+	letters, pruneErr := f.prune(ctx)
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
-	swept, err := f.Reconciler.Sweep(ctx, last.Resume)
-	dateUnusable(swept.Conditions, last.Conditions)
+	swept, err := f.Reconciler.Sweep(ctx, last.Resume, !ended(inv, last))
+	dateStateless(swept.Conditions, last.Conditions)
 
 	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
 	health.Covered, health.Failed, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Counts, swept.Conditions
 	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered
 		health.Failed += last.Failed
+		before := len(last.Conditions)
+		last.Conditions = slices.DeleteFunc(last.Conditions, ofTheList) // this sweep listed them anew
+		last.Blocked -= before - len(last.Conditions)
 		health.Add(last.Counts)
 		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
 	health.Ended = f.Now().UTC()
-	if health.Failed == 0 && swept.Whole {
+	whole := health.Failed == 0 && swept.Whole
+	if whole {
 		health.Round = health.Ended
 	}
 	for _, err := range []error{pruneErr, drainErr, err} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	event := inv.Log.Info().Int("projects", health.Projects).Int("covered", health.Covered).Int("failed", health.Failed).
-		Int("unproven", health.Unproven).Int("blocked", health.Blocked)
+		Int("unproven", health.Unproven).Int("blocked", health.Blocked).Int("poison", health.Poison).Int("deadLetters", letters)
 	if !health.Oldest.IsZero() {
 		event = event.Time("oldest", health.Oldest)
+	}
+	if !health.Round.IsZero() {
+		event = event.Time("round", health.Round)
 	}
 	if health.Resume != "" {
 		event = event.Str("resume", health.Resume)
 	}
 	event.Msg("swept")
-	return errors.Join(pruneErr, drainErr, err, f.report(ctx, health))
+	reportErr := f.report(ctx, health)
+	if whole && reportErr == nil && f.Heartbeat != "" {
+		if err := beat(ctx, f.Heartbeat); err != nil {
+			inv.Log.Warn().Msg(err.Error())
+		}
+	}
+	return errors.Join(pruneErr, drainErr, err, reportErr)
+}
+
+// ended reports whether the sweep before this one is known to have come to its end: it
+// wrote health.json since the host fired it. It is not where the host says nothing.
+func ended(inv *handler.Invocation, last state.Health) bool {
+	timer, err := inv.Timer(binding)
+	return err == nil && !timer.IsPastDue && timer.ScheduleStatus != nil && !last.Ended.Before(timer.ScheduleStatus.Last)
 }
 
 // lastWrite is the time that health.json takes at most after the sweep's own is up.
@@ -94,16 +120,16 @@ func (f Function) report(ctx context.Context, health state.Health) error {
 	return f.State.SetHealth(ctx, health)
 }
 
-// prune deletes dead letters that are kept no longer. The next sweep goes on where its
-// time was up.
-func (f Function) prune(ctx context.Context) error {
+// prune deletes dead letters that are kept no longer, and returns how many are left.
+// The next sweep goes on where its time was up.
+func (f Function) prune(ctx context.Context) (left int, err error) {
 	part, cancel := share(ctx)
 	defer cancel()
-	_, err := f.State.PruneDeadLetters(part, f.Now())
+	left, err = f.State.PruneDeadLetters(part, f.Now())
 	if part.Err() != nil && ctx.Err() == nil {
-		return nil
+		return left, nil
 	}
-	return err
+	return left, err
 }
 
 // share is a quarter of the time that is left: what may take long must not keep the
@@ -116,14 +142,24 @@ func share(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Until(deadline)/4)
 }
 
-// dateUnusable dates the conditions of projects that have no state, because their id is
-// no GUID, by the health.json before.
-func dateUnusable(conditions, before []state.ProjectCondition) {
+// ofTheList reports whether a condition is that of the list of projects.
+func ofTheList(c state.ProjectCondition) bool { return c.Project == "" }
+
+// dateStateless dates the conditions that no state has by the health.json before: that of
+// the list of projects, whose tries it counts, and those of projects whose id is no GUID.
+func dateStateless(conditions, before []state.ProjectCondition) {
 	for i, c := range conditions {
 		known := slices.IndexFunc(before, func(o state.ProjectCondition) bool {
 			return o.Project == c.Project && o.Scope == c.Scope && o.Code == c.Code
 		})
-		if c.Code == state.BadName && c.Scope == (state.Scope{}) && known >= 0 {
+		if known < 0 || c.Scope != (state.Scope{}) {
+			continue
+		}
+		switch {
+		case ofTheList(c):
+			conditions[i].First = before[known].First
+			conditions[i].Attempts += before[known].Attempts
+		case c.Code == state.BadName:
 			conditions[i].First = before[known].First
 		}
 	}

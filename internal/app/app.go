@@ -10,6 +10,7 @@ import (
 	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/budget"
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
@@ -59,10 +60,6 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 	if s.Endpoint == "" {
 		warnings = append(warnings, "CUSTOMVISION_ENDPOINT is not set: only what lands in the model container is archived")
 	}
-	service, err := OpenService(s, nil)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
-	}
 	modelBlobs, err := s.Models.Blob(nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
@@ -70,6 +67,10 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 	backups, states, err := OpenArchive(s, version)
 	if err != nil {
 		return nil, nil, err
+	}
+	service, err := OpenService(s, &customvision.ClientOptions{Limit: budget.New(states, s.CallsPerSecond, reconcile.SystemClock{})})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
 	}
 	rules.Store, rules.Clock = states, reconcile.SystemClock{}
 	return reconcile.New(reconcile.Options{

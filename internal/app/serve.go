@@ -59,13 +59,11 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	if err != nil {
 		return fmt.Errorf("CustomVisionStorage: %w", err)
 	}
-	dealer := messages.Handler{
-		Reconciler: reconciler, State: reconciler.State, Now: time.Now, ModelContainer: s.Models.BlobURL + "/" + s.ModelContainer,
-	}
+	dealer := messages.Handler{Reconciler: reconciler, State: reconciler.State, Now: time.Now}
 	h.Handle(notifications.Name, notifications.Function{Messages: dealer, LastDelivery: lastDelivery}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
 		Reconciler: reconciler, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
-		State: reconciler.State, Version: version, Now: time.Now, Warnings: warnings,
+		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings,
 	}.Invoke)
 	return server.Serve(ctx)
 }

@@ -35,9 +35,14 @@ var (
 	ErrChanged = errors.New("the source changed meanwhile")
 	// ErrTooLarge says that the bytes exceed Options.MaxSize.
 	ErrTooLarge = errors.New("it is larger than the archive takes")
-	// ErrDamaged says that the bytes are not those that the proof names, or
-	// that an export came damaged so often that its source must be.
+	// ErrDamaged says that the bytes are not those that the proof names, or that this
+	// version of a source is itself damaged.
 	ErrDamaged = errors.New("the bytes are damaged")
+	// ErrSpoilt says that every copy of a source is damaged, each in another way.
+	ErrSpoilt = errors.New("the bytes are spoilt on their way")
+	// ErrUnreadable says that the storage service refuses to give what is there: it lies
+	// in the Archive tier, or a right, a lease or a key is missing.
+	ErrUnreadable = errors.New("it is refused")
 	// ErrUnproven says that a backup has no proof yet.
 	ErrUnproven = errors.New("the backup has no proof yet")
 )
@@ -101,6 +106,12 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 		sources:   sourcePipeline(o.Version, o.Sources),
 	}
 }
+
+// Account is the name of the container's storage account.
+func (a *Archive) Account() string { return storage.AccountName(a.container.URL()) }
+
+// Name is the container's.
+func (a *Archive) Name() string { return a.name }
 
 // Check is nil if the container exists and may be reached. It never creates
 // the container: a new, empty one would hide that the settings name the wrong one. (Get Container Properties)

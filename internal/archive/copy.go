@@ -1,31 +1,33 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"visionkeeper/internal/storage"
 )
 
-// maxCopies is how often one content is copied. If so many copies are damaged, so
-// is the source.
-const maxCopies = 3
+// maxCopies is how many copies of one content there may be: names have one digit. Only
+// bytes that no damaged copy has make another one.
+const maxCopies = 9
 
 // Copy copies an identified source into the archive. The storage service copies it,
 // in one request or, above Options.SyncCopyLimit, in blocks; what the service can't
 // fetch goes through this process. There is no lock: two copies of the same content
 // have the same name, and the first one stays. If the archive already has the
-// content, that backup is returned, with its verdict; else the new one, unproven.
-// The error is ErrChanged where the source is no longer what was identified, and
-// ErrDamaged where copies of it show that it is no good itself. (Copy Blob From URL; Get Block
-// List, Put Block From URL, Put Block, Put Block List; Put Blob)
+// content, that backup is returned, with its verdict; else the new one, unproven. One
+// that is unidentified is returned as unproven: more may be known of it now.
+// The error is ErrChanged where the source is no longer what was identified, ErrDamaged
+// where damaged copies show that this version of it is no good itself, and ErrUnreadable
+// where it isn't given. (Copy Blob From URL; Get Block List, Put Block From URL, Put Block,
+// Put Block List; Put Blob)
 func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backup, error) {
 	if id.Size > a.options.MaxSize {
 		return Backup{}, a.tooLarge(s.Name, id.Size)
 	}
 	through := s.Open != nil
-	var spent []string
+	var spent copies
 	if through || id.Size > a.options.SyncCopyLimit { // costly, so first see whether it is needed
 		var held Backup
 		var err error
@@ -35,11 +37,12 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 	}
 	for n := 1; n <= maxCopies; {
 		name := packagePath(k, id, n)
-		if slices.Contains(spent, stem(name)) {
+		if spent.names[stem(name)] {
 			n++
 			continue
 		}
-		b, err := a.put(ctx, name, s, id, through)
+		// Two copies were damaged: this process reads what a third would be.
+		b, err := a.put(ctx, name, s, id, through || len(spent.damaged) > 1, spent.damaged)
 		if err == nil {
 			b.Key, b.ContentID, b.Blob, b.Size = k, id.ContentID, name, id.Size
 			return b, nil
@@ -54,52 +57,67 @@ func (a *Archive) Copy(ctx context.Context, k Key, s Source, id Identity) (Backu
 		switch {
 		case err != nil || held.Blob != "":
 			return held, err
-		case slices.Contains(spent, stem(name)):
+		case spent.names[stem(name)]:
 		case through:
 			return Backup{}, fmt.Errorf("copy %s: %w", s.Name, ErrChanged)
 		default:
 			through = true // once: that says whether the source has changed
 		}
 	}
-	return Backup{}, fmt.Errorf("copy %s: %w: the archive has %d copies of it, none of them good, so neither is the source", s.Name, ErrDamaged, maxCopies)
+	return Backup{}, fmt.Errorf("copy %s: %w: the archive has %d copies of it, none of them good", s.Name, ErrSpoilt, maxCopies)
 }
 
-// existing finds a copy of the content that can be used, and the stems that no new
-// copy may have: those of damaged and lost copies, and, if the source is an export's
-// own address, those of unidentified copies from elsewhere.
-func (a *Archive) existing(ctx context.Context, k Key, s Source, id Identity) (held Backup, spent []string, err error) {
+// copies are those of a content that are no good.
+type copies struct {
+	names   map[string]bool   // stems that no new copy may have
+	damaged map[string]string // by SHA-256, what is wrong with the bytes
+}
+
+// existing finds a copy of the content that can be used, and those that can't: damaged
+// and lost ones. Two copies of this version of a source that have the same bytes prove
+// that it is itself damaged: the error is ErrDamaged then.
+func (a *Archive) existing(ctx context.Context, k Key, s Source, id Identity) (held Backup, spent copies, err error) {
 	list, err := a.list(ctx, k.dir()+id.ContentID)
 	if err != nil {
-		return Backup{}, nil, err
+		return Backup{}, copies{}, err
 	}
+	spent = copies{names: map[string]bool{}, damaged: map[string]string{}}
 	for _, b := range list {
-		unsure := b.Verdict == Unidentified && !b.Origin.certain() && s.origin(id).certain()
-		if b.Verdict != Damaged && b.Verdict != Lost && !unsure {
-			return b, spent, nil
+		switch b.Verdict {
+		case Damaged, Lost:
+			spent.names[stem(b.Blob)], spent.names[stem(b.Proof)] = true, true
+		case Unidentified:
+			b.Verdict, b.Origin.Certainty = "", cmp.Or(s.origin(id).why(), b.Origin.Certainty)
+			return b, copies{}, nil
+		default:
+			return b, copies{}, nil
 		}
-		spent = append(spent, stem(b.Blob), stem(b.Proof))
 	}
-	return Backup{}, spent, a.provenDamaged(ctx, list, s.origin(id))
-}
-
-// provenDamaged is ErrDamaged if two copies from this version of a source are damaged
-// and have the same bytes: then so has the source, and a third would be no better.
-func (a *Archive) provenDamaged(ctx context.Context, copies []Backup, from Origin) error {
-	seen := map[string]bool{} // SHA-256
-	for _, b := range copies {
-		if b.Verdict != Damaged || from.ETag == "" || b.Origin.Kind != from.Kind || b.Origin.Name != from.Name || b.Origin.ETag != from.ETag {
+	from, same := s.origin(id), map[string]bool{}
+	for _, b := range list {
+		if b.Verdict != Damaged {
 			continue
 		}
 		proof, err := a.Proof(ctx, b)
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return Backup{}, copies{}, ctx.Err()
 		case err != nil: // one that can't be read proves nothing
-		case seen[proof.SHA256]:
-			return fmt.Errorf("copy %s: %w: two copies have the same bytes, and %s", from.Name, ErrDamaged, proof.Note)
-		default:
-			seen[proof.SHA256] = true
+			continue
 		}
+		spent.damaged[proof.SHA256] = proof.Note
+		if from.ETag == "" || b.Origin.Kind != from.Kind || b.Origin.Name != from.Name || b.Origin.ETag != from.ETag {
+			continue
+		}
+		if same[proof.SHA256] {
+			return Backup{}, spent, errSameBytes(s, proof.Note)
+		}
+		same[proof.SHA256] = true
 	}
-	return nil
+	return Backup{}, spent, nil
+}
+
+// errSameBytes says that the bytes of a source are those of a damaged copy.
+func errSameBytes(s Source, note string) error {
+	return fmt.Errorf("copy %s: %w: two copies have the same bytes, and %s", s.Name, ErrDamaged, note)
 }

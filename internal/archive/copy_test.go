@@ -222,7 +222,7 @@ func TestASourceThatIsBadItselfIsNotCopiedForEver(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyCouldIdentifyIsCopiedAgainFromASureSource(t *testing.T) {
+func TestWhatNobodyCouldIdentifyIsJudgedAgainFromASureSource(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, archive.Options{})
 	k := key(t, "ONNX", "ONNX12")

@@ -44,6 +44,18 @@ func CheckDownloadURL(raw, suffix string, loopback []string) error {
 	return nil
 }
 
+// Address is where a link leads, in a form that can be compared: without what signs it.
+func Address(link string) string {
+	u, err := url.Parse(link)
+	switch {
+	case err != nil:
+		return link
+	case u.Host == "":
+		return u.Path
+	}
+	return storage.Host(u) + u.Path
+}
+
 // isHostName takes labels of ASCII letters, digits and hyphens; none may be an
 // encoded international name.
 func isHostName(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -21,7 +22,7 @@ const (
 // entryPath is where an entry of this name is unpacked: a path with slashes below
 // the folder that the package is unpacked to, or "." for that folder. It is the
 // same on every system. A name that no export needs and that could lead elsewhere,
-// or steer a terminal, is refused.
+// steer a terminal, or be another name or none on Windows, is refused.
 func entryPath(name string) (string, error) {
 	slashed := strings.ReplaceAll(name, `\`, "/") // old .NET programs wrote these
 	clean := path.Clean(slashed)
@@ -30,8 +31,8 @@ func entryPath(name string) (string, error) {
 		return "", errors.New("has no name")
 	case strings.HasPrefix(slashed, "/"), clean == "..", strings.HasPrefix(clean, "../"):
 		return "", errors.New("leads out of its folder")
-	case strings.Contains(slashed, ":"):
-		return "", errors.New("has a colon in its name")
+	case strings.ContainsAny(slashed, `<>:"|?*`):
+		return "", errors.New(`has one of <>:"|?* in its name`)
 	case !utf8.ValidString(slashed):
 		return "", errors.New("has a name that is not UTF-8")
 	case strings.ContainsFunc(slashed, func(r rune) bool { return !unicode.IsPrint(r) }):
@@ -41,8 +42,20 @@ func entryPath(name string) (string, error) {
 	case strings.Count(clean, "/") > maxDepth:
 		return "", fmt.Errorf("lies below more than %d folders", maxDepth)
 	}
+	for part := range strings.SplitSeq(clean, "/") {
+		switch {
+		case clean != "." && strings.TrimRight(part, ". ") != part:
+			return "", errors.New("has a dot or a space at the end of a name")
+		case device.MatchString(part):
+			return "", errors.New("has the name of a device")
+		}
+	}
 	return clean, nil
 }
+
+// device matches names that Windows keeps for devices, whatever their extension.
+// https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+var device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[1-9¹²³]) *(\.|$)`)
 
 // isFolder reports whether an entry of this name is a folder.
 func isFolder(name string) bool { return strings.HasSuffix(name, "/") || strings.HasSuffix(name, `\`) }
@@ -59,7 +72,7 @@ type unpacked struct {
 // An error says which entry isn't. Judging and unpacking both go by this.
 func entries(all []zipfile.Entry) ([]unpacked, error) {
 	var list []unpacked
-	files, folders := map[string]bool{}, map[string]bool{".": true} // in lower case
+	files, folders := map[string]bool{}, map[string]bool{".": true} // without letter case
 	for _, f := range all {
 		refuse := func(err error) ([]unpacked, error) {
 			return nil, fmt.Errorf("its entry %q can't be unpacked safely: it %w", shorten(f.Name), err)
@@ -69,7 +82,7 @@ func entries(all []zipfile.Entry) ([]unpacked, error) {
 			return refuse(err)
 		}
 		e := unpacked{Entry: f, path: to, folder: isFolder(f.Name)}
-		key := strings.ToLower(to)
+		key := strings.ToLower(strings.ToUpper(to)) // some letters have several lower-case forms
 		switch {
 		case e.folder && f.Size > 0:
 			return refuse(errors.New("is a folder with content"))

@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,6 +22,8 @@ type Identity struct {
 	ETag      string    // of the source, without quotes; empty where it has none
 	Zip       bool      // it is a zip, though perhaps a broken one
 	Manifest  *Manifest // nil where there is none that can be read
+
+	md5 []byte // of all bytes, where they were read whole
 }
 
 // Identify reads as little of a source as shows which export it is: the first 64
@@ -69,13 +72,16 @@ func (a *Archive) Identify(ctx context.Context, s Source) (Identity, error) {
 
 // identifyWhole reads a source of this size, or of an unknown one, -1.
 func (a *Archive) identifyWhole(ctx context.Context, s Source, expected int64, etag string) (Identity, error) {
-	file, size, err := fill(a.options.TempDir, expected, func(w io.Writer) (int64, error) { return a.readWhole(ctx, s, etag, w) })
+	sum := md5.New()
+	file, size, err := fill(a.options.TempDir, expected, func(w io.Writer) (int64, error) {
+		return a.readWhole(ctx, s, etag, io.MultiWriter(w, sum))
+	})
 	if err != nil {
 		return Identity{}, err
 	}
 	defer file.Close()
 	id, err := identifyBytes(ctx, file, size)
-	id.ETag = etag
+	id.ETag, id.md5 = etag, sum.Sum(nil)
 	return id, err
 }
 

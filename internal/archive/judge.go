@@ -21,6 +21,7 @@ type judgement struct {
 	model        *ModelFile
 	entries      int
 	uncompressed int64
+	bare         bool // an entry is streamed, and what should follow its bytes is missing
 }
 
 // damaged and unidentified set the verdict and its reason.
@@ -122,7 +123,7 @@ func (f *judgement) unlike(manifestErr error, k Key, o Origin) bool {
 		f.unidentified("%s", manifestErr)
 	case m != nil && !m.IsOf(k):
 		f.unidentified("its manifest names iteration %q and platform %q", shorten(m.IterationID), shorten(m.Platform))
-	case m != nil && !m.flavorIs(k) && !o.certain():
+	case m != nil && !m.flavorIs(k) && (m.Flavor != "" || !o.certain()) && o.why() != ByAddress:
 		f.unidentified("its manifest names flavor %q", shorten(m.Flavor))
 	default:
 		return false
@@ -171,6 +172,8 @@ func (f *judgement) weigh(in model, main string, manifestErr error, k Key) {
 		f.verdict, f.note = Intact, "all checksums hold, but the file its manifest has a hash of is there only in parts"
 	case !hashed:
 		f.verdict, f.note = Intact, "all checksums hold, but its manifest names no model file with a hash"
+	case f.bare:
+		f.verdict, f.note = Intact, "all checksums hold, but sizes are missing behind a streamed entry, for which some unzips refuse it"
 	case !m.flavorIs(k):
 		f.verdict, f.note = Proven, fmt.Sprintf("it is this export by where it came from; its manifest names flavor %q", shorten(m.Flavor))
 	default:

@@ -188,3 +188,30 @@ func TestAnArchivedPackageThatIsNotWhatItsNameSays(t *testing.T) {
 	assert.Equal(t, archive.Damaged, p.Verdict)
 	assert.Contains(t, p.Note, "named after")
 }
+
+// Bytes that are the only candidate are not, if their manifest says that they are another
+// flavor. An address of the export's own says more than that.
+func TestAManifestsOwnWordCounts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		platform, named, flavor string
+		why                     archive.Certainty
+		want                    archive.Verdict
+	}{
+		"another flavor, the only one":     {"ONNX", "ONNX12", "", archive.OnlyCandidate, archive.Unidentified},
+		"another flavor, by its address":   {"ONNX", "ONNX12", "", archive.ByAddress, archive.Proven},
+		"another flavor, nothing known":    {"ONNX", "ONNX12", "", "", archive.Unidentified},
+		"no flavor, the only one":          {"ONNX", "", "ONNX12", archive.OnlyCandidate, archive.Proven},
+		"its own flavor, the only one":     {"ONNX", "onnx12", "ONNX12", archive.OnlyCandidate, archive.Proven},
+		"the default by its name, by that": {"TensorFlow", "TensorFlowNormal", "", archive.OnlyCandidate, archive.Proven},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, archive.Options{})
+			s := h.model(t, c.platform, pack(export{platform: c.platform, flavor: c.named}))
+			s.Certainty = c.why
+			_, p := h.backup(t, key(t, c.platform, c.flavor), s)
+			assert.Equal(t, c.want, p.Verdict, p.Note)
+		})
+	}
+}

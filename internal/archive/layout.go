@@ -77,15 +77,18 @@ type Origin struct {
 	Certainty Certainty `json:"certainty,omitempty"`
 }
 
-// certain reports whether the bytes are known to be the export's, whatever their
-// manifest says of the flavor, or lacks. What was archived before the certainty was
-// recorded is certain where it came from the export's own address.
-func (o Origin) certain() bool {
-	if o.Certainty == "" {
-		return o.Kind == FromDownload || o.Kind == FromArtifact
+// why is the certainty. What was archived before it was recorded came from the export's
+// own address, if not from the model container.
+func (o Origin) why() Certainty {
+	if o.Certainty == "" && (o.Kind == FromDownload || o.Kind == FromArtifact) {
+		return ByAddress
 	}
-	return o.Certainty == ByAddress || o.Certainty == OnlyCandidate
+	return o.Certainty
 }
+
+// certain reports whether the bytes are known to be the export's, though their manifest
+// may name no flavor, or be missing.
+func (o Origin) certain() bool { return o.why() == ByAddress || o.why() == OnlyCandidate }
 
 var (
 	packageName = regexp.MustCompile(`^([0-9a-f]{32})(-[2-9])?\.(?:zip|mlmodel)$`)

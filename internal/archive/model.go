@@ -107,8 +107,8 @@ func (m model) read(name, begins string) ([]byte, error) {
 	return data, err
 }
 
-// variables is nil if the folder of a SavedModel's variables has every shard and
-// their index.
+// variables is nil if the folder of a SavedModel's variables has their index, and every
+// shard with as many bytes as that says.
 func (m model) variables(folder string) error {
 	shards := 0
 	for name := range m.files {
@@ -126,10 +126,34 @@ func (m model) variables(folder string) error {
 	if shards > zipfile.MaxEntries {
 		return fmt.Errorf("its variables claim to be in %d files", shards)
 	}
-	for n := range shards {
-		if err := m.filled(fmt.Sprintf("%s/variables.data-%05d-of-%05d", folder, n, shards)); err != nil {
-			return err
+	index := folder + "/variables.index"
+	data, err := m.read(index, "")
+	if err != nil {
+		return err
+	}
+	sizes, err := bundleSizes(data)
+	if err != nil {
+		return fmt.Errorf("%q: %w", shorten(index), err)
+	}
+	for n := range sizes {
+		if n >= uint64(shards) {
+			return fmt.Errorf("%q names a file of variables that is not in it, number %d", shorten(index), n)
 		}
 	}
-	return m.filled(folder + "/variables.index")
+	var all uint64
+	for n := range uint64(shards) {
+		name := fmt.Sprintf("%s/variables.data-%05d-of-%05d", folder, n, shards)
+		f, ok := m.files[name]
+		switch there := uint64(f.entry.Size); {
+		case !ok:
+			return fmt.Errorf("%q is not in it", shorten(name))
+		case there < sizes[n]:
+			return fmt.Errorf("%q has %d bytes, %q says %d", shorten(name), there, shorten(index), sizes[n])
+		}
+		all += sizes[n]
+	}
+	if all == 0 {
+		return fmt.Errorf("%w: %q lists no variables", errUnsure, shorten(index))
+	}
+	return nil
 }

@@ -5,12 +5,16 @@ import (
 	"fmt"
 )
 
+// maxTries is how many copies Prove judges of one source.
+const maxTries = 3
+
 // Prove verifies a backup and writes its proof. Where the copy is damaged it is made
-// again: two damaged copies with the same bytes prove that the source itself is
-// damaged, and so do three. The error is ErrDamaged then. (As Verify and Copy)
+// again. Two damaged copies with the same bytes prove that this version of the source is
+// itself damaged: the error is ErrDamaged. It is ErrSpoilt where each is damaged in
+// another way. (As Verify and Copy)
 func (a *Archive) Prove(ctx context.Context, b Backup, s Source, id Identity, facts Facts) (Backup, error) {
 	seen := map[string]bool{} // SHA-256 of damaged copies
-	for {
+	for range maxTries {
 		proof, err := a.Verify(ctx, b, facts)
 		if err != nil {
 			return b, err
@@ -25,13 +29,25 @@ func (a *Archive) Prove(ctx context.Context, b Backup, s Source, id Identity, fa
 			}
 		}
 		if seen[proof.SHA256] {
-			return b, fmt.Errorf("copy %s: %w: two copies have the same bytes, and %s", s.Name, ErrDamaged, proof.Note)
+			return b, errSameBytes(s, proof.Note)
 		}
 		seen[proof.SHA256] = true
 		if b, err = a.Copy(ctx, b.Key, s, id); err != nil || b.Verdict != "" {
 			return b, err
 		}
 	}
+	return b, fmt.Errorf("copy %s: %w: %d copies of it are damaged, each in another way", s.Name, ErrSpoilt, maxTries)
+}
+
+// ProveCopy is Prove of a copy whose source isn't asked again: it may be gone. One that
+// is damaged is returned as such.
+func (a *Archive) ProveCopy(ctx context.Context, b Backup, facts Facts) (Backup, error) {
+	proof, err := a.Verify(ctx, b, facts)
+	if err != nil {
+		return b, err
+	}
+	b.Verdict, b.Proof = proof.Verdict, proofPath(b.Blob, proof.Verdict)
+	return b, nil
 }
 
 // damagedBefore gathers the hashes of earlier damaged copies of the same content.

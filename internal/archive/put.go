@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +24,9 @@ import (
 
 // put writes a source to a name that must be free: by the storage service, or, where
 // through is set or the service refuses, through this process. Reading a source that
-// the service couldn't read works here, or says why not.
-func (a *Archive) put(ctx context.Context, name string, s Source, id Identity, through bool) (Backup, error) {
+// the service couldn't read works here, or says why not. Through this process no bytes
+// come whose SHA-256 a damaged copy has: the error is ErrDamaged then.
+func (a *Archive) put(ctx context.Context, name string, s Source, id Identity, through bool, damaged map[string]string) (Backup, error) {
 	origin := s.origin(id)
 	if !through {
 		b, err := a.putByService(ctx, name, s, id, origin)
@@ -31,7 +34,7 @@ func (a *Archive) put(ctx context.Context, name string, s Source, id Identity, t
 			return b, err
 		}
 	}
-	return a.putThrough(ctx, name, s, id, origin)
+	return a.putThrough(ctx, name, s, id, origin, damaged)
 }
 
 // origin is what the archive records of a source.
@@ -82,13 +85,14 @@ func (a *Archive) putInOne(ctx context.Context, name, link string, id Identity, 
 }
 
 // putThrough reads the source twice: into a temporary file, to compare it with what
-// was identified, and once more, to find bytes that were spoilt on their way. Above
+// was identified, and once more, to find bytes that were spoilt on their way, unless it
+// was read whole before, and was the same. Above
 // Options.SyncCopyLimit it sends the file in blocks, but for those that the service
 // could fetch. The service checks what arrives by its MD5.
-func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin) (Backup, error) {
-	first, second := md5.New(), md5.New()
+func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Identity, origin Origin, damaged map[string]string) (Backup, error) {
+	first, second, content := md5.New(), md5.New(), sha256.New()
 	file, size, err := fill(a.options.TempDir, id.Size, func(w io.Writer) (int64, error) {
-		return a.readWhole(ctx, s, id.ETag, io.MultiWriter(w, first))
+		return a.readWhole(ctx, s, id.ETag, io.MultiWriter(w, first, content))
 	})
 	if err != nil {
 		return Backup{}, err
@@ -97,12 +101,17 @@ func (a *Archive) putThrough(ctx context.Context, name string, s Source, id Iden
 	if now, err := identifyBytes(ctx, file, size); err != nil || now.ContentID != id.ContentID {
 		return Backup{}, fmt.Errorf("read %s: %w", s.Name, errors.Join(ErrChanged, err))
 	}
-	if _, err := a.readWhole(ctx, s, id.ETag, second); err != nil {
-		return Backup{}, err
+	if note, known := damaged[hex.EncodeToString(content.Sum(nil))]; known {
+		return Backup{}, errSameBytes(s, note)
 	}
 	sum := first.Sum(nil)
-	if !bytes.Equal(sum, second.Sum(nil)) {
-		return Backup{}, fmt.Errorf("read %s: %w: two reads gave different bytes", s.Name, ErrChanged)
+	if !bytes.Equal(sum, id.md5) {
+		if _, err := a.readWhole(ctx, s, id.ETag, second); err != nil {
+			return Backup{}, err
+		}
+		if !bytes.Equal(sum, second.Sum(nil)) {
+			return Backup{}, fmt.Errorf("read %s: %w: two reads gave different bytes", s.Name, ErrChanged)
+		}
 	}
 	if size > a.options.SyncCopyLimit {
 		return a.inBlocks(ctx, name, id, origin, sum, fromFile(file))

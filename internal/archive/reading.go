@@ -51,6 +51,9 @@ func (f *judgement) readEntries(r io.ReaderAt, list []zipfile.Entry, main string
 		if err := readEntry(r, e, w); err != nil {
 			return nil, fmt.Errorf("its entry %q cannot be read: %w", shorten(e.Name), err)
 		}
+		if followed, err := e.Followed(r); err == nil && !followed { // an error is kept by r
+			f.bare = true
+		}
 		if err == nil && !isFolder(e.Name) {
 			files[to] = packed{entry: e, from: r, head: head.bytes}
 		}

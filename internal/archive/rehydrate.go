@@ -2,7 +2,11 @@ package archive
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 
@@ -13,6 +17,14 @@ import (
 // can't be read until it is rehydrated.
 func Resting(err error) bool {
 	return bloberror.HasCode(err, bloberror.BlobArchived, bloberror.BlobBeingRehydrated)
+}
+
+// Withheld reports whether err is that a source isn't given until a person acts: a right
+// is missing, a lease or an encryption scope is in the way, or it rests.
+func Withheld(err error) bool {
+	var answer *azcore.ResponseError
+	return errors.Is(err, ErrUnreadable) && errors.As(err, &answer) &&
+		(answer.StatusCode == http.StatusForbidden || Resting(err) || strings.HasPrefix(answer.ErrorCode, "Lease") || strings.Contains(answer.ErrorCode, "Encryption"))
 }
 
 // Rehydrate asks for a backup's package and proof to be brought back from the

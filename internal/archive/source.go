@@ -34,6 +34,11 @@ type Source struct {
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
+// Source is a package in the archive itself.
+func (a *Archive) Source(b Backup) Source {
+	return Source{Kind: b.Origin.Kind, Name: b.Blob, Blob: a.container.NewBlobClient(b.Blob)}
+}
+
 // link is the URL by which the storage service may copy the source.
 func (s Source) link(ctx context.Context) (string, error) {
 	if s.Link != nil {
@@ -102,10 +107,23 @@ func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag s
 		return answer{}, fmt.Errorf("%s: %w: it became shorter", what, ErrChanged)
 	case http.StatusNotFound:
 		return answer{}, fmt.Errorf("%s: %w", what, ErrNotFound)
-	case http.StatusPreconditionFailed:
-		return answer{}, fmt.Errorf("%s: %w", what, ErrChanged)
 	}
-	return answer{}, storage.Explain(what, runtime.NewResponseError(resp))
+	return answer{}, refusedSource(what, runtime.NewResponseError(resp))
+}
+
+// refusedSource is what an answer means that isn't what was asked for.
+func refusedSource(what string, err error) error {
+	switch storage.Status(err) {
+	case http.StatusPreconditionFailed:
+		var answer *azcore.ResponseError
+		if errors.As(err, &answer) && !strings.HasPrefix(answer.ErrorCode, "Lease") {
+			return fmt.Errorf("%s: %w", what, ErrChanged)
+		}
+		fallthrough
+	case http.StatusForbidden, http.StatusConflict:
+		return fmt.Errorf("%w: %w", ErrUnreadable, storage.Explain(what, err))
+	}
+	return storage.Explain(what, err)
 }
 
 // getBlob is get of a blob that is read by the app's own credential.
@@ -129,11 +147,9 @@ func getBlob(ctx context.Context, s Source, offset, count int64, etag string) (a
 		return answer{body: http.NoBody, etag: etag}, nil
 	case http.StatusNotFound:
 		return answer{}, fmt.Errorf("%s: %w", what, ErrNotFound)
-	case http.StatusPreconditionFailed:
-		return answer{}, fmt.Errorf("%s: %w", what, ErrChanged)
 	}
 	if err != nil {
-		return answer{}, storage.Explain(what, err)
+		return answer{}, refusedSource(what, err)
 	}
 	got := answer{body: resp.Body, size: -1, etag: etagOf(resp.ETag), ranged: resp.ContentRange != nil}
 	if got.ranged {

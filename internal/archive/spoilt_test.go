@@ -104,8 +104,11 @@ func TestNoProofIsOfBytesThatWereSpoiltOnTheirWay(t *testing.T) {
 func TestNoByteThatIsSpoiltOnItsWayThroughIsArchived(t *testing.T) {
 	t.Parallel()
 	data := pack(export{platform: "ONNX", size: 1})
-	id, err := lone(t, archive.Options{}).Identify(t.Context(), stream(data))
+	whole, err := lone(t, archive.Options{}).Identify(t.Context(), stream(data))
 	require.NoError(t, err)
+	parts, err := lone(t, archive.Options{}).Identify(t.Context(), (&shelf{data: data}).source(t))
+	require.NoError(t, err)
+	parts.ETag = ""
 	var writes int
 	a := answering(t, func(req *http.Request) (http.Header, []byte) {
 		if req.Method == http.MethodPut {
@@ -121,18 +124,25 @@ func TestNoByteThatIsSpoiltOnItsWayThroughIsArchived(t *testing.T) {
 		}
 		return io.NopCloser(bytes.NewReader(body)), nil
 	}}
-	for spoilt = 1; spoilt <= 2; spoilt++ {
+	for _, c := range []struct {
+		id     archive.Identity
+		spoilt int
+	}{{whole, 1}, {parts, 1}, {parts, 2}} {
+		spoilt = c.spoilt
 		for at = range data {
 			reads = 0
-			_, err := a.Copy(t.Context(), key(t, "ONNX", ""), s, id)
+			_, err := a.Copy(t.Context(), key(t, "ONNX", ""), s, c.id)
 			require.ErrorIs(t, err, archive.ErrChanged, "byte %d of read %d", at, spoilt)
 			require.Zero(t, writes)
 		}
 	}
-	reads = 3
-	_, err = a.Copy(t.Context(), key(t, "ONNX", ""), s, id)
-	require.NoError(t, err)
-	assert.Equal(t, 1, writes)
+	for n, id := range []archive.Identity{whole, parts} { // what was read whole before is read once
+		reads, spoilt = 0, 0
+		_, err = a.Copy(t.Context(), key(t, "ONNX", ""), s, id)
+		require.NoError(t, err)
+		assert.Equal(t, n+1, writes)
+		assert.Equal(t, n+1, reads)
+	}
 }
 
 // spoilsUploads flips a byte of every body that is put.

@@ -89,6 +89,7 @@ func TestAPackageCannotReachOutOfItsFolder(t *testing.T) {
 		"through a link":   {{name: "link", mode: fs.ModeSymlink | 0o777, body: "/tmp"}, {name: "link/evil", body: "x"}},
 		"a device":         {{name: "null", mode: fs.ModeDevice | 0o666}},
 		"twice":            {{name: "model.onnx", body: "a"}, {name: "model.onnx", body: "b"}},
+		"twice, by case":   {{name: "Straße", body: "a"}, {name: "\u017ftraße", body: "b"}},
 		"a file as folder": {{name: "a", body: "x"}, {name: "a/b", body: "x"}},
 		"a folder above":   {{name: "../evil/"}},
 	} {

@@ -44,8 +44,8 @@ func TestExportsOfAllWritersAreProven(t *testing.T) {
 	}
 }
 
-// FuzzVerdictAgainstUnzip changes exports. One that still counts, a common unzip reads
-// without a warning; and whatever it is, it costs neither much memory nor much time.
+// FuzzVerdictAgainstUnzip changes exports. One that is still proven, a common unzip reads
+// without a warning, and one that counts at least but for what is missing behind streamed entries; and whatever it is, it costs neither much memory nor much time.
 func FuzzVerdictAgainstUnzip(f *testing.F) {
 	exports := exports(f)
 	for i, data := range exports {
@@ -74,7 +74,9 @@ func FuzzVerdictAgainstUnzip(f *testing.F) {
 		zips.Cheap(t, func() { verdict, note, err = archive.Judge(t.Context(), data, k) })
 		require.NoError(t, err)
 		if verdict.Counts() {
-			require.NoError(t, zips.Unzip(t.Context(), data), note)
+			if err := zips.Unzip(t.Context(), data); verdict == archive.Proven || !zips.Overlaps(err) {
+				require.NoError(t, err, note)
+			}
 		}
 	})
 }

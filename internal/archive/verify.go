@@ -6,6 +6,7 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,7 +22,8 @@ import (
 
 // Verify reads a package back, judges it, and writes its proof; the verdict is
 // in there. A bad package is no error. Where a proof with the same verdict stands
-// already, for the same bytes, that one is returned. At most two packages are
+// already, for the same bytes, that one is returned. Bytes that were of unsure origin when
+// they were copied are as certain as b.Origin says. At most two packages are
 // read at a time. The error is ErrTooCostly where judging takes longer than the
 // package's share of time. Two requests: Get Blob, Put Blob. A third, Get Blob again, where
 // the storage service keeps no MD5 of the package that confirms what was read.
@@ -43,6 +45,10 @@ func (a *Archive) Verify(ctx context.Context, b Backup, facts Facts) (Proof, err
 	defer file.Close()
 	if b.Size > 0 && size != b.Size { // an incomplete answer proves nothing about the package
 		return Proof{}, fmt.Errorf("verify %s: %w: %d bytes came, it has %d", b.Blob, io.ErrUnexpectedEOF, size, b.Size)
+	}
+	// Where nothing made the bytes certain when they were copied, something may by now.
+	if !got.origin.certain() && b.Origin.Certainty != "" {
+		got.origin.Certainty = b.Origin.Certainty
 	}
 	var f judgement
 	err = a.within(ctx, size, func(ctx context.Context) error {
@@ -164,8 +170,8 @@ func ifAbsent() *blob.AccessConditions {
 // where the service looked at another condition first. If another
 // process committed the blocks first, they are gone.
 func refused(err error) bool {
-	if Resting(err) {
-		return false // that is a 409 too, of the source
+	if Resting(err) || errors.Is(err, ErrUnreadable) {
+		return false // that is a 409 or a 412 too, of the source
 	}
 	status := storage.Status(err)
 	return status == http.StatusConflict || status == http.StatusPreconditionFailed ||

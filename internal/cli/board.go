@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -183,16 +184,32 @@ func (m *modelStatus) addExports(ctx context.Context, service *customvision.Clie
 	return nil
 }
 
-// addState adds what can't be done now, of the projects on the board.
+// addState adds what can't be done now: of the projects on the board, and, where Custom
+// Vision didn't answer for all of them, of those that the state knows besides.
 func (b *board) addState(ctx context.Context, s *state.Store) error {
-	for project, models := range b.models {
+	projects := slices.Collect(maps.Keys(b.models))
+	if !b.asked {
+		remembered, err := s.Projects(ctx)
+		if err != nil {
+			return err
+		}
+		projects = append(projects, remembered...)
+	}
+	slices.Sort(projects)
+	for _, project := range slices.Compact(projects) {
 		record, err := s.Load(ctx, project)
 		if err != nil {
 			return err
 		}
+		if len(record.Conditions) > 0 && b.models[project] == nil {
+			b.names[project], b.models[project] = record.Name, map[string]*modelStatus{}
+		}
 		for _, c := range record.Conditions {
 			b.conditions[project] = append(b.conditions[project], *c)
-			if m := models[c.Iteration]; m != nil && c.Blob == "" && c.Fact == "" {
+			if c.Unproven && c.Export != "" && !b.asked {
+				b.model(project, c.Iteration)
+			}
+			if m := b.models[project][c.Iteration]; m != nil && c.Blob == "" && c.Fact == "" {
 				m.Blocked[c.Export] = c.Why
 			}
 		}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/storage"
 )
 
@@ -28,16 +31,40 @@ type checked struct {
 }
 
 func (p *program) checkCommand() *cobra.Command {
-	return p.verb("check", "Look at every part by itself, and say what is wrong", `
+	var patience time.Duration
+	cmd := p.verb("check", "Look at every part by itself, and say what is wrong", `
 Each line comes from a real call that changes nothing: it reads, or it asks for
 a change under a condition that can't hold, whose answer shows whether it would
-have been allowed. The exit code is 3 if anything is wrong.`,
-		func(ctx context.Context, _ []string) error { return failedTo("check", p.check(ctx)) })
+have been allowed. The exit code is 3 if anything is wrong.
+
+A role that was just given takes some minutes to work: with --wait, all is looked
+at again while something is refused and there is time.`,
+		func(ctx context.Context, _ []string) error { return failedTo("check", p.check(ctx, patience)) })
+	cmd.Flags().DurationVar(&patience, "wait", 0, "how long to wait for roles to become active, such as 10m")
+	return cmd
 }
 
-func (p *program) check(ctx context.Context) error {
-	d := newDoctor(p)
-	d.examine(ctx)
+// lookAgain is the time between two looks at what is refused.
+const lookAgain = 15 * time.Second
+
+func (p *program) check(ctx context.Context, patience time.Duration) error {
+	var d *doctor
+	wait := min(lookAgain, patience/4)
+	for deadline, first := time.Now().Add(patience), true; ; first = false {
+		d = newDoctor(p)
+		d.examine(ctx)
+		if !d.refused() || time.Now().Add(wait).After(deadline) || ctx.Err() != nil {
+			break
+		}
+		if first {
+			p.out.warn("Something is refused, which a role that was just given explains: looking again for %s at most.", patience)
+		}
+		p.out.progress(int((patience-time.Until(deadline))/time.Second), int(patience/time.Second), "waiting for roles to become active")
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -166,6 +193,21 @@ func (d *doctor) found() []checked {
 		}
 	}
 	return list
+}
+
+// refused reports whether a service refused the caller anything, which it also does while
+// a role that was just given isn't active yet.
+func (d *doctor) refused() bool {
+	return slices.ContainsFunc(d.lines, func(l *line) bool { return !l.ok() && refuses(l.err) })
+}
+
+// refuses reports whether an error is a service's answer that the caller may not.
+func refuses(err error) bool {
+	status := storage.Status(err)
+	if service := (*customvision.Error)(nil); errors.As(err, &service) {
+		status = service.Status
+	}
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
 // cause names what makes other checks fail too; empty where nothing does.

@@ -12,8 +12,9 @@ import (
 
 // condition is something that can't be done now.
 type condition struct {
-	Iteration     string     `json:"iteration"` // these three are empty where it is about the whole project
+	Iteration     string     `json:"iteration"` // empty where it is about the whole project, as are the name, the fact, the export and the blob
 	IterationName string     `json:"iterationName"`
+	Fact          string     `json:"fact"` // what the service doesn't say of the iteration; empty where it is something else
 	Export        string     `json:"export"`
 	Blob          string     `json:"blob"` // of the model container
 	Code          state.Code `json:"code"`
@@ -33,8 +34,8 @@ func conditions(list []state.Condition, name func(iteration string) string) []co
 	out := []condition{}
 	for _, c := range list {
 		one := condition{
-			Iteration: c.Iteration, IterationName: name(c.Iteration), Export: c.Export, Blob: c.Blob,
-			Code: c.Code, Why: c.Why, Since: c.First, Attempts: c.Attempts, Final: c.Code.Final(), Unproven: c.Unproven,
+			Iteration: c.Iteration, IterationName: name(c.Iteration), Fact: c.Fact, Export: c.Export, Blob: c.Blob,
+			Code: c.Code, Why: c.Why, Since: c.First, Attempts: c.Attempts, Final: c.Final(), Unproven: c.Unproven,
 		}
 		if !c.Next.IsZero() {
 			one.Next = &c.Next
@@ -91,7 +92,10 @@ func conditionTexts(project string, list []condition) []string {
 	var texts []string
 	for _, c := range list[:min(len(list), mostConditions)] {
 		where := strings.Trim(project+", "+c.place(), ", ")
-		texts = append(texts, "Blocked: "+where+": "+strings.TrimRight(c.Why, ".")+"; "+c.when(time.Now())+".")
+		if where != "" {
+			where += ": "
+		}
+		texts = append(texts, "Blocked: "+where+strings.TrimRight(c.Why, ".")+"; "+c.when(time.Now())+".")
 	}
 	if more := len(list) - mostConditions; more > 0 {
 		texts = append(texts, "Blocked: "+project+": "+count(more, "thing")+" more; --json lists all.")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -147,7 +146,7 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) stored {
 // endsHost adds to a refusal of the queue what it does to the whole app: the Functions
 // host takes it for an unhandled exception (QueueListener.ExecuteAsync).
 func endsHost(err error) error {
-	if status := storage.Status(err); status != http.StatusUnauthorized && status != http.StatusForbidden {
+	if !refuses(err) {
 		return err
 	}
 	_, do := remedy.Of(err)
@@ -159,7 +158,7 @@ func endsHost(err error) error {
 // Functions host, which owns the account of its own things. They can't where the
 // archive is in another account, or immutable.
 func apart(ctx context.Context, s settings.Settings) (string, error) {
-	ofModels, ofHost := s.Archives.BlobURL == s.Models.BlobURL, s.Archives.BlobURL == s.Host.BlobURL
+	ofModels, ofHost := s.Archives.Same(s.Models), s.Archives.Same(s.Host)
 	if s.ArchiveContainer == s.ModelContainer && ofModels {
 		return "", wrong("Give the archive a container of its own in ARCHIVE_CONTAINER, best in another account", "the archive is the model container, where Custom Vision overwrites blobs")
 	}

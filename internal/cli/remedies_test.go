@@ -27,7 +27,7 @@ import (
 var (
 	inBackticks = regexp.MustCompile("`([^`]+)`")
 	// azForm is a command of the Azure CLI; what a person has to fill in is in capitals.
-	azForm = regexp.MustCompile(`^az( [a-z][a-z-]*)+( --[a-z-]+( [A-Z]+| [a-zA-Z0-9]+)?)*$`)
+	azForm = regexp.MustCompile(`^az( [a-z][a-z-]*)+( --[a-z-]+( [A-Z]+| [a-zA-Z0-9]+| %[sq])?)*$`)
 )
 
 // TestPrintedRemediesWorkAsPrinted runs every command of the program that it prints

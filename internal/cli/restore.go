@@ -78,6 +78,9 @@ func (p *program) restore(ctx context.Context, r restoration) error {
 	if r.to == "" {
 		r.to = fileName(m, copies[0], r.unzip)
 	}
+	if r.unzip {
+		r.to = filepath.Clean(r.to) // it may end in a slash
+	}
 	if _, err := os.Lstat(r.to); err == nil && (!r.force || r.unzip) {
 		return r.isThere()
 	}
@@ -101,11 +104,14 @@ func (p *program) restore(ctx context.Context, r restoration) error {
 
 // isThere says that the name is taken.
 func (r restoration) isThere() error {
-	do := "Choose another name with --to, or write over it with --force"
-	if r.unzip {
+	why, do := "It is there already", "Choose another name with --to, or write over it with --force"
+	switch {
+	case r.unzip:
 		do = "Choose another folder with --to"
+	case r.force: // writes over all but that
+		why, do = "A folder is there", "Choose the name of a file with --to"
 	}
-	return problem{What: "Could not restore the model to " + r.to, Why: "It is there already", Do: do}
+	return problem{What: "Could not restore the model to " + r.to, Why: why, Do: do}
 }
 
 // export finds the copies of the export that is meant, the best first.

@@ -81,7 +81,7 @@ func retryProject(ctx context.Context, s *state.Store, record *state.Record, sco
 		if scope.Iteration != "" && c.Iteration != scope.Iteration || export != "" && !strings.EqualFold(c.Export, export) {
 			continue
 		}
-		if c.Code.Final() {
+		if c.Final() {
 			one.Final++
 		} else if export != "" {
 			exports = append(exports, c.Export)

@@ -142,7 +142,9 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 			Scope: state.Scope{Iteration: w.newest(id), Export: args[1]}, Code: state.Code(args[2]), Why: "the test says so",
 			First: time.Now(), Last: time.Now(), Attempts: 1, Unproven: true,
 		}
-		if !c.Code.Final() {
+		if c.Code == state.Overwritten || c.Code == state.Damaged {
+			c.On = state.Sight{Blobs: "the blob"}
+		} else {
 			c.Next = time.Now().Add(time.Hour)
 		}
 		require.NoError(w.t, w.State.Update(context.Background(), record, func(p *state.Project) error { p.Note(c); return nil }))

@@ -10,8 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/settings"
+	"visionkeeper/internal/state"
 	"visionkeeper/internal/storage"
 )
 
@@ -82,6 +84,9 @@ type sweepStatus struct {
 	Covered  int        `json:"covered"`
 	Warnings []string   `json:"warnings"`
 	Errors   []string   `json:"errors"`
+	// Conditions are those that no project's state has: of the list of projects, and of
+	// projects with an id that nothing can be stored under.
+	Conditions []condition `json:"conditions"`
 }
 
 type queueStatus struct {
@@ -173,6 +178,13 @@ func (p *program) addState(ctx context.Context, v *vault, table *board, result *
 			Ended: health.Ended, Projects: health.Projects, Covered: health.Covered,
 			Warnings: append([]string{}, health.Warnings...), Errors: append([]string{}, health.Errors...),
 		}
+		var stateless []state.Condition
+		for _, c := range health.Conditions {
+			if _, err := customvision.ParseID(c.Project); err != nil {
+				stateless = append(stateless, c.Condition)
+			}
+		}
+		result.Sweep.Conditions = conditions(stateless, func(string) string { return "" })
 		if !health.Round.IsZero() {
 			result.Sweep.Round = &health.Round
 		}
@@ -263,7 +275,7 @@ func (p *program) sayModels(projects []projectStatus) {
 	rows := [][]string{{"PROJECT", "ITERATION", "TRAINED", "SAFE"}}
 	details := [][]string{nil}
 	for _, project := range projects {
-		if len(project.Iterations) == 0 {
+		if len(project.Iterations) == 0 && project.Connected != nil { // Custom Vision was asked
 			rows = append(rows, []string{cut(project.Name, widest), "no model yet", "-", "-"})
 			details = append(details, nil)
 		}
@@ -352,6 +364,9 @@ func (p *program) saySweep(s *sweepStatus, wide bool) {
 		text += " The last whole round ended " + minute(*s.Round) + "."
 	}
 	p.sayLine(wide, plain, text)
+	for _, text := range conditionTexts("", s.Conditions) {
+		p.sayLine(wide, p.out.yellow, text)
+	}
 	for _, w := range append(slices.Clone(s.Warnings), s.Errors...) {
 		p.sayLine(wide, p.out.yellow, "It said: "+strings.TrimRight(w, ".")+".")
 	}

@@ -48,10 +48,9 @@ type ClientOptions struct {
 	// an *http.Client must not follow redirects.
 	azcore.ClientOptions
 
-	// RatePerSecond is the highest number of calls a second, repeats included.
-	// Calls are evenly spaced. 0 means 4, well below the service's limit of 10 a
-	// second for each resource. A negative value means no limit.
-	RatePerSecond float64
+	// Limit says when a call may be made, repeats included. nil means 4 a second, evenly
+	// spaced, well below the service's limit of 10 a second for each resource.
+	Limit Limit
 }
 
 // NewClient returns a client that authenticates with tokens of a credential. The
@@ -97,7 +96,7 @@ func newClient(endpoint string, o *ClientOptions, authenticate func(insecure boo
 		options.Retry.TryTimeout = answerTime
 	}
 	pipeline := runtime.NewPipeline("visionkeeper-customvision", "v3.3", runtime.PipelineOptions{
-		PerRetry: []policy.Policy{newRateLimit(o.RatePerSecond), retryAfterFromMessage{}, authenticate(insecure)},
+		PerRetry: []policy.Policy{newRateLimit(o.Limit), retryAfterFromMessage{}, authenticate(insecure)},
 	}, &options)
 	return &Client{base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry), streamed: streamed}, nil
 }

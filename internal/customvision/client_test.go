@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -65,7 +66,7 @@ func serve(t *testing.T, answer http.HandlerFunc) *service {
 // quick are options without waits.
 func quick() *ClientOptions {
 	return &ClientOptions{
-		RatePerSecond: -1,
+		Limit:         rate.NewLimiter(rate.Inf, 1),
 		ClientOptions: azcore.ClientOptions{Retry: policy.RetryOptions{RetryDelay: time.Millisecond}},
 	}
 }

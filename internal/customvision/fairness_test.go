@@ -25,7 +25,7 @@ func (answered) Do(req *http.Request) (*http.Response, error) {
 func TestTheRateLimitIsSharedFairly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		pipeline := runtime.NewPipeline("test", "", runtime.PipelineOptions{PerRetry: []policy.Policy{newRateLimit(4)}}, &policy.ClientOptions{Transport: answered{}})
+		pipeline := runtime.NewPipeline("test", "", runtime.PipelineOptions{PerRetry: []policy.Policy{newRateLimit(nil)}}, &policy.ClientOptions{Transport: answered{}})
 		call := func() {
 			req, err := runtime.NewRequest(t.Context(), http.MethodGet, "https://example.com/")
 			require.NoError(t, err)

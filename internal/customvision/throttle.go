@@ -14,22 +14,26 @@ import (
 
 const defaultRate = 4 // calls a second
 
-// rateLimit spaces the calls of one client.
-type rateLimit struct{ limiter *rate.Limiter }
+// Limit spaces calls.
+type Limit interface {
+	// Wait returns when one call may be made. An error while ctx still lasts means that
+	// it won't last until then.
+	Wait(ctx context.Context) error
+}
 
-func newRateLimit(perSecond float64) rateLimit {
-	switch {
-	case perSecond == 0:
-		perSecond = defaultRate
-	case perSecond < 0:
-		return rateLimit{rate.NewLimiter(rate.Inf, 1)}
+// rateLimit spaces the calls of one client.
+type rateLimit struct{ Limit }
+
+func newRateLimit(l Limit) rateLimit {
+	if l == nil {
+		l = rate.NewLimiter(defaultRate, 1)
 	}
-	return rateLimit{rate.NewLimiter(rate.Limit(perSecond), 1)}
+	return rateLimit{l}
 }
 
 func (l rateLimit) Do(req *policy.Request) (*http.Response, error) {
 	ctx := req.Raw().Context()
-	if err := l.limiter.Wait(ctx); err != nil {
+	if err := l.Wait(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -43,7 +47,7 @@ func (l rateLimit) Do(req *policy.Request) (*http.Response, error) {
 type noTurn struct{}
 
 func (noTurn) Error() string {
-	return "the time left is shorter than the wait for this client's own rate limit"
+	return "the time left is shorter than the wait for the turn to call Custom Vision"
 }
 func (noTurn) Unwrap() error { return context.DeadlineExceeded }
 func (noTurn) NonRetriable() {}

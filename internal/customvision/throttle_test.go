@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
 )
 
 // sentOnceMethod reports whether a second call of a method could do its work twice.
@@ -153,7 +154,7 @@ func TestTheWaitAfter429(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				calls := 0
-				client := offline(t, &ClientOptions{RatePerSecond: -1}, func(req *http.Request) (*http.Response, error) {
+				client := offline(t, &ClientOptions{Limit: rate.NewLimiter(rate.Inf, 1)}, func(req *http.Request) (*http.Response, error) {
 					if calls++; calls > 1 {
 						return answer(req, http.StatusOK, `{}`), nil
 					}
@@ -175,7 +176,7 @@ func TestThrottlingThatLastsIsAnErrorThatSaysHowLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		client := offline(t, &ClientOptions{RatePerSecond: -1}, func(req *http.Request) (*http.Response, error) {
+		client := offline(t, &ClientOptions{Limit: rate.NewLimiter(rate.Inf, 1)}, func(req *http.Request) (*http.Response, error) {
 			calls++
 			return answer(req, http.StatusTooManyRequests, throttled), nil
 		})
@@ -192,7 +193,7 @@ func TestThrottlingThatLastsIsAnErrorThatSaysHowLong(t *testing.T) {
 func TestALongRetryAfterIsLeftToTheCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client := offline(t, &ClientOptions{RatePerSecond: -1}, func(req *http.Request) (*http.Response, error) {
+		client := offline(t, &ClientOptions{Limit: rate.NewLimiter(rate.Inf, 1)}, func(req *http.Request) (*http.Response, error) {
 			resp := answer(req, http.StatusTooManyRequests, `{}`)
 			resp.Header.Set("Retry-After", time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat))
 			return resp, nil
@@ -209,13 +210,13 @@ func TestALongRetryAfterIsLeftToTheCaller(t *testing.T) {
 func TestCallsAreSpacedByTheClientsOwnLimit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		rate float64
-		took time.Duration
-	}{"default": {0, 2250 * time.Millisecond}, "given": {2, 4500 * time.Millisecond}, "none": {-1, 0}} {
+		limit Limit
+		took  time.Duration
+	}{"default": {nil, 2250 * time.Millisecond}, "given": {rate.NewLimiter(2, 1), 4500 * time.Millisecond}, "none": {rate.NewLimiter(rate.Inf, 1), 0}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				client := offline(t, &ClientOptions{RatePerSecond: c.rate}, func(req *http.Request) (*http.Response, error) {
+				client := offline(t, &ClientOptions{Limit: c.limit}, func(req *http.Request) (*http.Response, error) {
 					return answer(req, http.StatusOK, `[]`), nil
 				})
 				start := time.Now()
@@ -238,7 +239,7 @@ func TestRepeatsCountForTheLimitToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		o := quick()
-		o.RatePerSecond = 1
+		o.Limit = rate.NewLimiter(1, 1)
 		client := offline(t, o, func(req *http.Request) (*http.Response, error) {
 			if calls++; calls < 3 {
 				return nil, errors.New("connection refused")
@@ -256,7 +257,7 @@ func TestNothingIsSentThatWouldWaitBeyondTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		client := offline(t, &ClientOptions{RatePerSecond: 0.1}, func(req *http.Request) (*http.Response, error) {
+		client := offline(t, &ClientOptions{Limit: rate.NewLimiter(0.1, 1)}, func(req *http.Request) (*http.Response, error) {
 			calls++
 			return answer(req, http.StatusOK, `{}`), nil
 		})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/reconcile"
 )
 
@@ -16,13 +17,16 @@ import (
 var errUnconfirmed = errors.New("the service does not show yet what the message claims")
 
 // confirm checks a message's claim against what was seen.
-func (h Handler) confirm(n customvision.Notification, seen reconcile.Report) error {
+func confirm(n customvision.Notification, seen reconcile.Report) error {
 	unconfirmed := func(format string, a ...any) error {
 		return fmt.Errorf("%w: %s", errUnconfirmed, fmt.Sprintf(format, a...))
 	}
 	if seen.ContainerOnly {
-		if n.ExportStatus == customvision.NotifiedExportCompleted && seen.Blobs == 0 {
-			return unconfirmed("no blob of iteration %s is in the model container", n.IterationID)
+		platform := platformIn(n)
+		if n.ExportStatus == customvision.NotifiedExportCompleted && !slices.ContainsFunc(seen.Blobs, func(b models.Blob) bool {
+			return b.Iteration == n.IterationID && (platform == "" || customvision.SamePlatform(b.Platform, platform))
+		}) {
+			return unconfirmed("no blob of iteration %s is in the model container for its export %s", n.IterationID, platform)
 		}
 		return nil
 	}
@@ -36,7 +40,7 @@ func (h Handler) confirm(n customvision.Notification, seen reconcile.Report) err
 	case n.Kind == customvision.KindTraining && !ended:
 		return unconfirmed("iteration %s has the status %s", n.IterationID, status)
 	case n.ExportStatus == customvision.NotifiedExportCompleted:
-		platform := h.platform(n)
+		platform := platformIn(n)
 		if look := seen.Looks[n.IterationID]; look == nil || !slices.ContainsFunc(look.Exports, func(e reconcile.Listed) bool {
 			return e.Status == customvision.ExportDone && (platform == "" || customvision.SamePlatform(e.Platform, platform))
 		}) {
@@ -46,18 +50,17 @@ func (h Handler) confirm(n customvision.Notification, seen reconcile.Report) err
 	return nil
 }
 
-// platform is what a message's modelUri says of the export, if it names this
-// iteration's blob in the model container; "" otherwise. The URI is compared as
-// text and never fetched.
-func (h Handler) platform(n customvision.Notification) string {
+// platformIn is what a message's modelUri says of the export, if it ends in the name of a
+// blob of this iteration; "" otherwise. Its host isn't compared, since the service may call
+// the model container's by another name, and the URI is never fetched.
+func platformIn(n customvision.Notification) string {
 	uri, _, _ := strings.Cut(n.ModelURI, "?")
-	name, err := url.PathUnescape(uri)
+	name, err := url.PathUnescape(uri[strings.LastIndexByte(uri, '/')+1:])
 	if err != nil {
 		return ""
 	}
-	name, inside := strings.CutPrefix(name, h.ModelContainer+"/")
 	project, iteration, platform, err := customvision.ParseBlobName(name)
-	if !inside || err != nil || project != n.ProjectID || iteration != n.IterationID {
+	if err != nil || project != n.ProjectID || iteration != n.IterationID {
 		return ""
 	}
 	return platform

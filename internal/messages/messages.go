@@ -38,9 +38,7 @@ type Message struct {
 type Handler struct {
 	Reconciler *reconcile.Reconciler
 	State      *state.Store
-	// ModelContainer is the model container's URL: a message may name a blob in it.
-	ModelContainer string
-	Now            func() time.Time
+	Now        func() time.Time
 }
 
 // Deal does what a message gives cause for, and logs in one line what came of it.
@@ -58,7 +56,7 @@ func (h Handler) Deal(ctx context.Context, m Message) error {
 		log = log.With().Str("iteration", n.IterationID).Str("status", n.TrainingStatus+n.ExportStatus).Logger()
 	}
 	report, outcome, err := h.react(ctx, n, m)
-	log = log.With().Fields(names(n, report, h.platform(n))).Logger()
+	log = log.With().Fields(names(n, report, platformIn(n))).Logger()
 	switch {
 	case errors.Is(err, reconcile.ErrUnknownProject):
 		return h.bury(ctx, log, m.Raw, err.Error(), h.State.BuryStranger)
@@ -106,10 +104,10 @@ func (h Handler) react(ctx context.Context, n customvision.Notification, m Messa
 	case report.Settled:
 		return report, "everything was done already since the message was sent", nil
 	}
-	if err := h.confirm(n, report); err != nil {
+	if err := confirm(n, report); err != nil {
 		return report, "", err
 	}
-	outcome, err = h.outcome(n, report)
+	outcome, err = outcomeOf(n, report)
 	return report, outcome, err
 }
 
@@ -131,11 +129,11 @@ func names(n customvision.Notification, report reconcile.Report, platform string
 	return known
 }
 
-// outcome is what became of a message's own iteration, or of its own export where
+// outcomeOf is what became of a message's own iteration, or of its own export where
 // the message names the platform. For a fact that proofs record besides the bytes a
 // message comes again while that is tried again at once; then it is left to the sweep.
-func (h Handler) outcome(n customvision.Notification, report reconcile.Report) (string, error) {
-	platform := h.platform(n)
+func outcomeOf(n customvision.Notification, report reconcile.Report) (string, error) {
+	platform := platformIn(n)
 	own := func(s state.Scope) bool { return reconcile.Concerns(s, n.IterationID, platform) }
 	atOnce := slices.ContainsFunc(report.Conditions, func(c state.Condition) bool {
 		return c.Fact != "" && own(c.Scope) && !c.Next.After(c.Last)

@@ -1,6 +1,7 @@
 package messages_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"net/http"
@@ -84,7 +85,7 @@ func (w *app) deal(n customvision.Notification, m messages.Message) (log string,
 	}
 	var lines bytes.Buffer
 	r := reconcile.New(w.options)
-	h := messages.Handler{Reconciler: r, State: r.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	h := messages.Handler{Reconciler: r, State: r.State, Now: w.Service.Now}
 	err = h.Deal(zerolog.New(&lines).WithContext(w.t.Context()), m)
 	return lines.String(), err
 }
@@ -252,4 +253,82 @@ func TestAFactThatIsLateFailsNoMessageForHours(t *testing.T) {
 	conditions := w.Remembered(project).Conditions
 	require.Len(t, conditions, 1)
 	assert.Equal(t, state.Scope{Iteration: iteration, Fact: "performance"}, conditions[0].Scope)
+}
+
+// Without an endpoint too, however the message writes the blob's address.
+func TestWithoutAnEndpointAMessageIsAnsweredByItsOwn(t *testing.T) {
+	t.Parallel()
+	escaped := func(uri string) string { return strings.ReplaceAll(uri, " ", "%20") }
+	for name, write := range map[string]func(uri string) string{
+		"as it is":             func(uri string) string { return uri },
+		"escaped and signed":   func(uri string) string { return escaped(uri) + "?sig=secret" },
+		"by another host name": func(uri string) string { return escaped(strings.Replace(uri, "127.0.0.1", "LOCALHOST", 1)) },
+		"by the account's zone": func(uri string) string {
+			return "https://customer.z01.blob.core.windows.net:443/models" + escaped(uri[strings.LastIndex(uri, "/"):])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"*"}]}`)
+			project := w.project("in")
+			iteration := w.Train(project).ID
+			w.Export(project, iteration, "ONNX", "")
+			w.Export(project, iteration, "CoreML", "")
+			w.options.Service = nil
+			w.line.Use(world.On(func(req *http.Request) bool {
+				return req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/ONNX/")
+			}, world.Refuse(403)))
+			for range 2 {
+				n := w.exported(project, iteration, "CoreML")
+				n.ModelURI = write(n.ModelURI)
+				log, err := w.deal(n, messages.Message{})
+				require.NoError(t, err)
+				assert.Contains(t, log, `"outcome":"done"`)
+			}
+			assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven}, w.Verdicts(project, iteration))
+			n := w.exported(project, iteration, "ONNX")
+			n.ModelURI = write(n.ModelURI)
+			_, err := w.deal(n, messages.Message{})
+			assert.ErrorContains(t, err, "ONNX", "its own")
+
+			n = w.exported(project, iteration, "TensorFlow")
+			n.ModelURI = write(n.ModelURI)
+			_, err = w.deal(n, messages.Message{})
+			assert.ErrorContains(t, err, "TensorFlow", "the blob that it is about isn't there yet, though others are")
+		})
+	}
+}
+
+// A package without a model is kept, and isn't called archived.
+func TestWithoutAnEndpointLabelsAloneAreNotArchived(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*"}]}`)
+	project := w.project("in")
+	iteration := w.Train(project).ID
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	labels, err := z.Create("labels.txt")
+	require.NoError(t, err)
+	_, err = labels.Write([]byte("a\nb"))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	name := customvision.BlobName(project, iteration, "ONNX")
+	_, err = w.Containers.Models.NewBlockBlobClient(name).UploadBuffer(t.Context(), b.Bytes(), nil)
+	require.NoError(t, err)
+	w.options.Service = nil
+	log, err := w.deal(w.exported(project, iteration, "ONNX"), messages.Message{})
+	require.NoError(t, err)
+	assert.NotContains(t, log, `"message":"archived"`)
+	assert.Contains(t, log, `"outcome":"can't be done now: a copy is kept, but nothing shows`)
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Unidentified}, w.Verdicts(project, iteration))
+	remembered := w.Remembered(project)
+	require.Len(t, remembered.Conditions, 1)
+	c := remembered.Conditions[0]
+	assert.Equal(t, state.Scope{Iteration: iteration, Blob: name, ETag: c.ETag}, c.Scope)
+	assert.Equal(t, state.Ambiguous, c.Code)
+	assert.False(t, c.Final())
+	assert.Empty(t, remembered.Iterations)
+	swept, err := reconcile.New(w.options).Sweep(t.Context(), "", false)
+	require.NoError(t, err)
+	assert.Equal(t, 1, swept.Blocked, "and stays counted")
 }

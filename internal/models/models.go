@@ -48,18 +48,32 @@ func (c *Container) Source(blob string) archive.Source {
 	}
 }
 
-// Holds reports whether a link, signed or not, leads into this container. Hosts are
-// compared without regard to case and to a port that is the scheme's own.
-func (c *Container) Holds(link string) bool {
+// Account is the name of the container's storage account.
+func (c *Container) Account() string { return storage.AccountName(c.container.URL()) }
+
+// Name is the container's.
+func (c *Container) Name() string { return c.name }
+
+// Blob is the name of the blob in this container that a link, signed or not, leads to; ok
+// reports whether it leads here.
+func (c *Container) Blob(link string) (name string, ok bool) { return BlobOf(c.container.URL(), link) }
+
+// BlobOf is Blob for a container with this address. Hosts are compared without regard to
+// case and to a port that is the scheme's own.
+func BlobOf(container, link string) (name string, ok bool) {
+	ours, err := url.Parse(container)
+	if err != nil || ours.Host == "" {
+		return "", false
+	}
 	their, err := url.Parse(link)
-	if err != nil {
-		return false
+	if err != nil || storage.Host(their) != storage.Host(ours) {
+		return "", false
 	}
-	ours, err := url.Parse(c.container.URL())
-	if err != nil {
-		return false
+	folder := strings.TrimRight(ours.Path, "/") + "/"
+	if !strings.HasPrefix(their.Path, folder) {
+		return "", false
 	}
-	return storage.Host(their) == storage.Host(ours) && strings.HasPrefix(their.Path, ours.Path+"/")
+	return their.Path[len(folder):], true
 }
 
 // twoIDs is what the name of an export has, wherever a person has put it.

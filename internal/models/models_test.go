@@ -43,7 +43,7 @@ func TestASourceIsReadByCredentialAndCopiedByALink(t *testing.T) {
 	assert.Len(t, i.Sent(), 1, "the storage service copied, and its time was known")
 }
 
-func TestHoldsComparesHosts(t *testing.T) {
+func TestALinkIntoTheContainerIsKnownByItsHost(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
 	c := models.Open(w.Customer.Account, w.Customer.Blobs(nil), w.Names.Models)
@@ -58,8 +58,33 @@ func TestHoldsComparesHosts(t *testing.T) {
 		"":       false,
 		"a.ONNX": false,
 	} {
-		assert.Equal(t, want, c.Holds(link), link)
+		name, inside := c.Blob(link)
+		assert.Equal(t, want, inside, link)
+		assert.Equal(t, want, name == "a.ONNX", link)
 	}
+}
+
+func TestABlobOfAContainerByItsAddress(t *testing.T) {
+	t.Parallel()
+	const container = "https://customer.blob.core.windows.net/models"
+	for link, want := range map[string]string{
+		container + "/p%20-%20i.ONNX":                                    "p - i.ONNX",
+		"https://customer.blob.core.windows.net:443/models/a.ONNX?sig=s": "a.ONNX",
+		"https://Customer.Blob.Core.Windows.Net/models/a.ONNX":           "a.ONNX",
+		"https://customer.blob.core.windows.net:444/models/a.ONNX":       "",
+		"http://customer.blob.core.windows.net:443/models/a.ONNX":        "a.ONNX",
+		"https://customer.blob.core.windows.net/models2/a.ONNX":          "",
+		"https://other.blob.core.windows.net/models/a.ONNX":              "",
+		"/models/a.ONNX": "",
+	} {
+		for _, address := range []string{container, container + "/", "https://CUSTOMER.blob.core.windows.net:443/models"} {
+			name, ok := models.BlobOf(address, link)
+			assert.Equal(t, want, name, "%s in %s", link, address)
+			assert.Equal(t, want != "", ok)
+		}
+	}
+	_, ok := models.BlobOf("", "/models/a.ONNX")
+	assert.False(t, ok, "where the address isn't known")
 }
 
 func TestSurveyTellsExportsFromWhatOnlyLooksLikeThem(t *testing.T) {

@@ -54,7 +54,7 @@ func (v *visit) rounds(ctx context.Context) error {
 		case len(work) > 0:
 			for i, a := range work {
 				if ctx.Err() == nil {
-					v.do(ctx, a, v.scope.whole || slices.ContainsFunc(work[i+1:], Action.reads))
+					v.do(ctx, a, v.scope.followed || slices.ContainsFunc(work[i+1:], Action.reads))
 				}
 			}
 		case len(planned) == 0:
@@ -128,7 +128,7 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		err = v.describe(share, a.Iteration)
 		cancel()
 	case Postpone:
-		err = fault{a.Code, a.Why}
+		err = fault{code: a.Code, why: a.Why}
 	default:
 		v.remember(a)
 	}
@@ -140,14 +140,14 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 
 // begun notes a package before anything of it is read. If the process dies of it, that
 // stays: the next run takes the others first, and it is tried ever more seldom. Where no
-// others wait that is written only when a message comes again: it spares most backups a
-// request.
+// others wait that is written only when the message or the sweep before came to no end: it
+// spares most backups a request.
 func (v *visit) begun(a Action) {
 	v.learn(func(p *state.Project) {
 		if c := p.Condition(a.Scope); c != nil && a.Kind == Backup && !c.Unproven {
 			p.Clear(a.Scope) // of asking for the export, which is over
 		}
-		f := fault{state.Unfinished, "archiving it was begun and came to no end: the process ended meanwhile"}
+		f := fault{code: state.Unfinished, why: "archiving it was begun and came to no end: the process ended meanwhile"}
 		note(p, a.Scope, false, f, a.Kind == Backup, v.rules.Under, v.now())
 	})
 }
@@ -193,7 +193,11 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 		return
 	}
 	f := faultOf(err)
-	if a.Kind != Describe {
+	switch c := v.seen.Project.Condition(a.Scope); {
+	case a.Kind == Describe:
+	case a.Kind == Postpone && c != nil && c.Code != f.code:
+		v.learn(func(p *state.Project) { correct(p, a.Scope, f, v.rules.Under, v.now()) })
+	default:
 		unproven := a.Kind == Backup
 		v.learn(func(p *state.Project) { note(p, a.Scope, counted, f, unproven, v.rules.Under, v.now()) })
 	}

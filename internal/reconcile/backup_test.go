@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/stretchr/testify/assert"
@@ -18,6 +19,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 const twoFlavors = `{"projects":[{"project":"*","exports":["ONNX","ONNX.ONNXFloat16"]}]}`
@@ -244,9 +246,127 @@ func TestADamagedPackageIsCopiedTwiceAndGivenUp(t *testing.T) {
 	w.write(w.packages(key.Project), name, data)
 
 	assert.Equal(t, []string{"describe", "postpone ONNX", "settle"}, w.settle(key))
-	assert.True(t, w.condition(key, "ONNX").Code.Final(), "two copies with the same bytes prove that the source is damaged")
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Damaged}, w.backups(key))
 	assert.Len(t, w.kept(key), 2, "no byte is thrown away")
+	w.later()
+	assert.Len(t, w.kept(key), 2, "two copies with the same bytes prove that what the link gives is damaged: no third is made")
+
+	data[len(data)/2] ^= 1
+	w.write(w.packages(key.Project), name, data)
+	w.hadAtLast(key, "ONNX")
+}
+
+// hadAtLast checks that an export is proven once its condition's time has come.
+func (w *app) hadAtLast(key Key, name string) {
+	w.t.Helper()
+	w.Service.Advance(w.condition(key, name).Next.Sub(w.Service.Now()) + time.Second)
+	w.sweep()
+	assert.Equal(w.t, archive.Proven, w.best(key, name))
+	assert.Empty(w.t, w.Remembered(key.Project).Conditions)
+}
+
+// What a link gave proves nothing about what it gives the next time.
+func TestAPageInPlaceOfAPackageIsNotTheEnd(t *testing.T) {
+	t.Parallel()
+	page := []byte("<html>gone</html>")
+	for link, spoil := range map[string]func(*app, Key) (mend func()){
+		"service": func(w *app, key Key) func() {
+			name := plain(key.Iteration) + ".ONNX.zip"
+			data := w.read(w.packages(key.Project), name)
+			w.write(w.packages(key.Project), name, page)
+			return func() { w.write(w.packages(key.Project), name, data) }
+		},
+		"relative": func(w *app, key Key) func() {
+			w.line.Use(world.On(ending("/artifacts"), func(req *http.Request, _ world.Send) (*http.Response, error) {
+				return world.Answer(req, 200, http.Header{}, page), nil
+			}))
+			return func() { w.line.Use(nil) }
+		},
+	} {
+		t.Run(link, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", answering(emulator.DownloadURI, link))
+			w.overLine()
+			key := w.unconnected()
+			w.export(key, "ONNX")
+			mend := spoil(w, key)
+			w.settle(key)
+			c := w.condition(key, "ONNX")
+			require.Equal(t, state.Damaged, c.Code)
+			assert.False(t, c.Final())
+			assert.True(t, c.Next.After(w.Service.Now()))
+			w.later()
+			assert.LessOrEqual(t, len(w.kept(key)), 2, "the same bytes aren't kept a third time")
+			assert.Greater(t, w.condition(key, "ONNX").Next.Sub(w.Service.Now()), 2*24*time.Hour, "the pauses grow")
+			mend()
+			w.hadAtLast(key, "ONNX")
+		})
+	}
+}
+
+// The blob itself is damaged, and no link gives other bytes: that is final for this
+// version of the blob and for this entry in the list, and for no other.
+func TestADamagedBlobIsFinalForItsVersion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", answering(emulator.DownloadURI, "container"))
+	w.overLine()
+	key := w.trained()
+	w.export(key, "ONNX")
+	good := w.read(w.Containers.Models, w.blob(key, "ONNX"))
+	bad := bytes.Clone(good)
+	bad[len(bad)/2] ^= 1
+	w.write(w.Containers.Models, w.blob(key, "ONNX"), bad)
+	w.settle(key)
+	c := w.condition(key, "ONNX")
+	require.Equal(t, state.Damaged, c.Code)
+	require.True(t, c.Final())
+	w.later()
+	assert.Equal(t, c.Attempts, w.condition(key, "ONNX").Attempts)
+	assert.Len(t, w.kept(key), 2)
+
+	w.line.While(w.lists("/export", each(func(e map[string]any) { e["newerVersionAvailable"] = true })), func() { w.reconcile(key) })
+	assert.Equal(t, c.Attempts+1, w.condition(key, "ONNX").Attempts, "another entry is looked at")
+	w.write(w.Containers.Models, w.blob(key, "ONNX"), good)
+	w.sweep()
+	assert.Equal(t, archive.Proven, w.best(key, "ONNX"), "and another version")
+	assert.Empty(t, w.Remembered(key.Project).Conditions)
+}
+
+// What was overwritten may be exported again.
+func TestAnOverwrittenExportThatIsMadeAgainIsArchived(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]func(*app, Key, []byte){
+		"the blob is written anew": func(w *app, key Key, good []byte) {
+			w.write(w.Containers.Models, w.blob(key, "ONNX"), good)
+		},
+		"the service lists it as underway, and a message comes": func(w *app, key Key, good []byte) {
+			w.line.While(w.lists("/export", each(func(e map[string]any) {
+				if e["flavor"] == nil {
+					e["status"], e["downloadUri"] = "Exporting", nil
+				}
+			})), func() { w.reconcile(key) })
+			w.write(w.Containers.Models, w.blob(key, "ONNX"), good)
+			w.reconcile(key)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", answering(emulator.DownloadURI, "container"))
+			w.overLine()
+			key := w.trained()
+			w.export(key, "ONNX")
+			good := w.read(w.Containers.Models, w.blob(key, "ONNX"))
+			w.export(key, "ONNX.ONNX12")
+			w.settle(key)
+			c := w.condition(key, "ONNX")
+			require.Equal(t, state.Overwritten, c.Code)
+			require.True(t, c.Final())
+			again(w, key, good)
+			w.sweep()
+			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNX12": archive.Proven}, w.backups(key))
+			assert.Empty(t, w.condition(key, "ONNX").Code)
+		})
+	}
 }
 
 func TestAPackageThatIsTooLargeIsGivenUp(t *testing.T) {

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -35,13 +36,16 @@ func dying(t *testing.T, named string) world.Fault {
 	}
 }
 
-// firsts are what was read of the model container, in the order of the first request
-// about each: platforms.
+// firsts are what was read of packages, in the order of the first request about each:
+// platforms.
 func firsts(requests []world.Request) []string {
 	var list []string
 	for _, r := range requests {
 		_, platform, is := strings.Cut(strings.TrimSuffix(r.URL.Path, "/"), ".")
-		if is && r.Method == http.MethodGet && strings.Contains(r.URL.Path, " - ") && !slices.Contains(list, platform) {
+		if is = is && strings.Contains(r.URL.Path, " - "); strings.HasPrefix(r.URL.Path, "/archiveaccount/") && strings.HasSuffix(r.URL.Path, ".zip") {
+			platform, is = path.Base(path.Dir(r.URL.Path)), true // what is copied already is read back alone
+		}
+		if is && r.Method == http.MethodGet && !slices.Contains(list, platform) {
 			list = append(list, platform)
 		}
 	}
@@ -81,7 +85,7 @@ func TestWhatAProcessDiedOfIsTakenLast(t *testing.T) {
 				sweep := func(f world.Fault) []world.Request {
 					w.line.Use(f)
 					defer w.line.Use(nil)
-					return w.line.During(func() { New(w.options).Sweep(context.WithoutCancel(t.Context()), "") })
+					return w.line.During(func() { New(w.options).Sweep(context.WithoutCancel(t.Context()), "", true) })
 				}
 				scope := func() *state.Condition {
 					p := w.Remembered(key.Project)
@@ -102,7 +106,7 @@ func TestWhatAProcessDiedOfIsTakenLast(t *testing.T) {
 				assert.Equal(t, 2, c.Attempts)
 
 				assert.NotContains(t, firsts(sweep(dying(t, killer))), "CoreML", "it waits")
-				swept, err := New(w.options).Sweep(t.Context(), "")
+				swept, err := New(w.options).Sweep(t.Context(), "", false)
 				require.NoError(t, err)
 				require.Len(t, swept.Conditions, 1, "and is counted")
 				for range 5 {
@@ -166,7 +170,7 @@ func TestABombIsAConditionOfItsOwn(t *testing.T) {
 	bomb := zips.Made([]zips.Part{zips.Bomb("model.tflite", 4000<<20)}, nil)
 	_, err := w.Containers.Models.NewBlockBlobClient(customvision.BlobName(key.Project, key.Iteration, "DockerFile")).UploadBuffer(t.Context(), bomb, nil)
 	require.NoError(t, err)
-	swept, err := New(w.options).Sweep(t.Context(), "")
+	swept, err := New(w.options).Sweep(t.Context(), "", false)
 	require.NoError(t, err)
 	archived := w.backups(key)
 	assert.Equal(t, archive.Damaged, archived["DockerFile"])
@@ -187,7 +191,7 @@ func TestWhatTakesLongerThanItsShareIsTriedAgain(t *testing.T) {
 	ready := w.options.Archive
 	over := azcore.ClientOptions{Transport: w.line}
 	w.options.Archive = archive.Open(w.Archives.Blobs(&over), w.Names.Archive, archive.Options{Sources: over, Share: 1})
-	swept, err := New(w.options).Sweep(t.Context(), "")
+	swept, err := New(w.options).Sweep(t.Context(), "", false)
 	require.NoError(t, err)
 	assert.Len(t, w.kept(key), 3, "they are kept")
 	assert.Equal(t, 3, swept.Unproven, "and counted")
@@ -198,7 +202,7 @@ func TestWhatTakesLongerThanItsShareIsTriedAgain(t *testing.T) {
 	}
 	w.options.Archive = ready
 	w.Service.Advance(time.Hour)
-	swept, err = New(w.options).Sweep(t.Context(), "")
+	swept, err = New(w.options).Sweep(t.Context(), "", false)
 	require.NoError(t, err)
 	assert.Empty(t, swept.Conditions)
 	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven, "ONNX": archive.Proven, "TensorFlow": archive.Proven}, w.backups(key))

@@ -48,13 +48,61 @@ func TestWhatABackupCostsThatOnlyTheDownloadLinkLeadsTo(t *testing.T) {
 	assert.LessOrEqual(t, len(requests), 8, requests)
 }
 
+// The project is connected, but its container doesn't hold the export: it is older, or
+// its blob was moved away. A sweep knows that by its listing; a message's run looks for
+// it once, by the form of name that the project's other blobs have.
+func TestWhatABackupByLinkCostsThatTheContainerDoesNotHold(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		run  func(*app, Key)
+		most int
+	}{
+		"a sweep":   {func(w *app, _ Key) { w.sweep() }, 8 + 2 + 1}, // its listings, and the note that it was begun
+		"a message": {func(w *app, key Key) { w.reconcile(key) }, 8 + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onnx, func(o *emulator.Options) { o.ModelSize = 1 << 20 })
+			before := w.trained()
+			w.settle(before)
+			key := Key{Project: before.Project, Iteration: w.Train(before.Project).ID}
+			w.reconcile(key)
+			w.Service.Advance(world.ExportTime)
+			_, err := w.Containers.Models.NewBlobClient(w.blob(key, "ONNX")).Delete(t.Context(), nil)
+			require.NoError(t, err)
+			requests := w.line.During(func() { c.run(w, key) })
+			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
+			assert.LessOrEqual(t, len(requests), c.most, requests)
+		})
+	}
+}
+
+func TestWhatABackupOfAnArtifactCosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx, answering(emulator.DownloadURI, "relative"), func(o *emulator.Options) { o.ModelSize = 1 << 20 })
+	p, err := w.Client.CreateProject(t.Context(), customvision.CreateProjectOptions{Name: "no container", DomainID: world.Compact})
+	require.NoError(t, err)
+	require.NoError(t, New(w.options).ConnectionTested(t.Context(), p.ID))
+	key := Key{Project: p.ID, Iteration: w.Train(p.ID).ID}
+	w.reconcile(key)
+	w.Service.Advance(world.ExportTime)
+
+	var calls map[string]int
+	requests := w.line.During(func() {
+		calls = w.calls(func() { w.reconcile(key) })
+	})
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
+	assert.LessOrEqual(t, len(requests), 8, requests)
+	assert.Equal(t, map[string]int{"GetIterations": 1, "GetExports": 1, "GetArtifact": 2}, calls)
+}
+
 func TestASettledIterationCostsASweepNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX"],"iterations":["all"]}]}`)
 	sweep := func() (requests, calls int) {
 		sent := w.line.During(func() {
 			for _, n := range w.calls(func() {
-				swept, err := New(w.options).Sweep(t.Context(), "")
+				swept, err := New(w.options).Sweep(t.Context(), "", false)
 				require.NoError(t, err)
 				require.Equal(t, 1, swept.Covered)
 			}) {

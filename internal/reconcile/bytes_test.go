@@ -20,18 +20,20 @@ type bytesRow struct {
 	blobs   []found
 	blobErr error
 	kept    []archive.Backup
-	late    bool // the service had time enough to list what a manifest names
 	link    linkKind
 	linkErr error
 	own     *found
 	rival   *found // with asked: what the rival's link gives
 	asked   bool
+	copies  []found // with read: what the archive has of it that doesn't count
+	read    bool
 
 	take      string // content
 	certainty archive.Certainty
 	need      need
 	code      state.Code
 	err       error
+	final     bool
 }
 
 // inContainer is a blob of the model container with a manifest of the platform ONNX
@@ -46,11 +48,21 @@ func inContainer(content, flavor string) found {
 // bare is a package without a manifest.
 func (f found) bare() found { f.id.Manifest = nil; return f }
 
+// vain is a package that was taken and found to be no good.
+func (f found) vain(why error) found { f.unfit = why; return f }
+
 // of is a package whose manifest names another iteration.
 func (f found) of(iteration string) found {
 	m := *f.id.Manifest
 	m.IterationID = iteration
 	f.id.Manifest = &m
+	return f
+}
+
+// inArchive is a copy in the archive.
+func inArchive(content, flavor string) found {
+	f := inContainer(content, flavor)
+	f.source, f.kept = archive.Source{}, &archive.Backup{}
 	return f
 }
 
@@ -60,6 +72,10 @@ func byLink(content, flavor string) *found {
 	f.source = archive.Source{Kind: archive.FromDownload, Name: "the link"}
 	return &f
 }
+
+func bare(f *found) *found { b := f.bare(); return &b }
+
+func vainly(f *found, why error) *found { v := f.vain(why); return &v }
 
 // copied is a copy in the archive, made of the blob of the model container.
 func copied(name, content string, verdict archive.Verdict) archive.Backup {
@@ -82,10 +98,26 @@ func TestWhichBytesAreTakenForAnExport(t *testing.T) {
 			export: "ONNX.ONNX12", rivals: []string{"ONNX Done"}, blobs: []found{inContainer("b", "ONNX12")}, take: "b", certainty: archive.ByManifest},
 		"the manifest is of another iteration": {
 			blobs: []found{inContainer("a", "").of(second)}, link: linkInside, code: state.NoLink},
-		"a damaged copy of the very blob doesn't count": {
-			blobs: []found{inContainer("a", "")}, kept: []archive.Backup{copied("ONNX", "a", archive.Damaged)}, link: linkOwn, need: ownLink},
-		"a damaged copy of the very blob, and no link": {
-			blobs: []found{inContainer("a", "")}, kept: []archive.Backup{copied("ONNX", "a", archive.Damaged)}, code: state.NoLink},
+		"a damaged copy says nothing of the blob": {
+			blobs: []found{inContainer("a", "")}, kept: []archive.Backup{copied("ONNX", "a", archive.Damaged)}, link: linkOwn, take: "a", certainty: archive.ByManifest},
+		"an unidentified copy says nothing of the blob": {
+			blobs: []found{inContainer("a", "")}, kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, link: linkOwn, take: "a", certainty: archive.ByManifest},
+
+		// The blob was taken in vain.
+		"a damaged blob, a link":             {blobs: []found{inContainer("a", "").vain(archive.ErrDamaged)}, link: linkOwn, need: ownLink},
+		"a damaged blob, a link that gives":  {blobs: []found{inContainer("a", "").vain(archive.ErrDamaged)}, link: linkOwn, own: byLink("a", ""), take: "a", certainty: archive.ByAddress},
+		"a damaged blob, no link":            {blobs: []found{inContainer("a", "").vain(archive.ErrDamaged)}, err: archive.ErrDamaged, final: true},
+		"a damaged blob, a link to it":       {blobs: []found{inContainer("a", "").vain(archive.ErrDamaged)}, link: linkInside, err: archive.ErrDamaged, final: true},
+		"a damaged blob, a forbidden link":   {blobs: []found{inContainer("a", "").vain(archive.ErrDamaged)}, link: linkForbidden, linkErr: faultf(state.LinkRefused, "no"), err: archive.ErrDamaged},
+		"a damaged blob, a dead link":        {blobs: []found{inContainer("a", "").vain(archive.ErrDamaged)}, link: linkOwn, linkErr: errLink, err: errLink},
+		"a damaged blob, nothing at a link":  {blobs: []found{inContainer("a", "").vain(archive.ErrDamaged)}, link: linkOwn, linkErr: faultf(state.NoLink, "no"), err: archive.ErrDamaged},
+		"a blob that is spoilt on its way":   {blobs: []found{inContainer("a", "").vain(archive.ErrSpoilt)}, err: archive.ErrSpoilt},
+		"a doubtful blob, no link":           {blobs: []found{inContainer("a", "").vain(errDoubtful)}, code: state.Ambiguous},
+		"what its own link gives is damaged": {link: linkOwn, own: vainly(byLink("a", ""), archive.ErrDamaged), err: archive.ErrDamaged},
+		"that, and a blob is there": {
+			blobs: []found{inContainer("b", "").bare()}, link: linkOwn, own: vainly(byLink("a", ""), archive.ErrDamaged), take: "b", certainty: archive.OnlyCandidate},
+		"a damaged blob beside the other name's": {
+			blobs: []found{inContainer("a", "").vain(archive.ErrDamaged), inContainer("b", "")}, take: "b", certainty: archive.ByManifest},
 
 		// A silent manifest may be that of any flavor.
 		"silent, a rival is done": {
@@ -116,15 +148,17 @@ func TestWhichBytesAreTakenForAnExport(t *testing.T) {
 
 		// A rival has overwritten the blob.
 		"a rival is named that is done": {
-			rivals: []string{"ONNX.ONNX12 Done"}, blobs: []found{inContainer("b", "ONNX12")}, link: linkInside, code: state.Overwritten},
+			rivals: []string{"ONNX.ONNX12 Done"}, blobs: []found{inContainer("b", "ONNX12")}, link: linkInside, code: state.Overwritten, final: true},
 		"a rival is named that the list calls underway": {
-			rivals: []string{"ONNX.ONNX12 Exporting"}, blobs: []found{inContainer("b", "ONNX12")}, link: linkInside, code: state.Overwritten},
+			rivals: []string{"ONNX.ONNX12 Exporting"}, blobs: []found{inContainer("b", "ONNX12")}, link: linkInside, code: state.Overwritten, final: true},
 		"a rival is named that has failed": {
 			rivals: []string{"ONNX.ONNX12 Failed"}, blobs: []found{inContainer("b", "ONNX12")}, link: linkInside, code: state.Ambiguous},
 		"a rival is named that only the manifest knows": {
 			blobs: []found{inContainer("b", "ONNX12")}, link: linkInside, code: state.Ambiguous},
-		"a rival is named that only the manifest knows, for an hour": {
-			blobs: []found{inContainer("b", "ONNX12")}, link: linkInside, late: true, take: "b", certainty: archive.OnlyCandidate},
+		"a rival is named that only the manifest knows, and no link": {
+			blobs: []found{inContainer("b", "ONNX12")}, code: state.Ambiguous},
+		"what only the manifest knows, at its own link": {
+			blobs: []found{inContainer("b", "ONNX12")}, link: linkOwn, own: byLink("b", "ONNX12"), take: "b", certainty: archive.ByAddress},
 		"a flavor's blob is the default's": {
 			export: "ONNX.ONNX12", rivals: []string{"ONNX Done"}, blobs: []found{inContainer("a", "")}, link: linkInside, code: state.Ambiguous},
 		"a rival is named, no link": {
@@ -145,12 +179,61 @@ func TestWhichBytesAreTakenForAnExport(t *testing.T) {
 			rivals: []string{"ONNX.ONNX12 Done"}, blobs: []found{inContainer("b", "ONNX12")}, link: linkOwn, own: byLink("b", "ONNX12"), asked: true, rival: byLink("b", "ONNX12"), code: state.Overwritten},
 		"the rival's link gives others: its name is the default's": {
 			rivals: []string{"ONNX.ONNX12 Done"}, blobs: []found{inContainer("b", "ONNX12")}, link: linkOwn, own: byLink("b", "ONNX12"), asked: true, rival: byLink("c", "ONNX12"), take: "b", certainty: archive.ByAddress},
+		"the rival's link is dead": {
+			rivals: []string{"ONNX.ONNX12 Done"}, link: linkOwn, own: byLink("b", "ONNX12"), asked: true, code: state.Ambiguous},
+		"the rival is archived with other bytes": {
+			rivals: []string{"ONNX.ONNX12 Done"}, kept: []archive.Backup{copied("ONNX.ONNX12", "c", archive.Proven)}, link: linkOwn, own: byLink("b", "ONNX12"), take: "b", certainty: archive.ByAddress},
+		"the rival is archived with the same bytes": {
+			rivals: []string{"ONNX.ONNX12 Done"}, kept: []archive.Backup{copied("ONNX.ONNX12", "b", archive.Proven)}, link: linkOwn, own: byLink("b", "ONNX12"), need: rivalLink},
 		"its own link gives the rival's bytes, and no blob is there": {
 			rivals: []string{"ONNX.ONNX12 Done"}, link: linkOwn, own: byLink("b", "ONNX12"), need: rivalLink},
 		"both links give the same, and no blob is there": {
 			rivals: []string{"ONNX.ONNX12 Done"}, link: linkOwn, own: byLink("b", "ONNX12"), asked: true, rival: byLink("b", "ONNX12"), code: state.Overwritten},
 		"its own link gives what a rival's manifest names that is underway": {
 			rivals: []string{"ONNX.ONNX12 Exporting"}, link: linkOwn, own: byLink("b", "ONNX12"), asked: true, code: state.Ambiguous},
+
+		// An address that belongs to two belongs to none of them alone.
+		"a shared link":                      {link: linkShared, need: ownLink},
+		"a shared link, a blob is named":     {blobs: []found{inContainer("a", "")}, link: linkShared, take: "a", certainty: archive.ByManifest},
+		"a shared link gives what is named":  {link: linkShared, own: byLink("a", ""), take: "a", certainty: archive.ByManifest},
+		"a shared link gives the only one's": {link: linkShared, own: bare(byLink("a", "")), take: "a", certainty: archive.OnlyCandidate},
+		"a shared link, which of two it is isn't known": {
+			rivals: []string{"ONNX.ONNX12 Done"}, link: linkShared, own: bare(byLink("a", "")), code: state.Ambiguous},
+		"a shared link gives a silent one of two": {
+			rivals: []string{"ONNX.ONNX12 Done"}, link: linkShared, own: byLink("a", ""), code: state.Ambiguous},
+		"a shared link gives the rival's": {
+			rivals: []string{"ONNX.ONNX12 Done"}, link: linkShared, own: byLink("b", "ONNX12"), code: state.Overwritten},
+		"a shared link is dead": {link: linkShared, linkErr: errLink, err: errLink},
+
+		// What nothing can be stored under is a rival too.
+		"silent, a rival's flavor can't be used":      {rivals: []string{"ONNX.a/b Done"}, blobs: []found{inContainer("a", "")}, link: linkInside, code: state.Ambiguous},
+		"no manifest, a rival's flavor can't be used": {rivals: []string{"ONNX.a/b Done"}, blobs: []found{inContainer("a", "").bare()}, link: linkInside, code: state.Ambiguous},
+		"its manifest names what can't be used":       {rivals: []string{"ONNX.a/b Exporting"}, blobs: []found{inContainer("a", "A/B")}, link: linkInside, code: state.Overwritten, final: true},
+		"what can't be used has failed":               {rivals: []string{"ONNX.a/b Failed"}, blobs: []found{inContainer("a", "")}, link: linkInside, take: "a", certainty: archive.ByManifest},
+		"what can't be used is of another platform":   {rivals: []string{"CoreML.a/b Done"}, blobs: []found{inContainer("a", "").bare()}, take: "a", certainty: archive.OnlyCandidate},
+		"its platform can't be used":                  {rivals: []string{"O/NX Done"}, blobs: []found{inContainer("a", "").bare()}, take: "a", certainty: archive.OnlyCandidate},
+
+		// The archive has a copy that was made before anything showed whose it is.
+		"a copy, not looked at": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, need: keptCopies},
+		"a copy, and the link is dead": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, link: linkOwn, linkErr: errLink, need: keptCopies},
+		"a copy, its own link": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, link: linkOwn, need: ownLink},
+		"a copy without a manifest is the only one's": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, read: true, copies: []found{inArchive("a", "").bare()}, take: "a", certainty: archive.OnlyCandidate},
+		"a copy whose manifest names it": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, read: true, copies: []found{inArchive("a", "")}, take: "a", certainty: archive.ByManifest},
+		"a copy whose manifest names another": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, read: true, copies: []found{inArchive("a", "ONNX12")}, code: state.NoLink},
+		"a copy of another iteration": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, read: true, copies: []found{inArchive("a", "").of(second)}, code: state.NoLink},
+		"a copy that may be a rival's": {
+			rivals: []string{"ONNX.ONNX12 Done"}, kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, read: true, copies: []found{inArchive("a", "").bare()}, code: state.NoLink},
+		"a copy that was taken in vain": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Unidentified)}, read: true, copies: []found{inArchive("a", "").bare().vain(errDoubtful)}, code: state.NoLink},
+		"a damaged copy is not asked": {
+			kept: []archive.Backup{copied("ONNX", "a", archive.Damaged)}, code: state.NoLink},
 
 		// Where there is no blob that can be read.
 		"no blob, its own link":            {link: linkOwn, need: ownLink},
@@ -183,6 +266,7 @@ func TestWhichBytesAreTakenForAnExport(t *testing.T) {
 			default:
 				assert.NoError(t, got.err)
 			}
+			assert.Equal(t, row.final, got.final)
 			if got.need == rivalLink {
 				assert.Equal(t, "ONNX.ONNX12", got.rival.Key.String())
 			}
@@ -204,7 +288,15 @@ func (row bytesRow) evidence() evidence {
 	platform, flavor := split(wanted)
 	key, _ := archive.NewKey(projectID, first, platform, flavor)
 	return evidence{
-		key: key, look: look, blobs: row.blobs, blobErr: row.blobErr, caughtUp: row.late,
+		key: key, look: look, blobs: pointers(row.blobs), kept: pointers(row.copies), keptKnown: row.read, blobErr: row.blobErr,
 		link: row.link, linkErr: row.linkErr, own: row.own, rival: row.rival, rivalKnown: row.asked,
 	}
+}
+
+func pointers(list []found) []*found {
+	var all []*found
+	for i := range list {
+		all = append(all, &list[i])
+	}
+	return all
 }

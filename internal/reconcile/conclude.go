@@ -2,32 +2,54 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
 )
 
 // conclude learns what a run shows as a whole.
 func (v *visit) conclude(ctx context.Context) {
 	gone := v.gone(ctx)
+	v.proveLast(ctx, gone)
 	v.dateExports()
-	for id, blobs := range v.seen.Blobs {
-		if look := v.seen.Looks[id]; look != nil {
-			for _, b := range blobs {
-				if look.holds(b) {
-					v.archived(id, b.Name, b.ETag)
-				}
-			}
-		}
-	}
+	v.knowHeld()
 	v.clearConditions(gone)
 	v.renewSettled()
 	v.forget(gone)
-	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() {
+	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
+	}
+}
+
+// knowHeld learns which blobs of the model container the archive holds: they need no
+// further look. There may be very many.
+func (v *visit) knowHeld() {
+	var held []models.Blob
+	for id, blobs := range v.seen.Blobs {
+		look := v.seen.Looks[id]
+		if look == nil {
+			continue
+		}
+		settled := look.settledBlobs()
+		for _, b := range blobs {
+			if settled(b) {
+				held = append(held, b)
+			}
+		}
+	}
+	if len(held) > 0 {
+		v.learn(func(p *state.Project) {
+			for _, b := range held {
+				knowArchived(p, b.Iteration, b.Name, b.ETag)
+			}
+		})
 	}
 }
 
@@ -39,7 +61,7 @@ func (v *visit) renewSettled() {
 		if it != nil && it.Status == customvision.StatusFailed {
 			v.settleFailure(*it)
 		}
-		if it == nil || v.seen.Looks[id] == nil || !settled(v.rules, v.seen, *it) {
+		if it == nil || !v.saw(id) || !settled(v.rules, v.seen, *it) {
 			continue
 		}
 		v.learn(func(p *state.Project) {
@@ -64,23 +86,29 @@ func (v *visit) settleFailure(it customvision.Iteration) {
 }
 
 // dateExports gives every export that is underway a date, so that one that never
-// ends is noticed whoever asked for it. The list of statuses is open.
+// ends is noticed whoever asked for it. The date of one that isn't is dropped: when it
+// is made again it gets a date of its own.
 func (v *visit) dateExports() {
+	now := v.now()
 	for id, look := range v.seen.Looks {
+		if look.Unlisted {
+			continue
+		}
 		for _, e := range look.Exports {
 			name := e.Key.String()
-			asked, done := v.seen.Project.Iteration(id).Export(name).Asked, e.Status == customvision.ExportDone
-			if e.Status == customvision.ExportFailed || asked.IsZero() == done {
-				continue
+			if underway(e) && v.seen.Project.Iteration(id).Export(name).Asked.IsZero() {
+				v.learn(func(p *state.Project) { p.Iteration(id).Export(name).Asked = now })
 			}
-			now := v.now()
-			v.learn(func(p *state.Project) {
-				if known := p.Iteration(id).Export(name); done {
-					known.Asked = time.Time{} // one that is made again gets a date of its own
-				} else {
-					known.Asked = now
-				}
-			})
+		}
+		it := v.iteration(id)
+		if it == nil {
+			continue
+		}
+		p := &iterationPlan{plan: &plan{Rules: v.rules, o: v.seen}, iteration: *it, look: look}
+		for name, asked := range v.seen.Project.Iteration(id).Exports {
+			if !asked.Asked.IsZero() && !p.underway(name) && !p.pending(name, asked) {
+				v.learn(func(p *state.Project) { p.Iteration(id).Export(name).Asked = time.Time{} })
+			}
 		}
 	}
 }
@@ -100,7 +128,8 @@ func (v *visit) clearConditions(gone map[string]bool) {
 		switch {
 		case c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
 			c.Blob == "" && gone[c.Iteration],
-			c.Export != "" && look != nil && v.isOver(c, look),
+			c.Scope == (state.Scope{}) && (v.deleted || v.Service == nil),
+			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
 		}
@@ -132,14 +161,16 @@ func (v *visit) isIterationOver(c *state.Condition, it customvision.Iteration) b
 func (v *visit) isOver(c *state.Condition, look *Look) bool {
 	key, err := archive.NewKey(v.record.ID, c.Iteration, platformOf(c.Export), flavorOf(c.Export))
 	if err != nil {
-		return !slices.Contains(look.Unusable, c.Export)
+		return !slices.ContainsFunc(look.Unusable, func(e customvision.Export) bool { return quoted(e) == c.Export })
 	}
 	listed := look.export(key)
 	switch {
 	case look.proven(key):
 		return true
 	case listed != nil && listed.Status != customvision.ExportFailed:
-		return listed.Status == customvision.ExportDone && !c.Unproven
+		return (listed.Status == customvision.ExportDone) != c.Unproven // made again, it is another thing
+	case listed == nil && (c.Unproven || c.Code == state.ExportStuck || c.Code == state.Exporting): // it is gone
+		return true
 	}
 	it := v.iteration(c.Iteration)
 	wanted := it != nil && it.Exportable && isWanted(v.rules.Rule, *it, v.seen.Iterations) && slices.ContainsFunc(v.rules.ExportsOf(it.ExportableTo), func(name string) bool {
@@ -156,7 +187,7 @@ const mostConfirmed = 20
 // one for one look, so it is asked for each, once.
 func (v *visit) gone(ctx context.Context) map[string]bool {
 	gone := map[string]bool{}
-	if v.Service == nil || hidden(v.seen.Unusable) {
+	if v.Service == nil || v.blind != nil || hidden(v.seen.Unusable) {
 		return gone // nobody lists iterations, or not all that there are
 	}
 	held, _ := v.held()
@@ -179,8 +210,8 @@ func (v *visit) gone(ctx context.Context) map[string]bool {
 	for id := range missing {
 		switch {
 		case !missing[id]:
-		case !v.inService(): // the project is gone, which was confirmed
-			gone[id] = true
+		case !v.inService():
+			gone[id] = v.deleted
 		case asked < mostConfirmed && ctx.Err() == nil:
 			asked++
 			_, err := v.Service.Iteration(ctx, v.record.ID, id)
@@ -188,6 +219,32 @@ func (v *visit) gone(ctx context.Context) map[string]bool {
 		}
 	}
 	return gone
+}
+
+// proveLast proves the copies of iterations that are gone, whose proofs wait for facts:
+// nothing else says that there are any. Where that fails, the iteration isn't forgotten.
+func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
+	for id := range gone {
+		waits := slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id && c.Fact != "" })
+		if gone[id] && waits {
+			gone[id] = v.proveKept(ctx, id) == nil
+		}
+	}
+}
+
+// proveKept proves what the archive has of an iteration without a proof.
+func (v *visit) proveKept(ctx context.Context, iteration string) error {
+	backups, err := v.Archive.Backups(ctx, v.record.ID, iteration)
+	for _, b := range backups {
+		if b.Verdict == "" {
+			_, failed := v.keep(ctx, b.Key, found{kept: &b})
+			err = errors.Join(err, failed)
+		}
+	}
+	if err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Str("project", v.record.ID).Str("iteration", iteration).Msg("the copies of an iteration that is gone are not proven yet")
+	}
+	return err
 }
 
 // forget drops what is remembered of iterations that the service no longer has.

@@ -28,7 +28,9 @@ func pause(c state.Condition) time.Duration {
 	switch {
 	case c.Code == state.Unfinished:
 		pauses = cutOff
-	case c.Code != state.Unavailable:
+	case c.Code == state.Unseen && c.Blob == "":
+		pauses = passing
+	case c.Code != state.Unavailable && c.Code != state.Unreadable:
 	case c.Unproven || c.Blob != "" || c.Fact != "":
 		pauses = passing
 	default: // an export or a training was asked for
@@ -43,7 +45,7 @@ func due(c *state.Condition, under string, now time.Time) bool {
 	switch {
 	case c == nil:
 		return true
-	case c.Code.Final():
+	case c.Final():
 		return false
 	}
 	return c.Under != under || !now.Before(c.Next)
@@ -58,17 +60,33 @@ func attempted(p *state.Project, s state.Scope, under string, now time.Time) {
 	}
 }
 
-// note records that a thing couldn't be done. The attempt may be counted already.
+// note records that a thing couldn't be done. The attempt may be counted already, or
+// have been none.
 func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool, under string, now time.Time) {
-	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Attempts: 1, Under: under, Unproven: unproven}
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Under: under, Unproven: unproven, On: f.on}
 	if known := p.Condition(s); known != nil {
 		c.Attempts = known.Attempts
-		if !counted {
-			c.Attempts++
-		}
 	}
-	if !f.code.Final() {
+	if !counted {
+		c.Attempts++
+	}
+	if !c.Final() {
 		c.Next = now.Add(pause(c))
+	}
+	p.Note(c)
+}
+
+// correct records that a thing still can't be done, and that the cause is another one by
+// now. That was no try of its own, so the next one is due when it was.
+func correct(p *state.Project, s state.Scope, f fault, under string, now time.Time) {
+	known := p.Condition(s)
+	if known == nil {
+		note(p, s, false, f, false, under, now)
+		return
+	}
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, Last: now, Attempts: known.Attempts, Next: known.Next, Under: under}
+	if c.Next.IsZero() {
+		c.Next = now
 	}
 	p.Note(c)
 }
@@ -77,12 +95,13 @@ func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool,
 type fault struct {
 	code state.Code
 	why  string
+	on   state.Sight // what it is final for; zero where it isn't
 }
 
 func (f fault) Error() string { return f.why }
 
 func faultf(code state.Code, format string, a ...any) error {
-	return fault{code, fmt.Sprintf(format, a...)}
+	return fault{code: code, why: fmt.Sprintf(format, a...)}
 }
 
 // faultOf is the condition that an error means.
@@ -91,16 +110,14 @@ func faultOf(err error) fault {
 	switch {
 	case errors.As(err, &f):
 		return f
-	case errors.Is(err, archive.ErrDamaged):
-		return fault{state.Damaged, err.Error()}
+	case errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrSpoilt):
+		return fault{code: state.Damaged, why: err.Error()}
 	case errors.Is(err, archive.ErrTooLarge):
-		return fault{state.TooLarge, err.Error()}
+		return fault{code: state.TooLarge, why: err.Error()}
 	case errors.Is(err, archive.ErrTooCostly):
-		return fault{state.TooCostly, err.Error()}
-	case archive.Resting(err):
-		return fault{state.Resting, "its bytes lie in the Archive tier, where they can't be read: rehydrate the blob in the model container to the Hot or Cool tier (az storage blob set-tier), which takes up to 15 hours"}
+		return fault{code: state.TooCostly, why: err.Error()}
 	}
-	return fault{state.Unavailable, err.Error()}
+	return fault{code: state.Unavailable, why: err.Error()}
 }
 
 // spread is a time between half of d and d that is always the same for an id: what

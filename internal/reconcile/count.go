@@ -19,7 +19,7 @@ func (v *visit) counts() state.Counts {
 		}
 	}
 	for _, condition := range v.seen.Project.Conditions {
-		if condition.Unproven && v.seen.Looks[condition.Iteration] == nil {
+		if condition.Unproven && !v.saw(condition.Iteration) {
 			c.AddUnproven(v.trainedAt(condition.Iteration))
 		}
 	}
@@ -30,6 +30,9 @@ func (v *visit) counts() state.Counts {
 func (v *visit) trainedAt(iteration string) time.Time {
 	if it := v.iteration(iteration); it != nil && it.TrainedAt != nil {
 		return *it.TrainedAt
+	}
+	if at := factsOf(v.seen.Project.Iterations[iteration]).TrainedAt; at != nil {
+		return *at // as it was seen last
 	}
 	return time.Time{}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -71,6 +72,9 @@ func (v *visit) lookAnew(ctx context.Context) error {
 		if !again {
 			err = v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration])
 			looked[a.Iteration] = err
+			if ctx.Err() == nil {
+				v.shown(state.Scope{Iteration: a.Iteration, Fact: state.FactExports}, err)
+			}
 		}
 		if err != nil { // what isn't seen as it is now isn't asked for
 			v.seen.Tried[a.Step] = true
@@ -144,7 +148,7 @@ func (v *visit) effectDone(ctx context.Context, a Action, err error, known bool)
 		v.fail(v.log(ctx, a), a, err)
 		return
 	}
-	v.outcome(ctx, a, err, known)
+	v.outcome(ctx, a, err, known || idle(err))
 }
 
 // until is when this sender gives up at the latest, by the storage service's clock.
@@ -180,14 +184,20 @@ func (v *visit) announce(p *state.Project, a Action, s sending) {
 }
 
 // refusedNow ends an announcement after an error that is no lost answer: a try that
-// the service answered counts, one that never left the process doesn't.
+// was answered counts, an idle one doesn't.
 func (v *visit) refusedNow(a Action, s sending, err error) {
-	var answer *customvision.Error
-	if errors.As(err, &answer) && answer.Status != 0 {
-		v.withdraw(a, s)
+	if idle(err) {
+		v.takeBack(a, s)
 		return
 	}
-	v.takeBack(a, s)
+	v.withdraw(a, s)
+}
+
+// idle reports whether a failed call did nothing at all: it never left the process, or
+// it met a limit of calls.
+func idle(err error) bool {
+	var e *customvision.Error
+	return errors.As(err, &e) && !customvision.Lost(err) && (e.Status == 0 || e.Status == http.StatusTooManyRequests)
 }
 
 // withdraw ends an announcement, and no other's.

@@ -69,6 +69,31 @@ func (o Observed) provable(iteration string, now time.Time) bool {
 	})
 }
 
+// awaits reports whether the proof of a package has to wait, at most a day: for facts, or,
+// where the exports couldn't be listed, for what shows which of them it is if its
+// manifest doesn't.
+func (v *visit) awaits(key archive.Key, m *archive.Manifest) bool {
+	it, look, now := key.Iteration, v.seen.Looks[key.Iteration], v.now()
+	if v.iteration(it) != nil && !v.seen.provable(it, now) {
+		return true
+	}
+	if look == nil || !look.Unlisted {
+		return false
+	}
+	c := v.seen.Project.Condition(state.Scope{Iteration: it, Fact: state.FactExports})
+	if v.blind != nil {
+		c = v.seen.Project.Condition(state.Scope{})
+	}
+	named := m != nil && m.Flavor != "" && m.Is(key)
+	return (!named || v.blind != nil && !v.seen.described(it)) && c != nil && now.Sub(c.First) < factsLate
+}
+
+// described reports whether all that proofs record of an iteration is known.
+func (o Observed) described(iteration string) bool {
+	f := factsOf(o.Project.Iterations[iteration])
+	return !slices.ContainsFunc(questions, func(q question) bool { return !*q.answered(&f) })
+}
+
 // facts are what proofs of an iteration say besides the bytes.
 func (v *visit) facts(iteration string) archive.Facts {
 	f := factsOf(v.seen.Project.Iterations[iteration]).Facts
@@ -171,6 +196,14 @@ func unanswered(fact string, err error) error {
 // not a gateway's, not a fault on the way to it, a missing right, or a limit of calls.
 func definite(err error) bool {
 	var refused *customvision.Error
-	return errors.As(err, &refused) && !customvision.Lost(err) && refused.Status >= 400 && refused.Status < 500 &&
-		refused.Status != 401 && refused.Status != 403 && refused.Status != 429 && strings.Trim(refused.Code, "0123456789") != ""
+	if !errors.As(err, &refused) || customvision.Lost(err) || strings.Trim(refused.Code, "0123456789") == "" {
+		return false
+	}
+	switch refused.Status {
+	case 401, 429:
+		return false
+	case 403: // a missing right, unless it says more
+		return strings.HasPrefix(refused.Code, "BadRequest")
+	}
+	return refused.Status >= 400 && refused.Status < 500
 }

@@ -83,6 +83,7 @@ func TestAFactThatIsRefusedIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]emulator.CallFault{
 		"a revoked key":          {Status: 400, Code: "BadRequestCustomerManagedKeyRevoked"},
+		"the same as a 403":      {Status: 403, Code: "BadRequestCustomerManagedKeyRevoked"},
 		"a quota":                {Status: 400, Code: "BadRequestExceededQuota"},
 		"its own 404":            {Status: 404, Code: "NotFoundIteration"},
 		"a gateway's 404":        {Status: 404, Code: "ResourceNotFound"},
@@ -206,7 +207,7 @@ func TestFactsOfADeletedIterationAreInTheProofOfItsBlob(t *testing.T) {
 			}
 			w.line.While(world.On(archives, world.Refuse(403)), func() {
 				for range before {
-					_, err := New(w.options).Sweep(t.Context(), "")
+					_, err := New(w.options).Sweep(t.Context(), "", false)
 					require.Error(t, err)
 				}
 			})
@@ -242,7 +243,7 @@ func TestBytesCopiedFromTheContainerAreRecordedAsSuch(t *testing.T) {
 			assert.NotEmpty(t, b.Origin.Certainty)
 			assert.Equal(t, w.blob(key, "CoreML"), b.Origin.Name)
 			requests := w.line.During(func() { w.sweep() })
-			assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
+			assert.Len(t, requests, 3, "the two listings and the project's state: %v", requests)
 
 			w.loseState(key.Project)
 			for _, r := range w.line.During(func() { w.sweep() }) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/azurite"
+	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 )
@@ -98,7 +99,7 @@ func TestAFloodOfMessagesAboutProjectsThatAreNotThereCostsFewCalls(t *testing.T)
 		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(1000+n)), ErrUnknownProject, "one more in each interval")
 		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(2000+n)), ErrTooManyStrangers)
 	}
-	_, err = r.Sweep(ctx, "")
+	_, err = r.Sweep(ctx, "", false)
 	require.NoError(t, err)
 	require.NoError(t, r.ConnectionTested(ctx, fresh), "a sweep finds what is there")
 	ids, err := w.options.State.Projects(ctx)
@@ -129,6 +130,53 @@ func TestMessagesAboutOneProjectThatIsNotThereShareAnAnswer(t *testing.T) {
 		})
 		assert.Equal(t, map[string]int{"GetProject": 2 + 1 + 1, "GetIterations": 1}, calls)
 		w.Service.Advance(w.options.Times.LookInterval)
+	}
+}
+
+// A project that is there, and that the policy leaves alone since it was renamed; one
+// that is deleted; and one that the service says nothing of now.
+func TestForgedConnectionTestsOfKnownProjectsCostFewCalls(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*app, string)
+		calls  int
+	}{
+		"renamed": {func(w *app, project string) {
+			p, err := w.Client.Project(w.t.Context(), project)
+			require.NoError(w.t, err)
+			p.Name = "out"
+			_, err = w.Client.UpdateProject(w.t.Context(), project, p)
+			require.NoError(w.t, err)
+		}, 1},
+		"deleted": {func(w *app, project string) { require.NoError(w.t, w.Client.DeleteProject(w.t.Context(), project)) }, 2},
+		"refused": {func(w *app, _ string) {
+			require.NoError(w.t, w.Service.FaultCalls("GetProject", 1_000_000, emulator.CallFault{Status: 403}))
+		}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"in"}]}`)
+			key := w.named("in")
+			r, ctx := New(w.options), t.Context()
+			require.NoError(t, r.ConnectionTested(ctx, key.Project))
+			w.Service.Advance(time.Hour)
+			c.change(w, key.Project)
+			calls := w.calls(func() {
+				for range 3 * mostStrangers {
+					_ = r.ConnectionTested(ctx, key.Project)
+				}
+			})
+			assert.Equal(t, map[string]int{"GetProject": c.calls}, calls)
+			if name != "renamed" {
+				return
+			}
+			w.Service.Advance(time.Hour)
+			calls = w.calls(func() {
+				require.NoError(t, r.ConnectionTested(ctx, key.Project))
+				assert.True(t, w.reconcile(key).Outside, "one decision")
+			})
+			assert.Empty(t, calls)
+		})
 	}
 }
 

@@ -140,8 +140,8 @@ func TestAFailureThatTheListLacksForOneLookStaysOld(t *testing.T) {
 
 func TestWhatIsUnprovenStaysCountedDuringAnOutage(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"/iterations", "/export"} {
-		t.Run(path, func(t *testing.T) {
+	for _, paths := range [][]string{{"/projects", "/iterations"}, {"/iterations"}, {"/export"}} {
+		t.Run(paths[0], func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
 			w.overLine()
@@ -151,11 +151,13 @@ func TestWhatIsUnprovenStaysCountedDuringAnOutage(t *testing.T) {
 			before := w.condition(key, "ONNX")
 			require.True(t, before.Unproven)
 			w.Service.Advance(time.Hour)
-			w.line.Use(world.On(ending(path), world.Refuse(400)))
+			w.line.Use(w.outage(400, paths...))
 			swept := w.sweepAnyhow()
 			assert.Equal(t, 1, swept.Unproven)
-			assert.Equal(t, 1, swept.Blocked)
-			assert.Len(t, swept.Conditions, 1)
+			assert.Equal(t, 1+len(paths), swept.Blocked, "and what couldn't be looked at")
+			assert.Len(t, swept.Conditions, swept.Blocked)
+			assert.WithinDuration(t, w.Service.Now(), swept.Oldest, 2*time.Hour)
+			assert.False(t, swept.Oldest.IsZero())
 		})
 	}
 }
@@ -189,7 +191,7 @@ func TestAnIterationWhoseCallsHangHoldsUpNoOther(t *testing.T) {
 			r := New(w.options)
 			for range 6 {
 				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-				r.Sweep(ctx, "")
+				r.Sweep(ctx, "", false)
 				cancel()
 				w.Service.Advance(time.Hour)
 			}

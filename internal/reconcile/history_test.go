@@ -327,7 +327,7 @@ func (h *history) run() {
 		order = append(order, m)
 		if len(h.mailbox) == 0 || pick(h.t, "sweeps", []bool{true, false, false}) {
 			h.t.Logf("    %s sweeps, %s", m.name, weather)
-			jobs[m] = func(ctx context.Context, m *machine) { m.reconciler.Sweep(ctx, "") }
+			jobs[m] = func(ctx context.Context, m *machine) { m.reconciler.Sweep(ctx, "", false) }
 		} else {
 			mine := h.take()
 			carried = append(carried, mine)

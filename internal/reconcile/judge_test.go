@@ -220,7 +220,7 @@ func (j *judge) secured(iteration, name string) bool {
 		}
 	}
 	c := j.condition(iteration, name)
-	return c.Code.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
+	return c.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
 }
 
 // condition is that of an export; the zero value where it has none.

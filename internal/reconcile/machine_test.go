@@ -68,7 +68,7 @@ func (w *scene) newMachine(name string) *machine {
 	options := w.options(azcore.ClientOptions{Transport: m.line, Retry: azpolicy.RetryOptions{RetryDelay: time.Millisecond, MaxRetryDelay: 2 * time.Millisecond}})
 	options.Clock = counted{world.Clock{Server: w.Service, Interceptor: m.line}, &m.work}
 	m.reconciler = reconcile.New(options)
-	m.messages = messages.Handler{Reconciler: m.reconciler, State: options.State, ModelContainer: w.Containers.Models.URL(), Now: w.Service.Now}
+	m.messages = messages.Handler{Reconciler: m.reconciler, State: options.State, Now: w.Service.Now}
 	return m
 }
 

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,9 +37,9 @@ func (v *visit) unknownBlobs() map[string][]models.Blob {
 
 // observe looks once: the state, the list of iterations, and of every iteration
 // that needs it the exports and the backups. A settled iteration costs nothing. Of a
-// project that the service doesn't list, or where there is no endpoint, the blobs of
-// the model container are all there is to see. With an error comes what was seen before
-// it; nil if that is nothing.
+// project that the service doesn't list or doesn't show now, or where there is no
+// endpoint, the blobs of the model container are all there is to see. With an error
+// comes what was seen before it; nil if that is nothing.
 func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	record, err := r.State.Load(ctx, s.project)
 	if err != nil {
@@ -48,35 +49,27 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 		zerolog.Ctx(ctx).Error().Err(record.Lost).Str("project", s.project).Msg("what was remembered is lost, and is made anew")
 	}
 	v := r.visit(s, record)
-	switch {
-	case !v.inService():
-	case s.known != nil:
-		v.learnProject(*s.known)
-	case record.Name == "":
-		if err := v.meet(ctx); err != nil {
-			return v, err
-		}
-	}
-	if err := v.applyPolicy(ctx); err != nil || v.outside {
+	if err := v.identify(ctx); err != nil || v.outside {
 		return v, err
 	}
 	if v.settled = v.isSettledSince(); v.settled {
 		return v, nil
 	}
 	v.seen.Blobs = v.unknownBlobs()
-	if !v.inService() {
-		if err := v.confirmGone(ctx); err != nil {
-			return v, err
-		}
-		return v, v.look(ctx)
-	}
-	if a, _ := v.strangers.recall(s.project); a.err != nil && !s.whole {
-		return nil, a.err
-	}
-	if err := v.listIterations(ctx); err != nil {
+	if err := v.confirmGone(ctx); err != nil || v.outside {
 		return v, err
 	}
-	v.begin()
+	if v.inService() && v.blind == nil {
+		if a, _ := v.strangers.recall(s.project); errors.Is(a.err, ErrUnknownProject) && !s.whole {
+			return nil, a.err
+		}
+		if err := v.orBlind(ctx, v.listIterations(ctx)); err != nil {
+			return v, err
+		}
+	}
+	if v.inService() && v.blind == nil {
+		v.begin()
+	}
 	if s.ask != nil {
 		for id := range s.iterations {
 			v.learn(func(p *state.Project) { s.ask.retry(p, id) })
@@ -88,11 +81,62 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	return v, v.look(ctx)
 }
 
+// identify learns the project's name as far as it isn't known, and the rule that counts
+// for it. A sweep asks for any project; messages share a bound for those that the state
+// doesn't know.
+func (v *visit) identify(ctx context.Context) error {
+	switch {
+	case !v.inService():
+	case v.scope.known != nil:
+		v.learnProject(*v.scope.known)
+	case v.record.Name != "":
+	case !v.scope.whole:
+		if err := v.meet(ctx); err != nil {
+			return err
+		}
+	default:
+		if err := v.orBlind(ctx, v.ask(ctx)); err != nil {
+			return err
+		}
+	}
+	return v.findRule(ctx)
+}
+
+// findRule finds the rule that counts for the project. Of one that is left alone
+// nothing is to be done, so nothing can't be.
+func (v *visit) findRule(ctx context.Context) error {
+	err := v.applyPolicy(ctx)
+	if err == nil && v.outside && v.scope.whole && len(v.seen.Project.Conditions) > 0 {
+		v.learn(func(p *state.Project) { p.Conditions = nil })
+	}
+	return err
+}
+
+// orBlind learns whether the service showed the project. A sweep goes on with what lies in
+// the model container if it didn't. An error ends the run.
+func (v *visit) orBlind(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil || !v.scope.whole && errors.Is(err, ErrUnknownProject):
+		return err
+	case v.scope.known == nil && errors.Is(err, ErrUnknownProject):
+		v.scope.vanished, v.deleted = true, true
+		return nil
+	}
+	v.blind = err
+	v.shown(state.Scope{}, err)
+	return nil
+}
+
 // ask learns what the service says of the project.
 func (v *visit) ask(ctx context.Context) error {
 	p, err := v.Service.Project(ctx, v.record.ID)
 	if err != nil {
-		return v.unlessGone(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
+		err = v.unlessGone(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
+		if ctx.Err() == nil {
+			v.strangers.note(v.record.ID, answer{err: err, at: v.Clock.Now()})
+		}
+		return err
 	}
 	v.askedAt = v.Clock.Now()
 	v.strangers.note(v.record.ID, answer{project: p, at: v.askedAt})
@@ -102,9 +146,9 @@ func (v *visit) ask(ctx context.Context) error {
 
 func (v *visit) learnProject(p customvision.Project) {
 	v.importing = p.Status == customvision.StatusImporting
-	container := p.Settings.ExportModelContainerURI != ""
-	if p.Name != v.seen.Project.Name || container != v.seen.Project.Container {
-		v.learn(func(s *state.Project) { s.Name, s.Container = p.Name, container })
+	uri, _, _ := strings.Cut(p.Settings.ExportModelContainerURI, "?")
+	if p.Name != v.seen.Project.Name || (uri != "") != v.seen.Project.Container || uri != v.seen.Project.ContainerURI {
+		v.learn(func(s *state.Project) { s.Name, s.Container, s.ContainerURI = p.Name, uri != "", uri })
 	}
 }
 
@@ -115,6 +159,7 @@ func (v *visit) listIterations(ctx context.Context) error {
 		return v.unlessGone(ctx, fmt.Errorf("list the iterations of project %s: %w", v.record.ID, err))
 	}
 	v.listedAt = v.Clock.Now()
+	v.shown(state.Scope{}, nil)
 	v.seen.Iterations, v.seen.Unusable = nil, nil
 	for _, it := range all {
 		id, err := customvision.ParseID(it.ID)
@@ -170,20 +215,19 @@ func (v *visit) look(ctx context.Context) error {
 		return err
 	}
 	for _, id := range wanted {
-		look := &Look{Backups: backups[id]}
+		look := &Look{Backups: backups[id], Unlisted: v.blind != nil}
 		if it := v.iteration(id); it != nil && it.Status == customvision.StatusCompleted {
 			share, cancel := shareOf(ctx)
 			err := v.listExports(share, id, look)
 			cancel()
-			if err != nil {
-				if ctx.Err() != nil {
-					return err
-				}
-				// The others are looked at all the same.
-				v.unseen = true
+			if err != nil && ctx.Err() != nil {
+				return err
+			}
+			v.shown(state.Scope{Iteration: id, Fact: state.FactExports}, err)
+			if err != nil { // the others are looked at all the same
+				v.unseen, look.Unlisted = true, true
 				a := Action{Step: Step{Kind: Inspect, Scope: state.Scope{Iteration: id}}}
 				v.fail(v.log(ctx, a), a, err)
-				continue
 			}
 		}
 		v.seen.Looks[id] = look
@@ -234,7 +278,7 @@ func (v *visit) listExports(ctx context.Context, iteration string, look *Look) e
 	for _, e := range exports {
 		key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor)
 		if err != nil {
-			look.Unusable = append(look.Unusable, quoted(e))
+			look.Unusable = append(look.Unusable, e)
 			continue
 		}
 		look.see(key, e)

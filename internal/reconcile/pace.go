@@ -54,7 +54,8 @@ type scope struct {
 	known      *customvision.Project // what the service says of it, where a caller has just asked
 	iterations map[string]time.Time  // those that were asked for, and when the newest message about each was sent
 
-	// again reports whether a message that asks was delivered before.
+	// again reports whether what asks came to no end before: a message that is delivered
+	// again, or the sweep before this one.
 	again bool
 	// ask is what a person asks for; nil otherwise. A person's process asks for one thing.
 	ask *Ask
@@ -62,6 +63,7 @@ type scope struct {
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
 	// that the model container holds of it.
 	whole      bool
+	followed   bool // by other projects of the sweep
 	blobs      []models.Blob
 	blobsKnown bool // the container could be listed
 	vanished   bool // the service doesn't list the project any more
@@ -89,7 +91,7 @@ func (s *scope) add(o scope) {
 		s.ask = o.ask
 	}
 	if o.whole {
-		s.whole, s.blobs, s.blobsKnown, s.vanished = true, o.blobs, o.blobsKnown, o.vanished
+		s.whole, s.followed, s.blobs, s.blobsKnown, s.vanished = true, o.followed, o.blobs, o.blobsKnown, o.vanished
 	}
 }
 

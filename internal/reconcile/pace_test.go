@@ -14,6 +14,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/internal/state"
 )
 
 const interval = 10 * time.Second
@@ -79,13 +81,13 @@ func TestARunThatBeganBeforeACallDoesNotAnswerIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPaced(func(_ context.Context, n int) (Report, error) {
 			time.Sleep(time.Second)
-			return Report{Blobs: n}, nil
+			return Report{Counts: state.Counts{Blocked: n}}, nil
 		})
 		go p.join(t.Context(), scope{project: projectID})
 		time.Sleep(time.Millisecond)
 		report, err := p.join(t.Context(), scope{project: projectID})
 		require.NoError(t, err)
-		assert.Equal(t, 2, report.Blobs)
+		assert.Equal(t, 2, report.Blocked)
 	})
 }
 
@@ -148,7 +150,7 @@ func TestWhoGivesUpLeavesTheRunToTheOthers(t *testing.T) {
 		p := newPaced(func(ctx context.Context, _ int) (Report, error) {
 			select {
 			case <-time.After(time.Second):
-				return Report{Blobs: 1}, nil
+				return Report{Counts: state.Counts{Blocked: 1}}, nil
 			case <-ctx.Done():
 				return Report{}, ctx.Err()
 			}
@@ -164,7 +166,7 @@ func TestWhoGivesUpLeavesTheRunToTheOthers(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				report, err := p.join(t.Context(), scope{project: projectID})
 				assert.NoError(t, err)
-				assert.Equal(t, 1, report.Blobs)
+				assert.Equal(t, 1, report.Blocked)
 			})
 		}
 		time.Sleep(500 * time.Millisecond)

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
@@ -64,28 +65,33 @@ func (v *visit) unlessGone(ctx context.Context, err error) error {
 }
 
 // confirmGone asks for a project that the service doesn't list, before anything is
-// done that rests on its being gone: a list may lack it for one look.
+// forgotten because of that: a list may lack it for one look. One that is there is looked
+// at as any other.
 func (v *visit) confirmGone(ctx context.Context) error {
-	if v.Service == nil || len(v.seen.Blobs) == 0 && !v.remembersMore() {
+	if v.Service == nil || !v.scope.vanished || v.deleted || len(v.seen.Blobs) == 0 && !v.remembersMore() {
 		return nil
 	}
-	_, err := v.Service.Project(ctx, v.record.ID)
+	p, err := v.Service.Project(ctx, v.record.ID)
 	switch {
 	case customvision.NotFound(err):
+		v.deleted = true
 		return nil
 	case err == nil:
-		return fmt.Errorf("the list of projects lacks project %s, which is there: it is left to the next sweep", v.record.ID)
+		v.scope.vanished = false
+		v.learnProject(p)
+		return v.findRule(ctx)
 	}
-	return fmt.Errorf("look at project %s: %w", v.record.ID, err)
+	return v.orBlind(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
 }
 
 // remembersMore reports whether the state has more of the project's iterations than
-// the blobs that are archived.
+// the blobs that are archived and still lie in the model container.
 func (v *visit) remembersMore() bool {
-	for _, it := range v.seen.Project.Iterations {
-		if it.Settled != nil || len(it.Exports) > 0 || it.Facts != nil {
+	held, _ := v.held()
+	for id, it := range v.seen.Project.Iterations {
+		if it.Settled != nil || len(it.Exports) > 0 || it.Facts != nil || !it.Ended.IsZero() || v.scope.blobsKnown && !held[id] {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Blob == "" })
 }

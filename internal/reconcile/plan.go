@@ -26,6 +26,8 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
+	Held map[string][]models.Blob
 	// Tried holds the steps that this run has tried: none is planned again.
 	Tried map[Step]bool
 }
@@ -34,15 +36,19 @@ type Observed struct {
 type Look struct {
 	Exports []Listed // one for each key
 	Backups []archive.Backup
-	// Unusable are listed exports that nothing can be stored under, by what they are
-	// called.
-	Unusable []string
+	// Unlisted reports whether the exports couldn't be listed, so that Exports is empty:
+	// what lies in the model container is archived all the same.
+	Unlisted bool
+	// Unusable are listed exports that nothing can be stored under.
+	Unusable []customvision.Export
 }
 
-// Listed is an export in the API's list, with the copies that the archive has of it.
+// Listed is an export in the API's list.
 type Listed struct {
 	customvision.Export
 	Key archive.Key
+	// Others are further entries of the same name that are done, and have links.
+	Others []customvision.Export
 }
 
 // Step is one thing to do. Two steps are the same thing to do if they are equal.
@@ -141,7 +147,7 @@ func (p *plan) add(kind ActionKind, s state.Scope, why string) {
 
 // postpone plans to record a condition, unless it is known and not yet due.
 func (p *plan) postpone(s state.Scope, code state.Code, why string) {
-	if p.due(s) {
+	if c := p.o.Project.Condition(s); p.due(s) || c.Code != code {
 		p.actions = append(p.actions, Action{Step: Step{Kind: Postpone, Scope: s}, Code: code, Why: why})
 	}
 }
@@ -159,15 +165,19 @@ func (p *plan) attempts(a Action) int {
 // blobs plans for blobs of the model container that nothing else accounts for: of
 // iterations that the service no longer has, or that no export in its list is.
 func (p *plan) blobs() {
-	backedUp := p.backedUp()
+	backedUp, costly := p.backedUp(), p.costly()
 	for id, blobs := range p.o.Blobs {
 		look := p.o.Looks[id]
 		if look == nil || backedUp[id] {
 			continue // what is still to be backed up may turn out to be one of them
 		}
+		settled := look.settledBlobs()
 		for _, b := range blobs {
 			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
-			if !look.holds(b) && p.due(s) && !p.costs(b) {
+			given := slices.ContainsFunc(costly, func(e state.Scope) bool {
+				return e.Iteration == id && customvision.SamePlatform(platformOf(e.Export), b.Platform)
+			})
+			if !settled(b) && p.due(s) && !given {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
@@ -175,13 +185,16 @@ func (p *plan) blobs() {
 	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(a.Blob, b.Blob) })
 }
 
-// costs reports whether an export that the blob may be was given up for what reading it
-// costs: it would cost the same again.
-func (p *plan) costs(b models.Blob) bool {
-	return slices.ContainsFunc(p.o.Project.Conditions, func(c *state.Condition) bool {
-		return c.Iteration == b.Iteration && c.Export != "" && (c.Code == state.Unfinished || c.Code == state.TooCostly) &&
-			customvision.SamePlatform(platformOf(c.Export), b.Platform)
-	})
+// costly are the exports that were given up for what reading them costs. A blob that
+// may be one of them would cost the same again.
+func (p *plan) costly() []state.Scope {
+	var exports []state.Scope
+	for _, c := range p.o.Project.Conditions {
+		if c.Export != "" && (c.Code == state.Unfinished || c.Code == state.TooCostly) {
+			exports = append(exports, c.Scope)
+		}
+	}
+	return exports
 }
 
 // backedUp are the iterations of which a backup is due.
@@ -195,13 +208,26 @@ func (p *plan) backedUp() map[string]bool {
 	return iterations
 }
 
-// holds reports whether a blob of the model container, in this version, is
-// archived. Of a damaged copy the blob itself may be good.
-func (l *Look) holds(b models.Blob) bool {
-	return slices.ContainsFunc(l.Backups, func(c archive.Backup) bool {
-		return c.Origin.Kind == archive.FromContainer && c.Origin.Name == b.Name && c.Origin.ETag == b.ETag &&
-			c.Verdict != "" && c.Verdict != archive.Lost && c.Verdict != archive.Damaged
-	})
+// settledBlobs reports of a blob of the model container whether it, in this version,
+// needs no look of its own: it is archived, or kept while an export of its platform that
+// it may be isn't proven. Of a damaged copy the blob itself may be good. There may be very
+// many blobs.
+func (l *Look) settledBlobs() func(models.Blob) bool {
+	type version struct{ name, etag string }
+	counted, doubtful := map[version]bool{}, map[version]bool{}
+	for _, c := range l.Backups {
+		if c.Origin.Kind == archive.FromContainer {
+			v := version{c.Origin.Name, c.Origin.ETag}
+			counted[v] = counted[v] || c.Verdict.Counts()
+			doubtful[v] = doubtful[v] || c.Verdict == archive.Unidentified
+		}
+	}
+	return func(b models.Blob) bool {
+		v := version{b.Name, b.ETag}
+		return counted[v] || doubtful[v] && slices.ContainsFunc(l.Exports, func(e Listed) bool {
+			return e.Status == customvision.ExportDone && customvision.SamePlatform(e.Platform, b.Platform) && !l.proven(e.Key)
+		})
+	}
 }
 
 // of are the copies of an export that the archive holds.
@@ -243,14 +269,19 @@ func (l *Look) export(key archive.Key) *Listed {
 	return nil
 }
 
-// see puts an export into the list. Of two entries with one key Done wins, then
-// what isn't Failed.
+// see puts an export into the list. Of two entries with one key Done wins, then a link,
+// then what isn't Failed. Of those that are done every link is kept.
 func (l *Look) see(key archive.Key, e customvision.Export) {
 	known := l.export(key)
+	done := func(e customvision.Export) bool { return e.Status == customvision.ExportDone }
 	switch {
 	case known == nil:
 		l.Exports = append(l.Exports, Listed{Export: e, Key: key})
-	case e.Status == customvision.ExportDone || known.Status == customvision.ExportFailed:
+	case done(e) && done(known.Export) && known.DownloadURI != "":
+		if e.DownloadURI != "" && e.DownloadURI != known.DownloadURI {
+			known.Others = append(known.Others, e)
+		}
+	case done(e), !done(known.Export) && known.Status == customvision.ExportFailed:
 		known.Export = e
 	}
 }
@@ -294,11 +325,11 @@ func newest(all []customvision.Iteration) string {
 }
 
 // settled reports whether an iteration needs no look: everything was done under
-// this rule, not long ago, and no condition is due. One that is no longer wanted
-// asks for nothing more.
+// this rule, not long ago, its exports were seen with the last look, and no condition
+// is due. One that is no longer wanted asks for nothing more.
 func settled(r Rules, o Observed, it customvision.Iteration) bool {
 	record := o.Project.Iterations[it.ID]
-	if record == nil || record.Settled == nil {
+	if record == nil || record.Settled == nil || o.Project.Condition(state.Scope{Iteration: it.ID, Fact: state.FactExports}) != nil {
 		return false
 	}
 	s := record.Settled
@@ -316,7 +347,7 @@ func anyDue(r Rules, o Observed, iteration string) bool {
 // ofAsking reports whether the condition is of an effect, which nothing tries with
 // mode observe.
 func ofAsking(c *state.Condition) bool {
-	return c.Blob == "" && !c.Unproven && c.Code != state.NotExportable && c.Code != state.NotOffered && c.Code != state.BadName
+	return c.Blob == "" && c.Fact == "" && !c.Unproven && c.Code != state.NotExportable && c.Code != state.NotOffered && c.Code != state.BadName
 }
 
 // hash is the fingerprint of all that a settled iteration was settled under.

@@ -33,8 +33,11 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 	if p.o.askable(p.Rules, it.ID) {
 		p.add(Describe, state.Scope{Iteration: it.ID}, "what proofs say of it isn't known yet")
 	}
-	for _, name := range look.Unusable {
-		p.postpone(state.Scope{Iteration: it.ID, Export: name}, state.BadName, "nothing can be stored under the name that its export has in the service's list")
+	if look.Unlisted {
+		return
+	}
+	for _, e := range look.Unusable {
+		p.postpone(state.Scope{Iteration: it.ID, Export: quoted(e)}, state.BadName, "nothing can be stored under the name that its export has in the service's list")
 	}
 	for _, e := range look.Exports {
 		i.secure(e)
@@ -89,23 +92,41 @@ func (p *iterationPlan) secure(e Listed) {
 			c = nil // of asking for it, which is over
 		}
 		p.busy[e.Key.Platform] = p.busy[e.Key.Platform] || p.holds(c)
-		if due(c, p.Under, p.o.Now) {
+		if due(c, p.Under, p.o.Now) || c.Final() && p.o.changed(c.On, p.iteration.ID, e) {
 			p.add(Backup, s, "it is exported and not yet proven in the archive")
 		}
-	default: // Exporting; the list of statuses is open
-		asked := p.asked(name)
-		if asked.Asked.IsZero() || p.o.Now.Sub(asked.Asked) < p.StuckAfter {
+	default:
+		asked, c := p.asked(name), p.o.Project.Condition(s)
+		stuck := !asked.Asked.IsZero() && p.o.Now.Sub(asked.Asked) >= p.StuckAfter
+		switch {
+		case stuck && p.look.proven(e.Key): // nothing is missing
+		case stuck:
+			p.postpone(s, state.ExportStuck, "the service has been exporting it since "+asked.Asked.UTC().Format("2006-01-02 15:04")+"Z, and came to no end")
+		case c != nil && (c.Code == state.ExportRefused || c.Code == state.ExportFailed):
+			p.postpone(s, state.Exporting, "the service is exporting it again, after it refused to or failed")
+			fallthrough
+		default:
 			p.busy[e.Key.Platform] = true
 		}
 		p.add(Wait, s, "it is being exported")
 	}
 }
 
+// underway reports whether the service is making an export. Its list of statuses is open.
+func underway(e Listed) bool {
+	return e.Status != customvision.ExportDone && e.Status != customvision.ExportFailed
+}
+
+// underway reports whether an export of this name is in the list and underway.
+func (p *iterationPlan) underway(name string) bool {
+	return slices.ContainsFunc(p.look.Exports, func(e Listed) bool { return e.Key.String() == name && underway(e) })
+}
+
 // holds reports whether a finished export that isn't archived yet keeps another one
 // of its platform from being asked for, which would overwrite its blob: for a time,
 // while there is hope.
 func (p *iterationPlan) holds(c *state.Condition) bool {
-	return c == nil || !c.Code.Final() && p.o.Now.Sub(c.First) < p.StuckAfter
+	return c == nil || !c.Final() && p.o.Now.Sub(c.First) < p.StuckAfter
 }
 
 // wanted plans for the exports that the policy wants.
@@ -136,7 +157,7 @@ func (p *iterationPlan) want(key archive.Key) {
 		p.postpone(s, state.NotOffered, "it cannot be exported, because its domain offers only "+strings.Join(offered, ", "))
 	case p.pending(name, p.asked(name)):
 		p.add(Wait, s, "it was asked for a moment ago")
-	case failed && (c == nil || c.Code == state.Unavailable): // of asking for it
+	case failed && !p.failureSaid(c, p.asked(name)):
 		p.postpone(s, state.ExportFailed, "the service could not export it")
 	case !p.due(s):
 	case p.busy[key.Platform]:
@@ -145,6 +166,12 @@ func (p *iterationPlan) want(key archive.Key) {
 		p.add(Export, s, "the policy wants it")
 		p.busy[key.Platform] = p.Mode == policy.Act
 	}
+}
+
+// failureSaid reports whether the condition of an export that the service lists as
+// failed says so, or says that making it again was refused since.
+func (p *iterationPlan) failureSaid(c *state.Condition, asked *state.Export) bool {
+	return c != nil && (c.Code == state.ExportFailed || c.Code == state.ExportRefused && asked.Asked.IsZero())
 }
 
 // pending reports whether an export was asked for and may not be in the list yet:

@@ -311,7 +311,7 @@ func imagine(t *rapid.T, v *visit, a Action) {
 		if code == "" {
 			code = rapid.SampledFrom(drawnCodes).Draw(t, "code")
 		}
-		note(&v.seen.Project, a.Scope, false, fault{code, "it can't be done"}, a.Kind == Backup, v.rules.Under, noon)
+		note(&v.seen.Project, a.Scope, false, fault{code: code, why: "it can't be done"}, a.Kind == Backup, v.rules.Under, noon)
 		return
 	}
 	switch a.Kind {

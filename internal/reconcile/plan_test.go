@@ -54,7 +54,7 @@ func completed(exports ...customvision.Export) Observed {
 func (l *Look) list(e customvision.Export) {
 	key, err := archive.NewKey(projectID, first, e.Platform, e.Flavor)
 	if err != nil {
-		l.Unusable = append(l.Unusable, e.Platform)
+		l.Unusable = append(l.Unusable, e)
 		return
 	}
 	l.see(key, e)
@@ -63,10 +63,14 @@ func (l *Look) list(e customvision.Export) {
 // condition records a condition of an export, seen first so long ago and tried again
 // in so long.
 func (o Observed) condition(name string, code state.Code, since, next time.Duration) Observed {
-	o.Project.Note(state.Condition{
+	c := state.Condition{
 		Scope: state.Scope{Iteration: first, Export: name}, Code: code, First: noon.Add(-since), Last: noon.Add(-since), Attempts: 1, Next: noon.Add(next),
 		Unproven: code != state.ExportFailed && code != state.ExportRefused,
-	})
+	}
+	if code == state.Overwritten {
+		c.On = sight(nil, customvision.Export{})
+	}
+	o.Project.Note(c)
 	return o
 }
 
@@ -149,14 +153,17 @@ func TestPlanForOneIteration(t *testing.T) {
 		"but when it lasts":                           {two, completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, 6*time.Hour, time.Hour), []string{"export ONNX.ONNXFloat16"}},
 		"or when the first is overwritten":            {two, completed(listed("ONNX", "Done")).condition("ONNX", state.Overwritten, 0, 0), []string{"export ONNX.ONNXFloat16"}},
 		"or when the first is refused":                {two, completed().condition("ONNX", state.ExportRefused, time.Hour, time.Hour), []string{"export ONNX.ONNXFloat16"}},
-		"or when the first is stuck":                  {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Asked: long}), []string{"wait ONNX", "export ONNX.ONNXFloat16"}},
+		"or when the first is stuck":                  {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Asked: long}), []string{"postpone ONNX", "wait ONNX", "export ONNX.ONNXFloat16"}},
 		"an export of unknown age isn't stuck":        {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{}), []string{"wait ONNX", "wait ONNX.ONNXFloat16"}},
-		"an unfinished one holds beside a stuck one":  {rules("ONNX.ONNX12"), completed(listed("ONNX", "Exporting"), listed("ONNX.ONNX10", "Exporting")).with("ONNX.ONNX10", state.Export{Asked: long}), []string{"wait ONNX", "wait ONNX.ONNX10", "wait ONNX.ONNX12"}},
+		"an unfinished one holds beside a stuck one":  {rules("ONNX.ONNX12"), completed(listed("ONNX", "Exporting"), listed("ONNX.ONNX10", "Exporting")).with("ONNX.ONNX10", state.Export{Asked: long}), []string{"wait ONNX", "postpone ONNX.ONNX10", "wait ONNX.ONNX10", "wait ONNX.ONNX12"}},
+		"what was refused and is accepted is said":    {rules("ONNX"), completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Asked: noon}).condition("ONNX", state.ExportRefused, time.Hour, time.Hour), []string{"postpone ONNX", "wait ONNX"}},
+		"and when it failed after all":                {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Asked: long}).condition("ONNX", state.ExportRefused, time.Hour, time.Hour), []string{"postpone ONNX", "settle"}},
+		"a failed one that is refused stays refused":  {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{}).condition("ONNX", state.ExportRefused, time.Hour, time.Hour), []string{"settle"}},
 		"one just asked for holds though not listed":  {rules("ONNX", "ONNX.ONNX12"), completed().with("ONNX.ONNX12", state.Export{Asked: noon}), []string{"wait ONNX", "wait ONNX.ONNX12"}},
 		"an answer under way is waited for":           {rules("ONNX"), completed().with("ONNX", state.Export{Asked: long, Until: noon.Add(-time.Minute)}), []string{"wait ONNX"}},
 		"also where it failed before":                 {rules("ONNX"), completed(listed("ONNX", "Failed")).with("ONNX", state.Export{Asked: long, Until: noon}), []string{"wait ONNX"}},
 		"other platforms don't wait for each other":   {rules("CoreML"), completed(listed("ONNX", "Exporting")), []string{"wait ONNX", "export CoreML"}},
-		"a name that no folder can hold is postponed": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{"postpone ONNX/", "wait ONNX"}},
+		"a name that no folder can hold is postponed": {rules("ONNX"), completed(listed("ONNX/..", "Done"), listed("ONNX", "Exporting")), []string{`postpone "ONNX/.."`, "wait ONNX"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -195,7 +202,7 @@ func TestAnIterationThatCannotBeExportedIsBlockedOnceAndSettled(t *testing.T) {
 	assert.Equal(t, []string{"postpone", "settle"}, steps(plan))
 	assert.Contains(t, plan[0].Why, "cannot be exported, because its domain is not a compact one")
 
-	note(&o.Project, plan[0].Scope, false, fault{plan[0].Code, plan[0].Why}, false, "", noon)
+	note(&o.Project, plan[0].Scope, false, fault{code: plan[0].Code, why: plan[0].Why}, false, "", noon)
 	assert.Equal(t, []string{"settle"}, steps(Plan(rules("ONNX"), o)), "said once")
 	assert.Equal(t, []string{"settle"}, steps(Plan(rules(), o)), "nothing to say where no exports are wanted")
 }

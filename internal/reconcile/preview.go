@@ -14,6 +14,9 @@ func (r *Reconciler) Preview(ctx context.Context, req Request) ([]Action, Report
 		}
 	}
 	v, err := r.observe(ctx, s)
+	if err == nil {
+		err = v.blind
+	}
 	if err != nil {
 		return nil, report, err
 	}

@@ -126,10 +126,10 @@ type Report struct {
 	Conditions []state.Condition
 	// Unseen reports whether an iteration couldn't be looked at; Failed says which.
 	Unseen bool
-	// ContainerOnly reports whether no endpoint is set; Blobs counts what the model
-	// container holds of the iterations that were asked for.
+	// ContainerOnly reports whether no endpoint is set; Blobs is what the model container
+	// holds of the iterations that were asked for.
 	ContainerOnly bool
-	Blobs         int
+	Blobs         []models.Blob
 	state.Counts
 }
 
@@ -175,7 +175,7 @@ func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
 	}
 	for _, b := range s.blobs {
 		if _, asked := s.iterations[b.Iteration]; asked {
-			report.Blobs++
+			report.Blobs = append(report.Blobs, b)
 		}
 	}
 	v, err := r.observe(ctx, s)
@@ -184,8 +184,10 @@ func (r *Reconciler) run(ctx context.Context, s scope) (Report, error) {
 		return report, err
 	case err != nil: // what was learnt is kept
 		err = errors.Join(err, v.saveLast(ctx))
+	case v.outside && s.whole: // under which name, and that nothing of it is to be done
+		err = v.saveLast(ctx)
 	case !v.outside && !v.settled:
-		err = v.act(ctx)
+		err = errors.Join(v.blind, v.act(ctx))
 	}
 	v.report(&report)
 	return report, err
@@ -203,9 +205,12 @@ func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
 }
 
 func (v *visit) report(r *Report) {
-	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen
+	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen || v.blind != nil
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
-	r.Observed, r.Conditions, r.Counts = v.observed, v.conditions(), v.counts()
+	r.Observed = v.observed
+	if !v.outside {
+		r.Conditions, r.Counts = v.conditions(), v.counts()
+	}
 	for id := range v.scope.iterations {
 		r.Unlisted = r.Unlisted || !v.listedAt.IsZero() && !v.outside && !v.settled && v.iteration(id) == nil
 	}
@@ -219,19 +224,25 @@ func (r *Reconciler) ConnectionTested(ctx context.Context, project string) error
 		return err
 	}
 	v := r.visit(scope{project: project}, record)
+	if record.Name != "" {
+		if err := v.applyPolicy(ctx); err != nil || v.outside {
+			return err
+		}
+	}
+	// A message may be forged: it must not fill the state, nor cost many calls.
 	tested := record.ConnectionTest
-	switch {
-	case r.Service == nil:
-	case record.Name == "": // a message alone may be forged: it must not fill the state
-		err = v.meet(ctx)
-	case tested == nil || r.Clock.Now().Sub(*tested) >= r.Times.LookInterval:
-		err = v.ask(ctx)
+	if r.Service != nil && (record.Name == "" || tested == nil || r.Clock.Now().Sub(*tested) >= r.Times.LookInterval) {
+		if err := v.meet(ctx); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	switch err := v.applyPolicy(ctx); {
+	case err != nil:
 		return err
-	}
-	if err := v.applyPolicy(ctx); err != nil || v.outside {
-		return err
+	case v.outside && record.Name != "": // its messages go by its name
+		return v.save(ctx)
+	case v.outside:
+		return nil
 	}
 	if r.Service != nil && v.seen.Project.Seen.IsZero() {
 		if err := v.listIterations(ctx); err != nil {

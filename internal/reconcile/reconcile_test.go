@@ -17,7 +17,7 @@ import (
 // sweep sweeps once and says over how many projects.
 func (w *app) sweep() int {
 	w.t.Helper()
-	swept, err := New(w.options).Sweep(w.t.Context(), "")
+	swept, err := New(w.options).Sweep(w.t.Context(), "", false)
 	require.NoError(w.t, err)
 	return swept.Covered
 }
@@ -93,7 +93,7 @@ func TestASweepGoesOnAfterAFailure(t *testing.T) {
 	w := newWorld(t, onnx)
 	keys := []Key{w.trained(), w.trained(), w.trained()}
 	require.NoError(t, w.Service.FaultCalls("GetIterations", 1, emulator.CallFault{Status: 403}))
-	_, err := New(w.options).Sweep(t.Context(), "")
+	_, err := New(w.options).Sweep(t.Context(), "", false)
 	require.ErrorContains(t, err, "403")
 	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "the other projects")
 	w.sweep()

@@ -28,7 +28,7 @@ type strangers struct {
 // answer is what the service said of a project.
 type answer struct {
 	project customvision.Project
-	err     error // ErrUnknownProject, or nil
+	err     error // ErrUnknownProject, why there was no answer, or nil
 	at      time.Time
 }
 
@@ -60,11 +60,12 @@ func (s *strangers) note(project string, a answer) {
 	s.answers[project] = a
 }
 
-// meet learns what the service says of a project that the state doesn't know.
+// meet learns what the service says of a project because a message about it came. Those
+// that the state doesn't know share a bound.
 func (v *visit) meet(ctx context.Context) error {
 	a, known := v.strangers.recall(v.record.ID)
 	if !known {
-		if !v.strangers.asking.AllowN(v.Clock.Now(), 1) {
+		if v.record.Name == "" && !v.strangers.asking.AllowN(v.Clock.Now(), 1) {
 			return ErrTooManyStrangers
 		}
 		return v.ask(ctx)

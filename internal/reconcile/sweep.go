@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -38,19 +39,21 @@ const reserve = 20 * time.Second
 // Sweep reconciles all projects after the one named, in the order of their ids,
 // until there are no more or ctx's deadline is near. One listing of the model
 // container finds every blob that isn't archived yet. It goes on after a failure
-// and returns all errors together. A project that takes too long is left for the
-// next round: it must not keep the sweeps from the others.
-func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
+// and returns all errors together: where the projects can't be listed, over those that
+// the state knows. A project that takes too long is left for the next round: it must
+// not keep the sweeps from the others. again reports whether the sweep before may have
+// come to no end: the process may have died of what it found.
+func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept, error) {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
 	swept := Swept{Resume: after}
-	todo, listErr := r.todo(ctx, &swept)
-	if todo == nil && listErr != nil {
-		return swept, listErr
+	todo, err := r.todo(ctx, &swept)
+	errs, whole := []error{err}, err == nil
+	if len(todo) == 0 && err != nil {
+		return swept, err
 	}
-	errs := []error{listErr}
-	swept.Projects = len(todo)
-	for _, s := range todo {
+	swept.Projects = countFunc(todo, scope.counts)
+	for i, s := range todo {
 		if s.project <= after {
 			continue
 		}
@@ -58,19 +61,22 @@ func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
 		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(deadline) {
 			return swept, errors.Join(errs...)
 		}
+		s.again, s.followed = again, i < len(todo)-1
 		report, err := r.pace.join(ctx, s, "", r.run)
 		swept.Resume = s.project
-		if report.Outside {
-			swept.Projects--
-			swept.Outside++
-			continue
-		}
 		if all := errors.Join(err, report.Err("")); all != nil {
 			errs = append(errs, fmt.Errorf("project %s: %w", s.project, all))
 		}
-		if err == nil && listErr == nil && !report.Unseen {
+		seen := err == nil && s.blobsKnown && !report.Unseen
+		switch {
+		case !s.counts():
+			whole = whole && seen
+		case report.Outside:
+			swept.Projects--
+			swept.Outside++
+		case seen:
 			swept.Covered++
-		} else {
+		default:
 			swept.Failed++
 		}
 		swept.Add(report.Counts)
@@ -78,7 +84,7 @@ func (r *Reconciler) Sweep(ctx context.Context, after string) (Swept, error) {
 			swept.Conditions = append(swept.Conditions, state.ProjectCondition{Project: s.project, Name: report.Name, Condition: c})
 		}
 	}
-	swept.Resume, swept.Whole = "", swept.Failed == 0 && listErr == nil
+	swept.Resume, swept.Whole = "", whole && swept.Failed == 0
 	return swept, errors.Join(errs...)
 }
 
@@ -92,46 +98,70 @@ func (r *Reconciler) bounded(ctx context.Context) (context.Context, context.Canc
 }
 
 // todo lists what a sweep goes over, in order: the service's projects that the
-// policy names, and those that only the model container still knows.
+// policy names, those that only the model container still knows, and those that only the
+// state does, to forget of them what is gone. With an error comes what is known without
+// what couldn't be listed.
 func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
-	blobs, listErr := r.blobsByProject(ctx)
-	known := listErr == nil // what the container holds
-	todo := []scope{}
+	blobs, blobsErr := r.blobsByProject(ctx)
+	remembered, stateErr := r.State.Projects(ctx)
+	todo := map[string]scope{}
+	add := func(id string, known *customvision.Project, vanished bool) {
+		if _, err := customvision.ParseID(id); err == nil {
+			todo[id] = scope{project: id, known: known, whole: true, blobs: blobs[id], blobsKnown: blobsErr == nil, vanished: vanished}
+		}
+	}
+	var listed []customvision.Project
+	var listErr error
 	if r.Service != nil {
-		projects, err := r.Service.Projects(ctx)
-		if err != nil {
-			return nil, errors.Join(listErr, fmt.Errorf("list the projects: %w", err))
-		}
-		inForce, err := r.Policy.Now(ctx)
-		if err != nil {
-			return nil, errors.Join(listErr, err)
-		}
-		seen := map[string]bool{}
-		for _, p := range projects {
-			id, err := customvision.ParseID(p.ID)
-			if err != nil {
-				swept.unusable(p, r.Clock.Now())
-				continue
-			}
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			held := blobs[id]
-			delete(blobs, id)
-			if _, ok := inForce.For(id, p.Name); !ok {
-				zerolog.Ctx(ctx).Debug().Str("project", id).Msg("the policy leaves this project alone")
-				swept.Outside++
-				continue
-			}
-			todo = append(todo, scope{project: id, known: &p, whole: true, blobsKnown: known, blobs: held})
+		if listed, listErr = r.Service.Projects(ctx); listErr != nil {
+			listErr = fmt.Errorf("list the projects: %w", listErr)
+			swept.unlisted(listErr, r.Clock.Now())
 		}
 	}
-	for id, held := range blobs {
-		todo = append(todo, scope{project: id, whole: true, blobsKnown: known, blobs: held, vanished: true})
+	for id := range blobs {
+		add(id, nil, listErr == nil)
 	}
-	slices.SortFunc(todo, func(a, b scope) int { return cmp.Compare(a.project, b.project) })
-	return todo, listErr
+	for _, id := range remembered {
+		add(id, nil, listErr == nil)
+	}
+	inForce, err := r.Policy.Now(ctx)
+	if err != nil {
+		return nil, errors.Join(blobsErr, stateErr, listErr, err)
+	}
+	seen := map[string]bool{}
+	for _, p := range listed {
+		id, err := customvision.ParseID(p.ID)
+		if err != nil {
+			swept.unusable(p, r.Clock.Now())
+			continue
+		}
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		// Of one that the policy leaves alone the state remembers the name at most.
+		if _, ok := inForce.For(id, p.Name); !ok && !slices.Contains(remembered, id) {
+			zerolog.Ctx(ctx).Debug().Str("project", id).Msg("the policy leaves this project alone")
+			swept.Outside++
+			delete(todo, id)
+			continue
+		}
+		add(id, &p, false)
+	}
+	return slices.SortedFunc(maps.Values(todo), func(a, b scope) int { return cmp.Compare(a.project, b.project) }), errors.Join(blobsErr, stateErr, listErr)
+}
+
+// counts reports whether a project of a sweep counts as one: of one that only the state
+// remembers there is nothing left to do but to forget it.
+func (s scope) counts() bool { return !s.vanished || len(s.blobs) > 0 }
+
+// unlisted counts that the projects couldn't be listed. No state has it: who wants to know
+// since when has to remember it.
+func (s *Swept) unlisted(err error, now time.Time) {
+	s.Blocked++
+	s.Conditions = append(s.Conditions, state.ProjectCondition{
+		Condition: state.Condition{Code: state.Unseen, Why: err.Error(), First: now, Last: now, Attempts: 1, Next: now},
+	})
 }
 
 // unusable counts a project whose id is no GUID: nothing can be stored under it, so

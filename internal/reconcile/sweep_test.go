@@ -22,7 +22,7 @@ func TestASweepArchivesTheBlobsOfAnIterationThatIsGone(t *testing.T) {
 	w.sweep()
 	assert.Equal(t, proven, w.backups(key))
 	requests := w.line.During(func() { w.sweep() })
-	assert.Len(t, requests, 2, "it isn't looked at again: %v", requests)
+	assert.Len(t, requests, 3, "it isn't looked at again: %v", requests)
 }
 
 func TestASweepArchivesTheBlobsOfAProjectThatIsGone(t *testing.T) {
@@ -57,7 +57,7 @@ func TestASweepTellsWhatIsLeft(t *testing.T) {
 	var swept Swept
 	w.line.While(world.On(world.Begins("PUT /archiveaccount/archive"), world.Refuse(403)), func() {
 		var err error
-		swept, err = New(w.options).Sweep(t.Context(), "")
+		swept, err = New(w.options).Sweep(t.Context(), "", false)
 		require.Error(t, err)
 	})
 	assert.Equal(t, 2, swept.Projects)
@@ -78,13 +78,13 @@ func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
 	require.NoError(t, w.Service.FaultCalls("GetIterations", 1, emulator.CallFault{Delay: time.Minute}))
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 	defer cancel()
-	cut, err := New(w.options).Sweep(ctx, "")
+	cut, err := New(w.options).Sweep(ctx, "", false)
 	require.Error(t, err)
 	require.NotEmpty(t, cut.Resume)
 	assert.Equal(t, Swept{Projects: 4, Failed: 1}, Swept{Projects: cut.Projects, Covered: cut.Covered, Failed: cut.Failed})
 	assert.NoError(t, ctx.Err(), "time is left to write what was found")
 
-	rest, err := New(w.options).Sweep(t.Context(), cut.Resume)
+	rest, err := New(w.options).Sweep(t.Context(), cut.Resume, false)
 	require.NoError(t, err)
 	assert.Equal(t, Swept{Projects: 4, Covered: 3, Whole: true}, rest)
 }
@@ -93,9 +93,9 @@ func TestASweepThatCannotBeginIsRepeatedFromTheSamePlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	require.NoError(t, w.Service.FaultCalls("GetProjects", 1, emulator.CallFault{Status: 403}))
-	swept, err := New(w.options).Sweep(t.Context(), "somewhere")
+	swept, err := New(w.options).Sweep(t.Context(), "somewhere", false)
 	require.ErrorContains(t, err, "list the projects")
-	assert.Equal(t, "somewhere", swept.Resume)
+	assert.Equal(t, "somewhere", swept.Resume, "nothing is known to go over")
 }
 
 func TestWhereStateIsLostNothingIsTrainedBeforeASweep(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
 )
 
@@ -29,10 +30,14 @@ type visit struct {
 	outside   bool // the policy leaves the project alone
 	settled   bool // what was asked for is settled since: nothing was looked at
 	unseen    bool // an iteration couldn't be looked at
-	done      []Action
-	waiting   []Action
-	observed  []Action // effects that the policy's mode keeps from being had
-	failed    []Failure
+	deleted   bool // the service itself says that there is no such project
+	// blind is why the service didn't show the project's iterations. What lies in the
+	// model container is all there is to see then, and nothing rests on what isn't seen.
+	blind    error
+	done     []Action
+	waiting  []Action
+	observed []Action // effects that the policy's mode keeps from being had
+	failed   []Failure
 }
 
 func (r *Reconciler) visit(s scope, record *state.Record) *visit {
@@ -40,6 +45,12 @@ func (r *Reconciler) visit(s scope, record *state.Record) *visit {
 	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, seen: Observed{
 		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Tried: map[Step]bool{},
 	}}
+	if s.blobsKnown {
+		v.seen.Held = map[string][]models.Blob{}
+		for _, b := range s.blobs {
+			v.seen.Held[b.Iteration] = append(v.seen.Held[b.Iteration], b)
+		}
+	}
 	return v
 }
 
@@ -94,6 +105,12 @@ func (v *visit) iteration(id string) *customvision.Iteration {
 	return &v.seen.Iterations[i]
 }
 
+// saw reports whether the exports of an iteration were seen.
+func (v *visit) saw(iteration string) bool {
+	look := v.seen.Looks[iteration]
+	return look != nil && !look.Unlisted
+}
+
 // now is the storage service's time, counted on from when it was read.
 func (v *visit) now() time.Time { return v.seen.Now.Add(v.Clock.Now().Sub(v.loaded)) }
 
@@ -103,12 +120,27 @@ func (v *visit) learn(change func(*state.Project)) {
 	v.changes = append(v.changes, change)
 }
 
+// shown learns whether the service showed a thing: the project, or an iteration's
+// exports. What it didn't show is a condition until it does.
+func (v *visit) shown(s state.Scope, err error) {
+	switch c := v.seen.Project.Condition(s); {
+	case err != nil:
+		v.learn(func(p *state.Project) {
+			note(p, s, false, fault{code: state.Unseen, why: err.Error()}, false, v.rules.Under, v.now())
+		})
+	case c != nil:
+		v.learn(func(p *state.Project) { p.Clear(s) })
+	}
+}
+
 // archived learns that a blob of the model container needs no further look.
 func (v *visit) archived(iteration, blob, etag string) {
-	v.learn(func(p *state.Project) {
-		p.Iteration(iteration).Archived(blob, etag)
-		p.Clear(state.Scope{Iteration: iteration, Blob: blob, ETag: etag})
-	})
+	v.learn(func(p *state.Project) { knowArchived(p, iteration, blob, etag) })
+}
+
+func knowArchived(p *state.Project, iteration, blob, etag string) {
+	p.Iteration(iteration).Archived(blob, etag)
+	p.Clear(state.Scope{Iteration: iteration, Blob: blob, ETag: etag})
 }
 
 // save writes what was learnt since the last write.

@@ -57,8 +57,8 @@ func escaped(c rune) string {
 		forms = []string{inHTML, inJSON, inGo, backslash + `+`}
 	case '&':
 		forms = []string{inHTML, ampersand, inGo}
-	case ' ': // so URLs' queries write it
-		forms = append(forms, escaped('+'))
+	case ' ': // so URLs' queries write it, and lines that are wrapped for a terminal
+		forms = append(forms, escaped('+'), `\n *`)
 	case '"', '\'', '/': // so JSON and JavaScript write them
 		before = backslash + `*`
 	}

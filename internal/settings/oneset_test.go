@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/bicep"
 )
 
 // local are the settings of the example that only a local run has.
@@ -169,4 +171,94 @@ func TestWhatOverridesHostJSONIsInIt(t *testing.T) {
 		}
 	}
 	assert.Positive(t, found)
+}
+
+// infrastructure is the file of infra/ as a tree.
+func infrastructure(t *testing.T, name string) *bicep.Node {
+	t.Helper()
+	trees, err := bicep.Parse(t.Context(), "../..", "../../infra/"+name)
+	require.NoError(t, err)
+	return trees[0]
+}
+
+// standIns are values for what the Bicep files know only when they run.
+var standIns = map[string]string{
+	"hostBlobUri": "https://hosting.blob.core.windows.net/", "hostQueueUri": "https://hosting.queue.core.windows.net/", "hostTableUri": "https://hosting.table.core.windows.net/",
+	"modelsBlobUri": "https://models.blob.core.windows.net/", "modelsQueueUri": "https://models.queue.core.windows.net/", "archiveBlobUri": "https://archive.blob.core.windows.net/",
+	"visionEndpoint": "https://vision.cognitiveservices.azure.com/", "identityClientId": "11111111-2222-3333-4444-555555555555",
+	"notificationQueue": "customvision-notifications", "modelContainer": "models", "archiveContainer": "archive", "stateContainer": "state",
+	"sweepSchedule": "0 */15 * * * *", "heartbeatUrl": "https://hc-ping.com/1", "insightsConnectionString": "InstrumentationKey=1",
+}
+
+// TestTheDeploymentSetsThemAll has the settings of infra/app.bicep.
+func TestTheDeploymentSetsThemAll(t *testing.T) {
+	t.Parallel()
+	settings := infrastructure(t, "app.bicep").Declarations("resource_declaration")["settings"].Body().At("properties").Properties()
+	values, bases := map[string]string{}, map[string]bool{}
+	for name, node := range settings {
+		values[name] = standIns[node.Value()]
+		if node.Type == "string" {
+			values[name] = node.Value()
+		}
+		require.NotEmpty(t, values[name], name)
+		if base, _, _ := strings.Cut(name, "__"); !strings.HasPrefix(name, "APPLICATIONINSIGHTS_") { // those are the platform's
+			bases[base] = true
+		}
+	}
+	people := slices.DeleteFunc(all(t), func(name string) bool {
+		return strings.HasPrefix(name, "VISIONKEEPER_") || name == "CUSTOMVISION_KEY" || name == visionClient // the app has one identity
+	})
+	assert.ElementsMatch(t, people, slices.Collect(maps.Keys(bases)))
+	assert.NotContains(t, values, "FUNCTIONS_WORKER_RUNTIME", "this plan has it as a property of the app")
+	assert.NotContains(t, values, "WEBSITE_RUN_FROM_PACKAGE", "this plan refuses it")
+	for _, connection := range connections {
+		assert.Equal(t, "managedidentity", values[documented(connection)+"__credential"], connection)
+		assert.Equal(t, standIns["identityClientId"], values[documented(connection)+"__clientId"], connection)
+		assert.NotContains(t, values, documented(connection), "no connection string")
+	}
+	for _, service := range []string{"blob", "queue", "table"} {
+		assert.Contains(t, values, "AzureWebJobsStorage__"+service+"ServiceUri")
+	}
+
+	s, err := Load(env(values))
+	require.NoError(t, err)
+	assert.Empty(t, CheckHost(env(values)))
+	slips, others := Strays(env(values))
+	assert.Empty(t, slips)
+	assert.Empty(t, others)
+	assert.NotNil(t, s.Identity.Credential, "Custom Vision is called by the identity of CustomVisionStorage")
+	assert.Equal(t, "https://models.blob.core.windows.net", s.Models.BlobURL)
+}
+
+// TestTheDeploymentNamesThingsAsTheDocumentsDo has the variables of infra/main.bicep,
+// and the outputs by which the verbs find what azd made.
+func TestTheDeploymentNamesThingsAsTheDocumentsDo(t *testing.T) {
+	t.Parallel()
+	main := infrastructure(t, "main.bicep")
+	variables := main.Declarations("variable_declaration")
+	for setting, name := range map[string]string{
+		"NOTIFICATION_QUEUE": "notificationQueue", "MODEL_CONTAINER": "modelContainer", "ARCHIVE_CONTAINER": "archiveContainer", "STATE_CONTAINER": "stateContainer",
+	} {
+		assert.Equal(t, example(t)[setting], variables[name].Children[1].Value(), setting)
+	}
+	schedule := variables["schedule"].Children[1]
+	assert.Equal(t, example(t)["SWEEP_SCHEDULE"], schedule.Children[1].Value())
+
+	values := map[string]string{}
+	for name := range main.Declarations("output_declaration") {
+		switch {
+		case strings.HasPrefix(name, "AZURE_"), strings.HasPrefix(name, "SERVICE_"): // azd's own
+		case strings.Contains(name, "__blob"):
+			values[name] = "https://" + strings.ToLower(name[:5]) + ".blob.core.windows.net/"
+		case strings.Contains(name, "__queue"):
+			values[name] = "https://" + strings.ToLower(name[:5]) + ".queue.core.windows.net/"
+		case name == "CUSTOMVISION_ENDPOINT":
+			values[name] = standIns["visionEndpoint"]
+		default:
+			values[name] = example(t)[name]
+		}
+	}
+	_, err := Load(env(values))
+	require.NoError(t, err)
+	assert.Empty(t, CheckHost(env(values)))
 }

@@ -10,9 +10,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,8 +41,14 @@ type Settings struct {
 	// Host is the account in which the Functions host keeps its own things. The app
 	// never uses it. It is zero where the setting can't be read.
 	Host storage.Account
+	// Heartbeat is the URL that is asked after every whole round of sweeps; "" is none.
+	// It is a secret: who knows it can ask it too.
+	Heartbeat string
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
+
+	// CallsPerSecond is what all processes of the app together may call Custom Vision.
+	CallsPerSecond float64
 
 	// Times that tests shorten. Nobody else should need to.
 	LookInterval time.Duration // time between two looks at a project that waits
@@ -65,9 +73,11 @@ var own = []setting{
 	{"MODEL_CONTAINER", "models", true, container(func(s *Settings) *string { return &s.ModelContainer })},
 	{"ARCHIVE_CONTAINER", "archive", true, container(func(s *Settings) *string { return &s.ArchiveContainer })},
 	{"STATE_CONTAINER", "state", true, container(func(s *Settings) *string { return &s.StateContainer })},
+	{"HEARTBEAT_URL", "", false, readHeartbeat},
 	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
 	{"VISIONKEEPER_SETTLED_FOR", "168h", true, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
 	{"VISIONKEEPER_STUCK_AFTER", "6h", true, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
+	{"VISIONKEEPER_CALLS_PER_SECOND", "8", false, readCalls},
 	{"VISIONKEEPER_INTENT_GRACE", "2m", true, duration(func(s *Settings) *time.Duration { return &s.IntentGrace })},
 }
 
@@ -177,10 +187,33 @@ func read(c *dotnet.Configuration, wanted func(setting) bool) (s Settings, fault
 
 func readEndpoint(s *Settings, name, value string) error {
 	s.Endpoint = value
-	if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && !isLoopback(value))) {
+	if value != "" && !isSafe(value) {
 		return remedy.New("write it as https://NAME.cognitiveservices.azure.com", "%s must be an https URL", name)
 	}
 	return nil
+}
+
+func readCalls(s *Settings, name, value string) (err error) {
+	if s.CallsPerSecond, err = strconv.ParseFloat(value, 64); err != nil || !(s.CallsPerSecond > 0 && s.CallsPerSecond < math.MaxInt32) {
+		return remedy.New("write a number above 0, such as 8", "%s: %q is no number of calls", name, value)
+	}
+	return nil
+}
+
+// readHeartbeat never quotes the URL.
+func readHeartbeat(s *Settings, name, value string) error {
+	s.Heartbeat = value
+	if value != "" && !isSafe(value) {
+		return remedy.New("copy it from the monitor that waits for it, as in https://hc-ping.com/…", "%s must be an https URL", name)
+	}
+	return nil
+}
+
+// isSafe reports whether nobody else can read what is sent to a URL: by https, or on
+// this machine.
+func isSafe(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http" && isLoopback(address))
 }
 
 // readQueue reads the queue's name in small letters, as the host does
@@ -221,7 +254,7 @@ var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9]){2,62}$`)
 
 // Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
-	return slices.Concat([]string{s.Key}, s.Identity.Secrets(), s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
+	return slices.Concat([]string{s.Key, s.Heartbeat}, s.Identity.Secrets(), s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
 }
 
 // Loopback lists the host:port pairs of the configured endpoints if all of them
@@ -249,11 +282,11 @@ func isLoopback(endpoint string) bool {
 }
 
 // Fingerprint changes with every setting, and where an identity is used with the
-// environment that it is found in, and with nothing else. No setting can be read from
-// it.
+// environment that it is found in, and with nothing else. The heartbeat doesn't count:
+// it has no say in what the app does. No setting can be read from it.
 func (s Settings) Fingerprint() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
 		s.Endpoint, s.Key, s.Identity.Fingerprint(), s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,
-	}, []time.Duration{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace}))
+	}, []any{s.LookInterval, s.SettledFor, s.StuckAfter, s.IntentGrace, s.CallsPerSecond}))
 	return hex.EncodeToString(sum[:8])
 }

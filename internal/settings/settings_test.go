@@ -47,6 +47,30 @@ func TestLoadListsEveryFault(t *testing.T) {
 	assert.NotContains(t, err.Error(), "not base64!", "a key never stands in an error")
 }
 
+func TestAHeartbeatIsAskedByHTTPSOrOnThisMachine(t *testing.T) {
+	t.Parallel()
+	values := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages"}
+	without, err := Load(env(values))
+	require.NoError(t, err)
+	for address, ok := range map[string]bool{
+		"https://hc-ping.com/0b1c-secret": true, "http://127.0.0.1:8000/0b1c-secret": true, "http://localhost/0b1c-secret": true,
+		"http://hc-ping.com/0b1c-secret": false, "hc-ping.com/0b1c-secret": false, "ftp://127.0.0.1/0b1c-secret": false, "https:///0b1c-secret": false,
+	} {
+		values["HEARTBEAT_URL"] = address
+		s, err := Load(env(values))
+		if !ok {
+			if assert.ErrorContains(t, err, "HEARTBEAT_URL must be an https URL", address) {
+				assert.NotContains(t, err.Error(), "secret")
+			}
+			continue
+		}
+		require.NoError(t, err, address)
+		assert.Equal(t, address, s.Heartbeat)
+		assert.Contains(t, s.Secrets(), address)
+		assert.Equal(t, without.Fingerprint(), s.Fingerprint(), "it has no say in what the app does")
+	}
+}
+
 func TestTheHostsOwnAccountIsKnownAndItsKeyIsASecret(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages",

@@ -13,6 +13,8 @@ type Code string
 const (
 	// Unavailable: a request failed, or no answer came. It may pass by itself.
 	Unavailable Code = "unavailable"
+	// Unseen: the service didn't show it. Nothing rests on its not being there.
+	Unseen Code = "unseen"
 	// NotExportable: the iteration's domain isn't a compact one.
 	NotExportable Code = "not-exportable"
 	// NotOffered: the iteration's domain doesn't offer the platform.
@@ -24,10 +26,17 @@ const (
 	FactRefused Code = "fact-refused"
 	// ExportFailed: the service lists the export as failed.
 	ExportFailed Code = "export-failed"
+	// ExportStuck: the service has been making the export for hours, and comes to no end.
+	ExportStuck Code = "export-stuck"
+	// Exporting: the export was refused or failed before, and is being made again.
+	Exporting Code = "exporting"
 	// NoLink: the export is done, and nothing leads to its bytes.
 	NoLink Code = "no-link"
 	// LinkRefused: the export's link leads where the app doesn't go.
 	LinkRefused Code = "link-refused"
+	// Unreadable: the blob is in the model container, and the storage service refuses to
+	// give it.
+	Unreadable Code = "unreadable"
 	// Resting: the bytes lie in the Archive tier, and there is no other way to them.
 	Resting Code = "resting"
 	// TooLarge: the package is larger than this version takes.
@@ -46,18 +55,18 @@ const (
 	Damaged Code = "damaged"
 )
 
-// Final reports whether no later look can change the condition.
-func (c Code) Final() bool { return c == Overwritten || c == Damaged }
-
 // Scope is what a condition is about: the project where all are empty, else an
 // iteration, a fact about it, an export of it, or a blob of the model container.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
-	Fact      string `json:"fact,omitempty"`      // that proofs record: domain, tags or performance
+	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; or its list of exports
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing
 }
+
+// FactExports is the fact which exports an iteration has.
+const FactExports = "exports"
 
 // Condition is something that can't be done now, and when it is tried again.
 // There is one for each scope at most. Times are by the storage service's clock.
@@ -69,6 +78,9 @@ type Condition struct {
 	// reason was last seen.
 	First time.Time `json:"first"`
 	Last  time.Time `json:"last"`
+	// On is what a final condition was met on: while that is the same, no later look can
+	// change the condition. It is zero where a later look can.
+	On Sight `json:"on,omitzero"`
 	// Attempts counts the tries, each before it was made; Next is when the next one
 	// is due. It is zero for a final condition.
 	Attempts int       `json:"attempts"`
@@ -79,6 +91,16 @@ type Condition struct {
 	// Unproven reports whether it stands for a finished export without a backup.
 	Unproven bool `json:"unproven,omitempty"`
 }
+
+// Sight is a fingerprint of what bytes may come from.
+type Sight struct {
+	Blobs string `json:"blobs,omitempty"` // names and versions in the model container
+	Entry string `json:"entry,omitempty"` // in the service's list of exports
+}
+
+// Final reports whether no later look can change the condition, unless it is a look at
+// something else.
+func (c Condition) Final() bool { return c.On != Sight{} }
 
 // Condition finds the condition of a scope; nil where there is none.
 func (p *Project) Condition(s Scope) *Condition {
@@ -159,7 +181,7 @@ func (p *Project) Retry(s Scope) int {
 	n := 0
 	for _, c := range p.Conditions {
 		covered := (s.Iteration == "" || s.Iteration == c.Iteration) && (s.Export == "" || s.Export == c.Export) && (s.Blob == "" || s.Blob == c.Blob)
-		if covered && !c.Code.Final() {
+		if covered && !c.Final() {
 			c.Next, c.Attempts = time.Time{}, 0
 			n++
 		}

@@ -111,7 +111,7 @@ const (
 
 // PruneDeadLetters deletes the dead letters that last came long ago and, of more than
 // a thousand, first those about projects that aren't there, then those that came
-// longest ago. It returns how many it deleted. One that comes again meanwhile is kept.
+// longest ago. It returns how many are left. One that comes again meanwhile is kept.
 // (List Blobs, Delete Blob for each)
 func (s *Store) PruneDeadLetters(ctx context.Context, now time.Time) (int, error) {
 	blobs, err := s.deadLetterBlobs(ctx)
@@ -128,18 +128,20 @@ func (s *Store) PruneDeadLetters(ctx context.Context, now time.Time) (int, error
 		}
 		return 1
 	})
-	pruned := 0
+	left := len(blobs)
 	for i, item := range blobs {
 		if i < maxDeadLetters && now.Sub(came(item)) < deadLettersSince {
 			continue
 		}
 		err := s.DropDeadLetter(ctx, HeldLetter{DeadLetter: DeadLetter{ID: letterID(item)}, etag: value(item.Properties.ETag)})
-		if err != nil && !errors.Is(err, ErrBuriedAgain) {
-			return pruned, err
+		switch {
+		case err == nil:
+			left--
+		case !errors.Is(err, ErrBuriedAgain):
+			return left, err
 		}
-		pruned++
 	}
-	return pruned, nil
+	return left, nil
 }
 
 // isStranger reports whether a letter is about a project that isn't there. Go writes

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -35,7 +36,8 @@ type Health struct {
 	Round time.Time `json:"round,omitzero"`
 
 	// Counts are those of the projects gone over since the round began, Conditions the
-	// oldest of their conditions, a hundred at most.
+	// oldest of their conditions, a hundred at most: first that of the list of projects,
+	// where it couldn't be had, with no project.
 	Counts
 	Conditions []ProjectCondition `json:"conditions"`
 	// Poison counts the messages taken from the poison queue by this sweep.
@@ -44,7 +46,7 @@ type Health struct {
 
 // ProjectCondition is a condition with the project that it belongs to.
 type ProjectCondition struct {
-	Project string `json:"project"` // id
+	Project string `json:"project"` // id; empty for the list of projects
 	Name    string `json:"name"`
 	Condition
 }
@@ -59,11 +61,13 @@ const (
 // bounded cuts what is listed, so that the document stays small whatever went wrong.
 func (h Health) bounded() Health {
 	h.Warnings, h.Errors = boundedTexts(h.Warnings), boundedTexts(h.Errors)
-	oldest := slices.SortedStableFunc(slices.Values(h.Conditions), func(a, b ProjectCondition) int { return a.First.Compare(b.First) })
+	oldest := slices.SortedStableFunc(slices.Values(h.Conditions), func(a, b ProjectCondition) int {
+		return cmp.Or(cmp.Compare(min(1, len(a.Project)), min(1, len(b.Project))), a.First.Compare(b.First))
+	})
 	h.Conditions = oldest[:min(len(oldest), maxHealthConditions)]
 	for i := range h.Conditions {
 		c := &h.Conditions[i]
-		for _, text := range []*string{&c.Project, &c.Name, (*string)(&c.Code), &c.Why, &c.Under, &c.Iteration, &c.Export, &c.Blob, &c.ETag} {
+		for _, text := range []*string{&c.Project, &c.Name, (*string)(&c.Code), &c.Why, &c.Under, &c.Iteration, &c.Fact, &c.Export, &c.Blob, &c.ETag} {
 			*text = boundedText(*text, maxHealthText)
 		}
 	}

@@ -20,6 +20,8 @@ type Project struct {
 	// Container reports whether the service writes the project's exports into a
 	// model container, by the settings that were read last.
 	Container bool `json:"container,omitempty"`
+	// ContainerURI is that container's address by the same settings, without a query.
+	ContainerURI string `json:"containerUri,omitempty"`
 	// ConnectionTest is when the service's last test message arrived.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
 	// Seen is when the app first saw the project in Custom Vision. What failed

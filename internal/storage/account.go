@@ -179,5 +179,37 @@ func (a Account) Fingerprint() string {
 // Identity is the one by which the account is opened, the zero value with a key.
 func (a Account) Identity() identity.Identity { return a.identity }
 
+// Same reports whether both are one account, as far as their blob endpoints show: scheme,
+// letter case and the scheme's own port make no difference.
+func (a Account) Same(b Account) bool { return a.place() == b.place() }
+
+// place is where the blob endpoint leads, in a form that can be compared.
+func (a Account) place() string {
+	u, err := url.Parse(strings.TrimRight(a.BlobURL, "/"))
+	if err != nil || u.Host == "" {
+		return a.BlobURL
+	}
+	host := Host(u)
+	for _, port := range []string{":80", ":443"} {
+		host = strings.TrimSuffix(host, port)
+	}
+	return host + u.Path
+}
+
+// AccountName is the name of the account that the URL of a container or blob leads to, as
+// commands of the Azure CLI want it: the first label of the host, or on this machine the
+// first part of the path.
+func AccountName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	name, _, _ := strings.Cut(u.Hostname(), ".")
+	if IsLoopback(u.Hostname()) {
+		name, _, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	}
+	return name
+}
+
 // IsZero reports whether no setting names the account.
 func (a Account) IsZero() bool { return a.BlobURL == "" && a.QueueURL == "" }

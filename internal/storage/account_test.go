@@ -48,3 +48,34 @@ func TestParseConnectionStringSaysWhatIsWrongAndNoSecret(t *testing.T) {
 		})
 	}
 }
+
+func TestOneAccountIsKnownInSeveralForms(t *testing.T) {
+	t.Parallel()
+	const key = "AccountKey=a2V5;AccountName=shop;"
+	parse := func(text string) Account {
+		a, err := ParseConnectionString(key + text)
+		require.NoError(t, err, text)
+		return a
+	}
+	shop := parse("")
+	for _, same := range []string{
+		"DefaultEndpointsProtocol=http", "AccountName=Shop", "BlobEndpoint=https://shop.blob.core.windows.net/", "BlobEndpoint=https://SHOP.blob.core.windows.net:443",
+	} {
+		assert.True(t, shop.Same(parse(same)), same)
+	}
+	for _, other := range []string{
+		"AccountName=shop2", "EndpointSuffix=core.chinacloudapi.cn", "BlobEndpoint=https://shop.blob.core.windows.net:444", "BlobEndpoint=http://127.0.0.1:10000/shop",
+	} {
+		assert.False(t, shop.Same(parse(other)), other)
+	}
+	local := parse("BlobEndpoint=http://127.0.0.1:10000/shop")
+	for address, name := range map[string]string{
+		"https://shop.blob.core.windows.net/models": "shop", "https://shop.z01.blob.storage.azure.net/models": "shop",
+		"http://127.0.0.1:10000/shop/models": "shop", "http://localhost:10000/shop": "shop", ":": "",
+	} {
+		assert.Equal(t, name, AccountName(address), address)
+	}
+	assert.True(t, local.Same(parse("BlobEndpoint=http://localhost:10000/shop/")))
+	assert.False(t, local.Same(parse("BlobEndpoint=http://localhost:10000/attic")))
+	assert.False(t, shop.Same(Account{}), "none")
+}

@@ -58,7 +58,7 @@ func parseHeader(b []byte) (e Entry, length int, err error) {
 		method: le.Uint16(b[10:]), flags: le.Uint16(b[8:]), crc: le.Uint32(b[16:]),
 	}
 	large := []uint64{uint64(le.Uint32(b[24:])), uint64(le.Uint32(b[20:])), uint64(le.Uint32(b[42:]))}
-	if err := resolve(large, b[headerSize+name:][:extra]); err != nil {
+	if _, err := resolve(large, b[headerSize+name:][:extra]); err != nil {
 		return e, 0, err
 	}
 	const most = 1 << 60 // so that sums don't overflow
@@ -118,20 +118,19 @@ var checkedExtras = map[uint16]bool{
 }
 
 // resolve replaces each value that is only a marker by the one in the extra fields of
-// the large format, which has them in turn.
-func resolve(values []uint64, extra []byte) error {
+// the large format, which has them in turn. It reports whether there is such a field.
+func resolve(values []uint64, extra []byte) (found bool, err error) {
 	var large []byte
-	found := false
 	for len(extra) >= extraHeadSize {
 		id, length := le.Uint16(extra), int(le.Uint16(extra[2:]))
 		extra = extra[extraHeadSize:]
 		switch {
 		case length > len(extra):
-			return errors.New("has an extra field that is cut")
+			return found, errors.New("has an extra field that is cut")
 		case checkedExtras[id]:
-			return fmt.Errorf("has an extra field %#04x, which isn't read", id)
+			return found, fmt.Errorf("has an extra field %#04x, which isn't read", id)
 		case id == largeExtra && found:
-			return errors.New("has two sizes of the large format")
+			return found, errors.New("has two sizes of the large format")
 		case id == largeExtra:
 			large, found = extra[:length], true
 		}
@@ -142,11 +141,11 @@ func resolve(values []uint64, extra []byte) error {
 			continue
 		}
 		if len(large) < 8 {
-			return errors.New("lacks a size of the large format")
+			return found, errors.New("lacks a size of the large format")
 		}
 		values[i], large = le.Uint64(large), large[8:]
 	}
-	return nil
+	return found, nil
 }
 
 // place notes of each entry where the next thing in the file begins: another entry, or

@@ -38,6 +38,9 @@ const (
 	marker16      = 0xffff
 	marker32      = 0xffffffff
 	extraHeadSize = 4
+
+	descriptorSize      = 12 // behind a streamed entry, without its mark
+	largeDescriptorSize = 20 // where its local header has sizes of the large format
 )
 
 var (
@@ -46,6 +49,8 @@ var (
 	end64Magic   = []byte("PK\x06\x06")
 	headerMagic  = []byte("PK\x01\x02")
 	localMagic   = []byte("PK\x03\x04")
+
+	descriptorMagic = []byte("PK\x07\x08")
 )
 
 var le = binary.LittleEndian

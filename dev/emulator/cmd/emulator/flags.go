@@ -20,6 +20,10 @@ type settings struct {
 
 func (s *settings) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("emulator", flag.ContinueOnError)
+	f.Usage = func() {
+		fmt.Fprintln(f.Output(), "Usage of emulator (`emulator probe -h` explains how a real resource is asked):")
+		f.PrintDefaults()
+	}
 	f.StringVar(&s.listen, "listen", "127.0.0.1:5599", "`address` to listen on; port 0 takes a free one")
 	f.StringVar(&s.Key, "key", "", "the Training-Key and Prediction-Key that callers must send")
 	f.DurationVar(&s.TrainTime, "train-time", 2*time.Second, "how long a training takes")

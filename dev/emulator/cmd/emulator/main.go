@@ -1,5 +1,6 @@
 // Command emulator serves a local Custom Vision on a loopback port until it is
-// interrupted. Package emulator describes it.
+// interrupted. Package emulator describes it. `emulator probe` asks a real resource what
+// package emulator doesn't know; package probe describes that.
 package main
 
 import (
@@ -20,14 +21,18 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "emulator:", err)
 		os.Exit(1)
 	}
 }
 
-// run serves until ctx ends.
+// run serves until ctx ends, or probes.
 func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "probe" {
+		return runProbe(ctx, args[1:], os.Stdin, os.Stdout, os.Stderr)
+	}
 	s, err := parse(args)
 	if err != nil {
 		return err

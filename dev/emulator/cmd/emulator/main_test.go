@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,12 +20,32 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// build makes the program as a user runs it, without the race detector.
+// built is the program as a user runs it, without the race detector.
+var built = sync.OnceValues(func() (binary string, err error) {
+	binary = filepath.Join(buildFolder, "emulator")
+	output, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, output)
+	}
+	return binary, err
+})
+
+var buildFolder string
+
+func TestMain(m *testing.M) {
+	var err error
+	if buildFolder, err = os.MkdirTemp("", "emulator"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	os.RemoveAll(buildFolder)
+	os.Exit(code)
+}
+
 func build(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "emulator")
-	output, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
-	require.NoError(t, err, "%s", output)
+	binary, err := built()
+	require.NoError(t, err)
 	return binary
 }
 

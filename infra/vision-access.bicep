@@ -1,0 +1,27 @@
+// Who may work with the training resource, which may be in a group of its own.
+param name string
+
+@description('Who works with it: the app, and the person.')
+param principals { id: string, type: 'Group' | 'ServicePrincipal' | 'User' }[]
+
+var roles = loadJsonContent('roles.json')
+
+resource vision 'Microsoft.CognitiveServices/accounts@2024-10-01' existing = {
+  name: name
+}
+
+// Trainer, a smaller role, may not export.
+resource contribute 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for principal in principals: {
+    name: guid(vision.id, principal.id, roles['Cognitive Services Custom Vision Contributor'])
+    scope: vision
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Cognitive Services Custom Vision Contributor'])
+      principalId: principal.id
+      principalType: principal.type
+    }
+  }
+]
+
+output endpoint string = vision.properties.endpoint
+output principalId string = vision.identity.principalId
