@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -286,7 +287,7 @@ func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
 	}
 	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
 	if definite(err) {
-		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
+		return fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
 	}
 	return err
 }
