@@ -168,6 +168,7 @@ func (v *visit) announce(p *state.Project, a Action, s sending) {
 	if a.Kind == Export {
 		e := p.Iteration(a.Iteration).Export(a.Export)
 		e.Asked, e.Until = now, s.until
+		p.Iteration(a.Iteration).Settled = nil // a person may ask for more than the policy; sweeps are to see its end
 		return
 	}
 	// An open one of the same cause came to nothing. Kept, it would answer the failure
