@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,6 +25,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if err := run(ctx, *app, *program, *host, *demo, *verbose); err != nil {
+		if ctx.Err() != nil {
+			err = errors.New("it was interrupted; nothing is left behind")
+		}
 		fmt.Fprintln(os.Stderr, "\nNot done:", err)
 		stop()
 		os.Exit(1)

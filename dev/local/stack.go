@@ -72,16 +72,10 @@ func start(ctx context.Context, app, program, hostKind string, verbose bool) (*s
 	s := &stack{narrator: &narrator{verbose: verbose}}
 	if err := s.start(ctx, app, program, hostKind); err != nil {
 		s.close()
-		if ctx.Err() != nil {
-			return nil, errInterrupted
-		}
 		return nil, err
 	}
 	return s, nil
 }
-
-// errInterrupted says that somebody ended the start.
-var errInterrupted = errors.New("it was ended while it started; nothing is left behind")
 
 func (s *stack) start(ctx context.Context, app, program, hostKind string) (err error) {
 	if err := checkHost(hostKind); err != nil {

@@ -35,7 +35,12 @@ func startLocal(t *testing.T, dir, path string, args ...string) *started {
 	text, err := build.CombinedOutput()
 	require.NoError(t, err, string(text))
 	app := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(app, "host.json"), []byte("{}"), 0o644))
+	for _, name := range []string{"host.json", "sweep/function.json"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(filepath.Join(app, filepath.Dir(name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(app, name), text, 0o644))
+	}
 	s := &started{t: t, temp: t.TempDir(), cmd: exec.Command(program, append([]string{"-app", app}, args...)...)}
 	s.cmd.Dir, s.cmd.Env = dir, []string{"PATH=" + path, "TMPDIR=" + s.temp, "HOME=" + s.temp}
 	s.out, err = s.cmd.StdoutPipe()
@@ -117,17 +122,26 @@ func TestAStartWithoutAzuriteSaysHowToInstallIt(t *testing.T) {
 	startLocal(t, dir, only(t, "node")).fails("make tools")
 }
 
-func TestCtrlCWhileAzuriteStartsEndsEverything(t *testing.T) {
+func TestCtrlCAtAnyMomentEndsEverything(t *testing.T) {
 	t.Parallel()
-	s := startLocal(t, root, only(t, "node"))
-	lines := bufio.NewReader(io.TeeReader(s.out, &s.printed))
-	for {
-		line, err := lines.ReadString('\n')
-		require.NoError(t, err)
-		if strings.HasPrefix(line, "Starting Azurite") {
-			break
-		}
+	for moment, args := range map[string][]string{
+		"Starting Azurite": nil, "Starting the Custom Vision emulator": nil,
+		"failed to start Worker Channel": {"-program", "none"}, // while it waits for the app
+		"1. A project is connected":      {"-program", "none", "-demo"},
+	} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			s := startLocal(t, root, only(t, "node"), args...)
+			lines := bufio.NewReader(io.TeeReader(s.out, &s.printed))
+			for {
+				line, err := lines.ReadString('\n')
+				require.NoError(t, err, s.printed.String())
+				if strings.Contains(line, moment) {
+					break
+				}
+			}
+			require.NoError(t, s.cmd.Process.Signal(syscall.SIGINT))
+			s.fails("Not done: it was interrupted; nothing is left behind\n")
+		})
 	}
-	require.NoError(t, s.cmd.Process.Signal(syscall.SIGINT))
-	s.fails("it was ended while it started")
 }

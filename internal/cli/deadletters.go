@@ -130,7 +130,7 @@ func (p *program) showLetter(ctx context.Context, id string) error {
 			kind = "no text, here as Base64"
 		}
 		p.out.say("  %s, %s:\n", count(l.Bytes, "byte"), kind)
-		p.out.say("%s", printable(l.Text))
+		fmt.Fprintln(p.out.stdout, printable(l.Text)) // which has lines of its own
 	})
 }
 

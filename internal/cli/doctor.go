@@ -88,7 +88,7 @@ func (d *doctor) notes(c *dotnet.Configuration) {
 		})
 	}
 	if _, others := settings.Strays(c); len(others) > 0 {
-		d.look("not settings", func() (string, error) { return strings.Join(others, ", ") + ": nothing reads them", nil })
+		d.look("not settings", func() (string, error) { return "nothing reads " + strings.Join(others, ", "), nil })
 	}
 	if faults := handler.CheckHostJSON(c.Get, d.appRoot(c)); len(faults) > 0 {
 		d.look("host.json", func() (string, error) { return "", errors.Join(faults...) })

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -95,10 +96,22 @@ func (o *output) warn(format string, a ...any) {
 	o.print(o.stderr, format, a...)
 }
 
-// print writes a line for a person.
+// print writes a line for a person. A line break or tab in a text among a is one that
+// somebody else wrote, as in the name of a project: it must not look like a line of ours.
 func (o *output) print(w io.Writer, format string, a ...any) {
+	a = slices.Clone(a)
+	for i := range a {
+		if text, ok := a[i].(string); ok {
+			a[i] = lineBreaks.Replace(text)
+		}
+	}
 	fmt.Fprintln(w, fmt.Sprintf(format, a...)) // in one write
 }
+
+var lineBreaks = strings.NewReplacer("\n", `\u000a`, "\t", `\u0009`)
+
+// flat is a text as it is shown within a line; its length is the room that it takes.
+func flat(text string) string { return lineBreaks.Replace(escaped(text, true)) }
 
 // painted is what paint writes around a text.
 var painted = regexp.MustCompile(`\x1b\[(?:31|32|33|0)m`)
@@ -158,7 +171,11 @@ func align(rows [][]string) []string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(w, strings.Join(row, "\t"))
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = flat(cell)
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	w.Flush()
 	var lines []string
@@ -171,26 +188,22 @@ func align(rows [][]string) []string {
 // columns is the width that a terminal has at least.
 const columns = 80
 
-// wrap breaks a line between words so that it fits the columns, and indents what
-// follows. A command between backticks stays whole, so that it can be copied.
-func wrap(line string, indent int) string {
-	var text strings.Builder
-	width := 0
-	for i, word := range words(line) {
-		n := utf8.RuneCountInString(word)
+// sayWrapped prints a line broken between words so that it fits the columns. The first
+// line begins after indent, those that follow two further. A command between backticks stays whole, so that it can be copied.
+func (o *output) sayWrapped(paint func(string) string, line string, indent int) {
+	text := strings.Repeat(" ", indent)
+	for i, word := range words(flat(line)) {
 		switch {
 		case i == 0:
-		case width+1+n > columns:
-			text.WriteString("\n" + strings.Repeat(" ", indent))
-			width = indent
+			text += word
+		case utf8.RuneCountInString(text)+1+utf8.RuneCountInString(word) > columns:
+			o.say("%s", paint(text))
+			text = strings.Repeat(" ", indent+2) + word
 		default:
-			text.WriteByte(' ')
-			width++
+			text += " " + word
 		}
-		text.WriteString(word)
-		width += n
 	}
-	return text.String()
+	o.say("%s", paint(text))
 }
 
 // dated is a date with its time, as minute writes it.
@@ -212,8 +225,9 @@ func words(line string) []string {
 	return split
 }
 
-// cut shortens a name to a number of characters.
+// cut shortens a name to a number of characters, as it is shown.
 func cut(name string, most int) string {
+	name = flat(name)
 	if utf8.RuneCountInString(name) <= most {
 		return name
 	}

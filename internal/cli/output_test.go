@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,7 +14,7 @@ import (
 func TestNothingThatIsShownSteersTheTerminal(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"Äpfel und ✓\n\ttab": "Äpfel und ✓\n\ttab", "\x1b[2Jcleared": `\u001b[2Jcleared`, "\u009b2Jcleared": `\u009b2Jcleared`, "\x9b2J": "?2J",
+		"Äpfel und ✓": "Äpfel und ✓", "two\nlines\ttab": `two\u000alines\u0009tab`, "\x1b[2Jcleared": `\u001b[2Jcleared`, "\u009b2Jcleared": `\u009b2Jcleared`, "\x9b2J": "?2J",
 		"\x1b]0;title\x07": `\u001b]0;title\u0007`, "a\rb": `a\u000db`, "\x7f": `\u007f`, "\u202egnp.exe": `\u202egnp.exe`, "\x1b[31": `\u001b[31`,
 		"no-break\u00a0space": "no-break\u00a0space", "two\u2028lines": `two\u2028lines`,
 	} {
@@ -35,6 +36,22 @@ func TestNothingThatIsShownSteersTheTerminal(t *testing.T) {
 	}
 	red := (&output{colour: true}).red
 	assert.Equal(t, "\x1b[31mred \\u001b[0K\x1b[0m", escaped(red("red \x1b[0K"), true))
+}
+
+// A name takes the room that it is shown in, and no line or column of its own.
+func TestANameStaysInItsCell(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []string{
+		"PROJECT             SAFE", `a\u000a✓\u0009well  yes`, `\u009b\u202e        no`,
+	}, align([][]string{{"PROJECT", "SAFE"}, {"a\n✓\twell", "yes"}, {"\u009b\u202e", "no"}}))
+	assert.Equal(t, `ab\u00…`, cut("ab\u009b\u009b", 7))
+	var shown bytes.Buffer
+	o := output{stdout: &screen{w: &shown}}
+	o.sayWrapped(plain, strings.Repeat("\u009b ", 20)+"a\n✓ well", 0)
+	for line := range strings.Lines(shown.String()) {
+		assert.LessOrEqual(t, len([]rune(line)), columns+1)
+	}
+	assert.Contains(t, shown.String(), `a\u000a✓`)
 }
 
 // What is escaped in JSON is the same text to who reads it.

@@ -294,7 +294,7 @@ func (p *program) sayGivenUp(r reconcileResult) {
 		causes = append(causes, fmt.Sprintf("%d %s", g.Count, cause))
 	}
 	if n > 0 {
-		p.out.say("%s", p.out.yellow(wrap(fmt.Sprintf("%s could not be archived: %s.", sentence(count(n, "export")), strings.Join(causes, ", ")), 2)))
+		p.out.sayWrapped(p.out.yellow, fmt.Sprintf("%s could not be archived: %s.", sentence(count(n, "export")), strings.Join(causes, ", ")), 0)
 	}
 	if len(r.Misnamed) > 0 {
 		const most = 3

@@ -290,7 +290,7 @@ func (p *program) sayModels(projects []projectStatus) {
 	for i, line := range align(rows) {
 		p.out.say("%s", line)
 		for _, detail := range details[i] {
-			p.out.say("%s", p.out.yellow("  "+wrap(detail, 4)))
+			p.out.sayWrapped(p.out.yellow, detail, 2)
 		}
 	}
 	p.out.say("")
@@ -374,10 +374,11 @@ func (p *program) saySweep(s *sweepStatus, wide bool) {
 
 // sayLine prints a line, over several lines where it wouldn't fit 80 columns.
 func (p *program) sayLine(wide bool, paint func(string) string, text string) {
-	if !wide {
-		text = wrap(text, 2)
+	if wide {
+		p.out.say("%s", paint(text))
+		return
 	}
-	p.out.say("%s", paint(text))
+	p.out.sayWrapped(paint, text, 0)
 }
 
 func plain(s string) string { return s }

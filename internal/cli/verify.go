@@ -235,6 +235,10 @@ func faultOf(err error) (fault, bool) {
 
 func (p *program) sayVerified(r verifyResult) {
 	if r.Total == 0 {
+		if r.Share == "1/1" {
+			p.out.say("There is no backup in the archive.")
+			return
+		}
 		p.out.say("There is no backup in this share.")
 		return
 	}

@@ -220,7 +220,11 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 
 // fail records a failure that may pass.
 func (v *visit) fail(log zerolog.Logger, a Action, err error) {
-	v.failed = append(v.failed, Failure{a.Step, fmt.Errorf("%s of iteration %s: %w", strings.TrimSpace(string(a.Kind)+" "+a.Export+a.Blob), a.Iteration, err)})
+	what := strings.TrimSpace(string(a.Kind) + " " + a.Export + a.Blob)
+	if a.Iteration != "" {
+		what += " of iteration " + a.Iteration
+	}
+	v.failed = append(v.failed, Failure{a.Step, fmt.Errorf("%s: %w", what, err)})
 	log.Error().Err(err).Msg("failed: " + string(a.Kind))
 }
 

@@ -43,6 +43,22 @@ func TestAPersonMayAskForWhatThePolicyDoesNotWant(t *testing.T) {
 	}
 }
 
+// The project may not be connected, or the message lost: then only sweeps see the export.
+func TestWhatAPersonAskedForOfASettledIterationIsArchivedByTheNextSweep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects": [{"project": "*"}]}`)
+	key := w.trained()
+	sweep := func() { w.reconcile(Key{Project: key.Project}) }
+	sweep()
+	require.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
+	w.ask(key, Ask{Exports: []string{"ONNX"}})
+	sweep() // while it is being exported
+	w.Service.Advance(world.ExportTime)
+	sweep()
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
+	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled, "and it is settled again")
+}
+
 func TestAPersonAsksForEveryExportThatTheDomainOffers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, `{"projects": [{"project": "*"}]}`)

@@ -96,9 +96,12 @@ type fault struct {
 	code state.Code
 	why  string
 	on   state.Sight // what it is final for; zero where it isn't
+
+	cause error // the service's own answer, where a person's ask needs it; nil elsewhere
 }
 
 func (f fault) Error() string { return f.why }
+func (f fault) Unwrap() error { return f.cause }
 
 func faultf(code state.Code, format string, a ...any) error {
 	return fault{code: code, why: fmt.Sprintf(format, a...)}

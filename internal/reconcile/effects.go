@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -170,6 +171,7 @@ func (v *visit) announce(p *state.Project, a Action, s sending) {
 	if a.Kind == Export {
 		e := p.Iteration(a.Iteration).Export(a.Export)
 		e.Asked, e.Until = now, s.until
+		p.Iteration(a.Iteration).Settled = nil // a person may ask for more than the policy; sweeps are to see its end
 		return
 	}
 	// An open one of the same cause came to nothing. Kept, it would answer the failure
@@ -289,7 +291,7 @@ func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
 	}
 	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
 	if definite(err) {
-		return faultf(state.TrainingRefused, "the service refuses to train: %s", err)
+		return fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
 	}
 	return err
 }
