@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
@@ -107,7 +108,9 @@ func (s *stack) start(ctx context.Context, app, program, hostKind string) (err e
 	if err := s.writeSettings(program); err != nil {
 		return err
 	}
-	if s.host, err = startHost(ctx, hostKind, s.path(""), free(hostPort), s.narrator); err != nil {
+	if s.host, err = onUsual(hostPort, func(port int) (host, error) {
+		return startHost(ctx, hostKind, s.path(""), port, s.narrator)
+	}); err != nil {
 		return err
 	}
 	s.onClose(s.host.close)
@@ -120,7 +123,13 @@ func (s *stack) startAzurite(ctx context.Context) (err error) {
 	s.onClose(cancel)
 	started := context.AfterFunc(ctx, cancel)
 	defer started()
-	if s.azurite, err = azurite.Start(starting, azurite.Options{BlobPort: free(blobPort), QueuePort: free(queuePort)}); err != nil {
+	if s.azurite, err = onUsual(blobPort, func(port int) (*azurite.Server, error) {
+		o := azurite.Options{BlobPort: port}
+		if port != 0 {
+			o.QueuePort = free(queuePort)
+		}
+		return azurite.Start(starting, o)
+	}); err != nil {
 		return err
 	}
 	s.onClose(s.azurite.Close)
@@ -197,7 +206,9 @@ func (s *stack) startService() error {
 		return err
 	}
 	s.onClose(server.Close)
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", free(servicePort)))
+	listener, err := onUsual(servicePort, func(port int) (net.Listener, error) {
+		return net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	})
 	if err != nil {
 		return err
 	}
@@ -312,6 +323,18 @@ func (s *stack) until(ctx context.Context, what string, condition func() (bool, 
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// onUsual starts something on its usual port, or on a free one if that is taken, also by
+// somebody who starts at the same time.
+func onUsual[T any](port int, start func(port int) (T, error)) (T, error) {
+	if port = free(port); port != 0 {
+		started, err := start(port)
+		if err == nil || !strings.Contains(err.Error(), "address already in use") {
+			return started, err
+		}
+	}
+	return start(0)
 }
 
 // free returns the port if nothing listens there, and otherwise 0, which stands

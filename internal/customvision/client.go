@@ -186,9 +186,11 @@ func (c *Client) newRequest(ctx context.Context, r request) (*policy.Request, er
 
 // send returns the answer to r if it is a success, and an *Error otherwise.
 func (c *Client) send(req *policy.Request, r request) (*http.Response, error) {
+	var try attempt
+	req.SetOperationValue(&try)
 	resp, err := c.pipeline.Do(req)
 	if err != nil {
-		return nil, unanswered(r.operation, err)
+		return nil, unanswered(r.operation, err, try.sent)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, refused(r.operation, resp)

@@ -68,10 +68,10 @@ func Lost(err error) bool {
 	return errors.As(err, &e) && e.lost
 }
 
-// unanswered returns the error of a call without an answer.
-func unanswered(operation string, err error) *Error {
-	var unsent noTurn
-	e := &Error{Operation: operation, lost: !errors.As(err, &unsent)}
+// unanswered returns the error of a call without an answer. It may have been carried out
+// only if it was sent.
+func unanswered(operation string, err error, sent bool) *Error {
+	e := &Error{Operation: operation, lost: sent}
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ended) {
 			e.cause = ended

@@ -39,8 +39,19 @@ func (l rateLimit) Do(req *policy.Request) (*http.Response, error) {
 		}
 		return nil, noTurn{}
 	}
-	return req.Next()
+	var try *attempt
+	if req.OperationValue(&try) {
+		try.sent = true
+	}
+	resp, err := req.Next()
+	if try != nil && err == nil && resp.StatusCode == http.StatusTooManyRequests {
+		try.sent = false // nothing was done
+	}
+	return resp, err
 }
+
+// attempt is what became of a call: whether the service may have carried it out.
+type attempt struct{ sent bool }
 
 // noTurn is the error of a call that would have to wait for the rate limit longer
 // than its context lasts.

@@ -253,6 +253,32 @@ func TestRepeatsCountForTheLimitToo(t *testing.T) {
 	})
 }
 
+// endless is a Limit whose turn never comes.
+type endless struct{}
+
+func (endless) Wait(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestWhatEndsWhileItWaitsForItsTurnWasNotSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := offline(t, &ClientOptions{Limit: endless{}}, func(*http.Request) (*http.Response, error) {
+			panic("it is sent")
+		})
+		late, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		stopped, stop := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, stop)
+		for ended, ctx := range map[error]context.Context{context.DeadlineExceeded: late, context.Canceled: stopped} {
+			_, err := client.Train(ctx, projectID, TrainOptions{})
+			require.ErrorIs(t, err, ended)
+			assert.False(t, Lost(err), "nothing was sent")
+		}
+	})
+}
+
 func TestNothingIsSentThatWouldWaitBeyondTheDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -134,7 +134,7 @@ func (v *visit) describe(ctx context.Context, iteration string) error {
 		}
 		err = unanswered(q.fact, err)
 		missing := faultOf(err)
-		v.learn(func(p *state.Project) { note(p, s, false, missing, false, v.rules.Under, v.now()) })
+		v.learn(func(p *state.Project) { note(p, s, idle(err), missing, false, v.rules.Under, v.now()) })
 		if missing.code == state.Unavailable {
 			errs = append(errs, err)
 		} else {

@@ -130,7 +130,7 @@ func (v *visit) shown(s state.Scope, err error) {
 	switch c := v.seen.Project.Condition(s); {
 	case err != nil:
 		v.learn(func(p *state.Project) {
-			note(p, s, false, fault{code: state.Unseen, why: err.Error()}, false, v.rules.Under, v.now())
+			note(p, s, idle(err), fault{code: state.Unseen, why: err.Error()}, false, v.rules.Under, v.now())
 		})
 	case c != nil:
 		v.learn(func(p *state.Project) { p.Clear(s) })
