@@ -258,7 +258,7 @@ func TestAnExportThatMayNotBeRepeatedIsARefusal(t *testing.T) {
 	key := w.trained()
 	assert.Equal(t, []string{"describe", "export ONNX", "postpone ONNX", "settle"}, w.settle(key))
 	w.Service.Advance(time.Hour)
-	assert.Equal(t, []string{"postpone ONNX"}, w.settle(key))
+	assert.Equal(t, []string{"postpone ONNX", "settle"}, w.settle(key), "asking anew opens a settled iteration")
 	assert.Equal(t, state.ExportRefused, w.condition(key, "ONNX").Code)
 }
 
