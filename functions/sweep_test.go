@@ -254,7 +254,7 @@ func TestSinceWhenTheProjectsCannotBeListedIsRemembered(t *testing.T) {
 		assert.Equal(t, n+1, health.Covered, "the project that the state knows, in each sweep")
 		w.Service.Advance(24 * time.Hour)
 
-		health.Resume = nobody // the round isn't over
+		health.Resume = "0" // the round isn't over, and every project comes after it
 		require.NoError(t, w.sweeping.State.SetHealth(t.Context(), health))
 	}
 	w.line.Use(nil)
