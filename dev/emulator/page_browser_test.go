@@ -4,6 +4,7 @@ package emulator
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,17 +16,18 @@ import (
 func TestPageInABrowser(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
-	var s *fixture
-	s = start(t, c.connected, noValidation, func(o *Options) {
+	var running atomic.Pointer[fixture] // the server asks as soon as it is there
+	s := start(t, c.connected, noValidation, func(o *Options) {
 		o.Frozen, o.TrainTime, o.ExportTime = time.Time{}, time.Hour, time.Hour
 		o.App = func(context.Context, string) map[string]map[string]string {
 			made := map[string]map[string]string{}
-			for _, i := range s.view().Projects[0].Iterations {
+			for _, i := range running.Load().view().Projects[0].Iterations {
 				made[i.ID] = map[string]string{"TensorFlow.TensorFlowLite": "proven"}
 			}
 			return made
 		}
 	})
+	running.Store(s)
 	assert.Equal(t, "a visit\n", node(t, "page.mjs", "ENDPOINT="+s.url, "QUEUE_URI="+c.queueURL))
 	assert.Equal(t, []string{"ConnectionTest", "Training", "Export", "Training"}, c.types())
 	require.Len(t, s.View().Projects, 1)
