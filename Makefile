@@ -46,17 +46,21 @@ run: tools dist ## run everything on this machine, with a demo project, until Ct
 demo: tools dist ## run the whole story once, by itself, and check what it leaves in the archive
 	@go build -o build/local ./dev/local && exec build/local -host "$$HOST" -demo
 
+# These do the same a thousand times over, and other tests do each of it once under the
+# race detector, which would make ten minutes of them.
+REPEATING := ^Test(AYear|Convergence|CrashAtEveryRequest|EveryFaultOfEveryOperation)$$
+
 test: export FIGURES := $(CURDIR)/build/figures
 # The race detector makes the end of each process a second longer.
 test: export GORACE := atexit_sleep_ms=0
-# The race detector would make minutes of the year; the histories have it on the same paths.
+test: export RAPID_CHECKS ?= 200
 # Most tests wait for other processes, so more run at once than there are cores.
-test: tools ## run all tests, with the race detector, against a real Azurite; print what they counted
+test: tools ## run all tests against a real Azurite, with the race detector but for those that repeat; print what they counted
 	@$(own-build)
 	@mkdir -p build && rm -f build/figures
 	@echo "What is left to chance: RAPID_SEED=$$RAPID_SEED"
-	RAPID_CHECKS="$${RAPID_CHECKS:-200}" go test -race -shuffle=on -parallel 8 -timeout 30m -skip '^TestAYear$$' ./...
-	go test -count=1 -run '^TestAYear$$' ./internal/reconcile
+	go test -race -shuffle=on -parallel 8 -timeout 30m -skip '$(REPEATING)' ./...
+	go test -count=1 -parallel 8 -timeout 30m -run '$(REPEATING)' ./e2e ./functions ./internal/reconcile
 	@sort build/figures
 
 test-long: tools ## try N random histories of trainings, faults and crashes (default 5000)
