@@ -162,9 +162,15 @@ func (c cell) wasMet(t *testing.T, w *app, sent []world.Request) {
 	if !assert.GreaterOrEqual(t, len(met), c.nth, "the operation was never called so often") || c.fault != "wait" || c.nth > 1 {
 		return
 	}
-	waited := time.Duration(0)
-	if again := slices.IndexFunc(met[1:], func(r world.Request) bool { return r.URL.String() == met[0].URL.String() }); again >= 0 {
-		waited = met[1:][again].At.Sub(met[0].At)
+	// Blocks are put side by side, so the refused one needn't be the first that was
+	// sent. It is the one that was sent again.
+	waited, first := time.Duration(0), map[string]time.Time{}
+	for _, r := range met {
+		if sent, again := first[r.URL.String()]; again {
+			waited = max(waited, r.At.Sub(sent))
+		} else {
+			first[r.URL.String()] = r.At
+		}
 	}
 	assert.GreaterOrEqual(t, waited, time.Second, "as long as Retry-After says")
 }
