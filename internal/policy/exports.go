@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"visionkeeper/internal/dotnet"
 )
 
 // Known are the exports that exist, as "Platform" or "Platform.Flavor", in the
@@ -59,17 +61,22 @@ func (r Rule) ExportsOf(offered []string) []string {
 
 // canonical writes the exports that a policy names in any letter case as Known has
 // them. Whatever isn't a list of exports is left to the schema.
-func canonical(document any) {
-	object, _ := document.(map[string]any)
-	rules, _ := object["projects"].([]any)
-	for _, r := range rules {
-		rule, _ := r.(map[string]any)
-		exports, _ := rule["exports"].([]any)
-		for i, e := range exports {
-			name, _ := e.(string)
-			if k := slices.IndexFunc(Known, func(k string) bool { return strings.EqualFold(k, name) }); k >= 0 {
-				exports[i] = Known[k]
+func canonical(policy *dotnet.Node) {
+	each := func(n *dotnet.Node, key string, do func(*dotnet.Node)) {
+		for _, m := range n.Members {
+			if m.Key == key {
+				for _, item := range m.Value.Items {
+					do(item)
+				}
 			}
 		}
 	}
+	each(policy, "projects", func(rule *dotnet.Node) {
+		each(rule, "exports", func(export *dotnet.Node) {
+			name, _ := export.Value.(string)
+			if k := slices.IndexFunc(Known, func(k string) bool { return strings.EqualFold(k, name) }); k >= 0 {
+				export.Value = Known[k]
+			}
+		})
+	})
 }

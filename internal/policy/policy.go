@@ -5,10 +5,8 @@
 package policy
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -17,10 +15,7 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/remedy"
@@ -140,17 +135,12 @@ func Parse(data []byte) (Policy, error) {
 	if err != nil {
 		return Policy{}, fmt.Errorf("the policy is not JSON: %w", err)
 	}
-	data = dotnet.JSON(data)
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		return Policy{}, remedy.New(mend, "the policy is not JSON: %w", err)
-	}
-	canonical(document)
-	if err := schema().Validate(document); err != nil {
-		return Policy{}, remedy.New(mend, "the policy does not follow its schema: %s", explain(err, tree))
+	canonical(tree)
+	if faults := policySchema().check(tree); len(faults) > 0 {
+		return Policy{}, remedy.New(mend, "the policy does not follow its schema: %s", strings.Join(faults, "; "))
 	}
 	p := Policy{Mode: Act}
-	if err := json.Unmarshal(data, &p); err != nil {
+	if err := json.Unmarshal(dotnet.JSON(data), &p); err != nil {
 		return Policy{}, remedy.New(mend, "the policy can't be read: %w", err)
 	}
 	for i := range p.Projects {
@@ -193,20 +183,3 @@ func (r Rule) Hash() string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])
 }
-
-//go:generate cp policy.schema.json ../../policy.schema.json
-
-//go:embed policy.schema.json
-var schemaJSON []byte
-
-var schema = sync.OnceValue(func() *jsonschema.Schema {
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schemaJSON))
-	if err != nil {
-		panic("policy.schema.json: " + err.Error())
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("visionkeeper:policy", document); err != nil {
-		panic("policy.schema.json: " + err.Error())
-	}
-	return c.MustCompile("visionkeeper:policy")
-})
