@@ -89,15 +89,15 @@ func New(o Options) *Handler {
 	}
 }
 
-// functionName matches the names that the host accepts for a function's folder
-// (Utility.IsValidFunctionName in the host's source).
-var functionName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]{0,127}$`)
+// functionName matches the names of at most 128 characters that the host accepts for a
+// function's folder (Utility.IsValidFunctionName in the host's source).
+var functionName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
 
 // Handle registers f for the function whose folder has this name, in the same
 // letter case. It panics if the host would refuse the name, or if the name is
 // registered already.
 func (h *Handler) Handle(function string, f Func) {
-	if !functionName.MatchString(function) {
+	if len(function) > 128 || !functionName.MatchString(function) {
 		panic(fmt.Sprintf("handler: %q cannot be the name of a function", function))
 	}
 	h.register(http.MethodPost, "/"+function, h.only(h.invocation(function, f), toLoopback, asJSON, withHostHeaders))

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // mark replaces each secret.
@@ -16,13 +17,15 @@ const mark = "[redacted]"
 
 // signature matches the secret after sig= in a shared access signature, after
 // AccountKey= in a connection string, and in a bearer token, in whatever way the
-// text is escaped.
-var signature = regexp.MustCompile(`(?i)((?:sig|AccountKey|SharedAccessSignature)` + escaped('=') + `|Bearer` + escaped(' ') + `)` +
-	`(?:[^\s"'&;\\<>]|` + escaped('+') + `|` + escaped('/') + `|` + escaped('=') + `|` + escaped('%') + `)+`)
+// text is escaped. It is large, so it is made when there is something to look at.
+var signature = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)((?:sig|AccountKey|SharedAccessSignature)` + escaped('=') + `|Bearer` + escaped(' ') + `)` +
+		`(?:[^\s"'&;\\<>]|` + escaped('+') + `|` + escaped('/') + `|` + escaped('=') + `|` + escaped('%') + `)+`)
+})
 
 // String returns s with signatures, account keys and bearer tokens replaced by
 // mark.
-func String(s string) string { return signature.ReplaceAllString(s, "${1}"+mark) }
+func String(s string) string { return signature().ReplaceAllString(s, "${1}"+mark) }
 
 // Writer returns a writer that passes everything on to w, with the given secrets
 // and the secrets that String finds replaced by mark. It finds a secret as it is

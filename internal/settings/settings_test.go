@@ -47,6 +47,17 @@ func TestLoadListsEveryFault(t *testing.T) {
 	assert.NotContains(t, err.Error(), "not base64!", "a key never stands in an error")
 }
 
+func TestNamesOfContainersAreThoseThatStorageTakes(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{
+		"abc": true, "a-1": true, strings.Repeat("a", 63): true, strings.Repeat("a-", 31) + "a": true,
+		"ab": false, "-ab": false, "ab-": false, "a--b": false, "Abc": false, strings.Repeat("a", 64): false, strings.Repeat("a-", 32) + "a": false,
+	} {
+		_, err := Load(env(map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages", "ARCHIVE_CONTAINER": name}))
+		assert.Equal(t, ok, err == nil, "%s: %v", name, err)
+	}
+}
+
 func TestAHeartbeatIsAskedByHTTPSOrOnThisMachine(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages"}
