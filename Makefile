@@ -88,7 +88,8 @@ lint: ## check format and common mistakes
 tools: $(NODE_MODULES) ## install Azurite and the official JavaScript clients, as their lock files pin them
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@! test -L "$*/node_modules" || rm "$*/node_modules"
-	npm ci --prefix "$*" --no-audit --no-fund --loglevel=error --ignore-scripts
+	@echo "Installing what $*/package-lock.json names, once; it takes about half a minute …"
+	@npm ci --prefix "$*" --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch "$@"
 
 # The one for this machine keeps what a debugger needs.

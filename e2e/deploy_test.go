@@ -60,13 +60,13 @@ func TestTheIdsOfRolesAreThoseOfTheirNames(t *testing.T) {
 	var roles map[string]string
 	require.NoError(t, json.Unmarshal([]byte(readText(t, "infra/roles.json")), &roles))
 	assert.Equal(t, map[string]string{
-		"Cognitive Services Custom Vision Contributor": "c1ff6cc2-c111-46fe-8896-e0ef812ad9f3",
-		"Monitoring Metrics Publisher":                 "3913510d-42f4-4e42-8a64-420c390055eb",
-		"Storage Blob Data Contributor":                "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-		"Storage Blob Data Owner":                      "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
-		"Storage Blob Data Reader":                     "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
-		"Storage Blob Delegator":                       "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
-		"Storage Queue Data Contributor":               "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+		"Cognitive Services Custom Vision Trainer": "0a5ae4ab-0d65-4eeb-be61-29fc9b54394b",
+		"Monitoring Metrics Publisher":             "3913510d-42f4-4e42-8a64-420c390055eb",
+		"Storage Blob Data Contributor":            "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+		"Storage Blob Data Owner":                  "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+		"Storage Blob Data Reader":                 "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+		"Storage Blob Delegator":                   "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
+		"Storage Queue Data Contributor":           "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
 	}, roles)
 	assert.NotRegexp(t, `'[0-9a-f]{8}-[0-9a-f]{4}-`, readText(t, "infra/models.bicep"), "ids stand in one place")
 }
@@ -114,7 +114,7 @@ func assigned(t *testing.T) []string {
 func TestRolesAreTheFewThatAreNeeded(t *testing.T) {
 	t.Parallel()
 	assert.Equal(t, []string{
-		"Cognitive Services Custom Vision Contributor on vision of vision-access.bicep to app and person",
+		"Cognitive Services Custom Vision Trainer on vision of vision-access.bicep to app and person",
 		"Monitoring Metrics Publisher on insights of monitoring.bicep to appPrincipalId",
 		"Storage Blob Data Contributor on container of models.bicep to visionPrincipalId",
 		"Storage Blob Data Contributor on state of archive.bicep to app and person",

@@ -24,9 +24,7 @@ import (
 func TestASweepIsToldByOpenTelemetry(t *testing.T) {
 	t.Parallel()
 	r := otlp.Listen(t)
-	watched, err := telemetry.Open(func(name string) string {
-		return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": r.URL}[name]
-	}, "test", redact.String)
+	watched, err := telemetry.Open(r.Setting, "test", redact.String)
 	require.NoError(t, err)
 	w := newWorld(t, setting{policy: onnx, container: true})
 	w.export(w.train())

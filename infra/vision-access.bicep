@@ -10,13 +10,13 @@ resource vision 'Microsoft.CognitiveServices/accounts@2024-10-01' existing = {
   name: name
 }
 
-// Trainer, a smaller role, may not export.
-resource contribute 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+// May train and export models and change projects, but neither create nor delete them.
+resource trains 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for principal in principals: {
-    name: guid(vision.id, principal.id, roles['Cognitive Services Custom Vision Contributor'])
+    name: guid(vision.id, principal.id, roles['Cognitive Services Custom Vision Trainer'])
     scope: vision
     properties: {
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Cognitive Services Custom Vision Contributor'])
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Cognitive Services Custom Vision Trainer'])
       principalId: principal.id
       principalType: principal.type
     }

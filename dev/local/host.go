@@ -30,6 +30,10 @@ func startHost(ctx context.Context, kind, root string, port int, out io.Writer) 
 		if err != nil {
 			return nil, err
 		}
+		if h.Pid() == 0 {
+			h.Close()
+			return nil, errors.New("the app's program can't be started: the line above says why; make build makes it anew")
+		}
 		s := &standIn{h, make(chan error, 1)}
 		go func() { s.end <- h.Wait() }()
 		return s, nil

@@ -110,7 +110,7 @@ func (e event) sentence(words string) string {
 	if e.Message == "swept" {
 		text += fmt.Sprintf(": projects looked at: %d of %d; finished exports without a backup: %d", e.Covered, e.Projects, e.Unproven)
 	}
-	if e.Message == "archived" || e.Message == "nothing is left to do" {
+	if e.Message == "archived" || e.Message == "all that can be done now is done" {
 		e.Because = "" // it says so itself
 	}
 	for _, why := range []string{e.Change, e.Because, e.Outcome, e.Error} {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -260,6 +261,9 @@ func (s *stack) writeSettings(program string) error {
 	program, err := filepath.Abs(program)
 	if err != nil {
 		return err
+	}
+	if _, err := exec.LookPath(program); err != nil {
+		return fmt.Errorf("the app's program can't be started: %w: make build makes it", err)
 	}
 	maps.Copy(s.settings, map[string]string{
 		"AzureWebJobsStorage":   s.azurite.ConnectionString(azurite.Customer),

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -27,13 +28,22 @@ type started struct {
 	printed bytes.Buffer
 }
 
-// startLocal starts the built program in a folder, with what a PATH has.
+// asProgram makes this test binary the program itself.
+const asProgram = "VISIONKEEPER_LOCAL_RUN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// startLocal starts the program in a folder, with what a PATH has.
 func startLocal(t *testing.T, dir, path string, args ...string) *started {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "local")
-	build := exec.Command("go", "build", "-o", program, ".")
-	text, err := build.CombinedOutput()
-	require.NoError(t, err, string(text))
+	program, err := os.Executable()
+	require.NoError(t, err)
 	app := t.TempDir()
 	for _, name := range []string{"host.json", "sweep/function.json"} {
 		text, err := os.ReadFile(filepath.Join(root, name))
@@ -42,7 +52,7 @@ func startLocal(t *testing.T, dir, path string, args ...string) *started {
 		require.NoError(t, os.WriteFile(filepath.Join(app, name), text, 0o644))
 	}
 	s := &started{t: t, temp: t.TempDir(), cmd: exec.Command(program, append([]string{"-app", app}, args...)...)}
-	s.cmd.Dir, s.cmd.Env = dir, []string{"PATH=" + path, "TMPDIR=" + s.temp, "HOME=" + s.temp}
+	s.cmd.Dir, s.cmd.Env = dir, []string{asProgram + "=yes", "PATH=" + path, "TMPDIR=" + s.temp, "HOME=" + s.temp}
 	s.out, err = s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	s.cmd.Stderr = s.cmd.Stdout
@@ -122,12 +132,34 @@ func TestAStartWithoutAzuriteSaysHowToInstallIt(t *testing.T) {
 	startLocal(t, dir, only(t, "node")).fails("make tools")
 }
 
+// script is a program of these bytes.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o755))
+	return path
+}
+
+func TestAStartWithoutAProgramThatRunsSaysSo(t *testing.T) {
+	t.Parallel()
+	for name, program := range map[string]string{"none": "none", "of another machine": script(t, "no program")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			startLocal(t, root, only(t, "node"), "-program", program).fails("the app's program can't be started")
+			assert.Less(t, time.Since(began), patience, "it waited for the app all the same")
+		})
+	}
+}
+
 func TestCtrlCAtAnyMomentEndsEverything(t *testing.T) {
 	t.Parallel()
+	deaf := script(t, "#!/bin/sh\nexec sleep 600\n")
 	for moment, args := range map[string][]string{
-		"Starting Azurite": nil, "Starting the Custom Vision emulator": nil,
-		"failed to start Worker Channel": {"-program", "none"}, // while it waits for the app
-		"1. A project is connected":      {"-program", "none", "-demo"},
+		"Starting Azurite":                    nil,
+		"Starting the Custom Vision emulator": {"-program", deaf},
+		"Listening on":                        {"-program", deaf, "-verbose"}, // while it waits for the app
+		"1. A project is connected":           {"-program", deaf, "-demo"},
 	} {
 		t.Run(moment, func(t *testing.T) {
 			t.Parallel()

@@ -39,6 +39,14 @@ func Listen(t testing.TB) *Receiver {
 	return r
 }
 
+// Setting is the value of one of the standard settings, of which one leads here.
+func (r *Receiver) Setting(name string) string {
+	if name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+		return r.URL
+	}
+	return ""
+}
+
 // take answers as receivers do: 415 for another encoding, 400 for what can't be read.
 func (r *Receiver) take(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(req.Body)

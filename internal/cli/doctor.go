@@ -14,9 +14,11 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/redact"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
+	"visionkeeper/internal/telemetry"
 )
 
 // examine makes all checks.
@@ -92,6 +94,9 @@ func (d *doctor) notes(c *dotnet.Configuration) {
 	}
 	if faults := handler.CheckHostJSON(c.Get, d.appRoot(c)); len(faults) > 0 {
 		d.look("host.json", func() (string, error) { return "", errors.Join(faults...) })
+	}
+	if watched, err := telemetry.Open(c.Get, d.version, redact.String); watched != nil || err != nil {
+		d.look("OpenTelemetry", func() (string, error) { return "its settings can be used; nothing was sent to try it", err })
 	}
 }
 
@@ -234,6 +239,11 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, stored stored
 		return
 	}
 	d.rules(rules, projects)
+	if s.Key == "" && asksFor(rules) { // a key may do everything
+		d.ask("train and export", func() (string, error) {
+			return "not refused, as far as a project that isn't there can show", client.Refusal(ctx)
+		})
+	}
 	for _, project := range projects {
 		rule, ok := rules.For(project.ID, project.Name)
 		if !ok {
@@ -246,6 +256,11 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, stored stored
 			return projectText(ctx, client, s, project, domains[project.Settings.DomainID])
 		})
 	}
+}
+
+// asksFor reports whether a policy may lead to a training or an export.
+func asksFor(rules policy.Policy) bool {
+	return rules.Mode == policy.Act && slices.ContainsFunc(rules.Projects, func(r policy.Rule) bool { return len(r.Exports) > 0 || r.Retrain != nil })
 }
 
 // rules compares the policy's rules with the projects that are there.

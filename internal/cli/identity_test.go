@@ -32,7 +32,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/azurite"
-
+	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 )
 
@@ -83,6 +83,10 @@ func TestIdentity(t *testing.T) {
 			// signed with these fields, or with ! without
 			"copied": func(ts *testscript.TestScript, _ bool, fields []string) { secure.copied(ts, fields) },
 			// refuse QUERY: the service finds that the identity lacks the role
+			// deny OPERATION: Custom Vision finds, once, that the identity lacks the role
+			"deny": inScene(func(w *scene, args []string) {
+				require.NoError(w.t, w.Service.FaultCalls(args[0], 1, emulator.CallFault{Status: http.StatusUnauthorized, Code: "PermissionDenied"}))
+			}),
 			"refuse": func(_ *testscript.TestScript, _ bool, args []string) { secure.refuse(args[0]) },
 		}),
 		RequireExplicitExec: true,

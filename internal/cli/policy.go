@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,6 +31,8 @@ type policyResult struct {
 type policyChange struct {
 	Policy  string   `json:"policy"` // where it lies
 	Changes []string `json:"changes"`
+	// Warnings say what in it may not be meant so.
+	Warnings []string `json:"warnings"`
 }
 
 func (p *program) policyCommand() *cobra.Command {
@@ -50,11 +53,12 @@ exit code is 3 if anything is wrong.`, func(ctx context.Context, args []string) 
 	check.Args = wordsOf(0, 1, "one file")
 	set := p.verb("set FILE", "Put a policy into the state container", `
 From then on it counts instead of the published one. A policy with a fault is
-refused.`, func(ctx context.Context, args []string) error {
+refused. The exit code is 3 if it has something that may not be meant so, such as
+a rule that is never reached.`, func(ctx context.Context, args []string) error {
 		return failedTo("set the policy", p.setPolicy(ctx, args[0]))
 	})
 	set.Args = wordsOf(1, 1, "the file with the policy")
-	reset := p.verb("reset", "Let the published policy count again", "Deletes the policy.json in the state container.", func(ctx context.Context, _ []string) error {
+	reset := p.verb("reset", "Let the published policy count again", "Deletes the policy.json in the state container. The exit code is as with set.", func(ctx context.Context, _ []string) error {
 		return failedTo("reset the policy", p.resetPolicy(ctx))
 	})
 	c.AddCommand(show, check, set, reset)
@@ -218,13 +222,11 @@ func (p *program) setPolicy(ctx context.Context, path string) error {
 	if err := v.state.SetPolicy(ctx, data); err != nil {
 		return err
 	}
-	result := policyChange{Policy: v.state.PolicyPlace(), Changes: append([]string{}, policy.Changes(before.Policy, rules)...)}
-	return p.out.result(result, func() {
-		for _, doubt := range p.doubts(ctx, data, rules) {
-			p.out.warn("%s.", p.out.yellow(sentence(doubt.Error())))
-		}
-		p.sayPolicyChange(result, path+" is now "+result.Policy+", and counts within a minute.")
-	})
+	result := policyChange{Policy: v.state.PolicyPlace(), Changes: append([]string{}, policy.Changes(before.Policy, rules)...), Warnings: []string{}}
+	for _, doubt := range p.doubts(ctx, data, rules) {
+		result.Warnings = append(result.Warnings, doubt.Error())
+	}
+	return p.policyChanged(result, path+" is now "+result.Policy+", and counts within a minute.")
 }
 
 func (p *program) resetPolicy(ctx context.Context) error {
@@ -244,22 +246,30 @@ func (p *program) resetPolicy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	result := policyChange{Policy: after.From, Changes: append([]string{}, policy.Changes(before.Policy, after.Policy)...)}
-	return p.out.result(result, func() {
-		if !was {
-			p.out.say("There was no %s: the published policy counts already.", v.state.PolicyPlace())
-			return
-		}
-		p.sayPolicyChange(result, "The published policy counts again within a minute.")
-	})
+	result := policyChange{Policy: after.From, Changes: append([]string{}, policy.Changes(before.Policy, after.Policy)...), Warnings: append([]string{}, after.Warnings()...)}
+	done := "The published policy counts again within a minute."
+	if !was {
+		done = fmt.Sprintf("There was no %s: the published policy counts already.", v.state.PolicyPlace())
+	}
+	return p.policyChanged(result, done)
 }
 
-func (p *program) sayPolicyChange(r policyChange, done string) {
-	p.out.say("%s", p.out.green(done))
-	for _, c := range r.Changes {
-		p.out.say("  %s", c)
+// policyChanged prints a change, and what in the policy may not be meant so.
+func (p *program) policyChanged(r policyChange, done string) error {
+	err := p.out.result(r, func() {
+		for _, w := range r.Warnings {
+			p.out.warn("%s.", p.out.yellow(sentence(w)))
+		}
+		p.out.say("%s", p.out.green(done))
+		for _, c := range r.Changes {
+			p.out.say("  %s", c)
+		}
+		if len(r.Changes) == 0 {
+			p.out.say("  It asks for the same as before.")
+		}
+	})
+	if err != nil || len(r.Warnings) == 0 {
+		return err
 	}
-	if len(r.Changes) == 0 {
-		p.out.say("  It asks for the same as before.")
-	}
+	return exitCode(exitFound)
 }

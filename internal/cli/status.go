@@ -38,7 +38,7 @@ type statusResult struct {
 	Queue          *queueStatus `json:"queue"`       // null where it can't be reached
 	DeadLetters    *int         `json:"deadLetters"` // null where the state can't be read
 	RetirementDays int          `json:"retirementDays"`
-	Notes          []string     `json:"notes"` // what isn't shown, and why
+	Notes          []string     `json:"notes"` // what isn't shown, why, and what to do
 }
 
 type projectStatus struct {
@@ -119,7 +119,7 @@ func (p *program) status(ctx context.Context, wide bool) error {
 	missing := func(what string, err error) {
 		first := explain(err)[0]
 		result.Complete = false
-		result.Notes = append(result.Notes, what+": "+strings.TrimSuffix(first.Why, "."))
+		result.Notes = append(result.Notes, fmt.Sprintf("%s: %s. %s", what, strings.TrimSuffix(first.Why, "."), sentence(first.Do)))
 	}
 	table := newBoard(models)
 	set, _, err := p.settings()

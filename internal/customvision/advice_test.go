@@ -20,7 +20,7 @@ func TestEveryAnswerHasARemedyOfItsOwn(t *testing.T) {
 		{Error{Status: 400, Code: "BadRequestExceedProjectLimit", Message: "m"}, "az cognitiveservices account update --name NAME --resource-group GROUP --sku S0", true},
 		{Error{Status: 401, Code: "401", Message: "Access denied due to invalid subscription key"}, "Keys and Endpoint", true},
 		{Error{Status: 401, Message: "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}, "az login --tenant TENANT", true},
-		{Error{Status: 403, Message: "Forbidden"}, "Cognitive Services Custom Vision Contributor", true},
+		{Error{Status: 403, Message: "Forbidden"}, "Cognitive Services Custom Vision Trainer", true},
 		{Error{Status: 404, Message: "Not found"}, "prediction", false},
 		{Error{Status: 429, Message: "Slow down"}, "ten calls a second", false},
 		{Error{Status: 500, Message: "Oh"}, "in a minute", false},
@@ -44,4 +44,12 @@ func TestEveryAnswerHasARemedyOfItsOwn(t *testing.T) {
 			assert.NotContains(t, c.err.Error(), do)
 		}
 	}
+}
+
+// Where a role is missing, services of this kind answer 403 or 401.
+func TestAMissingRoleIsNamedWhateverTheStatus(t *testing.T) {
+	t.Parallel()
+	_, forbidden := remedy.Of(&Error{Status: 403, Message: "Forbidden"})
+	_, denied := remedy.Of(&Error{Status: 401, Code: "PermissionDenied"})
+	assert.Equal(t, forbidden, denied)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Changes says in a few words each what differs between two policies. It is empty
@@ -53,7 +52,7 @@ func (r Rule) String() string {
 	if r.Retrain == nil {
 		return text
 	}
-	text += fmt.Sprintf("; retrain: afterFailure %d, within %s, perMonth %d", r.Retrain.AfterFailure, time.Duration(r.Retrain.Within), r.Retrain.PerMonth)
+	text += fmt.Sprintf("; retrain: afterFailure %d, within %s, perMonth %d", r.Retrain.AfterFailure, r.Retrain.Within, r.Retrain.PerMonth)
 	if r.Retrain.Force {
 		text += ", force"
 	}

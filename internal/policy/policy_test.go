@@ -158,7 +158,7 @@ func TestChangesSayWhatANewPolicyAsksFor(t *testing.T) {
 		`{"projects":[{"project":"*"},{"project":"Kitchen","exports":["ONNX"]}]}`:                                     {"the order of the rules"},
 		`{"mode":"observe","projects":[{"project":"Kitchen","retrain":{"afterFailure":1}}]}`: {
 			"mode: observe, was act",
-			`rule for "Kitchen": no exports of iterations newest, published; retrain: afterFailure 1, within 24h0m0s, perMonth 10; was: exports ONNX of iterations newest, published`,
+			`rule for "Kitchen": no exports of iterations newest, published; retrain: afterFailure 1, within 24h, perMonth 10; was: exports ONNX of iterations newest, published`,
 			`no rule for "*" any more; was: no exports of iterations newest, published`,
 		},
 	} {
@@ -214,4 +214,20 @@ func TestARuleByIDAndOneByNameForOneProjectAreNamed(t *testing.T) {
 	assert.Empty(t, DoubledRules(of("Kitchen", "kitchen"), names), "Doubts says so")
 	assert.Empty(t, DoubledRules(of("Kitchen", "Attic", "*"), names))
 	assert.Empty(t, DoubledRules(of("Kitchen", id), nil), "nobody knows")
+}
+
+func TestADurationIsWrittenAsAPersonWouldWriteIt(t *testing.T) {
+	t.Parallel()
+	for written, want := range map[string]string{
+		"24h": "24h", "168h": "168h", "10m": "10m", "1h30m": "1h30m", "90m": "1h30m", "1h0m30s": "1h0m30s", "10s": "10s", "0s": "0s", "100ms": "100ms",
+	} {
+		var d Duration
+		require.NoError(t, json.Unmarshal([]byte(`"`+written+`"`), &d))
+		text, err := json.Marshal(d)
+		require.NoError(t, err)
+		assert.Equal(t, `"`+want+`"`, string(text))
+		var again Duration
+		require.NoError(t, json.Unmarshal(text, &again))
+		assert.Equal(t, d, again)
+	}
 }

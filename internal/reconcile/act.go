@@ -278,7 +278,7 @@ var said = map[ActionKind]string{
 	Train:    "started a training",
 	Adopt:    "found the training that was asked for",
 	Postpone: "cannot be done now",
-	Settle:   "nothing is left to do",
+	Settle:   "all that can be done now is done",
 }
 
 // remember takes the steps that only change what is known.

@@ -54,7 +54,7 @@ func (p *plan) completed(it customvision.Iteration, look *Look) {
 	// What was tried left its trace, but for an export that couldn't be asked for.
 	open := slices.ContainsFunc(p.actions[begin:], func(a Action) bool { return keepsOpen(p.Rules, a) && (a.Kind == Export || !p.o.Tried[a.Step]) })
 	if !open && !i.open() && !settled(p.Rules, p.o, it) {
-		p.add(Settle, state.Scope{Iteration: it.ID}, "everything asked for it is done")
+		p.add(Settle, state.Scope{Iteration: it.ID}, "what is asked for it is done or put off")
 	}
 }
 

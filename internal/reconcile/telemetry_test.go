@@ -16,9 +16,7 @@ import (
 func TestASharedRunIsLinkedToEverybodysSpan(t *testing.T) {
 	t.Parallel()
 	r := otlp.Listen(t)
-	watched, err := telemetry.Open(func(name string) string {
-		return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": r.URL}[name]
-	}, "test", redact.String)
+	watched, err := telemetry.Open(r.Setting, "test", redact.String)
 	require.NoError(t, err)
 	one, endOne := watched.Invocation(t.Context(), "one", "1", "")
 	two, endTwo := watched.Invocation(t.Context(), "two", "2", "")

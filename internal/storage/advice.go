@@ -51,7 +51,7 @@ func (e *Error) advice() advice {
 	}
 	switch {
 	case e.unanswered():
-		return advice{do: "check the account's name in the settings, the network, and that an identity is signed in"}
+		return advice{do: "check the account's name in the settings, and the network; on your machine, that Azurite runs"}
 	case e.Status == http.StatusForbidden:
 		return advice{"so it does not accept the key or the token",
 			"copy the connection string again from the portal, or sign in again, and check this machine's clock"}

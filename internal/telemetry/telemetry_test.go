@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -36,11 +37,20 @@ func getenv(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-func open(t *testing.T, values map[string]string, secrets ...string) *telemetry.Telemetry {
+func open(t *testing.T, values map[string]string) *telemetry.Telemetry {
 	t.Helper()
-	o, err := telemetry.Open(getenv(values), "1.2.3", redact.Remover(secrets...))
+	o, err := telemetry.Open(getenv(values), "1.2.3", redact.String)
 	require.NoError(t, err)
 	return o
+}
+
+// sending is a receiver and what sends to it, with more settings.
+func sending(t *testing.T, more map[string]string, secrets ...string) (*otlp.Receiver, *telemetry.Telemetry) {
+	t.Helper()
+	r := otlp.Listen(t)
+	o, err := telemetry.Open(func(name string) string { return cmp.Or(more[name], r.Setting(name)) }, "1.2.3", redact.Remover(secrets...))
+	require.NoError(t, err)
+	return r, o
 }
 
 // logged is a context whose log is printed.
@@ -51,10 +61,9 @@ func logged(t *testing.T) (context.Context, *bytes.Buffer) {
 
 func TestAnInvocationIsSentBeforeItsEnd(t *testing.T) {
 	t.Parallel()
-	r := otlp.Listen(t)
-	o := open(t, map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": r.URL, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=a%20b,x-other=c",
-		"OTEL_RESOURCE_ATTRIBUTES": "deployment.environment=test", "OTEL_SERVICE_NAME": "keeper",
+	r, o := sending(t, map[string]string{
+		"OTEL_EXPORTER_OTLP_HEADERS": "x-key=a%20b,x-other=c",
+		"OTEL_RESOURCE_ATTRIBUTES":   "deployment.environment=test", "OTEL_SERVICE_NAME": "keeper",
 	})
 	ctx, printed := logged(t)
 	other, endOther := o.Invocation(ctx, "notifications", "id-0", "")
@@ -107,8 +116,7 @@ func TestAnInvocationIsSentBeforeItsEnd(t *testing.T) {
 func TestNoSecretIsSent(t *testing.T) {
 	t.Parallel()
 	const key, signature = "q+/training-key==", "c2lnbmF0dXJlLW9mLWEtbGluaw"
-	r := otlp.Listen(t)
-	o := open(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": r.URL}, key)
+	r, o := sending(t, nil, key)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
 	t.Cleanup(service.Close)
 	ctx, _ := logged(t)
