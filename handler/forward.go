@@ -3,28 +3,32 @@ package handler
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
+	"sync"
 )
 
-// forwarded serves an HTTP function whose requests the host forwards. The answer
-// is kept until hh has returned, so that a panic or a missed deadline can't leave
-// half an answer. (The host buffers answers too.) The client gets the status of a
+// forwarded serves an HTTP function whose requests the host forwards. Until hh flushes,
+// the answer is kept, so that a panic or a missed deadline can't leave half an answer.
+// (The host buffers answers too, unless it proxies.) The client gets the status of a
 // failure alone; the log has the reason.
 func (h *Handler) forwarded(path string, hh http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		answer := &buffer{header: http.Header{}}
+		answer := &buffer{header: http.Header{}, w: w}
 		err := h.attempt(w, r, path, func(ctx context.Context, body []byte) error {
 			hh.ServeHTTP(answer, withBody(r.Clone(ctx), body))
 			return nil
 		})
-		if err != nil {
+		begun := answer.end(err == nil)
+		switch {
+		case err != nil && begun:
+			panic(http.ErrAbortHandler) // the client sees that the answer is not whole
+		case err != nil:
 			status := failureStatus(err)
 			fail(w, status, http.StatusText(status))
-			return
 		}
-		answer.copyTo(w)
 	}
 }
 
@@ -34,29 +38,79 @@ func withBody(r *http.Request, body []byte) *http.Request {
 	return r
 }
 
-// buffer is an http.ResponseWriter that keeps the answer in memory.
+// buffer is an http.ResponseWriter that keeps the answer in memory until it is flushed.
+// From then on it passes on what is written.
 type buffer struct {
 	header http.Header
+
+	mu     sync.Mutex
+	w      http.ResponseWriter // nil once the request is answered
 	status int
 	body   bytes.Buffer
+	begun  bool
 }
 
 func (b *buffer) Header() http.Header { return b.header }
 
 func (b *buffer) WriteHeader(status int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.writeHeader(status)
+}
+
+func (b *buffer) writeHeader(status int) {
 	if b.status == 0 {
 		b.status = status
 	}
 }
 
+// errAnswered says that nobody waits for the answer any more.
+var errAnswered = errors.New("the request has been answered")
+
 func (b *buffer) Write(p []byte) (int, error) {
-	b.WriteHeader(http.StatusOK)
-	return b.body.Write(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.writeHeader(http.StatusOK)
+	switch {
+	case !b.begun:
+		return b.body.Write(p)
+	case b.w == nil:
+		return 0, errAnswered
+	}
+	return b.w.Write(p)
 }
 
-func (b *buffer) copyTo(w http.ResponseWriter) {
-	b.WriteHeader(http.StatusOK)
-	maps.Copy(w.Header(), b.header)
-	w.WriteHeader(b.status)
-	_, _ = w.Write(b.body.Bytes())
+// Flush implements http.Flusher.
+func (b *buffer) Flush() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.w != nil {
+		b.begin()
+		_ = http.NewResponseController(b.w).Flush()
+	}
+}
+
+// begin sends what was kept.
+func (b *buffer) begin() {
+	if b.begun {
+		return
+	}
+	b.begun = true
+	b.writeHeader(http.StatusOK)
+	maps.Copy(b.w.Header(), b.header)
+	b.w.WriteHeader(b.status)
+	_, _ = b.w.Write(b.body.Bytes())
+	b.body = bytes.Buffer{}
+}
+
+// end closes the answer, whole or not, and reports whether any of it was sent. What is
+// still written touches nothing.
+func (b *buffer) end(whole bool) (begun bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if whole {
+		b.begin()
+	}
+	b.w = nil
+	return b.begun
 }

@@ -83,3 +83,71 @@ func TestAForwardedFunctionThatIgnoresTheDeadlineIsAnsweredFor(t *testing.T) {
 	close(release)
 	<-done
 }
+
+func TestATreeServesItsPathAndAllBelow(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, Options{})
+	h.HandleHTTPTree("/api/status", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Method+" "+r.URL.Path)
+	}))
+	h.HandleHTTP(http.MethodGet, "/api/status/own", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "own") }))
+	for path, want := range map[string]string{
+		"/api/status": "POST /api/status", "/api/status/": "POST /api/status/", "/API/Status/a/b": "POST /API/Status/a/b",
+	} {
+		assert.Equal(t, want, h.do(t, http.MethodPost, path, "").body)
+	}
+	assert.Equal(t, "own", h.do(t, http.MethodGet, "/api/status/own", "").body)
+	requireFailure(t, h.do(t, http.MethodGet, "/api/statuses", ""), http.StatusNotFound)
+	assert.Panics(t, func() { h.HandleHTTPTree("/", nil) })
+}
+
+func TestAFlushedAnswerIsPassedOnAsItComes(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, Options{})
+	seen := make(chan struct{})
+	h.HandleHTTP(http.MethodGet, "/api/long", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Own", "1")
+		w.WriteHeader(http.StatusPartialContent)
+		fmt.Fprint(w, "first")
+		w.(http.Flusher).Flush()
+		<-seen
+		fmt.Fprint(w, " second")
+	}))
+	response, err := h.client.Do(h.request(t, http.MethodGet, "/api/long", nil))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	assert.Equal(t, http.StatusPartialContent, response.StatusCode)
+	assert.Equal(t, "1", response.Header.Get("X-Own"))
+	first := make([]byte, len("first"))
+	_, err = io.ReadFull(response.Body, first)
+	require.NoError(t, err)
+	close(seen)
+	rest, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	assert.Equal(t, "first second", string(first)+string(rest))
+}
+
+func TestAFlushedAnswerThatFailsIsCut(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]bool{"a panic": true, "the deadline": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t, Options{Deadline: soon})
+			release := make(chan struct{})
+			defer close(release)
+			h.HandleHTTP(http.MethodGet, "/api/long", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprint(w, "first")
+				w.(http.Flusher).Flush()
+				if fails {
+					panic("inner matter")
+				}
+				<-release
+			}))
+			response, err := h.client.Do(h.request(t, http.MethodGet, "/api/long", nil))
+			require.NoError(t, err)
+			defer response.Body.Close()
+			_, err = io.ReadAll(response.Body)
+			assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		})
+	}
+}

@@ -60,6 +60,22 @@ type Handler struct {
 	maxBody  int64
 	observe  func(ctx context.Context, function, id, traceparent string) (context.Context, func(error))
 	routes   map[string]map[string]http.HandlerFunc // path, then method
+	trees    []tree
+}
+
+// tree is what serves a path and everything below it.
+type tree struct {
+	path  string
+	serve http.HandlerFunc
+}
+
+// has reports whether a path is the tree's own or below it. To the host letter case makes
+// no difference.
+func (t tree) has(path string) bool {
+	if len(path) < len(t.path) || !strings.EqualFold(path[:len(t.path)], t.path) {
+		return false
+	}
+	return len(path) == len(t.path) || path[len(t.path)] == '/'
 }
 
 // New returns a Handler that answers the readiness probe and has no functions
@@ -109,7 +125,8 @@ func (h *Handler) Handle(function string, f Func) {
 // matches exactly. Host, Origin and the other headers are the client's: who
 // may call is for the function's authLevel and hh to decide.
 //
-// The answer is buffered. It is dropped if hh panics or outlives the deadline.
+// The answer is kept until hh flushes it or returns. It is dropped if hh panics or
+// outlives the deadline before; after that the connection is cut.
 // [zerolog.Ctx] returns the invocation's logger from the request's context.
 // HandleHTTP panics on an impossible path and on a second registration of the
 // same method and path.
@@ -118,6 +135,15 @@ func (h *Handler) HandleHTTP(method, path string, hh http.Handler) {
 		panic(fmt.Sprintf("handler: %q cannot be the path of a function", path))
 	}
 	h.register(method, path, h.only(h.forwarded(path, hh), withHostHeaders))
+}
+
+// HandleHTTPTree is HandleHTTP for a path and every path below it, in any letter case,
+// and for every method. A closer path that is registered by itself wins.
+func (h *Handler) HandleHTTPTree(path string, hh http.Handler) {
+	if !strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/") {
+		panic(fmt.Sprintf("handler: %q cannot be the path of a function", path))
+	}
+	h.trees = append(h.trees, tree{path, h.only(h.forwarded(path, hh), withHostHeaders)})
 }
 
 func (h *Handler) register(method, path string, serve http.HandlerFunc) {
@@ -140,6 +166,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	methods, ok := h.routes[r.URL.Path]
+	if i := slices.IndexFunc(h.trees, func(t tree) bool { return t.has(r.URL.Path) }); !ok && i >= 0 {
+		h.trees[i].serve(w, r)
+		return
+	}
 	if !ok {
 		h.refuse(w, r, http.StatusNotFound, "no function answers at this path: the folder of a function.json and the name in the program must be the same, case included")
 		return

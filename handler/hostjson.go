@@ -45,6 +45,21 @@ func MaxDequeueCount(getenv func(string) string, root string) (int, error) {
 	return n, nil
 }
 
+// defaultRoutePrefix is the host's default (HttpOptions in its HTTP extension).
+const defaultRoutePrefix = "api"
+
+// RoutePrefix returns what stands before the routes of HTTP functions, without slashes:
+// extensions.http.routePrefix, "api" by default, and empty where it is set so. getenv
+// reads app settings, which override host.json in the folder root. With an error for a
+// host.json that can't be read comes the default.
+func RoutePrefix(getenv func(string) string, root string) (string, error) {
+	text, source, err := hostSetting(getenv, root, "extensions", "http", "routePrefix")
+	if err != nil || source == "" {
+		return defaultRoutePrefix, err
+	}
+	return strings.Trim(text, "/"), nil
+}
+
 // hostSetting finds a value of the host's configuration as the host does: first
 // in the app setting AzureFunctionsJobHost__…, then in host.json in the folder
 // root, whose keys have no letter case. It is "" where neither has it. Numbers are
@@ -91,6 +106,7 @@ var hostKeys = map[string][]string{
 	"customhandler": {"description", "enableForwardingHttpRequest", "enableProxyingHttpRequest", "initializationTimeout", "type", "port", "http"},
 	"customhandler:description": {"defaultExecutablePath", "workingDirectory", "arguments", "defaultWorkerPath", "workerDirectory",
 		"workerArguments", "useStdErrorStreamForErrorsOnly"},
+	"extensions:http":   {"routePrefix", "maxOutstandingRequests", "maxConcurrentRequests", "dynamicThrottlesEnabled", "hsts", "customHeaders"},
 	"extensions:queues": {"batchSize", "newBatchThreshold", "maxDequeueCount", "maxPollingInterval", "visibilityTimeout", "messageEncoding"},
 }
 

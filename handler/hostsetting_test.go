@@ -39,6 +39,30 @@ func TestMaxDequeueCount(t *testing.T) {
 	}
 }
 
+func TestRoutePrefix(t *testing.T) {
+	t.Parallel()
+	const setting = "AzureFunctionsJobHost__extensions__http__routePrefix"
+	for name, c := range map[string]struct {
+		getenv         func(string) string
+		hostJSON, want string
+	}{
+		"the host's own": {env(), `{"version":"2.0"}`, "api"},
+		"host.json":      {env(), `{"extensions":{"http":{"routePrefix":"v1/vision"}}}`, "v1/vision"},
+		"none":           {env(), `{"Extensions":{"HTTP":{"routeprefix":""}}}`, ""},
+		"setting":        {env(setting, "/own/"), `{"extensions":{"http":{"routePrefix":""}}}`, "own"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := RoutePrefix(c.getenv, rootWith(t, c.hostJSON))
+			assert.NoError(t, err)
+			assert.Equal(t, c.want, got)
+		})
+	}
+	got, err := RoutePrefix(env(), rootWith(t, `{`))
+	assert.Error(t, err)
+	assert.Equal(t, "api", got)
+}
+
 func TestHostJSONIsChecked(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

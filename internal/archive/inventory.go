@@ -17,6 +17,7 @@ type Model struct {
 	TrainedAt                  time.Time
 	PublishedName              string // when it was archived
 	Backups                    []Backup
+	Facts                      Facts // of the newest proof that can be read
 }
 
 // proofReaders is how many proofs are read at a time.
@@ -33,18 +34,11 @@ func (a *Archive) Inventory(ctx context.Context) ([]*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	var models []*Model
-	for _, b := range backups { // in the order of project and iteration
-		if n := len(models); n == 0 || models[n-1].Project != b.Project || models[n-1].Iteration != b.Iteration {
-			models = append(models, &Model{Project: b.Project, Iteration: b.Iteration, ProjectName: b.Project, IterationName: b.Iteration})
-		}
-		m := models[len(models)-1]
-		m.Backups = append(m.Backups, b)
-	}
+	models := Models(backups)
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(proofReaders)
 	for _, m := range models {
-		group.Go(func() error { return m.describe(groupCtx, a) })
+		group.Go(func() error { return a.Describe(groupCtx, m) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -56,9 +50,23 @@ func (a *Archive) Inventory(ctx context.Context) ([]*Model, error) {
 	return models, nil
 }
 
-// describe takes names and times from the newest proof that has them and can be
-// read.
-func (m *Model) describe(ctx context.Context, a *Archive) error {
+// Models puts backups, in the order in which Backups has them, together by their
+// iterations. Their names are ids until they are described.
+func Models(backups []Backup) []*Model {
+	var models []*Model
+	for _, b := range backups { // in the order of project and iteration
+		if n := len(models); n == 0 || models[n-1].Project != b.Project || models[n-1].Iteration != b.Iteration {
+			models = append(models, &Model{Project: b.Project, Iteration: b.Iteration, ProjectName: b.Project, IterationName: b.Iteration})
+		}
+		m := models[len(models)-1]
+		m.Backups = append(m.Backups, b)
+	}
+	return models
+}
+
+// Describe takes names, times and the other facts from the newest proof that has them
+// and can be read. (Get Blob)
+func (a *Archive) Describe(ctx context.Context, m *Model) error {
 	newest := slices.SortedFunc(slices.Values(m.Backups), func(x, y Backup) int { return y.LastModified.Compare(x.LastModified) })
 	for _, b := range newest {
 		proof, err := a.Proof(ctx, b)
@@ -72,6 +80,7 @@ func (m *Model) describe(ctx context.Context, a *Archive) error {
 		if proof.TrainedAt != nil {
 			m.TrainedAt = *proof.TrainedAt
 		}
+		m.Facts = proof.Facts
 		return nil
 	}
 	return nil

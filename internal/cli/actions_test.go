@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
 )
@@ -15,7 +16,7 @@ func TestEveryKindOfActionHasWords(t *testing.T) {
 	for _, kind := range []reconcile.ActionKind{reconcile.Describe, reconcile.Backup, reconcile.Collect, reconcile.Export,
 		reconcile.Retrain, reconcile.Train, reconcile.Adopt, reconcile.Postpone, reconcile.Wait, reconcile.Settle} {
 		assert.NotEmpty(t, wasDone[kind], kind)
-		assert.NotEmpty(t, wouldBeDone[kind], kind)
+		assert.NotEmpty(t, overview.Would[kind], kind)
 	}
 }
 
@@ -23,7 +24,7 @@ func TestABlobIsShownByItsPlatform(t *testing.T) {
 	t.Parallel()
 	const id = "11111111-1111-4111-8111-111111111111"
 	blob := customvision.BlobName(id, id, "ONNX")
-	list := actions([]reconcile.Action{{Step: reconcile.Step{Kind: reconcile.Collect, Scope: state.Scope{Iteration: id, Blob: blob}}, Why: "why"}}, reconcile.Report{})
+	list := overview.Actions([]reconcile.Action{{Step: reconcile.Step{Kind: reconcile.Collect, Scope: state.Scope{Iteration: id, Blob: blob}}, Why: "why"}}, reconcile.Report{})
 	assert.Equal(t, blob, list[0].Blob)
 	assert.Equal(t, [][]string{{"archived", "Kitchen", id, "ONNX", "why"}}, (&program{}).rows("Kitchen", list, wasDone))
 }

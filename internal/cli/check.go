@@ -112,6 +112,9 @@ type doctor struct {
 	turns chan struct{}
 }
 
+// atOnce is how many checks are under way at a time.
+const atOnce = 8
+
 func newDoctor(p *program) *doctor { return &doctor{program: p, turns: make(chan struct{}, atOnce)} }
 
 // line is one check. Its result is there once ended is closed.

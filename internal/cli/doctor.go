@@ -13,6 +13,7 @@ import (
 	"visionkeeper/internal/connect"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/remedy"
@@ -111,7 +112,7 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) stored {
 		if err != nil {
 			return "", err
 		}
-		length, err := queueLength(ctx, s)
+		length, err := overview.QueueLength(ctx, queues, s.Queue)
 		if err != nil {
 			return "", endsHost(err)
 		}

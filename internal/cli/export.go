@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
 )
@@ -94,7 +95,7 @@ func (p *program) export(ctx context.Context, s selection, names []string, wait 
 
 // sayExported prints what became of each export that was asked for.
 func (p *program) sayExported(project customvision.Project, id string, names []string, report reconcile.Report, done []reconcile.Action) error {
-	result := exportResult{Project: project.ID, Name: project.Name, Iteration: id, IterationName: named(report.Iterations)(id), Exports: []exported{}}
+	result := exportResult{Project: project.ID, Name: project.Name, Iteration: id, IterationName: overview.Named(report.Iterations)(id), Exports: []exported{}}
 	if i := slices.IndexFunc(report.Iterations, func(it customvision.Iteration) bool { return it.ID == id }); i >= 0 {
 		names = policy.Rule{Exports: names}.ExportsOf(report.Iterations[i].ExportableTo)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
 )
@@ -18,15 +19,8 @@ type planResult struct {
 }
 
 type planned struct {
-	ID      string   `json:"id"`
-	Name    string   `json:"name"`
-	Outside bool     `json:"outsidePolicy"`
-	Planned []action `json:"planned"`
-	Waiting []action `json:"waiting"`
-	// Conditions are what can't be done now, by the last look that tried it.
-	Conditions []condition `json:"conditions"`
-	Unproven   int         `json:"unproven"` // finished exports without a backup, as far as they were looked at
-	Problems   []problem   `json:"problems"`
+	overview.Plan
+	Problems []problem `json:"problems"`
 }
 
 func (p *program) planCommand() *cobra.Command {
@@ -79,7 +73,7 @@ func (p *program) plan(ctx context.Context, s selection) error {
 
 func (p *program) planProject(ctx context.Context, r *reconcile.Reconciler, project customvision.Project, iteration string) (planned, error) {
 	key := reconcile.Key{Project: project.ID}
-	none := planned{ID: project.ID, Name: project.Name, Planned: []action{}, Waiting: []action{}, Conditions: []condition{}, Problems: []problem{}}
+	none := planned{overview.Plan{ID: project.ID, Name: project.Name, Planned: []overview.Action{}, Waiting: []overview.Action{}, Conditions: []overview.Condition{}}, []problem{}}
 	var err error
 	if iteration != "" && r.Service != nil {
 		if key.Iteration, err = findIteration(ctx, r.Service, project, iteration); err != nil {
@@ -90,11 +84,7 @@ func (p *program) planProject(ctx context.Context, r *reconcile.Reconciler, proj
 	if err != nil {
 		return none, err
 	}
-	return planned{
-		ID: project.ID, Name: project.Name, Outside: report.Outside,
-		Planned: actions(list, report), Waiting: actions(report.Waiting, report),
-		Conditions: conditions(report.Conditions, named(report.Iterations)), Unproven: report.Unproven, Problems: []problem{},
-	}, nil
+	return planned{overview.NewPlan(project.ID, project.Name, list, report), []problem{}}, nil
 }
 
 func (p *program) sayPlan(result planResult) {
@@ -106,8 +96,8 @@ func (p *program) sayPlan(result planResult) {
 		if project.Outside {
 			rows = append(rows, []string{"leave", project.Name, "-", "-", "the policy names no rule for it"})
 		}
-		rows = append(rows, p.rows(project.Name, project.Planned, wouldBeDone)...)
-		rows = append(rows, p.rows(project.Name, project.Waiting, wouldBeDone)...)
+		rows = append(rows, p.rows(project.Name, project.Planned, overview.Would)...)
+		rows = append(rows, p.rows(project.Name, project.Waiting, overview.Would)...)
 	}
 	if len(rows) > 1 {
 		p.out.table(rows)

@@ -72,7 +72,7 @@ func explainOne(what string, err error) problem {
 	case storage.NotSignedIn(err):
 		return problem{
 			What: what, Why: "No identity could sign in", Detail: err.Error(),
-			Do: "Sign in with `az login`, or see that the managed or workload identity is set up; a connection string or CUSTOMVISION_KEY works without one",
+			Do: storage.HowToSignIn,
 		}
 	}
 	why, do := remedy.Of(err)

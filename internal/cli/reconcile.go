@@ -14,6 +14,7 @@ import (
 
 	"visionkeeper/internal/app"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
@@ -41,14 +42,14 @@ type givenUp struct {
 }
 
 type reconciled struct {
-	ID      string   `json:"id"`
-	Name    string   `json:"name"`
-	Outside bool     `json:"outsidePolicy"`
-	Done    []action `json:"done"`
-	Waiting []action `json:"waiting"`
+	ID      string            `json:"id"`
+	Name    string            `json:"name"`
+	Outside bool              `json:"outsidePolicy"`
+	Done    []overview.Action `json:"done"`
+	Waiting []overview.Action `json:"waiting"`
 	// Conditions are what can't be done now.
-	Conditions []condition `json:"conditions"`
-	Problems   []problem   `json:"problems"`
+	Conditions []overview.Condition `json:"conditions"`
+	Problems   []problem            `json:"problems"`
 }
 
 // selection is the project and the iteration that a person names; empty is all.
@@ -183,7 +184,7 @@ func (r reconcileResult) code() error {
 }
 
 func newReconciled(id, name string) reconciled {
-	return reconciled{ID: id, Name: name, Done: []action{}, Waiting: []action{}, Conditions: []condition{}, Problems: []problem{}}
+	return reconciled{ID: id, Name: name, Done: []overview.Action{}, Waiting: []overview.Action{}, Conditions: []overview.Condition{}, Problems: []problem{}}
 }
 
 // reconcileProject reconciles one project to its end. An interruption takes effect
@@ -211,8 +212,8 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 		report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), req)
 		req.Known = nil // by the next run it may have another name
 		result.Outside = report.Outside
-		result.Done = append(result.Done, actions(report.Done, report)...)
-		result.Waiting, result.Conditions = actions(report.Waiting, report), conditions(report.Conditions, named(report.Iterations))
+		result.Done = append(result.Done, overview.Actions(report.Done, report)...)
+		result.Waiting, result.Conditions = overview.Actions(report.Waiting, report), overview.Conditions(report.Conditions, overview.Named(report.Iterations))
 		if err := errors.Join(err, report.Err("")); err != nil {
 			return fail(err)
 		}
@@ -236,7 +237,7 @@ func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconcile
 			return failedTo("archive the model container's blobs", err)
 		}
 		one := newReconciled(id, "")
-		one.Done, one.Conditions = actions(report.Done, report), conditions(report.Conditions, named(nil))
+		one.Done, one.Conditions = overview.Actions(report.Done, report), overview.Conditions(report.Conditions, overview.Named(nil))
 		result.Projects = append(result.Projects, one)
 		result.giveUp()
 		if err := p.out.result(result, func() { p.sayReconciled(result) }); err != nil {
@@ -257,7 +258,7 @@ func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconcile
 	}
 	for _, id := range slices.Sorted(maps.Keys(byProject)) {
 		one := newReconciled(id, "")
-		one.Conditions = conditions(byProject[id], named(nil))
+		one.Conditions = overview.Conditions(byProject[id], overview.Named(nil))
 		result.Projects = append(result.Projects, one)
 	}
 	result.giveUp()
@@ -344,7 +345,7 @@ func (p *program) sayReconciled(result reconcileResult) {
 	}
 	postponed := 0
 	for _, r := range result.Projects {
-		put := slices.DeleteFunc(slices.Clone(r.Conditions), func(c condition) bool { return r.said(c) })
+		put := slices.DeleteFunc(slices.Clone(r.Conditions), func(c overview.Condition) bool { return r.said(c) })
 		p.out.sayConditions(r.Name, put)
 		postponed += len(put)
 	}
@@ -355,8 +356,8 @@ func (p *program) sayReconciled(result reconcileResult) {
 }
 
 // said reports whether the table shows the condition: this run put it off.
-func (r reconciled) said(c condition) bool {
-	return slices.ContainsFunc(r.Done, func(a action) bool {
+func (r reconciled) said(c overview.Condition) bool {
+	return slices.ContainsFunc(r.Done, func(a overview.Action) bool {
 		return a.Kind == reconcile.Postpone && a.Iteration == c.Iteration && a.Export == c.Export && a.Blob == c.Blob
 	})
 }

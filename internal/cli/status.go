@@ -3,96 +3,18 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"visionkeeper/internal/customvision"
-	"visionkeeper/internal/policy"
+	"visionkeeper/internal/app"
+	"visionkeeper/internal/connect"
+	"visionkeeper/internal/overview"
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/settings"
-	"visionkeeper/internal/state"
-	"visionkeeper/internal/storage"
 )
-
-// retirement is when Custom Vision ends:
-// https://learn.microsoft.com/azure/ai-services/custom-vision-service/migration-options
-var retirement = time.Date(2028, time.September, 25, 0, 0, 0, 0, time.UTC)
-
-type statusResult struct {
-	Projects []projectStatus `json:"projects"`
-	// Models counts the known trained iterations, Safe those of them that have a
-	// proven or intact backup.
-	Models int `json:"models"`
-	Safe   int `json:"safe"`
-	// Unproven counts the finished exports without a backup, whatever keeps them from one.
-	Unproven int `json:"unproven"`
-	// Complete reports whether everything could be seen that the settings name. If
-	// not, Notes say what is missing.
-	Complete bool `json:"complete"`
-	// Sweep is what the last sweep found; null where there was none, or where the state
-	// can't be read.
-	Sweep          *sweepStatus `json:"sweep"`
-	Queue          *queueStatus `json:"queue"`       // null where it can't be reached
-	DeadLetters    *int         `json:"deadLetters"` // null where the state can't be read
-	RetirementDays int          `json:"retirementDays"`
-	Notes          []string     `json:"notes"` // what isn't shown, why, and what to do
-}
-
-type projectStatus struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
-	// Connected reports whether Custom Vision puts the project's notifications on the
-	// app's queue; null where it can't be asked.
-	Connected  *bool         `json:"connected"`
-	Iterations []modelStatus `json:"iterations"` // the newest first
-	// Trainings are underway, or failed after the newest model was trained.
-	Trainings  []training  `json:"trainings"`
-	Conditions []condition `json:"conditions"` // what can't be done now, the oldest first
-}
-
-type modelStatus struct {
-	ID        string            `json:"id"`
-	Name      string            `json:"name"`
-	Newest    bool              `json:"newest"`
-	TrainedAt *time.Time        `json:"trainedAt"`
-	Published bool              `json:"published"`
-	Exported  []string          `json:"exported"` // as Custom Vision lists them; empty without it
-	Exporting []string          `json:"exporting"`
-	Failed    []string          `json:"failed"` // exports that Custom Vision could not make
-	Archived  []string          `json:"archived"`
-	Proven    []string          `json:"proven"`   // of these, what is proven or intact
-	Unproven  []string          `json:"unproven"` // exported, and not proven or intact in the archive
-	Blocked   map[string]string `json:"blocked"`  // why by export; "" is the iteration itself
-	Safe      bool              `json:"safe"`
-}
-
-type training struct {
-	ID     string    `json:"id"`
-	Name   string    `json:"name"`
-	Status string    `json:"status"` // as Custom Vision has it, such as Training or Failed
-	Last   time.Time `json:"lastModified"`
-}
-
-// sweepStatus is what health.json says of the last sweep.
-type sweepStatus struct {
-	Ended    time.Time  `json:"ended"`
-	Round    *time.Time `json:"round"` // when everything was last looked at; null before that
-	Projects int        `json:"projects"`
-	Covered  int        `json:"covered"`
-	Warnings []string   `json:"warnings"`
-	Errors   []string   `json:"errors"`
-	// Conditions are those that no project's state has: of the list of projects, and of
-	// projects with an id that nothing can be stored under.
-	Conditions []condition `json:"conditions"`
-}
-
-type queueStatus struct {
-	Messages int `json:"messages"`
-	Poison   int `json:"poison"`
-}
 
 func (p *program) statusCommand() *cobra.Command {
 	var wide bool
@@ -111,115 +33,44 @@ func (p *program) status(ctx context.Context, wide bool) error {
 	if err != nil {
 		return err
 	}
-	models, err := v.archive.Inventory(ctx)
+	sources := overview.Sources{Archive: v.archive, State: v.state}
+	notes := []string{}
+	set, _, err := p.settings()
+	complete := err == nil
+	if err == nil && set.Endpoint == "" {
+		notes = append(notes, "what is trained and exported is shown as far as it is remembered: CUSTOMVISION_ENDPOINT is not set")
+	}
+	if err == nil {
+		err = addSources(&sources, set)
+	}
+	if err != nil {
+		complete = false
+		first := explain(err)[0]
+		notes = append(notes, overview.Note("only the archive is shown", remedy.New(first.Do, "%s", first.Why)))
+	}
+	result, err := overview.New(sources).Gather(ctx)
 	if err != nil {
 		return err
 	}
-	result := statusResult{RetirementDays: int(time.Until(retirement).Hours() / 24), Complete: true, Notes: []string{}}
-	missing := func(what string, err error) {
-		first := explain(err)[0]
-		result.Complete = false
-		result.Notes = append(result.Notes, fmt.Sprintf("%s: %s. %s", what, strings.TrimSuffix(first.Why, "."), sentence(first.Do)))
-	}
-	table := newBoard(models)
-	set, _, err := p.settings()
-	switch {
-	case err != nil:
-		missing("only the archive is shown", err)
-	case set.Endpoint == "":
-		result.Notes = append(result.Notes, "what is trained and exported is not shown: CUSTOMVISION_ENDPOINT is not set")
-	default:
-		for _, err := range table.addService(ctx, set) {
-			missing("what is trained and exported is not shown", err)
-		}
-	}
-	if err == nil {
-		if result.Queue, err = queueLength(ctx, set); err != nil {
-			missing("the queue is not shown", err)
-		}
-	}
-	if err := p.addState(ctx, v, table, &result); err != nil {
-		missing("what the state holds is not shown", err)
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	table.countUnproven()
-	result.Projects = table.projects()
-	for _, project := range result.Projects {
-		for _, m := range project.Iterations {
-			result.Models++
-			result.Unproven += len(m.Unproven)
-			if m.Safe {
-				result.Safe++
-			}
-		}
-	}
-	if err := p.out.result(result, func() { p.sayStatus(result, wide, table.asked) }); err != nil || result.Complete {
+	result.Complete = result.Complete && complete
+	result.Notes = append(notes, result.Notes...)
+	if err := p.out.result(result, func() { p.sayStatus(result, wide) }); err != nil || result.Complete {
 		return err
 	}
 	return exitCode(exitFound)
 }
 
-// addState adds what the state holds: conditions, dead letters, the last sweep, and
-// whether the policy that was set is followed.
-func (p *program) addState(ctx context.Context, v *vault, table *board, result *statusResult) error {
-	letters, err := v.state.CountDeadLetters(ctx)
-	if err != nil {
+// addSources adds what besides archive and state the settings lead to.
+func addSources(s *overview.Sources, set settings.Settings) (err error) {
+	s.Queue, s.QueueURI = set.Queue, connect.URIsOf(set).Queue
+	if s.Queues, err = set.Models.Queue(nil); err != nil {
 		return err
 	}
-	result.DeadLetters = &letters
-	health, err := v.state.Health(ctx)
-	if err != nil {
-		return err
-	}
-	if !health.Ended.IsZero() {
-		result.Sweep = &sweepStatus{
-			Ended: health.Ended, Projects: health.Projects, Covered: health.Covered,
-			Warnings: append([]string{}, health.Warnings...), Errors: append([]string{}, health.Errors...),
-		}
-		var stateless []state.Condition
-		for _, c := range health.Conditions {
-			if _, err := customvision.ParseID(c.Project); err != nil {
-				stateless = append(stateless, c.Condition)
-			}
-		}
-		result.Sweep.Conditions = conditions(stateless, func(string) string { return "" })
-		if !health.Round.IsZero() {
-			result.Sweep.Round = &health.Round
-		}
-	}
-	set, err := v.state.Policy(ctx)
-	if err != nil {
-		return err
-	}
-	if set != nil {
-		if _, err := policy.Parse(set); err != nil {
-			result.Notes = append(result.Notes, fmt.Sprintf("the policy set in %s is not followed, nothing is asked for or trained: %s", v.state.PolicyPlace(), err))
-		}
-	}
-	return table.addState(ctx, v.state)
+	s.Service, err = app.OpenService(set, app.FewRetries())
+	return err
 }
 
-// queueLength counts the messages of the queue and of its poison queue, which
-// isn't there before the first poison message.
-func queueLength(ctx context.Context, s settings.Settings) (*queueStatus, error) {
-	queues, err := s.Models.Queue(nil)
-	if err != nil {
-		return nil, err
-	}
-	messages, err := storage.QueueLength(ctx, queues, s.Queue)
-	if err != nil {
-		return nil, err
-	}
-	poison, err := storage.QueueLength(ctx, queues, s.Queue+storage.PoisonSuffix)
-	if err != nil && storage.Status(err) != http.StatusNotFound {
-		return nil, err
-	}
-	return &queueStatus{Messages: messages, Poison: poison}, nil
-}
-
-func (p *program) sayStatus(r statusResult, wide, asked bool) {
+func (p *program) sayStatus(r overview.Status, wide bool) {
 	if wide {
 		p.sayModelsWide(r.Projects)
 	} else {
@@ -227,7 +78,7 @@ func (p *program) sayStatus(r statusResult, wide, asked bool) {
 	}
 	for _, project := range r.Projects {
 		for _, t := range project.Trainings {
-			p.sayLine(wide, p.out.yellow, fmt.Sprintf("%s: the training %s has the status %s since %s.", project.Name, t.Name, t.Status, minute(t.Last)))
+			p.sayLine(wide, p.out.yellow, fmt.Sprintf("%s: the training %s has the status %s since %s.", project.Name, t.Name, t.Status, overview.Minute(t.Last)))
 		}
 		if project.Connected != nil && !*project.Connected {
 			p.sayLine(wide, p.out.yellow, fmt.Sprintf("%s is not connected: only the timer finds its models. Run `%s`.", project.Name, connectCommand(project.Name, project.ID)))
@@ -253,15 +104,15 @@ func (p *program) sayStatus(r statusResult, wide, asked bool) {
 	for _, n := range r.Notes {
 		p.sayLine(wide, p.out.yellow, sentence(n)+".")
 	}
-	p.out.say("%s", r.share(asked))
-	p.out.say("Custom Vision retires on %s, in %s.", retirement.Format("2 January 2006"), count(r.RetirementDays, "day"))
+	p.out.say("%s", share(r))
+	p.out.say("Custom Vision retires on %s, in %s.", overview.Retirement.Format("2 January 2006"), count(r.RetirementDays, "day"))
 }
 
 // share says how many of the known models are safe. Without Custom Vision's whole
 // answer nobody knows of how many.
-func (r statusResult) share(asked bool) string {
+func share(r overview.Status) string {
 	switch {
-	case !asked:
+	case !r.Asked:
 		return fmt.Sprintf("%s in the archive %s safe; which others there are is not known.", count(r.Safe, "model"), are(r.Safe))
 	case r.Models == 0:
 		return "No model is trained."
@@ -270,7 +121,7 @@ func (r statusResult) share(asked bool) string {
 }
 
 // sayModels prints a line for each model, and more for one that isn't safe.
-func (p *program) sayModels(projects []projectStatus) {
+func (p *program) sayModels(projects []overview.Project) {
 	const widest = 26 // of a name, so that a line fits 80 columns
 	rows := [][]string{{"PROJECT", "ITERATION", "TRAINED", "SAFE"}}
 	details := [][]string{nil}
@@ -280,8 +131,8 @@ func (p *program) sayModels(projects []projectStatus) {
 			details = append(details, nil)
 		}
 		for _, m := range project.Iterations {
-			rows = append(rows, []string{cut(project.Name, widest), cut(m.title(), widest), m.trained(), yes(m.Safe)})
-			details = append(details, m.details())
+			rows = append(rows, []string{cut(project.Name, widest), cut(title(m), widest), trained(m), yes(m.Safe)})
+			details = append(details, more(m))
 		}
 	}
 	if len(rows) == 1 {
@@ -296,11 +147,11 @@ func (p *program) sayModels(projects []projectStatus) {
 	p.out.say("")
 }
 
-func (p *program) sayModelsWide(projects []projectStatus) {
+func (p *program) sayModelsWide(projects []overview.Project) {
 	rows := [][]string{{"PROJECT", "ITERATION", "TRAINED", "EXPORTED", "ARCHIVED", "PROVEN", "SAFE"}}
 	for _, project := range projects {
 		for _, m := range project.Iterations {
-			rows = append(rows, []string{project.Name, m.title(), m.trained(), list(m.Exported), list(m.Archived), list(m.Proven), yes(m.Safe)})
+			rows = append(rows, []string{project.Name, title(m), trained(m), list(m.Exported), list(m.Archived), list(m.Proven), yes(m.Safe)})
 		}
 	}
 	if len(rows) > 1 {
@@ -309,8 +160,8 @@ func (p *program) sayModelsWide(projects []projectStatus) {
 	}
 }
 
-// details say what there is to know of a model that isn't safe, or not wholly.
-func (m modelStatus) details() []string {
+// more says what there is to know of a model that isn't safe, or not wholly.
+func more(m overview.Model) []string {
 	var details []string
 	for _, d := range []struct {
 		what    string
@@ -330,14 +181,14 @@ func (m modelStatus) details() []string {
 	return details
 }
 
-func (m modelStatus) title() string {
+func title(m overview.Model) string {
 	if m.Newest {
 		return m.Name + " (newest)"
 	}
 	return m.Name
 }
 
-func (m modelStatus) trained() string {
+func trained(m overview.Model) string {
 	if m.TrainedAt == nil {
 		return "-"
 	}
@@ -352,16 +203,16 @@ func yes(b bool) string {
 }
 
 // saySweep says what the last sweep did.
-func (p *program) saySweep(s *sweepStatus, wide bool) {
+func (p *program) saySweep(s *overview.Sweep, wide bool) {
 	if s == nil {
 		return
 	}
-	text := fmt.Sprintf("The last sweep ended %s: %d of %s looked at.", minute(s.Ended), s.Covered, count(s.Projects, "project"))
+	text := fmt.Sprintf("The last sweep ended %s: %d of %s looked at.", overview.Minute(s.Ended), s.Covered, count(s.Projects, "project"))
 	switch {
 	case s.Round == nil:
 		text += " No round over all projects was whole yet."
 	case s.Round.Before(s.Ended):
-		text += " The last whole round ended " + minute(*s.Round) + "."
+		text += " The last whole round ended " + overview.Minute(*s.Round) + "."
 	}
 	p.sayLine(wide, plain, text)
 	for _, text := range conditionTexts("", s.Conditions) {
@@ -395,4 +246,30 @@ func list(names []string) string {
 		return "-"
 	}
 	return strings.Join(names, " ")
+}
+
+// mostConditions is how many conditions of a project are shown to a person.
+const mostConditions = 20
+
+// sayConditions prints the conditions of a project.
+func (o *output) sayConditions(project string, list []overview.Condition) {
+	for _, text := range conditionTexts(project, list) {
+		o.say("%s", o.yellow(text))
+	}
+}
+
+// conditionTexts say the conditions of a project, a sentence each.
+func conditionTexts(project string, list []overview.Condition) []string {
+	var texts []string
+	for _, c := range list[:min(len(list), mostConditions)] {
+		where := strings.Trim(project+", "+c.Place(), ", ")
+		if where != "" {
+			where += ": "
+		}
+		texts = append(texts, "Blocked: "+where+strings.TrimRight(c.Why, ".")+"; "+c.When(time.Now())+".")
+	}
+	if more := len(list) - mostConditions; more > 0 {
+		texts = append(texts, "Blocked: "+project+": "+count(more, "thing")+" more; --json lists all.")
+	}
+	return texts
 }

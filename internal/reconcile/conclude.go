@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -22,8 +23,48 @@ func (v *visit) conclude(ctx context.Context) {
 	v.clearConditions(gone)
 	v.renewSettled()
 	v.forget(gone)
+	v.keepShown()
+	v.keepNotified()
 	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
+	}
+}
+
+// keepShown learns what the service showed of the iterations, for people to see.
+func (v *visit) keepShown() {
+	if v.deleted || v.listedAt.IsZero() || v.blind != nil {
+		return
+	}
+	shown := map[string]*state.Shown{}
+	for _, it := range v.seen.Iterations {
+		if it.Status == customvision.StatusNew {
+			continue
+		}
+		s := &state.Shown{Name: it.Name, Status: it.Status, Changed: it.LastModified, Published: it.PublishName}
+		if it.TrainedAt != nil {
+			s.Trained = *it.TrainedAt
+		}
+		if look := v.seen.Looks[it.ID]; look != nil && !look.Unlisted {
+			s.Exports = map[string]string{}
+			for _, e := range look.Exports {
+				s.Exports[e.Key.String()] = e.Status
+			}
+		} else if known := v.seen.Project.Shown[it.ID]; known != nil {
+			s.Exports = known.Exports
+		}
+		shown[it.ID] = s
+	}
+	if !reflect.DeepEqual(shown, v.seen.Project.Shown) {
+		v.learn(func(p *state.Project) { p.Shown = shown })
+	}
+}
+
+// keepNotified learns when the last message about the project was sent.
+func (v *visit) keepNotified() {
+	for _, inserted := range v.scope.iterations {
+		if inserted.After(v.seen.Project.Notified) {
+			v.learn(func(p *state.Project) { p.Notified = inserted })
+		}
 	}
 }
 

@@ -16,6 +16,10 @@ func (p Project) Clone() Project {
 		i.Settled = pointer(i.Settled)
 		return i
 	})
+	p.Shown = each(p.Shown, func(s Shown) Shown {
+		s.Exports = maps.Clone(s.Exports)
+		return s
+	})
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {
 		p.Trainings[i] = pointer(t)

@@ -124,6 +124,7 @@ func encode(p Project) ([]byte, error) {
 		func() {
 			p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c.Blob != "" })
 		},
+		func() { p.Shown = nil },
 		func() { p.eachIteration(func(it *Iteration) { it.Blobs = nil }) },
 		func() { p.eachIteration(func(it *Iteration) { it.Facts = nil }) },
 	} {

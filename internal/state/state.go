@@ -24,6 +24,9 @@ type Project struct {
 	ContainerURI string `json:"containerUri,omitempty"`
 	// ConnectionTest is when the service's last test message arrived.
 	ConnectionTest *time.Time `json:"connectionTest,omitempty"`
+	// Notified is when the service last put a message about the project on the queue, of
+	// those that led to a look.
+	Notified time.Time `json:"notified,omitzero"`
 	// Seen is when the app first saw the project in Custom Vision. What failed
 	// before is never answered by a training.
 	Seen time.Time `json:"seen,omitzero"`
@@ -36,6 +39,10 @@ type Project struct {
 	Trainings []*Training `json:"trainings,omitempty"`
 	// Conditions are what can't be done now.
 	Conditions []*Condition `json:"conditions,omitempty"`
+	// Shown is what the service showed of each iteration, by id. The iterations are those
+	// of the last list, the exports those of the last look at each. It is for people:
+	// nothing is decided by it.
+	Shown map[string]*Shown `json:"shown,omitempty"`
 	// Revision is random and new with every write: a writer whose answer was lost
 	// knows its own write by it.
 	Revision string `json:"revision"`
@@ -56,6 +63,18 @@ type Iteration struct {
 	// Blobs of the model container that are archived: ETag by name.
 	Blobs   map[string]string `json:"blobs,omitempty"`
 	Settled *Settled          `json:"settled,omitempty"`
+}
+
+// Shown is what the service showed of an iteration.
+type Shown struct {
+	Name   string `json:"name"`
+	Status string `json:"status"` // as the service has it, such as Training or Failed
+	// Trained is when it was trained, Changed when it last changed.
+	Trained   time.Time `json:"trained,omitzero"`
+	Changed   time.Time `json:"changed,omitzero"`
+	Published string    `json:"published,omitempty"` // the name under which it is published
+	// Exports has each export's status by "Platform" or "Platform.Flavor".
+	Exports map[string]string `json:"exports,omitempty"`
 }
 
 // Settled records that everything asked for an iteration was done, but for what

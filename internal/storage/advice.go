@@ -96,6 +96,9 @@ func (e *Error) Remedy() (why, do string) {
 	return why, a.do
 }
 
+// HowToSignIn is what to do about an error that is NotSignedIn.
+const HowToSignIn = "sign in with `az login`, or see that the managed or workload identity is set up; a connection string or CUSTOMVISION_KEY works without one"
+
 // NotSignedIn reports whether err is that no identity gave a token. azidentity's
 // own errors don't always come through, but their texts do: many lines, which
 // name its credentials and hold raw answers.

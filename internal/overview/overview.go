@@ -1,0 +1,143 @@
+// Package overview gathers where everything stands: what the archive holds, what the
+// state remembers, and, where it is asked, what Custom Vision has. The verb status, the
+// page and the JSON of both show it in the same shape. It changes nothing. Start reading
+// at Status, then Gatherer.
+package overview
+
+import (
+	"time"
+
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/policy"
+)
+
+// Retirement is when Custom Vision ends:
+// https://learn.microsoft.com/azure/ai-services/custom-vision-service/migration-options
+var Retirement = time.Date(2028, time.September, 25, 0, 0, 0, 0, time.UTC)
+
+// Status is where everything stands.
+type Status struct {
+	Projects []Project `json:"projects"`
+	// Models counts the known trained iterations, Safe those of them that have a
+	// proven or intact backup.
+	Models int `json:"models"`
+	Safe   int `json:"safe"`
+	// Unproven counts the finished exports without a backup, whatever keeps them from one.
+	Unproven int `json:"unproven"`
+	// Complete reports whether everything could be seen that the settings name. If
+	// not, Notes say what is missing.
+	Complete bool `json:"complete"`
+	// Mode is how far the policy is carried out; empty where that isn't known.
+	Mode policy.Mode `json:"mode"`
+	// Sweep is what the last sweep found; null where there was none, or where the state
+	// can't be read.
+	Sweep *Sweep `json:"sweep"`
+	// LastNotification is when the last message that led to a look was sent; null where
+	// none is known.
+	LastNotification *time.Time `json:"lastNotification"`
+	Queue            *Queue     `json:"queue"`       // null where it can't be reached
+	DeadLetters      *int       `json:"deadLetters"` // null where the state can't be read
+	RetirementDays   int        `json:"retirementDays"`
+	Notes            []string   `json:"notes"` // what isn't shown, why, and what to do
+
+	// Asked reports whether Custom Vision answered for every project. If not, what is
+	// trained and exported is what the last looks showed.
+	Asked bool `json:"-"`
+}
+
+// Project is one project.
+type Project struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Domain is that of the newest model; empty where it isn't known.
+	Domain string `json:"domain"`
+	// Connected reports whether Custom Vision puts the project's notifications on the
+	// app's queue; null where it wasn't asked.
+	Connected  *bool   `json:"connected"`
+	Iterations []Model `json:"iterations"` // the newest first
+	// Trainings are underway, or failed after the newest model was trained.
+	Trainings  []Training  `json:"trainings"`
+	Conditions []Condition `json:"conditions"` // what can't be done now, the oldest first
+}
+
+// Model is a trained iteration.
+type Model struct {
+	ID            string     `json:"id"`
+	Name          string     `json:"name"`
+	Newest        bool       `json:"newest"`
+	TrainedAt     *time.Time `json:"trainedAt"`
+	Published     bool       `json:"published"`
+	PublishedName string     `json:"publishedName"`
+	// Type is that of the classification, such as Multiclass; empty for object detection,
+	// and where it isn't known.
+	Type        string            `json:"classificationType"`
+	Performance *Performance      `json:"performance"` // null where it isn't known
+	Wanted      []string          `json:"wanted"`      // the exports that the policy asks for
+	Exported    []string          `json:"exported"`    // as Custom Vision lists them, now or at the last look
+	Exporting   []string          `json:"exporting"`
+	Failed      []string          `json:"failed"` // exports that Custom Vision could not make
+	Archived    []string          `json:"archived"`
+	Proven      []string          `json:"proven"`   // of these, what is proven or intact
+	Unproven    []string          `json:"unproven"` // exported, and not proven or intact in the archive
+	Blocked     map[string]string `json:"blocked"`  // why by export; "" is the iteration itself
+	Safe        bool              `json:"safe"`
+
+	backups []archive.Backup
+	facts   archive.Facts
+}
+
+// Performance is how well a model did in its own test, from 0 to 1. What isn't known is
+// null.
+type Performance struct {
+	Precision        *float64 `json:"precision"`
+	Recall           *float64 `json:"recall"`
+	AveragePrecision *float64 `json:"averagePrecision"` // mean over the tags
+}
+
+// Training is one that is underway or failed.
+type Training struct {
+	ID     string    `json:"id"`
+	Name   string    `json:"name"`
+	Status string    `json:"status"` // as Custom Vision has it, such as Training or Failed
+	Last   time.Time `json:"lastModified"`
+}
+
+// Sweep is what health.json says of the last sweep.
+type Sweep struct {
+	Ended    time.Time  `json:"ended"`
+	Round    *time.Time `json:"round"` // when everything was last looked at; null before that
+	Projects int        `json:"projects"`
+	Covered  int        `json:"covered"`
+	Warnings []string   `json:"warnings"`
+	Errors   []string   `json:"errors"`
+	// Conditions are those that no project's state has: of the list of projects, and of
+	// projects with an id that nothing can be stored under.
+	Conditions []Condition `json:"conditions"`
+}
+
+// Queue is how many messages wait.
+type Queue struct {
+	Messages int `json:"messages"`
+	Poison   int `json:"poison"`
+}
+
+// Trained is when a model was trained; zero where that isn't known.
+func (m Model) Trained() time.Time {
+	if m.TrainedAt == nil {
+		return time.Time{}
+	}
+	return *m.TrainedAt
+}
+
+// count sums up over all projects.
+func (s *Status) count() {
+	for _, project := range s.Projects {
+		for _, m := range project.Iterations {
+			s.Models++
+			s.Unproven += len(m.Unproven)
+			if m.Safe {
+				s.Safe++
+			}
+		}
+	}
+}
