@@ -56,6 +56,8 @@ type Iteration struct {
 	// Blobs of the model container that are archived: ETag by name.
 	Blobs   map[string]string `json:"blobs,omitempty"`
 	Settled *Settled          `json:"settled,omitempty"`
+	// Lacked is since when the service's list lacks it; zero while it is there.
+	Lacked time.Time `json:"lacked,omitzero"`
 }
 
 // Settled records that everything asked for an iteration was done, but for what
