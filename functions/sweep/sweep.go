@@ -60,10 +60,10 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	letters, pruneErr := f.prune(ctx)
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
-	swept, err := f.Reconciler.Sweep(ctx, last.Resume, !ended(inv, last))
+	swept, err := f.Reconciler.Sweep(ctx, reconcile.Before{Resume: last.Resume, Lists: last.Lists, Unended: !ended(inv, last)})
 	dateStateless(swept.Conditions, last.Conditions)
 
-	health.Projects, health.Outside, health.Resume, health.Round = swept.Projects, swept.Outside, swept.Resume, last.Round
+	health.Projects, health.Outside, health.Resume, health.Lists, health.Round = swept.Projects, swept.Outside, swept.Resume, swept.Lists, last.Round
 	health.Covered, health.Failed, health.Gap, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Gap, swept.Counts, swept.Conditions
 	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered

@@ -245,7 +245,7 @@ func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconcile
 		}
 		return result.code()
 	}
-	swept, err := r.Sweep(ctx, "", false)
+	swept, err := r.Sweep(ctx, reconcile.Before{})
 	if err == nil {
 		err = result.survey(ctx, r)
 	}

@@ -328,7 +328,7 @@ func TestWithoutAnEndpointLabelsAloneAreNotArchived(t *testing.T) {
 	assert.Equal(t, state.Ambiguous, c.Code)
 	assert.False(t, c.Final())
 	assert.Empty(t, remembered.Iterations)
-	swept, err := reconcile.New(w.options).Sweep(t.Context(), "", false)
+	swept, err := reconcile.New(w.options).Sweep(t.Context(), reconcile.Before{})
 	require.NoError(t, err)
 	assert.Equal(t, 1, swept.Blocked, "and stays counted")
 }

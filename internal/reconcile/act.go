@@ -82,11 +82,22 @@ func (v *visit) rounds(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// planned is what is to be done by what was seen. No effect is planned on a list that
+// lacks what may be there.
+func (v *visit) planned(ctx context.Context) []Action {
+	list := Plan(v.rules, v.seen)
+	if v.inService() && v.blind == nil && slices.ContainsFunc(list, func(a Action) bool { return a.Kind.effect() }) {
+		v.confirmMissing(ctx, true)
+		list = Plan(v.rules, v.seen)
+	}
+	return list
+}
+
 // plan plans, keeps what is waited for, and separates the effects from the rest.
 func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 	v.seen.Now, v.loaded = v.now(), v.Clock.Now()
 	v.waiting = nil
-	for _, a := range Plan(v.rules, v.seen) {
+	for _, a := range v.planned(ctx) {
 		switch {
 		case a.Kind == Wait:
 			v.waiting = append(v.waiting, a)

@@ -85,7 +85,7 @@ func TestWhatAProcessDiedOfIsTakenLast(t *testing.T) {
 				sweep := func(f world.Fault) []world.Request {
 					w.line.Use(f)
 					defer w.line.Use(nil)
-					return w.line.During(func() { New(w.options).Sweep(context.WithoutCancel(t.Context()), "", true) })
+					return w.line.During(func() { New(w.options).Sweep(context.WithoutCancel(t.Context()), Before{Unended: true}) })
 				}
 				scope := func() *state.Condition {
 					p := w.Remembered(key.Project)
@@ -106,7 +106,7 @@ func TestWhatAProcessDiedOfIsTakenLast(t *testing.T) {
 				assert.Equal(t, 2, c.Attempts)
 
 				assert.NotContains(t, firsts(sweep(dying(t, killer))), "CoreML", "it waits")
-				swept, err := New(w.options).Sweep(t.Context(), "", false)
+				swept, err := New(w.options).Sweep(t.Context(), Before{})
 				require.NoError(t, err)
 				require.Len(t, swept.Conditions, 1, "and is counted")
 				for range 5 {
@@ -170,7 +170,7 @@ func TestABombIsAConditionOfItsOwn(t *testing.T) {
 	bomb := zips.Made([]zips.Part{zips.Bomb("model.tflite", 4000<<20)}, nil)
 	_, err := w.Containers.Models.NewBlockBlobClient(customvision.BlobName(key.Project, key.Iteration, "DockerFile")).UploadBuffer(t.Context(), bomb, nil)
 	require.NoError(t, err)
-	swept, err := New(w.options).Sweep(t.Context(), "", false)
+	swept, err := New(w.options).Sweep(t.Context(), Before{})
 	require.NoError(t, err)
 	archived := w.backups(key)
 	assert.Equal(t, archive.Damaged, archived["DockerFile"])
@@ -191,7 +191,7 @@ func TestWhatTakesLongerThanItsShareIsTriedAgain(t *testing.T) {
 	ready := w.options.Archive
 	over := azcore.ClientOptions{Transport: w.line}
 	w.options.Archive = archive.Open(w.Archives.Blobs(&over), w.Names.Archive, archive.Options{Sources: over, Share: 1})
-	swept, err := New(w.options).Sweep(t.Context(), "", false)
+	swept, err := New(w.options).Sweep(t.Context(), Before{})
 	require.NoError(t, err)
 	assert.Len(t, w.kept(key), 3, "they are kept")
 	assert.Equal(t, 3, swept.Unproven, "and counted")
@@ -202,7 +202,7 @@ func TestWhatTakesLongerThanItsShareIsTriedAgain(t *testing.T) {
 	}
 	w.options.Archive = ready
 	w.Service.Advance(time.Hour)
-	swept, err = New(w.options).Sweep(t.Context(), "", false)
+	swept, err = New(w.options).Sweep(t.Context(), Before{})
 	require.NoError(t, err)
 	assert.Empty(t, swept.Conditions)
 	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven, "ONNX": archive.Proven, "TensorFlow": archive.Proven}, w.backups(key))

@@ -57,7 +57,7 @@ func TestWhatABackupByLinkCostsThatTheContainerDoesNotHold(t *testing.T) {
 		run  func(*app, Key)
 		most int
 	}{
-		"a sweep":   {func(w *app, _ Key) { w.sweep() }, 8 + 2 + 1}, // its listings, and the note that it was begun
+		"a sweep":   {func(w *app, _ Key) { w.sweep() }, 8 + 1 + 1}, // its listing, and the note that it was begun
 		"a message": {func(w *app, key Key) { w.reconcile(key) }, 8 + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,6 +65,7 @@ func TestWhatABackupByLinkCostsThatTheContainerDoesNotHold(t *testing.T) {
 			w := newWorld(t, onnx, func(o *emulator.Options) { o.ModelSize = 1 << 20 })
 			before := w.trained()
 			w.settle(before)
+			w.sweep()
 			key := Key{Project: before.Project, Iteration: w.Train(before.Project).ID}
 			w.reconcile(key)
 			w.Service.Advance(world.ExportTime)
@@ -102,7 +103,7 @@ func TestASettledIterationCostsASweepNothing(t *testing.T) {
 	sweep := func() (requests, calls int) {
 		sent := w.line.During(func() {
 			for _, n := range w.calls(func() {
-				swept, err := New(w.options).Sweep(t.Context(), "", false)
+				swept, err := New(w.options).Sweep(t.Context(), Before{})
 				require.NoError(t, err)
 				require.Equal(t, 1, swept.Covered)
 			}) {

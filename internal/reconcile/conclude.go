@@ -17,6 +17,7 @@ import (
 // conclude learns what a run shows as a whole.
 func (v *visit) conclude(ctx context.Context) {
 	gone := v.gone()
+	v.dateLacked()
 	v.proveLast(ctx, gone)
 	v.dateExports()
 	v.knowHeld()
@@ -241,7 +242,9 @@ func (v *visit) gone() map[string]bool {
 		return gone // nobody lists iterations, or not all that there are
 	}
 	for id := range v.missing() {
-		gone[id] = v.confirmed[id]
+		it := v.seen.Project.Iterations[id]
+		lacked := v.rests(id) && !it.Lacked.IsZero() && v.now().Sub(it.Lacked) >= lackedFor
+		gone[id] = v.confirmed[id] || lacked
 		if !v.inService() {
 			gone[id] = v.deleted
 		}
@@ -274,9 +277,38 @@ func (v *visit) missing() map[string]bool {
 	return missing
 }
 
+// lackedFor is how long the lists lack an iteration that rests until it counts as gone.
+const lackedFor = time.Hour
+
+// rests reports whether there is nothing to do about a remembered iteration, and no copy
+// of it waits for a proof. Nobody has to know at once that it is gone.
+func (v *visit) rests(id string) bool {
+	it := v.seen.Project.Iterations[id]
+	_, asked := v.scope.iterations[id]
+	return it != nil && (it.Settled != nil || !it.Ended.IsZero()) && !asked && len(v.seen.Blobs[id]) == 0 &&
+		!slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id })
+}
+
+// dateLacked learns since when the service's list lacks what rests.
+func (v *visit) dateLacked() {
+	if !v.scope.whole || !v.inService() || v.blind != nil || hidden(v.seen.Unusable) {
+		return
+	}
+	now, missing := v.now(), v.missing()
+	for id, it := range v.seen.Project.Iterations {
+		switch lacked := missing[id] && v.rests(id); {
+		case lacked && it.Lacked.IsZero():
+			v.learn(func(p *state.Project) { p.Iteration(id).Lacked = now })
+		case !lacked && !it.Lacked.IsZero():
+			v.learn(func(p *state.Project) { p.Iteration(id).Lacked = time.Time{} })
+		}
+	}
+}
+
 // confirmMissing asks for each remembered iteration that the list lacks: it may lack one
-// for one look. One that is there is seen as any other.
-func (v *visit) confirmMissing(ctx context.Context) {
+// for one look. One that is there is seen as any other. One that rests is asked for only
+// where an effect may depend on it.
+func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 	v.seen.Missing = false
 	if hidden(v.seen.Unusable) {
 		return
@@ -284,7 +316,7 @@ func (v *visit) confirmMissing(ctx context.Context) {
 	ctx, cancel := shareOf(ctx)
 	defer cancel()
 	for id := range v.missing() {
-		if v.confirmed[id] {
+		if v.confirmed[id] || !effects && v.rests(id) {
 			continue
 		}
 		if v.asked < mostConfirmed && ctx.Err() == nil {
@@ -302,10 +334,11 @@ func (v *visit) confirmMissing(ctx context.Context) {
 }
 
 // proveLast proves the copies of iterations that are gone, and that have no proof yet: the
-// archive alone says that there are any. Where that fails, the iteration isn't forgotten.
+// archive alone says that there are any, unless the iteration rests. Where that fails, it
+// isn't forgotten.
 func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
 	for id := range gone {
-		if gone[id] && v.seen.Project.Iterations[id] != nil {
+		if gone[id] && v.seen.Project.Iterations[id] != nil && !v.rests(id) {
 			gone[id] = v.proveKept(ctx, id) == nil
 		}
 	}

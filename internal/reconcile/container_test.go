@@ -50,7 +50,7 @@ func TestWithoutAnEndpointWhatIsArchivedCostsASweepNothing(t *testing.T) {
 	w, key := withoutEndpoint(t)
 	require.Equal(t, 1, w.sweep())
 	requests := w.line.During(func() { assert.Equal(t, 1, w.sweep()) })
-	assert.Len(t, requests, 3, "the two listings and the project's state: %v", requests)
+	assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
 	assert.Len(t, w.kept(key), 1)
 }
 
@@ -81,7 +81,7 @@ func TestWithoutAnEndpointADamagedBlobIsGivenUpOnce(t *testing.T) {
 	assert.Len(t, w.kept(key), 2, "with the same bytes, which proves that the blob itself is damaged")
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Damaged}, w.backups(key))
 	requests := w.line.During(func() { w.sweep() })
-	assert.Len(t, requests, 3, "the two listings and the project's state: %v", requests)
+	assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
 }
 
 func TestOneBlobThatCannotBeArchivedDoesNotStopTheOthers(t *testing.T) {

@@ -55,7 +55,7 @@ func TestASweepOfManyBlobsKeepsItsProgressThroughEveryDeadline(t *testing.T) {
 			}
 			return send(req)
 		})
-		if _, err := r.Sweep(ctx, "", false); err == nil {
+		if _, err := r.Sweep(ctx, Before{}); err == nil {
 			break
 		}
 		require.LessOrEqual(t, cut, blobs, "it comes to an end")
@@ -110,7 +110,7 @@ func TestARunWritesWhatItLearntEveryFewSeconds(t *testing.T) {
 			w.Service.Advance(saveEvery)
 		}
 		return send(req)
-	}, func() { New(w.options).Sweep(t.Context(), "", false) })
+	}, func() { New(w.options).Sweep(t.Context(), Before{}) })
 	known := 0
 	for _, it := range w.Remembered(project).Iterations {
 		known += len(it.Blobs)

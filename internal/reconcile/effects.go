@@ -65,7 +65,7 @@ func (v *visit) lookAnew(ctx context.Context) error {
 		return err
 	}
 	looked := map[string]error{}
-	for _, a := range Plan(v.rules, v.seen) {
+	for _, a := range v.planned(ctx) {
 		if a.Kind != Export {
 			continue
 		}

@@ -279,7 +279,7 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	assert.Equal(t, []string{"retrain"}, steps(w.reconcile(key).Done))
 	w.Service.Advance(world.TrainTime) // it fails too
 	for range 3 {
-		_, err := New(w.options).Sweep(t.Context(), "", false)
+		_, err := New(w.options).Sweep(t.Context(), Before{})
 		require.NoError(t, err)
 	}
 	assert.Equal(t, 2, w.Service.Counts()["TrainProject"], "the person's training and one answer")

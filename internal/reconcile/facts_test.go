@@ -207,7 +207,7 @@ func TestFactsOfADeletedIterationAreInTheProofOfItsBlob(t *testing.T) {
 			}
 			w.line.While(world.On(archives, world.Refuse(403)), func() {
 				for range before {
-					_, err := New(w.options).Sweep(t.Context(), "", false)
+					_, err := New(w.options).Sweep(t.Context(), Before{})
 					require.Error(t, err)
 				}
 			})
@@ -236,6 +236,7 @@ func TestBytesCopiedFromTheContainerAreRecordedAsSuch(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, "", answers...)
 			key := w.trained()
+			w.sweep()
 			w.export(key, "CoreML")
 			w.settle(key)
 			require.Equal(t, map[string]string{"CoreML": archive.FromContainer}, w.origins(key))
@@ -243,7 +244,7 @@ func TestBytesCopiedFromTheContainerAreRecordedAsSuch(t *testing.T) {
 			assert.NotEmpty(t, b.Origin.Certainty)
 			assert.Equal(t, w.blob(key, "CoreML"), b.Origin.Name)
 			requests := w.line.During(func() { w.sweep() })
-			assert.Len(t, requests, 3, "the two listings and the project's state: %v", requests)
+			assert.Len(t, requests, 2, "the listing and the project's state: %v", requests)
 
 			w.loseState(key.Project)
 			for _, r := range w.line.During(func() { w.sweep() }) {

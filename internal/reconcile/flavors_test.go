@@ -28,7 +28,7 @@ func TestAManifestWithoutFlavorMakesNoFlavorSureWhereThereAreTwo(t *testing.T) {
 			key := w.trained()
 			prepare(w, key)
 			w.settle(key)
-			_, err := New(w.options).Sweep(t.Context(), "", false)
+			_, err := New(w.options).Sweep(t.Context(), Before{})
 			require.NoError(t, err)
 
 			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNXFloat16": archive.Proven}, w.backups(key))
@@ -48,7 +48,7 @@ func TestWhereNothingTellsTheFlavorNothingCounts(t *testing.T) {
 	w.export(key, "ONNX")
 	w.export(key, "ONNX.ONNXFloat16")
 	w.settle(key)
-	_, err := New(w.options).Sweep(t.Context(), "", false)
+	_, err := New(w.options).Sweep(t.Context(), Before{})
 	require.NoError(t, err)
 
 	kept := w.kept(key)

@@ -99,7 +99,7 @@ func TestAFloodOfMessagesAboutProjectsThatAreNotThereCostsFewCalls(t *testing.T)
 		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(1000+n)), ErrUnknownProject, "one more in each interval")
 		require.ErrorIs(t, r.ConnectionTested(ctx, stranger(2000+n)), ErrTooManyStrangers)
 	}
-	_, err = r.Sweep(ctx, "", false)
+	_, err = r.Sweep(ctx, Before{})
 	require.NoError(t, err)
 	require.NoError(t, r.ConnectionTested(ctx, fresh), "a sweep finds what is there")
 	ids, err := w.options.State.Projects(ctx)

@@ -191,7 +191,7 @@ func TestAnIterationWhoseCallsHangHoldsUpNoOther(t *testing.T) {
 			r := New(w.options)
 			for range 6 {
 				ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-				r.Sweep(ctx, "", false)
+				r.Sweep(ctx, Before{})
 				cancel()
 				w.Service.Advance(time.Hour)
 			}

@@ -25,7 +25,7 @@ func TestAnIterationThatCannotBeReadIsNotForgotten(t *testing.T) {
 	w.options.Service = w.Open(azcore.ClientOptions{Transport: w.line})
 	lists := func(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/iterations") }
 	w.line.While(world.On(lists, world.Spoil(func([]byte) []byte { return []byte("[null]") })), func() {
-		_, err := New(w.options).Sweep(t.Context(), "", false)
+		_, err := New(w.options).Sweep(t.Context(), Before{})
 		require.NoError(t, err)
 	})
 	after := w.Remembered(key.Project)

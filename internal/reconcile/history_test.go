@@ -327,7 +327,7 @@ func (h *history) run() {
 		order = append(order, m)
 		if len(h.mailbox) == 0 || pick(h.t, "sweeps", []bool{true, false, false}) {
 			h.t.Logf("    %s sweeps, %s", m.name, weather)
-			jobs[m] = func(ctx context.Context, m *machine) { m.reconciler.Sweep(ctx, "", false) }
+			jobs[m] = func(ctx context.Context, m *machine) { m.sweep(ctx) }
 		} else {
 			mine := h.take()
 			carried = append(carried, mine)

@@ -72,6 +72,37 @@ func TestAnIterationThatTheListLacksMakesNoOtherTheNewest(t *testing.T) {
 	assert.Equal(t, asked, w.Service.Counts()["ExportIteration"], "nobody wants exports of the old one")
 }
 
+// What rests and is in no list for an hour is forgotten, and costs no call. The list may
+// lack it for one look.
+func TestAnIterationThatRestsIsForgottenWithoutACall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.overLine()
+	key := w.trained()
+	w.settle(key)
+	before := w.Remembered(key.Project).Iterations[key.Iteration]
+	sweep := func() {
+		t.Helper()
+		assert.Zero(t, w.calls(func() { w.sweep() })["GetIteration"])
+	}
+	for range 3 {
+		w.line.While(w.lacking(key.Iteration), sweep)
+		w.Service.Advance(time.Minute)
+		w.line.While(w.lacking(key.Iteration), sweep)
+		require.False(t, w.Remembered(key.Project).Iterations[key.Iteration].Lacked.IsZero())
+		w.Service.Advance(lackedFor)
+		sweep()
+		require.Equal(t, before, w.Remembered(key.Project).Iterations[key.Iteration], "it is there again")
+	}
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
+	w.remove(key, "ONNX")
+	sweep()
+	require.Contains(t, w.Remembered(key.Project).Iterations, key.Iteration)
+	w.Service.Advance(lackedFor)
+	sweep()
+	assert.Empty(t, w.Remembered(key.Project).Iterations)
+}
+
 // The list of exports lacks one for one look, which was without a link before, or underway.
 func TestAnExportThatTheListLacksForOneLookIsArchived(t *testing.T) {
 	t.Parallel()

@@ -57,6 +57,7 @@ type machine struct {
 	work     work
 
 	reconciler *reconcile.Reconciler
+	lists      string // that the last sweep saw
 	messages   messages.Handler
 }
 
@@ -87,6 +88,13 @@ func (m *machine) meet(req *http.Request, send world.Send) (*http.Response, erro
 		return l.timeUp(req, send)
 	}
 	return m.fault(f)(req, send)
+}
+
+// sweep sweeps once, and hands on what the last sweep saw.
+func (m *machine) sweep(ctx context.Context) error {
+	swept, err := m.reconciler.Sweep(ctx, reconcile.Before{Lists: m.lists})
+	m.lists = swept.Lists
+	return err
 }
 
 // limit is a request at which the time of a job is up.

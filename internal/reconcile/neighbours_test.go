@@ -47,7 +47,7 @@ func TestADeadLinkOfAnOldIterationHoldsUpNothingElse(t *testing.T) {
 	assert.Equal(t, both, w.backups(young))
 
 	for range 3 {
-		swept, _ := New(w.options).Sweep(t.Context(), "", false)
+		swept, _ := New(w.options).Sweep(t.Context(), Before{})
 		assert.True(t, swept.Whole, "everything was looked at")
 		assert.Equal(t, 1, swept.Unproven)
 	}
@@ -69,7 +69,8 @@ func TestADeadLinkOfAnOldIterationHoldsUpNothingElse(t *testing.T) {
 // sweepAnyhow sweeps once, whatever fails.
 func (w *app) sweepAnyhow() Swept {
 	w.t.Helper()
-	swept, _ := New(w.options).Sweep(w.t.Context(), "", false)
+	swept, _ := New(w.options).Sweep(w.t.Context(), Before{Lists: w.seen})
+	w.seen = swept.Lists
 	return swept
 }
 
@@ -100,7 +101,7 @@ func TestAnIterationWhoseExportsCannotBeListedHoldsUpNoOther(t *testing.T) {
 	require.NoError(t, report.Err(young.Iteration))
 	require.Error(t, err, "it is said")
 	assert.Equal(t, proven, w.backups(young))
-	swept, err := New(w.options).Sweep(t.Context(), "", false)
+	swept, err := New(w.options).Sweep(t.Context(), Before{})
 	assert.ErrorContains(t, err, old.Iteration)
 	assert.False(t, swept.Whole, "not everything was looked at")
 	assert.Equal(t, 1, swept.Failed)
@@ -123,7 +124,7 @@ func TestABlobWhoseNameCannotBeHandledIsAConditionOfItsOwn(t *testing.T) {
 				w.options.Service = nil
 			}
 			for range 2 {
-				swept, err := New(w.options).Sweep(t.Context(), "", false)
+				swept, err := New(w.options).Sweep(t.Context(), Before{})
 				require.NoError(t, err)
 				assert.True(t, swept.Whole)
 				require.Len(t, swept.Conditions, 1)
@@ -152,7 +153,7 @@ func TestAnIterationWhoseIDIsNoGUIDHoldsUpNoOther(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, steps(report.Done), "export ONNX")
 		w.Service.Advance(world.ExportTime)
-		swept, err := New(w.options).Sweep(t.Context(), "", false)
+		swept, err := New(w.options).Sweep(t.Context(), Before{})
 		require.NoError(t, err)
 		assert.True(t, swept.Whole)
 		require.Len(t, swept.Conditions, 1)
@@ -173,7 +174,7 @@ func TestAProjectWhoseIDIsNoGUIDHoldsUpNoOther(t *testing.T) {
 	w.line.Use(w.lists("/projects", func(list []map[string]any) []map[string]any {
 		return append([]map[string]any{{"id": "no GUID", "name": "odd"}}, list...)
 	}))
-	swept, err := New(w.options).Sweep(t.Context(), "", false)
+	swept, err := New(w.options).Sweep(t.Context(), Before{})
 	require.NoError(t, err)
 	assert.True(t, swept.Whole)
 	assert.Equal(t, 1, swept.Blocked)
@@ -191,7 +192,7 @@ func TestAnExportWhoseNameCannotBeHandledHoldsUpNoOther(t *testing.T) {
 	for _, name := range []string{"", ".", "ONNX/x", strings.Repeat("x", 65)} {
 		odd := map[string]any{"platform": name, "status": "Done", "downloadUri": "https://x.example"}
 		w.line.While(w.lists("/export", func(list []map[string]any) []map[string]any { return append(list, odd) }), func() {
-			swept, err := New(w.options).Sweep(t.Context(), "", false)
+			swept, err := New(w.options).Sweep(t.Context(), Before{})
 			require.NoError(t, err)
 			assert.True(t, swept.Whole)
 		})

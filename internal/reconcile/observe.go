@@ -175,7 +175,7 @@ func (v *visit) listIterations(ctx context.Context) error {
 			*known = it
 		}
 	}
-	v.confirmMissing(ctx)
+	v.confirmMissing(ctx, false)
 	return nil
 }
 

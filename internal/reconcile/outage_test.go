@@ -69,7 +69,7 @@ func TestBlobsAreArchivedThoughTheServiceShowsNothing(t *testing.T) {
 				w.sweepAnyhow()
 				assert.Equal(t, archive.Proven, w.best(key, "CoreML"), "nobody will tell any more")
 			})
-			swept, err := New(w.options).Sweep(t.Context(), "", false)
+			swept, err := New(w.options).Sweep(t.Context(), Before{})
 			require.NoError(t, err)
 			assert.True(t, swept.Whole)
 			assert.Empty(t, w.Remembered(key.Project).Conditions)
@@ -86,7 +86,7 @@ func TestASweepGoesOnWithoutTheListOfProjects(t *testing.T) {
 	w.overLine()
 	known, fresh := w.trained(), w.named("fresh")
 	w.line.While(w.outage(400, "/projects"), func() {
-		swept, err := New(w.options).Sweep(t.Context(), "", false)
+		swept, err := New(w.options).Sweep(t.Context(), Before{})
 		require.ErrorContains(t, err, "list the projects")
 		assert.False(t, swept.Whole)
 		assert.Equal(t, 2, swept.Covered)
@@ -100,7 +100,7 @@ func TestASweepGoesOnWithoutTheListOfProjects(t *testing.T) {
 		w.sweepAnyhow()
 		assert.Equal(t, proven, w.backups(known), "its export was asked for")
 	})
-	swept, err := New(w.options).Sweep(t.Context(), "", false)
+	swept, err := New(w.options).Sweep(t.Context(), Before{})
 	require.NoError(t, err)
 	assert.Empty(t, swept.Conditions)
 }
@@ -191,7 +191,7 @@ func TestAProjectThatTheListLacksForOneLook(t *testing.T) {
 	w.export(key, "CoreML")
 	w.Train(key.Project)
 	w.line.While(w.lists("/projects", func([]map[string]any) []map[string]any { return []map[string]any{} }), func() {
-		_, err := New(w.options).Sweep(t.Context(), "", false)
+		_, err := New(w.options).Sweep(t.Context(), Before{})
 		require.NoError(t, err)
 	})
 	assert.Equal(t, archive.Proven, w.best(key, "CoreML"))

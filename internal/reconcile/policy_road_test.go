@@ -39,7 +39,7 @@ func TestThePolicyCountsWithoutTheServiceToo(t *testing.T) {
 			for _, key := range []Key{byID, byName, outside} {
 				leave(w, key)
 			}
-			swept, err := New(w.options).Sweep(t.Context(), "", false)
+			swept, err := New(w.options).Sweep(t.Context(), Before{})
 			require.NoError(t, err)
 			assert.Equal(t, proven, w.backups(byID))
 			assert.Equal(t, proven, w.backups(byName), "by its remembered name")

@@ -22,7 +22,7 @@ func (r *Reconciler) Preview(ctx context.Context, req Request) ([]Action, Report
 	}
 	var planned []Action
 	if !v.outside {
-		for _, a := range Plan(v.rules, v.seen) {
+		for _, a := range v.planned(ctx) {
 			switch {
 			case req.Iteration != "" && a.Iteration != req.Iteration:
 			case a.Kind == Wait:

@@ -14,11 +14,12 @@ import (
 	"visionkeeper/internal/policy"
 )
 
-// sweep sweeps once and says over how many projects.
+// sweep sweeps once and says over how many projects. It is told what the last one saw.
 func (w *app) sweep() int {
 	w.t.Helper()
-	swept, err := New(w.options).Sweep(w.t.Context(), "", false)
+	swept, err := New(w.options).Sweep(w.t.Context(), Before{Lists: w.seen})
 	require.NoError(w.t, err)
+	w.seen = swept.Lists
 	return swept.Covered
 }
 
@@ -93,7 +94,7 @@ func TestASweepGoesOnAfterAFailure(t *testing.T) {
 	w := newWorld(t, onnx)
 	keys := []Key{w.trained(), w.trained(), w.trained()}
 	require.NoError(t, w.Service.FaultCalls("GetIterations", 1, emulator.CallFault{Status: 403}))
-	_, err := New(w.options).Sweep(t.Context(), "", false)
+	_, err := New(w.options).Sweep(t.Context(), Before{})
 	require.ErrorContains(t, err, "403")
 	assert.Equal(t, 2, w.Service.Counts()["ExportIteration"], "the other projects")
 	w.sweep()

@@ -66,7 +66,7 @@ func (h *history) sweepUntilQuiet(m *machine) {
 // sweep sweeps once, undisturbed.
 func (h *history) sweep(m *machine) {
 	if tooMuch := m.do(h.ctx, func(ctx context.Context, m *machine) {
-		if _, err := m.reconciler.Sweep(ctx, "", false); err != nil {
+		if err := m.sweep(ctx); err != nil {
 			h.t.Fatalf("an undisturbed sweep fails: %v", err)
 		}
 	}); tooMuch != "" {

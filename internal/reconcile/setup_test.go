@@ -32,6 +32,7 @@ type app struct {
 	t       *testing.T
 	line    *world.Interceptor
 	options Options
+	seen    string // the lists that the last sweep saw
 }
 
 // newWorld makes a world with a policy; change may alter the emulator's options.

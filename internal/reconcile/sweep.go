@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -29,27 +31,38 @@ type Swept struct {
 	// list of projects, or what is left of one that is gone. Whole reports whether it came
 	// to the end and looked at everything on its way.
 	Gap, Whole bool
+	// Lists is a fingerprint of what tells which projects there are, if this sweep looked at
+	// all that only the state remembers besides; "" where it didn't.
+	Lists string
 	// Conditions are those of all projects of this sweep; Counts as in Report, over all
 	// of them.
 	Conditions []state.ProjectCondition
 	state.Counts
 }
 
+// Before is what a sweep is told of the one before it; nothing is known where it is zero.
+type Before struct {
+	Resume string // as in Swept
+	Lists  string // as in Swept
+	// Unended reports whether it may have come to no end: the process may have died of
+	// what it found.
+	Unended bool
+}
+
 // reserve is the time that a sweep leaves unused at its end, to write what it found.
 const reserve = 20 * time.Second
 
-// Sweep reconciles all projects after the one named, in the order of their ids,
-// until there are no more or ctx's deadline is near. One listing of the model
-// container finds every blob that isn't archived yet. It goes on after a failure
+// Sweep reconciles all projects after the one where the sweep before ended, in the order
+// of their ids, until there are no more or ctx's deadline is near. One listing of the
+// model container finds every blob that isn't archived yet. It goes on after a failure
 // and returns all errors together: where the projects can't be listed, over those that
 // the state knows. A project that takes too long is left for the next round: it must
-// not keep the sweeps from the others. again reports whether the sweep before may have
-// come to no end: the process may have died of what it found.
-func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept, error) {
+// not keep the sweeps from the others.
+func (r *Reconciler) Sweep(ctx context.Context, before Before) (Swept, error) {
 	ctx, cancel := r.bounded(ctx)
 	defer cancel()
-	swept := Swept{Resume: after}
-	todo, err := r.todo(ctx, &swept)
+	swept := Swept{Resume: before.Resume}
+	todo, lists, err := r.todo(ctx, before, &swept)
 	errs := []error{err}
 	swept.Gap = err != nil
 	if len(todo) == 0 && err != nil {
@@ -57,20 +70,23 @@ func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept
 	}
 	swept.Projects = countFunc(todo, scope.counts)
 	for i, s := range todo {
-		if s.project <= after {
+		if s.project <= before.Resume {
 			continue
 		}
 		// A run ends by a timer of its own, at the same time.
 		if deadline, ok := ctx.Deadline(); ctx.Err() != nil || ok && !time.Now().Before(deadline) {
 			return swept, errors.Join(errs...)
 		}
-		s.again, s.followed = again, i < len(todo)-1
+		s.again, s.followed = before.Unended, i < len(todo)-1
 		report, err := r.pace.join(ctx, s, "", r.run)
 		swept.Resume = s.project
 		if all := errors.Join(err, report.Err("")); all != nil {
 			errs = append(errs, fmt.Errorf("project %s: %w", s.project, all))
 		}
 		seen := err == nil && s.blobsKnown && !report.Unseen
+		if left := len(report.Conditions) + report.Unproven; (!s.counts() || report.Outside) && (!seen || left > 0) {
+			lists = "" // it is to be gone over again
+		}
 		switch {
 		case !s.counts():
 			swept.Gap = swept.Gap || !seen
@@ -88,6 +104,9 @@ func (r *Reconciler) Sweep(ctx context.Context, after string, again bool) (Swept
 		}
 	}
 	swept.Resume, swept.Whole = "", !swept.Gap && swept.Failed == 0
+	if before.Resume == "" && !swept.Gap {
+		swept.Lists = lists
+	}
 	return swept, errors.Join(errs...)
 }
 
@@ -102,17 +121,11 @@ func (r *Reconciler) bounded(ctx context.Context) (context.Context, context.Canc
 
 // todo lists what a sweep goes over, in order: the service's projects that the
 // policy names, those that only the model container still knows, and those that only the
-// state does, to forget of them what is gone. With an error comes what is known without
-// what couldn't be listed.
-func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
+// state does, to forget of them what is gone. These are asked for when the lists aren't
+// those that a sweep before saw: then none can have become one since. With an error
+// comes what is known without what couldn't be listed.
+func (r *Reconciler) todo(ctx context.Context, before Before, swept *Swept) (list []scope, lists string, err error) {
 	blobs, blobsErr := r.blobsByProject(ctx)
-	remembered, stateErr := r.State.Projects(ctx)
-	todo := map[string]scope{}
-	add := func(id string, known *customvision.Project, vanished bool) {
-		if _, err := customvision.ParseID(id); err == nil {
-			todo[id] = scope{project: id, known: known, whole: true, blobs: blobs[id], blobsKnown: blobsErr == nil, vanished: vanished}
-		}
-	}
 	var listed []customvision.Project
 	var listErr error
 	if r.Service != nil {
@@ -121,15 +134,27 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 			swept.unlisted(listErr, r.Clock.Now())
 		}
 	}
+	inForce, err := r.Policy.Now(ctx)
+	if err != nil {
+		return nil, "", errors.Join(blobsErr, listErr, err)
+	}
+	lists = r.fingerprint(blobs, listed, inForce)
+	var remembered []string
+	var stateErr error
+	if lists != before.Lists || blobsErr != nil || listErr != nil {
+		remembered, stateErr = r.State.Projects(ctx)
+	}
+	todo := map[string]scope{}
+	add := func(id string, known *customvision.Project, vanished bool) {
+		if _, err := customvision.ParseID(id); err == nil {
+			todo[id] = scope{project: id, known: known, whole: true, blobs: blobs[id], blobsKnown: blobsErr == nil, vanished: vanished}
+		}
+	}
 	for id := range blobs {
 		add(id, nil, listErr == nil)
 	}
 	for _, id := range remembered {
 		add(id, nil, listErr == nil)
-	}
-	inForce, err := r.Policy.Now(ctx)
-	if err != nil {
-		return nil, errors.Join(blobsErr, stateErr, listErr, err)
 	}
 	seen := map[string]bool{}
 	for _, p := range listed {
@@ -151,7 +176,24 @@ func (r *Reconciler) todo(ctx context.Context, swept *Swept) ([]scope, error) {
 		}
 		add(id, &p, false)
 	}
-	return slices.SortedFunc(maps.Values(todo), func(a, b scope) int { return cmp.Compare(a.project, b.project) }), errors.Join(blobsErr, stateErr, listErr)
+	list = slices.SortedFunc(maps.Values(todo), func(a, b scope) int { return cmp.Compare(a.project, b.project) })
+	return list, lists, errors.Join(blobsErr, stateErr, listErr)
+}
+
+// fingerprint is that of all that tells which projects there are and which of them the
+// policy names. It is another one after a while, since a project may come and go between
+// two sweeps.
+func (r *Reconciler) fingerprint(blobs map[string][]models.Blob, listed []customvision.Project, inForce policy.InForce) string {
+	of := []string{r.Clock.Now().Truncate(r.Times.SettledFor).UTC().String()}
+	unlisted := maps.Clone(blobs)
+	for _, p := range listed {
+		_, named := inForce.For(p.ID, p.Name)
+		of = append(of, fmt.Sprintf("%q %q %t", p.ID, p.Name, named))
+		delete(unlisted, strings.ToLower(p.ID))
+	}
+	of = append(of, slices.Collect(maps.Keys(unlisted))...)
+	slices.Sort(of)
+	return fingerprint(of...)
 }
 
 // counts reports whether a project of a sweep counts as one: of one that only the state

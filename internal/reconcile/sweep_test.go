@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestASweepArchivesTheBlobsOfAnIterationThatIsGone(t *testing.T) {
 	w.sweep()
 	assert.Equal(t, proven, w.backups(key))
 	requests := w.line.During(func() { w.sweep() })
-	assert.Len(t, requests, 3, "it isn't looked at again: %v", requests)
+	assert.Len(t, requests, 2, "it isn't looked at again: %v", requests)
 }
 
 func TestASweepArchivesTheBlobsOfAProjectThatIsGone(t *testing.T) {
@@ -57,7 +58,7 @@ func TestASweepTellsWhatIsLeft(t *testing.T) {
 	var swept Swept
 	w.line.While(world.On(world.Begins("PUT /archiveaccount/archive"), world.Refuse(403)), func() {
 		var err error
-		swept, err = New(w.options).Sweep(t.Context(), "", false)
+		swept, err = New(w.options).Sweep(t.Context(), Before{})
 		require.Error(t, err)
 	})
 	assert.Equal(t, 2, swept.Projects)
@@ -78,13 +79,13 @@ func TestASweepWhoseTimeIsUpGoesOnWithTheNext(t *testing.T) {
 	require.NoError(t, w.Service.FaultCalls("GetIterations", 1, emulator.CallFault{Delay: time.Minute}))
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
 	defer cancel()
-	cut, err := New(w.options).Sweep(ctx, "", false)
+	cut, err := New(w.options).Sweep(ctx, Before{})
 	require.Error(t, err)
 	require.NotEmpty(t, cut.Resume)
 	assert.Equal(t, Swept{Projects: 4, Failed: 1}, Swept{Projects: cut.Projects, Covered: cut.Covered, Failed: cut.Failed})
 	assert.NoError(t, ctx.Err(), "time is left to write what was found")
 
-	rest, err := New(w.options).Sweep(t.Context(), cut.Resume, false)
+	rest, err := New(w.options).Sweep(t.Context(), Before{Resume: cut.Resume})
 	require.NoError(t, err)
 	assert.Equal(t, Swept{Projects: 4, Covered: 3, Whole: true}, rest)
 }
@@ -93,7 +94,7 @@ func TestASweepThatCannotBeginIsRepeatedFromTheSamePlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	require.NoError(t, w.Service.FaultCalls("GetProjects", 1, emulator.CallFault{Status: 403}))
-	swept, err := New(w.options).Sweep(t.Context(), "somewhere", false)
+	swept, err := New(w.options).Sweep(t.Context(), Before{Resume: "somewhere"})
 	require.ErrorContains(t, err, "list the projects")
 	assert.Equal(t, "somewhere", swept.Resume, "nothing is known to go over")
 }
@@ -126,4 +127,42 @@ func TestWhereStateIsLostNothingIsArchivedTwice(t *testing.T) {
 	assert.Len(t, w.kept(key), 1)
 	assert.Equal(t, 1, w.Service.Counts()["ExportIteration"])
 	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
+}
+
+// Which projects only the state remembers can change with the lists alone, or in time.
+func TestWhatTheStateRemembersIsListedSeldom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	key := w.named("first")
+	listings := func() int {
+		n := 0
+		for _, r := range w.line.During(func() { w.sweepAnyhow() }) {
+			if strings.HasSuffix(r.URL.Path, "/"+w.Names.State) && r.URL.Query().Get("comp") == "list" {
+				n++
+			}
+		}
+		return n
+	}
+	assert.Equal(t, 1, listings(), "nothing is known yet")
+	assert.Zero(t, listings())
+	w.export(key, "CoreML")
+	w.Train(key.Project)
+	assert.Zero(t, listings(), "no project came or went")
+	w.named("second")
+	assert.Equal(t, 1, listings(), "there is another project")
+	assert.Zero(t, listings())
+	require.NoError(t, w.Client.DeleteProject(t.Context(), key.Project))
+	w.remove(key, "CoreML")
+	w.remove(key, "ONNX")
+	gone := "/" + "projects/" + key.Project + ".json"
+	w.line.While(world.On(ending(gone), world.Refuse(403)), func() {
+		assert.Equal(t, 1, listings(), "one is gone")
+		assert.Equal(t, 1, listings(), "what is remembered of it can't be read")
+	})
+	require.NotEmpty(t, w.Remembered(key.Project).Iterations)
+	assert.Equal(t, 1, listings(), "it is to be forgotten yet")
+	assert.Empty(t, w.Remembered(key.Project).Iterations)
+	assert.Zero(t, listings())
+	w.Service.Advance(w.options.Times.SettledFor)
+	assert.Equal(t, 1, listings(), "one may have come and gone meanwhile")
 }

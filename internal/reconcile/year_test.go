@@ -45,8 +45,7 @@ func TestAYear(t *testing.T) {
 
 	y.machine = y.scene.newMachine("the last")
 	for range 4 {
-		_, err := y.machine.reconciler.Sweep(y.ctx, "", false)
-		require.NoError(t, err)
+		require.NoError(t, y.machine.sweep(y.ctx))
 		y.Service.Advance(10 * time.Minute)
 	}
 	y.judge.look()
@@ -65,7 +64,7 @@ func TestAYear(t *testing.T) {
 	// Trainings are remembered for two months.
 	early, late := mean(y.cost[60:150]), mean(y.cost[days-90:])
 	assert.Less(t, late, 1.25*early, "requests per sweep once the project is full, and at the end")
-	assert.Less(t, late, 15.0, "what is settled costs nothing but its look once in half a week to a week")
+	assert.Less(t, late, 12.0, "what is settled costs nothing but its look once in half a week to a week")
 	small, large := mean(y.size[60:150]), mean(y.size[days-90:])
 	assert.Less(t, large, 1.25*small, "what is remembered doesn't grow with the past")
 	figures.Print(t, "seed %d: %d days in %s: %d trainings by the person, %d by the app, %d exports, %d backups; %d requests went wrong, %d deaths; "+
@@ -120,10 +119,9 @@ func (y *year) day(day int) {
 		y.survive(func() { y.mailbox = deliver(y.ctx, y.machine, y.mailbox) })
 	}
 	y.Service.Advance(24 * time.Hour)
-	before, confirmed := y.requests.Load(), y.Service.Counts()["GetIteration"]
-	y.survive(func() { y.machine.reconciler.Sweep(y.ctx, "", false) })
-	// What the person deleted is asked for once each, however full the project is.
-	y.cost = append(y.cost, y.requests.Load()-before-int64(y.Service.Counts()["GetIteration"]-confirmed))
+	before := y.requests.Load()
+	y.survive(func() { y.machine.sweep(y.ctx) })
+	y.cost = append(y.cost, y.requests.Load()-before)
 	y.size = append(y.size, y.sizeOfState())
 	if day%7 == 6 {
 		y.judge.look()

@@ -35,6 +35,9 @@ type Health struct {
 	// Resume is the project after which the next sweep continues; "" starts a new
 	// round.
 	Resume string `json:"resume"`
+	// Lists is a fingerprint of the lists of projects that the last sweep saw; empty where it
+	// didn't look at everything that the state remembers.
+	Lists string `json:"lists,omitempty"`
 	// Round is when the last round was completed that looked at everything of all projects.
 	Round time.Time `json:"round,omitzero"`
 

@@ -63,6 +63,8 @@ type Iteration struct {
 	// Blobs of the model container that are archived: ETag by name.
 	Blobs   map[string]string `json:"blobs,omitempty"`
 	Settled *Settled          `json:"settled,omitempty"`
+	// Lacked is since when the service's list lacks it; zero while it is there.
+	Lacked time.Time `json:"lacked,omitzero"`
 }
 
 // Shown is what the service showed of an iteration.
