@@ -82,7 +82,7 @@ func decodeFields(data []byte, out any) error {
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 		for member, value := range members {
-			if name != "" && strings.EqualFold(name, member) {
+			if name != "" && name != "-" && strings.EqualFold(name, member) {
 				decodeValue(value, v.Field(i))
 			}
 		}
