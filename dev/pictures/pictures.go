@@ -203,3 +203,18 @@ func encode(v any) json.RawMessage {
 	}
 	return data
 }
+
+// Iteration is a training of the project.
+type Iteration struct{ ID, Name string }
+
+// JSON is the iteration as the Training API gives it.
+func (i Iteration) JSON(s Set) json.RawMessage {
+	kind := any(string(s.Kind))
+	if s.Kind == Detection {
+		kind = nil
+	}
+	return encode(map[string]any{
+		"id": i.ID, "name": i.Name, "projectId": s.Project, "status": "Completed", "domainId": s.Domain(), "classificationType": kind,
+		"created": "2020-11-06T17:34:53Z", "lastModified": "2020-11-06T17:44:53Z", "trainedAt": "2020-11-06T17:44:53Z", "exportable": true,
+	})
+}
