@@ -4,58 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"visionkeeper/internal/ondisk"
 	"visionkeeper/internal/zipfile"
 )
 
-// The bounds of what is unpacked, besides maxExpanded.
-const (
-	maxEntryPath = 255                // of an entry's path, in bytes: as long as a file's name may be
-	maxDepth     = 32                 // of folders in a path
-	maxPlaces    = zipfile.MaxEntries // files and folders, those that paths lead through among them
-)
-
-// entryPath is where an entry of this name is unpacked: a path with slashes below
-// the folder that the package is unpacked to, or "." for that folder. It is the
-// same on every system. A name that no export needs and that could lead elsewhere,
-// steer a terminal, or be another name or none on Windows, is refused.
-func entryPath(name string) (string, error) {
-	slashed := strings.ReplaceAll(name, `\`, "/") // old .NET programs wrote these
-	clean := path.Clean(slashed)
-	switch {
-	case slashed == "":
-		return "", errors.New("has no name")
-	case strings.HasPrefix(slashed, "/"), clean == "..", strings.HasPrefix(clean, "../"):
-		return "", errors.New("leads out of its folder")
-	case strings.ContainsAny(slashed, `<>:"|?*`):
-		return "", errors.New(`has one of <>:"|?* in its name`)
-	case !utf8.ValidString(slashed):
-		return "", errors.New("has a name that is not UTF-8")
-	case strings.ContainsFunc(slashed, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return "", errors.New("has a control character in its name")
-	case len(clean) > maxEntryPath:
-		return "", fmt.Errorf("has a name of more than %d bytes", maxEntryPath)
-	case strings.Count(clean, "/") > maxDepth:
-		return "", fmt.Errorf("lies below more than %d folders", maxDepth)
-	}
-	for part := range strings.SplitSeq(clean, "/") {
-		switch {
-		case clean != "." && strings.TrimRight(part, ". ") != part:
-			return "", errors.New("has a dot or a space at the end of a name")
-		case device.MatchString(part):
-			return "", errors.New("has the name of a device")
-		}
-	}
-	return clean, nil
-}
-
-// device matches names that Windows keeps for devices, whatever their extension.
-// https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-var device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[1-9¹²³]) *(\.|$)`)
+// maxPlaces bounds what is unpacked, besides maxExpanded: files and folders, those that
+// paths lead through among them.
+const maxPlaces = zipfile.MaxEntries
 
 // isFolder reports whether an entry of this name is a folder.
 func isFolder(name string) bool { return strings.HasSuffix(name, "/") || strings.HasSuffix(name, `\`) }
@@ -77,7 +34,7 @@ func entries(all []zipfile.Entry) ([]unpacked, error) {
 		refuse := func(err error) ([]unpacked, error) {
 			return nil, fmt.Errorf("its entry %q can't be unpacked safely: it %w", shorten(f.Name), err)
 		}
-		to, err := entryPath(f.Name)
+		to, err := ondisk.Path(f.Name)
 		if err != nil {
 			return refuse(err)
 		}

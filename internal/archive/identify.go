@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"visionkeeper/internal/ondisk"
 	"visionkeeper/internal/zipfile"
 )
 
@@ -144,7 +145,7 @@ var errNoManifest = errors.New("there is no cvexport.manifest in it")
 func readManifest(r io.ReaderAt, list []zipfile.Entry) (m Manifest, folder string, err error) {
 	for _, name := range manifestNames {
 		i := slices.IndexFunc(list, func(e zipfile.Entry) bool {
-			to, err := entryPath(e.Name)
+			to, err := ondisk.Path(e.Name)
 			return err == nil && to == name
 		})
 		if i < 0 {

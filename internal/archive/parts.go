@@ -11,6 +11,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"visionkeeper/internal/ondisk"
 )
 
 // webModel is the part of a TensorFlow.js model.json that says where the weights are.
@@ -81,7 +83,7 @@ func (m model) webParts(name string) error {
 			exact = exact && fixed
 		}
 		for _, part := range group.Paths {
-			to, err := entryPath(part)
+			to, err := ondisk.Path(part)
 			if err != nil {
 				return fmt.Errorf("a file of weights %q %w", shorten(part), err)
 			}

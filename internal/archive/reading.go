@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"visionkeeper/internal/ondisk"
 	"visionkeeper/internal/zipfile"
 )
 
@@ -43,7 +44,7 @@ func (f *judgement) readEntries(r io.ReaderAt, list []zipfile.Entry, main string
 		f.uncompressed += e.Size
 		digest, head := sha1.New(), &beginning{}
 		w := io.Writer(head)
-		to, err := entryPath(e.Name)
+		to, err := ondisk.Path(e.Name)
 		isMain := err == nil && to == main
 		if isMain {
 			w = io.MultiWriter(head, digest)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/ondisk"
 )
 
 type restoreResult struct {
@@ -213,7 +214,7 @@ func (p *program) putOnDisk(ctx context.Context, a *archive.Archive, b archive.B
 	// Without Sync a crash could leave the name without the bytes.
 	err = errors.Join(file.Sync(), file.Close())
 	if err == nil {
-		err = move(file.Name(), r.to, r.force)
+		err = place(file.Name(), r.to, r.force)
 	}
 	switch {
 	case errors.Is(err, fs.ErrExist):
@@ -224,25 +225,15 @@ func (p *program) putOnDisk(ctx context.Context, a *archive.Archive, b archive.B
 	return proof, nil, err
 }
 
-// move gives a file its final name, which must be free unless over is set. A link, other
-// than a rename, replaces nothing; where the file system has none, the name is claimed
-// first.
-func move(from, to string, over bool) error {
-	if !over {
-		err := os.Link(from, to)
-		if err == nil {
-			return os.Remove(from)
-		}
-		if errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		claim, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if err != nil {
-			return err
-		}
-		claim.Close()
+// place gives a file its final name in the same folder, which must be free unless over is
+// set.
+func place(file, to string, over bool) error {
+	root, err := os.OpenRoot(filepath.Dir(to))
+	if err != nil {
+		return err
 	}
-	return os.Rename(from, to)
+	defer root.Close()
+	return ondisk.Move(root, filepath.Base(file), filepath.Base(to), over)
 }
 
 // meter shows the progress of what is written through it.
