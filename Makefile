@@ -35,7 +35,7 @@ STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 ACTIONLINT   := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-browser test-long fuzz bench lint tools build dist package publish clean
+.PHONY: help run demo test test-race test-browser test-long fuzz bench lint tools build dist package publish clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
@@ -46,22 +46,29 @@ run: tools dist ## run everything on this machine, with a demo project, until Ct
 demo: tools dist ## run the whole story once, by itself, and check what it leaves in the archive
 	@go build -o build/local ./dev/local && exec build/local -host "$$HOST" -demo
 
-# These do the same a thousand times over, and other tests do each of it once under the
-# race detector, which would make ten minutes of them.
+test: export RAPID_CHECKS ?= 200
+test: tools ## run all tests against a real Azurite, and print what they counted
+	$(testing) ./...
+	@sort build/figures
+
+# These do the same a thousand times over. Other tests do each of it once under the race
+# detector, which would make ten minutes of them.
 REPEATING := ^Test(AYear|Convergence|CrashAtEveryRequest|EveryFaultOfEveryOperation)$$
 
-test: export FIGURES := $(CURDIR)/build/figures
 # The race detector makes the end of each process a second longer.
-test: export GORACE := atexit_sleep_ms=0
-test: export RAPID_CHECKS ?= 200
-# Most tests wait for other processes, so more run at once than there are cores.
-test: tools ## run all tests against a real Azurite, with the race detector but for those that repeat; print what they counted
-	@$(own-build)
-	@mkdir -p build && rm -f build/figures
-	@echo "What is left to chance: RAPID_SEED=$$RAPID_SEED"
-	go test -race -shuffle=on -parallel 8 -timeout 30m -skip '$(REPEATING)' ./...
-	go test -count=1 -parallel 8 -timeout 30m -run '$(REPEATING)' ./e2e ./functions ./internal/reconcile
-	@sort build/figures
+test-race: export GORACE := atexit_sleep_ms=0
+test-race: tools ## run all tests but those that repeat themselves with the race detector
+	$(testing) -race -skip '$(REPEATING)' ./...
+
+test test-race: export FIGURES := $(CURDIR)/build/figures
+# Most tests wait for other processes, so more run at once than there are cores. What vet
+# finds, make lint says.
+define testing
+@$(own-build)
+@mkdir -p build && rm -f build/figures
+@echo "What is left to chance: RAPID_SEED=$$RAPID_SEED"
+go test -vet=off -shuffle=on -parallel 8 -timeout 30m
+endef
 
 test-long: tools ## try N random histories of trainings, faults and crashes (default 5000)
 	RAPID_CHECKS="$${N:-5000}" go test -race -count=1 -timeout 0 -v -run Convergence ./internal/reconcile
