@@ -216,15 +216,26 @@ func TestTheAppRunsOnFlexConsumptionAsACustomHandler(t *testing.T) {
 	}
 }
 
-// TestAlarmsAskForWhatASweepLogs keeps the names in the queries those of the line.
+// TestAlarmsAskForWhatASweepLogs keeps the names in the queries those of the lines.
 func TestAlarmsAskForWhatASweepLogs(t *testing.T) {
 	t.Parallel()
 	sweep := readText(t, "functions/sweep/sweep.go")
+	logs := sweep
+	for _, file := range []string{"handler/names.go", "internal/messages/messages.go", "internal/reconcile/act.go"} {
+		logs += readText(t, file)
+	}
 	asked := map[string]bool{}
-	for _, file := range []string{"infra/alerts.bicep", "docs/deploy.md"} {
+	for _, file := range []string{"infra/alerts.bicep", "docs/operating.md"} {
 		for _, m := range regexp.MustCompile(`\bline\.(\w+)`).FindAllStringSubmatch(readText(t, file), -1) {
 			asked[m[1]] = true
+			zerologs := slices.Contains([]string{"level", "message", "error"}, m[1])
+			assert.True(t, zerologs || strings.Contains(logs, `"`+m[1]+`"`), "%s asks for %s, which no line has", file, m[1])
 		}
+	}
+	_, lines, _ := strings.Cut(readText(t, "docs/operating.md"), "has these lines in `what`: ")
+	lines, _, _ = strings.Cut(lines, "Names change")
+	for _, m := range regexp.MustCompile("`([a-z ]{8,})`").FindAllStringSubmatch(lines, -1) {
+		assert.True(t, strings.Contains(logs, `"`+m[1]+`"`), "no line is %q", m[1])
 	}
 	for _, name := range []string{"round", "oldest", "unproven", "poison", "deadLetters"} {
 		assert.True(t, asked[name], name)

@@ -24,7 +24,7 @@ import (
 
 // sample is a message as the storage-integration guide prints it, spacing and
 // casing included, with the ids and the URL filled in.
-func sample(t *testing.T, name, project, iteration, modelURI string) string {
+func sample(t testing.TB, name, project, iteration, modelURI string) string {
 	t.Helper()
 	text, err := os.ReadFile("internal/customvision/testdata/notifications/" + name)
 	require.NoError(t, err)

@@ -51,7 +51,7 @@ const override = "AzureFunctionsJobHost__customHandler__description__defaultExec
 // app is the real binary under the stand-in for the host, in a world.
 type app struct {
 	*world.World
-	t       *testing.T
+	t       testing.TB
 	host    *funchost.Host
 	printed *buffer
 	hosting funchost.Options
@@ -68,7 +68,7 @@ type options struct {
 	world    world.Options
 }
 
-func newApp(t *testing.T, o options) *app {
+func newApp(t testing.TB, o options) *app {
 	t.Helper()
 	if o.world.Emulator.ModelSize == 0 {
 		o.world.Emulator.ModelSize = 100_000
@@ -111,7 +111,7 @@ func newApp(t *testing.T, o options) *app {
 	return a
 }
 
-func copyFile(t *testing.T, from, to string) {
+func copyFile(t testing.TB, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	require.NoError(t, err)

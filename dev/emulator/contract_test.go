@@ -18,7 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// contract is an official description, and its schemas as JSON Schema.
+// contract is what the official description of a version says (testdata/contract.txt), and
+// its schemas as JSON Schema.
 type contract struct {
 	Paths       map[string]map[string]contractOperation
 	Definitions map[string]map[string]any
@@ -30,7 +31,6 @@ type contract struct {
 
 type contractOperation struct {
 	OperationID string
-	Consumes    []string
 	Parameters  []contractParameter
 	Responses   map[string]struct{ Schema map[string]any }
 }
@@ -59,10 +59,10 @@ func describeBoth(except []difference) map[string]*contract {
 	return map[string]*contract{v33: describe(v33, except), v34: describe(v34, except)}
 }
 
-// describe reads the description of a version and makes JSON Schema of it. Where
+// describe reads what is described of a version and makes JSON Schema of it. Where
 // differences have recordings against it, they count.
 func describe(version string, except []difference) *contract {
-	text, err := os.ReadFile("testdata/contract/" + version + ".json")
+	text, err := facts(version)
 	if err != nil {
 		panic(err)
 	}
