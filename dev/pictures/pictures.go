@@ -6,6 +6,7 @@ package pictures
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -70,16 +71,20 @@ type Region struct {
 	Left, Top, Width, Height float64
 }
 
-// names are tags that are hard to write: for a file system, for XML, for a table.
-var names = []string{
+// hard are tags that are hard to write: for a file system, for XML, for a table.
+var hard = []string{
 	"cat", "Cat", "dog", "a/b", "..", "CON", "nul.txt", `say "hi", twice`, "=1+1", "Übergröße", "日本語", "e\u0301", "%41", "ends.", " space ",
 	"<b>&amp;", "line\nbreak", "tab\tbed", "bell\a", "~tilde", "-dash", "yes", "0", "'single'", "back\\slash", "#hash: x",
 }
 
 // New makes a set of that many pictures, among them some without a tag, some of each
-// format and orientation, and two with the same bytes.
-func New(seed uint64, kind Kind, images int) Set {
-	random := rand.New(rand.NewPCG(seed, 0))
+// format and orientation, and two with the same bytes. Its tags have these names; where
+// none are given, some that are hard to write.
+func New(seed uint64, kind Kind, images int, names ...string) Set {
+	if len(names) == 0 {
+		names = hard
+	}
+	random := rand.New(rand.NewPCG(seed, uint64(crc32.ChecksumIEEE([]byte(kind)))))
 	id := func() string {
 		var b [16]byte
 		for i := range b {
@@ -128,7 +133,7 @@ func New(seed uint64, kind Kind, images int) Set {
 			if kind == Multilabel {
 				count += random.IntN(3)
 			}
-			for _, at := range random.Perm(len(classes))[:count] {
+			for _, at := range random.Perm(len(classes))[:min(count, len(classes))] {
 				i.Tags = append(i.Tags, classes[at].ID)
 			}
 		}

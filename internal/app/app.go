@@ -13,6 +13,7 @@ import (
 	"visionkeeper/internal/budget"
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
@@ -31,6 +32,15 @@ func OpenArchive(s settings.Settings, version string) (*archive.Archive, *state.
 		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}
 	return archive.Open(blobs, s.ArchiveContainer, archive.Options{Version: version}), state.Open(blobs, s.StateContainer), nil
+}
+
+// OpenSets opens the data sets in the archive.
+func OpenSets(s settings.Settings, version string) (*dataset.Store, error) {
+	blobs, err := s.Archives.Blob(nil)
+	if err != nil {
+		return nil, fmt.Errorf("ArchiveStorage: %w", err)
+	}
+	return dataset.Open(blobs, s.ArchiveContainer, version), nil
 }
 
 // OpenService opens Custom Vision. It is nil without an endpoint. Options may be nil.

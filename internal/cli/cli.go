@@ -25,7 +25,7 @@ const (
 	exitFine        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitFound       = 3   // verify, check, restore: something is wrong, and was reported; reconcile: exports were given up; status: not all could be seen
+	exitFound       = 3   // verify, check, restore, dataset: something is wrong, and was reported; reconcile: exports were given up; status: not all could be seen
 	exitUntested    = 4   // connect: the URIs are kept, no test message was seen
 	exitInterrupted = 130 // by Ctrl-C; shells use this code too
 )
@@ -135,6 +135,7 @@ func (p *program) commands() *cobra.Command {
 		p.statusCommand(),
 		p.verifyCommand(),
 		p.restoreCommand(),
+		p.datasetCommand(),
 		p.deadLettersCommand(),
 		p.versionCommand(),
 	)

@@ -273,9 +273,11 @@ func fileName(m *archive.Model, b archive.Backup, folder bool) string {
 	if folder {
 		extension = ""
 	}
-	safe := func(s string) string { return strings.Trim(unsafeInNames.ReplaceAllString(s, "-"), "-.") }
-	return cmp.Or(safe(m.ProjectName), m.Project) + "_" + cmp.Or(safe(m.IterationName), m.Iteration) + "_" + b.Key.String() + extension
+	return cmp.Or(safeName(m.ProjectName), m.Project) + "_" + cmp.Or(safeName(m.IterationName), m.Iteration) + "_" + b.Key.String() + extension
 }
+
+// safeName is a name in letters that a file's name may have; empty where none is.
+func safeName(s string) string { return strings.Trim(unsafeInNames.ReplaceAllString(s, "-"), "-.") }
 
 // cause is an error of the file system without the temporary file's name.
 func cause(err error) string {

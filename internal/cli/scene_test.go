@@ -10,19 +10,24 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/pictures"
+	"visionkeeper/dev/pictures/archived"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/state"
 )
 
@@ -250,6 +255,21 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 			require.NoError(w.t, err)
 		}
 	}),
+	// archived NAME KIND [ITERATION]: the archive has the data set of a project, or as an
+	// iteration saw it
+	"archived": inScene(func(w *scene, args []string) {
+		require.NoError(w.t, archivedSet(args...).Put(context.Background(), w.Containers.Archive))
+	}),
+	// lose-image NAME KIND N: the archive has the n-th picture of that set no more
+	"lose-image": inScene(func(w *scene, args []string) {
+		_, err := w.picture(args).Delete(context.Background(), nil)
+		require.NoError(w.t, err)
+	}),
+	// spoil-image NAME KIND N: its bytes are others
+	"spoil-image": inScene(func(w *scene, args []string) {
+		_, err := w.picture(args).UploadBuffer(context.Background(), []byte("spoilt"), nil)
+		require.NoError(w.t, err)
+	}),
 	// letter TEXT REASON: the app has buried a message
 	"letter": inScene(func(w *scene, args []string) {
 		_, err := w.State.Bury(context.Background(), []byte(args[0]), args[1], time.Now().UTC())
@@ -314,6 +334,26 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		ts.Check(err)
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o644))
 	},
+}
+
+// archivedSet is a data set by the name of its project, what its models do, and the
+// iteration that saw it.
+func archivedSet(args ...string) archived.Set {
+	set := pictures.New(1, pictures.Kind(args[1]), 40, "Fork", "Knife", "Spoon")
+	set.Name = args[0]
+	if len(args) < 3 {
+		return archived.New(set, nil)
+	}
+	set.Images = set.Images[:20] // there were fewer then
+	return archived.New(set, &pictures.Iteration{ID: "0a1b2c3d-0000-4000-8000-000000000001", Name: args[2]})
+}
+
+// picture is the blob of the n-th picture of a set.
+func (w *scene) picture(args []string) *blockblob.Client {
+	n, err := strconv.Atoi(args[2])
+	require.NoError(w.t, err)
+	set := archivedSet(args[:2]...)
+	return w.Containers.Archive.NewBlockBlobClient(dataset.ImageBlob(set.Project, archived.File(set.Images[n]).SHA256))
 }
 
 // once calls do as soon as the service has answered an update or a creation so.

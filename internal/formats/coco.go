@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 )
 
 // coco writes a folder of pictures for each part, and annotations/instances_PART.json:
@@ -21,7 +20,7 @@ type coco struct {
 // a file of their own.
 type cocoPart struct {
 	file                *draft
-	later               *os.File
+	later               scratch
 	waiting             *bufio.Writer // into later
 	images, annotations *list
 }
@@ -92,7 +91,7 @@ func (c *coco) label(pic *picture) error {
 		}
 		a.Area = a.Box[2] * a.Box[3]
 		if err := part.annotations.add(a); err != nil {
-			return c.to.cannot(err)
+			return err
 		}
 	}
 	return nil
@@ -110,7 +109,7 @@ func (c *coco) end() error {
 	for _, p := range c.record.Parts {
 		part := c.parts[p.Name]
 		if err := part.waiting.Flush(); err != nil {
-			return c.to.cannot(err)
+			return err
 		}
 		if _, err := part.later.Seek(0, io.SeekStart); err != nil {
 			return err

@@ -60,7 +60,7 @@ func openFolder(to string) (*folder, error) {
 // vacant is nil if nothing stands in the folder but what a run before has begun.
 func (f *folder) vacant() error {
 	if _, err := f.root.Lstat(RecordName); err == nil {
-		return remedy.New("choose another folder with --to", "%s holds a whole data set already", f.path)
+		return remedy.New("choose another folder with --to", "the folder %s holds a whole data set already", f.path)
 	}
 	if _, err := f.root.Lstat(begunName); err == nil {
 		f.begun = true
@@ -78,7 +78,7 @@ func (f *folder) vacant() error {
 	if len(names) == 0 || len(names) == 1 && names[0] == staging {
 		return nil
 	}
-	return remedy.New("choose a new folder with --to", "%s is not empty, and nothing in it is overwritten", f.path)
+	return remedy.New("choose a new folder with --to", "the folder %s is not empty, and nothing is overwritten", f.path)
 }
 
 // begin notes what is being written. Only the same goes on from there.
@@ -104,7 +104,7 @@ func (f *folder) begin(r Record) error {
 	case err != nil:
 		return f.cannot(err)
 	case !bytes.Equal(before, text):
-		return remedy.New("choose a new folder with --to, or give the same format, iteration, split and seed to go on", "in %s another data set was begun", f.path)
+		return remedy.New("choose a new folder with --to, or give the same format, iteration, split and seed to go on", "another data set was begun in the folder %s", f.path)
 	}
 	f.begun = true
 	f.sums, err = f.draft()
@@ -177,14 +177,24 @@ func (f *folder) keep(d *draft, name string) error {
 }
 
 // scratch is a file that goes with the run.
-func (f *folder) scratch() (*os.File, error) {
+type scratch struct {
+	*os.File
+	to *folder
+}
+
+func (s scratch) Write(p []byte) (int, error) {
+	n, err := s.File.Write(p)
+	return n, s.to.cannot(err)
+}
+
+func (f *folder) scratch() (scratch, error) {
 	name := staging + "/" + rand.Text()
 	file, err := f.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, f.cannot(err)
+		return scratch{}, f.cannot(err)
 	}
 	f.root.Remove(name) // fails on Windows while it is open; it goes with its folder
-	return file, nil
+	return scratch{file, f}, nil
 }
 
 // same reports whether a file of that name has these bytes.
@@ -216,7 +226,7 @@ func (f *folder) cannot(err error) error {
 	case errors.As(err, &link):
 		err = link.Err
 	}
-	return remedy.New("make room or see that it can be written to, and run the same command again: it goes on there; or choose another folder with --to", "%s: %w", f.path, err)
+	return remedy.New("make room or see that it can be written to, and run the same command again: it goes on there; or choose another folder with --to", "the folder %s can't be written to: %w", f.path, err)
 }
 
 // draft is a file that has no name yet.
@@ -271,7 +281,7 @@ func (d *draft) settle(name string) error {
 		if d.to.same(name, d.sha256(), d.size) {
 			return nil
 		}
-		return remedy.New("take it away, or choose a new folder with --to", "%s/%s is there already, and is another", d.to.path, name)
+		return remedy.New("take it away, or choose a new folder with --to", "the file %s/%s is there already, and is another", d.to.path, name)
 	}
 	return d.to.cannot(err)
 }

@@ -364,7 +364,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 	to := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(to, "mine"), []byte("mine"), 0o644))
 	_, err := formats.Write(t.Context(), set, set.request(formats.YOLO, to))
-	assert.ErrorContains(t, err, "is not empty")
+	assert.ErrorContains(t, err, "is not empty, and nothing is overwritten")
 	assert.Equal(t, map[string][]byte{"mine": []byte("mine")}, tree(t, to))
 
 	to = filepath.Join(t.TempDir(), "out")
