@@ -2,36 +2,18 @@ package cli
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"visionkeeper/internal/redact"
+	"visionkeeper/internal/messages"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/state"
-	"visionkeeper/internal/storage"
 )
-
-type letter struct {
-	ID     string    `json:"id"`
-	Reason string    `json:"reason"`
-	First  time.Time `json:"first"`
-	Last   time.Time `json:"last"`
-	Count  int       `json:"count"`
-	Bytes  int       `json:"bytes"`
-	// Text is the message without its secrets, only with show; Base64 where it is no text.
-	Text   string `json:"text,omitempty"`
-	Base64 bool   `json:"base64,omitempty"`
-}
-
-type lettersResult struct {
-	Letters []letter `json:"letters"`
-}
 
 type handledResult struct {
 	Handled []string `json:"handled"` // ids
@@ -86,9 +68,9 @@ func (p *program) listLetters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	result := lettersResult{Letters: []letter{}}
+	result := overview.Letters{Letters: []overview.Letter{}}
 	for _, l := range byTime(all) {
-		result.Letters = append(result.Letters, describe(l))
+		result.Letters = append(result.Letters, overview.NewLetter(l))
 	}
 	return p.out.result(result, func() {
 		if len(result.Letters) == 0 {
@@ -106,10 +88,6 @@ func (p *program) listLetters(ctx context.Context) error {
 // shortID is how much of an id is shown to a person.
 const shortID = 12
 
-func describe(l state.DeadLetter) letter {
-	return letter{ID: l.ID, Reason: redact.String(l.Reason), First: l.First, Last: l.Last, Count: l.Count, Bytes: len(l.Raw)}
-}
-
 func (p *program) showLetter(ctx context.Context, id string) error {
 	v, err := p.openVault()
 	if err != nil {
@@ -119,8 +97,7 @@ func (p *program) showLetter(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	l := describe(held.DeadLetter)
-	l.Text, l.Base64 = shown(held.Raw)
+	l := overview.NewLetterWithText(held.DeadLetter)
 	return p.out.result(l, func() {
 		p.out.say("%s", l.ID)
 		p.out.say("  %s", l.Reason)
@@ -132,19 +109,6 @@ func (p *program) showLetter(ctx context.Context, id string) error {
 		p.out.say("  %s, %s:\n", count(l.Bytes, "byte"), kind)
 		fmt.Fprintln(p.out.stdout, printable(l.Text)) // which has lines of its own
 	})
-}
-
-// shown is a message without its secrets: as text, decoded where it came as
-// Base64, since secrets stand in that too; as Base64 where it is no text.
-func shown(raw []byte) (text string, isBase64 bool) {
-	if decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(raw))); err == nil && utf8.Valid(decoded) {
-		raw = decoded
-	}
-	clean := redact.String(string(raw))
-	if utf8.ValidString(clean) {
-		return clean, false
-	}
-	return base64.StdEncoding.EncodeToString([]byte(clean)), true
 }
 
 // printable is a foreign text that can't steer a terminal.
@@ -209,8 +173,7 @@ func (p *program) handle(ctx context.Context, ids []string, all bool, done strin
 	return failure
 }
 
-// replay puts letters back on the queue and drops each after that. Where it fails
-// between the two, both are left, and the message is only dealt with once more.
+// replay puts letters back on the queue.
 func (p *program) replay(ctx context.Context, ids []string, all bool) error {
 	s, _, err := p.settings()
 	if err != nil {
@@ -221,15 +184,7 @@ func (p *program) replay(ctx context.Context, ids []string, all bool) error {
 		return err
 	}
 	return p.handle(ctx, ids, all, "Replayed", func(letters *state.Store, ctx context.Context, l state.HeldLetter) error {
-		// It never expires: until somebody puts the app right, nobody takes it.
-		if err := storage.Enqueue(ctx, queues, s.Queue, l.Raw); err != nil {
-			return err
-		}
-		err := letters.DropDeadLetter(context.WithoutCancel(ctx), l)
-		if errors.Is(err, state.ErrBuriedAgain) {
-			return nil // the app was faster, and has kept it again
-		}
-		return err
+		return messages.Replay(ctx, letters, queues, s.Queue, l)
 	})
 }
 

@@ -49,6 +49,35 @@ type Gatherer struct {
 	recalls map[string]recall // by project
 	// described are the models whose facts were looked for.
 	described map[*archive.Model]bool
+
+	proofsMu sync.Mutex
+	proofs   map[string]checked // by name
+}
+
+// checked is what is kept of a proof.
+type checked struct {
+	sha256 string
+	at     time.Time
+	note   string
+}
+
+// mostProofs bounds what is kept of proofs, some hundred bytes each.
+const mostProofs = 20_000
+
+func (g *Gatherer) proof(name string) (checked, bool) {
+	g.proofsMu.Lock()
+	defer g.proofsMu.Unlock()
+	proof, known := g.proofs[name]
+	return proof, known
+}
+
+func (g *Gatherer) keepProof(name string, proof checked) {
+	g.proofsMu.Lock()
+	defer g.proofsMu.Unlock()
+	if len(g.proofs) >= mostProofs {
+		clear(g.proofs)
+	}
+	g.proofs[name] = proof
 }
 
 // shelf is what the archive has of a project, at one version of the project's state: who
@@ -69,7 +98,7 @@ func New(s Sources) *Gatherer {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	return &Gatherer{Sources: s, watch: s.State.Watch(), recalls: map[string]recall{}}
+	return &Gatherer{Sources: s, watch: s.State.Watch(), recalls: map[string]recall{}, proofs: map[string]checked{}}
 }
 
 // Gather looks. An error means that the archive can't be read; what else can't be is
@@ -77,11 +106,6 @@ func New(s Sources) *Gatherer {
 func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	status, _, err := g.gather(ctx)
-	return status, err
-}
-
-func (g *Gatherer) gather(ctx context.Context) (Status, *state.View, error) {
 	now := g.Now()
 	status := Status{RetirementDays: int(Retirement.Sub(now).Hours() / 24), Complete: true, Notes: []string{}}
 	var queue *Queue
@@ -95,7 +119,7 @@ func (g *Gatherer) gather(ctx context.Context) (Status, *state.View, error) {
 	models, err := g.archived(ctx, view, now)
 	_ = group.Wait()
 	if err != nil {
-		return status, nil, err
+		return status, err
 	}
 	b := newBoard(models)
 	if g.Service != nil {
@@ -113,12 +137,12 @@ func (g *Gatherer) gather(ctx context.Context) (Status, *state.View, error) {
 		status.missing("what the state holds is not shown", stateErr)
 	}
 	if err := ctx.Err(); err != nil {
-		return status, nil, err
+		return status, err
 	}
 	b.countUnproven()
-	status.Projects, status.Asked = b.projects(rules), b.asked
+	status.Projects, status.Asked, status.view = b.projects(rules), b.asked, view
 	status.count()
-	return status, view, nil
+	return status, nil
 }
 
 // missing notes what isn't shown, why, and what to do.
@@ -344,4 +368,53 @@ func (g *Gatherer) describe(ctx context.Context, view *state.View, models []*arc
 		g.described = described
 	}
 	return err
+}
+
+// WithBackups adds to a project that was gathered what its proofs say of its copies. A
+// proof never changes, so each is read once. (Get Blob for each)
+func (g *Gatherer) WithBackups(ctx context.Context, p Project) (Project, error) {
+	p.Iterations = slices.Clone(p.Iterations)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for i := range p.Iterations {
+		m := &p.Iterations[i]
+		m.Backups = make([]Backup, len(m.backups))
+		for k, b := range m.backups {
+			m.Backups[k] = Backup{Export: b.Key.String(), Blob: b.Blob, Verdict: b.Verdict, Size: b.Size, Archived: b.LastModified}
+			group.Go(func() error { return g.addProof(ctx, &m.Backups[k], b) })
+		}
+	}
+	return p, group.Wait()
+}
+
+func (g *Gatherer) addProof(ctx context.Context, to *Backup, b archive.Backup) error {
+	proof, isKnown := g.proof(b.Proof)
+	if !isKnown {
+		read, err := g.Archive.Proof(ctx, b)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			to.Note = why(err)
+			return nil
+		}
+		proof = checked{read.SHA256, read.VerifiedAt, read.Note}
+		g.keepProof(b.Proof, proof)
+	}
+	to.SHA256, to.Verified, to.Note = proof.sha256, known(proof.at), proof.note
+	return nil
+}
+
+// Find is the copy with this name, of those that were gathered.
+func (s Status) Find(blob string) (archive.Backup, Project, Model, bool) {
+	for _, p := range s.Projects {
+		for _, m := range p.Iterations {
+			for _, b := range m.backups {
+				if b.Blob == blob && blob != "" {
+					return b, p, m, true
+				}
+			}
+		}
+	}
+	return archive.Backup{}, Project{}, Model{}, false
 }

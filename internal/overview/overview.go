@@ -5,10 +5,15 @@
 package overview
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
 )
 
 // Retirement is when Custom Vision ends:
@@ -43,6 +48,8 @@ type Status struct {
 	// Asked reports whether Custom Vision answered for every project. If not, what is
 	// trained and exported is what the last looks showed.
 	Asked bool `json:"-"`
+
+	view *state.View // nil where the state can't be read
 }
 
 // Project is one project.
@@ -82,8 +89,24 @@ type Model struct {
 	Blocked     map[string]string `json:"blocked"`  // why by export; "" is the iteration itself
 	Safe        bool              `json:"safe"`
 
+	// Backups are the copies in the archive; only where one project is shown.
+	Backups []Backup `json:"backups,omitempty"`
+
 	backups []archive.Backup
 	facts   archive.Facts
+}
+
+// Backup is one copy in the archive.
+type Backup struct {
+	Export   string          `json:"export"`
+	Blob     string          `json:"blob"`    // in the archive container; empty where it is gone
+	Verdict  archive.Verdict `json:"verdict"` // empty while it has no proof
+	Size     int64           `json:"size"`    // bytes
+	Archived time.Time       `json:"archivedAt"`
+	// The rest is the proof's, and empty where there is none that can be read.
+	SHA256   string     `json:"sha256"`
+	Verified *time.Time `json:"verifiedAt"`
+	Note     string     `json:"note"` // why this verdict
 }
 
 // Performance is how well a model did in its own test, from 0 to 1. What isn't known is
@@ -140,4 +163,31 @@ func (s *Status) count() {
 			}
 		}
 	}
+}
+
+// Tags are a model's labels and how well it did on each, as far as that is known.
+func (m Model) Tags() []Tag {
+	var p customvision.Performance
+	if m.facts.Performance != nil {
+		_ = json.Unmarshal(m.facts.Performance, &p)
+	}
+	var tags []Tag
+	for _, t := range m.facts.Tags {
+		tag := Tag{Name: t.Name, Images: t.ImageCount}
+		for _, of := range p.PerTag {
+			if of.ID == t.ID {
+				tag.Performance = Performance{of.Precision, of.Recall, of.AveragePrecision}
+			}
+		}
+		tags = append(tags, tag)
+	}
+	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+	return tags
+}
+
+// Tag is one label of a model.
+type Tag struct {
+	Name   string
+	Images int
+	Performance
 }

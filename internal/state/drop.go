@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,6 +46,19 @@ func (s *Store) FindDeadLetter(ctx context.Context, prefix string) (HeldLetter, 
 		return HeldLetter{}, fmt.Errorf("%d dead letters begin with %s: %w", len(items), prefix, ErrNoDeadLetter)
 	}
 	letter, v, err := s.deadLetter(ctx, strings.TrimSuffix(strings.TrimPrefix(*items[0].Name, deadLetterPrefix), ".json"))
+	return HeldLetter{DeadLetter: letter, etag: v.etag}, err
+}
+
+// DeadLetter reads the dead letter with this id. If there is none, the error is
+// ErrNoDeadLetter. (Get Blob)
+func (s *Store) DeadLetter(ctx context.Context, id string) (HeldLetter, error) {
+	if len(id) != sha256.Size*2 || strings.Trim(id, "0123456789abcdef") != "" {
+		return HeldLetter{}, fmt.Errorf("%q is no id of a dead letter: %w", id, ErrNoDeadLetter)
+	}
+	letter, v, err := s.deadLetter(ctx, id)
+	if bloberror.HasCode(err, bloberror.BlobNotFound) {
+		return HeldLetter{}, ErrNoDeadLetter
+	}
 	return HeldLetter{DeadLetter: letter, etag: v.etag}, err
 }
 
