@@ -36,6 +36,8 @@ type Project struct {
 	Trainings []*Training `json:"trainings,omitempty"`
 	// Conditions are what can't be done now.
 	Conditions []*Condition `json:"conditions,omitempty"`
+	// Outbox is what others are to be told; nil where nobody is.
+	Outbox *Outbox `json:"outbox,omitempty"`
 	// Revision is random and new with every write: a writer whose answer was lost
 	// knows its own write by it.
 	Revision string `json:"revision"`
