@@ -21,6 +21,7 @@ import (
 	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
@@ -38,6 +39,8 @@ type app struct {
 	project string
 
 	options  reconcile.Options
+	small    azcore.ClientOptions // of small requests
+	postman  *events.Postman
 	messages messages.Handler
 	sweeping sweep.Function
 }
@@ -61,6 +64,7 @@ func newWorld(t *testing.T, s setting) *app {
 	large.Retry.RetryDelay = time.Millisecond
 	small := large
 	small.Retry.TryTimeout = s.tryTimeout
+	w.small, w.postman = small, &events.Postman{}
 	s.archive.Sources = large
 
 	rules, err := policy.Parse([]byte(s.policy))
@@ -83,7 +87,8 @@ func newWorld(t *testing.T, s setting) *app {
 // restart makes both functions anew, as after a restart of the process.
 func (w *app) restart() {
 	r := reconcile.New(w.options)
-	w.messages = messages.Handler{Reconciler: r, State: r.State, Now: w.Service.Now}
+	w.messages = messages.Handler{Reconciler: r, State: r.State, Now: w.Service.Now, Events: w.postman}
+	w.sweeping.Events = w.postman
 	w.sweeping.Reconciler, w.sweeping.Messages, w.sweeping.State, w.sweeping.Now = r, w.messages, r.State, w.Service.Now
 }
 

@@ -18,6 +18,7 @@ param visionEndpoint string
 param modelsBlobUri string
 param modelsQueueUri string
 param archiveBlobUri string
+param archiveQueueUri string
 param notificationQueue string
 param modelContainer string
 param archiveContainer string
@@ -25,6 +26,15 @@ param stateContainer string
 param sweepSchedule string
 @secure()
 param heartbeatUrl string
+param eventsQueue string
+@secure()
+param eventsWebhookUrl string
+@secure()
+param eventsWebhookSecret string
+param eventsWebhookPrivate string
+param eventsGridEndpoint string
+@secure()
+param eventsGridKey string
 param insightsConnectionString string
 param alwaysReady bool
 param maximumInstanceCount int
@@ -130,6 +140,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     CustomVisionStorage__credential: 'managedidentity'
     CustomVisionStorage__clientId: identityClientId
     ArchiveStorage__blobServiceUri: archiveBlobUri
+    ArchiveStorage__queueServiceUri: archiveQueueUri
     ArchiveStorage__credential: 'managedidentity'
     ArchiveStorage__clientId: identityClientId
     CUSTOMVISION_ENDPOINT: visionEndpoint
@@ -139,6 +150,12 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     STATE_CONTAINER: stateContainer
     SWEEP_SCHEDULE: sweepSchedule
     HEARTBEAT_URL: heartbeatUrl
+    EVENTS_QUEUE: eventsQueue
+    EVENTS_WEBHOOK_URL: eventsWebhookUrl
+    EVENTS_WEBHOOK_SECRET: eventsWebhookSecret
+    EVENTS_WEBHOOK_PRIVATE: eventsWebhookPrivate
+    EVENTS_GRID_ENDPOINT: eventsGridEndpoint
+    EVENTS_GRID_KEY: eventsGridKey
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   }

@@ -6,6 +6,9 @@ param tags object
 param archiveContainerName string
 param stateContainerName string
 
+@description('Empty: no queue.')
+param eventsQueueName string
+
 @description('Who adds to the archive and keeps the state: the app, and the person.')
 param principals { id: string, type: 'Group' | 'ServicePrincipal' | 'User' }[]
 
@@ -197,4 +200,27 @@ resource remembers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+resource queues 'Microsoft.Storage/storageAccounts/queueServices@2023-05-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource events 'Microsoft.Storage/storageAccounts/queueServices/queues@2023-05-01' = if (!empty(eventsQueueName)) {
+  parent: queues
+  name: eventsQueueName
+}
+
+resource tells 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for principal in empty(eventsQueueName) ? [] : principals: {
+    name: guid(events.id, principal.id, roles['Storage Queue Data Contributor'])
+    scope: events
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Queue Data Contributor'])
+      principalId: principal.id
+      principalType: principal.type
+    }
+  }
+]
+
 output blobUri string = account.properties.primaryEndpoints.blob
+output queueUri string = account.properties.primaryEndpoints.queue

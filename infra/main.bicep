@@ -35,6 +35,21 @@ param alertEmail string = ''
 @secure()
 param heartbeatUrl string = ''
 
+@description('Name of a queue of the archive\'s account on which the app tells what happened. Empty: none.')
+param eventsQueue string = ''
+
+@description('A URL to which the app posts what happened, the secret by which that is signed, and true where the URL may lead to private addresses.')
+@secure()
+param eventsWebhookUrl string = ''
+@secure()
+param eventsWebhookSecret string = ''
+param eventsWebhookPrivate string = ''
+
+@description('Endpoint of a custom topic of Event Grid that takes CloudEvents, and one of its keys. Without a key the app\'s identity is used, which needs the role EventGrid Data Sender on the topic.')
+param eventsGridEndpoint string = ''
+@secure()
+param eventsGridKey string = ''
+
 @description('When the app sweeps: six NCRONTAB fields. Empty: every 15 minutes.')
 param sweepSchedule string = ''
 
@@ -174,6 +189,7 @@ module archive 'archive.bicep' = {
     tags: tags
     archiveContainerName: archiveContainer
     stateContainerName: stateContainer
+    eventsQueueName: eventsQueue
     principals: principals
     ownRole: archiveRole
     immutableDays: immutableDays
@@ -211,12 +227,19 @@ module app 'app.bicep' = {
     modelsBlobUri: models.outputs.blobUri
     modelsQueueUri: models.outputs.queueUri
     archiveBlobUri: archive.outputs.blobUri
+    archiveQueueUri: archive.outputs.queueUri
     notificationQueue: notificationQueue
     modelContainer: modelContainer
     archiveContainer: archiveContainer
     stateContainer: stateContainer
     sweepSchedule: schedule
     heartbeatUrl: heartbeatUrl
+    eventsQueue: eventsQueue
+    eventsWebhookUrl: eventsWebhookUrl
+    eventsWebhookSecret: eventsWebhookSecret
+    eventsWebhookPrivate: eventsWebhookPrivate
+    eventsGridEndpoint: eventsGridEndpoint
+    eventsGridKey: eventsGridKey
     insightsConnectionString: monitoring.outputs.connectionString
     alwaysReady: alwaysReady
     maximumInstanceCount: maximumInstanceCount

@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
 	"visionkeeper/handler"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
@@ -36,6 +37,8 @@ type Function struct {
 	Now        func() time.Time
 	// Heartbeat is the URL that is asked after every whole round of sweeps; "" is none.
 	Heartbeat string
+	// Events takes to others what happened.
+	Events *events.Postman
 	// Warnings are said with every sweep, beside the policy's: what the app doesn't do,
 	// and why.
 	Warnings []string
@@ -102,7 +105,21 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 			inv.Log.Warn().Msg(err.Error())
 		}
 	}
+	f.tell(ctx, inv, swept.Untold)
 	return errors.Join(pruneErr, drainErr, err, reportErr)
+}
+
+// tellTime is how long a sweep tells others what happened, at most.
+const tellTime = time.Minute
+
+// tell tells others what happened, in the time that is left. What they don't take now they
+// are told by the next sweep, so this one is none the worse for it.
+func (f Function) tell(ctx context.Context, inv *handler.Invocation, projects []string) {
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	if err := f.Events.Deliver(ctx, append(projects, state.App)...); err != nil {
+		inv.Log.Warn().Err(err).Msg("others are told later what happened")
+	}
 }
 
 // measure tells who watches what a sweep found.

@@ -14,6 +14,7 @@ import (
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
@@ -52,6 +53,25 @@ func OpenService(s settings.Settings, o *customvision.ClientOptions) (*customvis
 		return customvision.NewClientWithKey(s.Endpoint, s.Key, o)
 	}
 	return customvision.NewClient(s.Endpoint, s.Identity.Credential, o)
+}
+
+// OpenEvents opens the destinations of events. It sends no request.
+func OpenEvents(s settings.Settings, backups *archive.Archive, states *state.Store) (*events.Postman, error) {
+	p := &events.Postman{State: states, Archive: backups}
+	if s.Events.Queue != "" {
+		queues, err := s.Archives.Queue(nil)
+		if err != nil {
+			return nil, fmt.Errorf("ArchiveStorage: %w", err)
+		}
+		p.Destinations = append(p.Destinations, events.Queue{Queues: queues, Queue: s.Events.Queue})
+	}
+	if s.Events.Webhook != "" {
+		p.Destinations = append(p.Destinations, events.NewWebhook(s.Events.Webhook, s.Events.WebhookSecret, s.Events.WebhookPrivate, time.Now))
+	}
+	if s.Events.Grid != "" {
+		p.Destinations = append(p.Destinations, events.NewGrid(s.Events.Grid, s.Events.GridKey, s.Archives.Identity().Credential, clouds.Of(s.Events.Grid).GridScope))
+	}
+	return p, nil
 }
 
 // FewRetries are options for a client whose answers are optional while a person

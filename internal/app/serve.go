@@ -54,6 +54,11 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	if err != nil {
 		return err
 	}
+	postman, err := OpenEvents(s, reconciler.Archive, reconciler.State)
+	if err != nil {
+		return err
+	}
+	reconciler.Events = postman.Names()
 	slips, _ := settings.Strays(c)
 	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
 		warnings = append(warnings, err.Error())
@@ -66,10 +71,12 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 		return fmt.Errorf("CustomVisionStorage: %w", err)
 	}
 	dealer := messages.Handler{Reconciler: reconciler, State: reconciler.State, Now: time.Now}
-	h.Handle(notifications.Name, notifications.Function{Messages: dealer, LastDelivery: lastDelivery}.Invoke)
+	told := dealer
+	told.Events = postman
+	h.Handle(notifications.Name, notifications.Function{Messages: told, LastDelivery: lastDelivery}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
 		Reconciler: reconciler, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
-		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings,
+		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings, Events: postman,
 	}.Invoke)
 	return server.Serve(ctx)
 }

@@ -110,6 +110,9 @@ func Open(client *service.Client, containerName string, o Options) *Archive {
 // Account is the name of the container's storage account.
 func (a *Archive) Account() string { return storage.AccountName(a.container.URL()) }
 
+// URL is the container's, without a query.
+func (a *Archive) URL() string { return a.container.URL() }
+
 // Name is the container's.
 func (a *Archive) Name() string { return a.name }
 

@@ -47,6 +47,7 @@ type Backup struct {
 	Size         int64  // bytes
 	ETag         string // without quotes
 	LastModified time.Time
+	ProvedAt     time.Time // when its proof was written, by the storage service's clock; zero where it wasn't listed
 	Origin       Origin
 }
 

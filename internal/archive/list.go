@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -73,7 +74,10 @@ func note(found map[string]*Backup, item *container.BlobItem) {
 	}
 	if verdict != "" {
 		if b.Verdict == "" || slices.Index(written, verdict) < slices.Index(written, b.Verdict) {
-			b.Verdict, b.Proof = verdict, *item.Name
+			b.Verdict, b.Proof, b.ProvedAt = verdict, *item.Name, time.Time{}
+			if p := item.Properties; p != nil && p.LastModified != nil {
+				b.ProvedAt = *p.LastModified
+			}
 		}
 		return
 	}
@@ -155,4 +159,14 @@ func ifMatch(etag string) *azcore.ETag {
 	}
 	quoted := azcore.ETag(`"` + etag + `"`)
 	return &quoted
+}
+
+// ByProof is the backup whose proof has this name, as far as the name says. It sends no
+// request.
+func (a *Archive) ByProof(proof string) (Backup, error) {
+	key, contentID, verdict, ok := parsePath(proof)
+	if !ok || verdict == "" {
+		return Backup{}, fmt.Errorf("%q is no proof's name: %w", proof, ErrNotFound)
+	}
+	return Backup{Key: key, ContentID: contentID, Verdict: verdict, Proof: proof}, nil
 }

@@ -59,7 +59,7 @@ The exit code is 4 if the URIs are kept but no test message was seen in time.`,
 	f.BoolVar(&flags.create, "create", false, "create the project")
 	f.StringVar(&flags.domain, "domain", "General (compact)", "`name` or id of the domain of a new project")
 	f.StringVar(&flags.kind, "type", "Classification", "Classification or ObjectDetection, where a domain's name is that of both")
-	f.BoolVar(&flags.createStorage, "create-storage", false, "create queue, poison queue and containers where they are missing")
+	f.BoolVar(&flags.createStorage, "create-storage", false, "create queues and containers where they are missing")
 	f.DurationVar(&flags.patience, "timeout", 2*time.Minute, "how long roles and the test message are waited for")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if flags.project == "" && (flags.create || !flags.createStorage) {

@@ -17,6 +17,9 @@ type Cloud struct {
 	// VisionScope is what a token for Custom Vision is asked for:
 	// https://learn.microsoft.com/javascript/api/@azure-rest/ai-document-intelligence/knowndocumentintelligenceaudience
 	VisionScope string
+	// GridScope is what a token for a topic of Event Grid is asked for, by the hosts that
+	// topics have in the cloud.
+	GridScope string
 	// SignIn is where identities sign in. The zero value leaves it to azidentity,
 	// which reads AZURE_AUTHORITY_HOST.
 	SignIn cloud.Configuration
@@ -25,11 +28,11 @@ type Cloud struct {
 }
 
 var (
-	public = Cloud{StorageSuffix: "core.windows.net", VisionScope: "https://cognitiveservices.azure.com/.default"}
+	public = Cloud{StorageSuffix: "core.windows.net", VisionScope: "https://cognitiveservices.azure.com/.default", GridScope: "https://eventgrid.azure.net/.default"}
 	others = []Cloud{
-		{"core.usgovcloudapi.net", "https://cognitiveservices.azure.us/.default", cloud.AzureGovernment,
+		{"core.usgovcloudapi.net", "https://cognitiveservices.azure.us/.default", "https://eventgrid.azure.us/.default", cloud.AzureGovernment,
 			[]string{".azure.us", ".microsoft.us", ".usgovcloudapi.net"}},
-		{"core.chinacloudapi.cn", "https://cognitiveservices.azure.cn/.default", cloud.AzureChina,
+		{"core.chinacloudapi.cn", "https://cognitiveservices.azure.cn/.default", "https://eventgrid.azure.cn/.default", cloud.AzureChina,
 			[]string{".azure.cn", ".chinacloudapi.cn"}},
 	}
 )

@@ -8,8 +8,8 @@ import (
 )
 
 // Storage checks that queue and model container are there. If create is set, it
-// first creates them, the poison queue, and the app's own containers where they
-// are missing.
+// first creates them, the poison queue, the queue of events if there is to be one, and
+// the app's own containers where they are missing.
 func Storage(ctx context.Context, s settings.Settings, create bool, progress Progress) error {
 	if create {
 		if err := createStorage(ctx, s); err != nil {
@@ -42,6 +42,15 @@ func createStorage(ctx context.Context, s settings.Settings) error {
 	}
 	for _, name := range []string{s.Queue, s.Queue + storage.PoisonSuffix} {
 		if err := storage.CreateQueue(ctx, queues, name); err != nil {
+			return err
+		}
+	}
+	if s.Events.Queue != "" {
+		queues, err := s.Archives.Queue(nil)
+		if err != nil {
+			return err
+		}
+		if err := storage.CreateQueue(ctx, queues, s.Events.Queue); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
 )
@@ -39,6 +40,8 @@ type Handler struct {
 	Reconciler *reconcile.Reconciler
 	State      *state.Store
 	Now        func() time.Time
+	// Events takes to others what a message led to; nil leaves that to the sweep.
+	Events *events.Postman
 }
 
 // Deal does what a message gives cause for, and logs in one line what came of it.
@@ -56,6 +59,9 @@ func (h Handler) Deal(ctx context.Context, m Message) error {
 		log = log.With().Str("iteration", n.IterationID).Str("status", n.TrainingStatus+n.ExportStatus).Logger()
 	}
 	report, outcome, err := h.react(ctx, n, m)
+	if report.Untold {
+		defer h.tell(ctx, n.ProjectID)
+	}
 	log = log.With().Fields(names(n, report, platformIn(n))).Logger()
 	switch {
 	case errors.Is(err, reconcile.ErrUnknownProject):
@@ -70,6 +76,20 @@ func (h Handler) Deal(ctx context.Context, m Message) error {
 	}
 	log.Info().Str("outcome", outcome).Msg("message dealt with")
 	return nil
+}
+
+// tellTime is how long a message's invocation tells others what happened, at most: other
+// messages wait for it.
+const tellTime = 10 * time.Second
+
+// tell tells others what happened. What they don't take now they are told by a sweep, so
+// the message has no part in it.
+func (h Handler) tell(ctx context.Context, project string) {
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	if err := h.Events.Deliver(ctx, project); err != nil {
+		zerolog.Ctx(ctx).Warn().Err(err).Msg("others are told later what happened")
+	}
 }
 
 // DealAsBefore logs what came of a copy of a message that was dealt with before.

@@ -36,6 +36,7 @@ type Failure struct {
 // counted before it is done, so a run ends. Effects come last, on a fresh look. What
 // was learnt is written in the end even if the run's time is up.
 func (v *visit) act(ctx context.Context) error {
+	v.openOutbox(ctx)
 	err := v.rounds(ctx)
 	v.conclude(ctx)
 	return errors.Join(err, v.saveLast(ctx))

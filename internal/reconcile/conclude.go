@@ -347,12 +347,14 @@ func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
 // proveKept proves what the archive has of an iteration without a proof.
 func (v *visit) proveKept(ctx context.Context, iteration string) error {
 	backups, err := v.Archive.Backups(ctx, v.record.ID, iteration)
-	for _, b := range backups {
+	for i, b := range backups {
 		if b.Verdict == "" {
-			_, failed := v.keep(ctx, b.Key, found{kept: &b})
+			var failed error
+			backups[i], failed = v.keep(ctx, b.Key, found{kept: &b})
 			err = errors.Join(err, failed)
 		}
 	}
+	v.kept = append(v.kept, backups...)
 	if err != nil {
 		log := v.logOf(ctx, iteration).Logger()
 		log.Warn().Err(err).Msg("the copies of an iteration that is gone are not proven yet")

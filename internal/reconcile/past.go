@@ -97,5 +97,5 @@ func (v *visit) remembersMore() bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Blob == "" && c.Scope != state.Scope{} })
+	return slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Blob == "" && c.Destination == "" && c.Scope != state.Scope{} })
 }

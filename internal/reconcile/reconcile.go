@@ -66,8 +66,12 @@ type Options struct {
 	Fingerprint string
 	// Downloads says which links the service may send us to.
 	Downloads Downloads
-	Times     Times
-	Clock     Clock
+	// Events are the destinations that the app's settings name, which are told what
+	// happened. Without any, no events are kept. A person's command doesn't know them: nil
+	// leaves it to the state who is told.
+	Events []string
+	Times  Times
+	Clock  Clock
 }
 
 // Reconciler reconciles. It is safe for concurrent use.
@@ -131,6 +135,8 @@ type Report struct {
 	// holds of the iterations that were asked for.
 	ContainerOnly bool
 	Blobs         []models.Blob
+	// Untold reports whether the state has events that not every destination has yet.
+	Untold bool
 	state.Counts
 }
 
@@ -217,7 +223,7 @@ func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
 func (v *visit) report(r *Report) {
 	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen || v.blind != nil
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
-	r.Observed = v.observed
+	r.Observed, r.Untold = v.observed, v.record.Outbox.Open()
 	if !v.outside {
 		r.Conditions, r.Counts = v.conditions(), v.counts()
 	}

@@ -37,6 +37,8 @@ type Swept struct {
 	// Conditions are those of all projects of this sweep; Counts as in Report, over all
 	// of them.
 	Conditions []state.ProjectCondition
+	// Untold are the projects with events that not every destination has yet.
+	Untold []string
 	state.Counts
 }
 
@@ -99,6 +101,9 @@ func (r *Reconciler) Sweep(ctx context.Context, before Before) (Swept, error) {
 			swept.Failed++
 		}
 		swept.Add(report.Counts)
+		if report.Untold {
+			swept.Untold = append(swept.Untold, s.project)
+		}
 		for _, c := range report.Conditions {
 			swept.Conditions = append(swept.Conditions, state.ProjectCondition{Project: s.project, Name: report.Name, Condition: c})
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/state"
@@ -42,6 +43,8 @@ type visit struct {
 	waiting  []Action
 	observed []Action // effects that the policy's mode keeps from being had
 	failed   []Failure
+	// kept are backups of iterations that are gone, of which others may have to be told.
+	kept []archive.Backup
 }
 
 func (r *Reconciler) visit(s scope, record *state.Record) *visit {
@@ -149,7 +152,7 @@ func knowArchived(p *state.Project, iteration, blob, etag string) {
 
 // save writes what was learnt since the last write.
 func (v *visit) save(ctx context.Context) error {
-	if len(v.changes) == 0 {
+	if len(v.changes) == 0 && len(v.Events) == 0 && v.record.Outbox == nil {
 		return nil
 	}
 	if v.unsure {
@@ -176,9 +179,11 @@ func (v *visit) written() {
 	v.seen.Project = v.record.Clone()
 }
 
-// apply makes all changes so far in what another writer may have left.
+// apply makes all changes so far in what another writer may have left, with the events
+// that belong to them.
 func (v *visit) apply(p *state.Project) {
 	for _, change := range v.changes {
 		change(p)
 	}
+	v.tell(p)
 }

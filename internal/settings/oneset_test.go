@@ -187,7 +187,10 @@ var standIns = map[string]string{
 	"modelsBlobUri": "https://models.blob.core.windows.net/", "modelsQueueUri": "https://models.queue.core.windows.net/", "archiveBlobUri": "https://archive.blob.core.windows.net/",
 	"visionEndpoint": "https://vision.cognitiveservices.azure.com/", "identityClientId": "11111111-2222-3333-4444-555555555555",
 	"notificationQueue": "customvision-notifications", "modelContainer": "models", "archiveContainer": "archive", "stateContainer": "state",
-	"sweepSchedule": "0 */15 * * * *", "heartbeatUrl": "https://hc-ping.com/1", "insightsConnectionString": "InstrumentationKey=1",
+	"sweepSchedule": "0 */15 * * * *", "heartbeatUrl": "https://hc-ping.com/1", "archiveQueueUri": "https://archive.queue.core.windows.net/",
+	"eventsQueue": "events", "eventsWebhookUrl": "https://example.com/1", "eventsWebhookSecret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "eventsWebhookPrivate": "false",
+	"eventsGridEndpoint": "https://topic.westeurope-1.eventgrid.azure.net/api/events", "eventsGridKey": "key",
+	"insightsConnectionString": "InstrumentationKey=1",
 }
 
 // TestTheDeploymentSetsThemAll has the settings of infra/app.bicep.

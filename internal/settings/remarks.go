@@ -155,7 +155,7 @@ func Strays(c *dotnet.Configuration) (slips []error, others []string) {
 
 var (
 	// beginning matches what begins as the app's settings do.
-	beginning = regexp.MustCompile(`(?i)^(CUSTOMVISION(_|:|Storage)|ArchiveStorage|VISIONKEEPER_|(NOTIFICATION_QUEUE|(MODEL|ARCHIVE|STATE)_CONTAINER|SWEEP_SCHEDULE))`)
+	beginning = regexp.MustCompile(`(?i)^(CUSTOMVISION(_|:|Storage)|ArchiveStorage|VISIONKEEPER_|EVENTS_(QUEUE|WEBHOOK|GRID)|(NOTIFICATION_QUEUE|(MODEL|ARCHIVE|STATE)_CONTAINER|SWEEP_SCHEDULE))`)
 	// inSection matches what is below one of the app's or the host's sections.
 	inSection = regexp.MustCompile(`(?i)^(CUSTOMVISION|(AzureWebJobs)?(CustomVisionStorage|ArchiveStorage|Storage))(__|:)`)
 )

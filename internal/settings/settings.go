@@ -44,6 +44,8 @@ type Settings struct {
 	// Heartbeat is the URL that is asked after every whole round of sweeps; "" is none.
 	// It is a secret: who knows it can ask it too.
 	Heartbeat string
+	// Events is where others are told what happened.
+	Events Events
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
@@ -62,23 +64,30 @@ type setting struct {
 	name     string
 	standard string // the value if it isn't set
 	archive  bool   // whether the verbs that need the archive alone read it
+	events   bool   // whether it is about events
 	read     func(s *Settings, name, value string) error
 }
 
 // own are the settings of the app, each once, but for its connections.
 var own = []setting{
-	{"CUSTOMVISION_ENDPOINT", "", false, readEndpoint},
-	{"CUSTOMVISION_KEY", "", false, func(s *Settings, _, value string) error { s.Key = value; return nil }},
-	{"NOTIFICATION_QUEUE", "", false, readQueue},
-	{"MODEL_CONTAINER", "models", true, container(func(s *Settings) *string { return &s.ModelContainer })},
-	{"ARCHIVE_CONTAINER", "archive", true, container(func(s *Settings) *string { return &s.ArchiveContainer })},
-	{"STATE_CONTAINER", "state", true, container(func(s *Settings) *string { return &s.StateContainer })},
-	{"HEARTBEAT_URL", "", false, readHeartbeat},
-	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
-	{"VISIONKEEPER_SETTLED_FOR", "168h", true, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
-	{"VISIONKEEPER_STUCK_AFTER", "6h", true, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
-	{"VISIONKEEPER_CALLS_PER_SECOND", "8", false, readCalls},
-	{"VISIONKEEPER_INTENT_GRACE", "2m", true, duration(func(s *Settings) *time.Duration { return &s.IntentGrace })},
+	{"CUSTOMVISION_ENDPOINT", "", false, false, readEndpoint},
+	{"CUSTOMVISION_KEY", "", false, false, func(s *Settings, _, value string) error { s.Key = value; return nil }},
+	{"NOTIFICATION_QUEUE", "", false, false, readQueue},
+	{"MODEL_CONTAINER", "models", true, false, container(func(s *Settings) *string { return &s.ModelContainer })},
+	{"ARCHIVE_CONTAINER", "archive", true, false, container(func(s *Settings) *string { return &s.ArchiveContainer })},
+	{"STATE_CONTAINER", "state", true, false, container(func(s *Settings) *string { return &s.StateContainer })},
+	{"HEARTBEAT_URL", "", false, false, readHeartbeat},
+	{"EVENTS_QUEUE", "", false, true, readEventsQueue},
+	{"EVENTS_WEBHOOK_URL", "", false, true, readWebhook},
+	{"EVENTS_WEBHOOK_SECRET", "", false, true, readWebhookSecret},
+	{"EVENTS_WEBHOOK_PRIVATE", "", false, true, readWebhookPrivate},
+	{"EVENTS_GRID_ENDPOINT", "", false, true, readGrid},
+	{"EVENTS_GRID_KEY", "", false, true, func(s *Settings, _, value string) error { s.Events.GridKey = value; return nil }},
+	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, false, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
+	{"VISIONKEEPER_SETTLED_FOR", "168h", true, false, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
+	{"VISIONKEEPER_STUCK_AFTER", "6h", true, false, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
+	{"VISIONKEEPER_CALLS_PER_SECOND", "8", false, false, readCalls},
+	{"VISIONKEEPER_INTENT_GRACE", "2m", true, false, duration(func(s *Settings) *time.Duration { return &s.IntentGrace })},
 }
 
 // The app's connections. The identity for Custom Vision has the settings below
@@ -116,6 +125,7 @@ func Load(c *dotnet.Configuration) (Settings, error) {
 	} else if s.Archives.IsZero() {
 		s.Archives = s.Models
 	}
+	faults = append(faults, s.checkEvents())
 	s.Host, _ = storage.FromSettings(hostStorage, c) // CheckHost says what is wrong with it
 	if s.Identity, err = vision(s, c); err != nil {
 		faults = append(faults, err)
@@ -254,7 +264,7 @@ var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9])*$`)
 
 // Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {
-	return slices.Concat([]string{s.Key, s.Heartbeat}, s.Identity.Secrets(), s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
+	return slices.Concat([]string{s.Key, s.Heartbeat}, s.Events.secrets(), s.Identity.Secrets(), s.Models.Secrets(), s.Archives.Secrets(), s.Host.Secrets())
 }
 
 // Loopback lists the host:port pairs of the configured endpoints if all of them
@@ -282,8 +292,8 @@ func isLoopback(endpoint string) bool {
 }
 
 // Fingerprint changes with every setting, and where an identity is used with the
-// environment that it is found in, and with nothing else. The heartbeat doesn't count:
-// it has no say in what the app does. No setting can be read from it.
+// environment that it is found in, and with nothing else. The heartbeat and those about
+// events don't count: they have no say in what the app does. No setting can be read from it.
 func (s Settings) Fingerprint() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %v", []string{
 		s.Endpoint, s.Key, s.Identity.Fingerprint(), s.Models.Fingerprint(), s.Archives.Fingerprint(), s.Queue, s.ModelContainer, s.ArchiveContainer, s.StateContainer,

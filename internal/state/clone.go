@@ -29,6 +29,7 @@ func (p Project) Clone() Project {
 	for i, c := range p.Conditions {
 		p.Conditions[i] = pointer(c)
 	}
+	p.Outbox = p.Outbox.clone()
 	return p
 }
 

@@ -56,13 +56,16 @@ const (
 )
 
 // Scope is what a condition is about: the project where all are empty, else an
-// iteration, a fact about it, an export of it, or a blob of the model container.
+// iteration, a fact about it, an export of it, a blob of the model container, or a
+// destination of events.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
 	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; or its list of exports
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing
+
+	Destination string `json:"destination,omitempty"` // of events
 }
 
 // FactExports is the fact which exports an iteration has.

@@ -111,8 +111,8 @@ func boundedFacts(facts json.RawMessage) json.RawMessage {
 // encode is a project's state as it is written, within maxBlob. Of what is too large,
 // what can be learnt again at the least cost goes first. The texts of the pauses of
 // single blobs come with the next try; the pauses themselves cost the tries; which blobs
-// are archived, the archive knows as well. Facts go last: of a deleted iteration nobody
-// else has them. p itself stays whole.
+// are archived, the archive knows as well. Facts go late: of a deleted iteration nobody
+// else has them. Events that wait go last. p itself stays whole.
 func encode(p Project) ([]byte, error) {
 	data, err := pack(p)
 	if err != nil || len(data) <= maxBlob {
@@ -120,6 +120,7 @@ func encode(p Project) ([]byte, error) {
 	}
 	p = p.Clone()
 	for _, leaveOut := range []func(){
+		p.Outbox.forget,
 		p.coarsenPauses,
 		func() {
 			p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c.Blob != "" })
@@ -127,6 +128,7 @@ func encode(p Project) ([]byte, error) {
 		func() { p.Shown = nil },
 		func() { p.eachIteration(func(it *Iteration) { it.Blobs = nil }) },
 		func() { p.eachIteration(func(it *Iteration) { it.Facts = nil }) },
+		func() { p.Outbox = nil },
 	} {
 		leaveOut()
 		if data, err = pack(p); err != nil || len(data) <= maxBlob {
@@ -183,6 +185,9 @@ func unpack(s stored) Project {
 	}
 	p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c == nil })
 	p.Trainings = slices.DeleteFunc(p.Trainings, func(t *Training) bool { return t == nil })
+	if p.Outbox != nil {
+		p.Outbox.Events = slices.DeleteFunc(p.Outbox.Events, func(e *Event) bool { return e == nil })
+	}
 	unpackPauses(&p, s.Pauses)
 	return p
 }

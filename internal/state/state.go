@@ -43,6 +43,8 @@ type Project struct {
 	// of the last list, the exports those of the last look at each. It is for people:
 	// nothing is decided by it.
 	Shown map[string]*Shown `json:"shown,omitempty"`
+	// Outbox is what others are to be told; nil where nobody is.
+	Outbox *Outbox `json:"outbox,omitempty"`
 	// Revision is random and new with every write: a writer whose answer was lost
 	// knows its own write by it.
 	Revision string `json:"revision"`

@@ -167,7 +167,12 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 
 const projectPrefix = "projects/"
 
-func projectBlob(id string) string { return projectPrefix + id + ".json" }
+func projectBlob(id string) string {
+	if id == App {
+		return App + ".json"
+	}
+	return projectPrefix + id + ".json"
+}
 
 // version is what an answer says about a blob's version.
 type version struct {

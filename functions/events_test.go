@@ -1,0 +1,91 @@
+package functions_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/events"
+	"visionkeeper/internal/state"
+)
+
+// telling lets the app tell a queue what happens, over its line.
+func (w *app) telling() *azqueue.QueueClient {
+	w.t.Helper()
+	q := w.EventsQueue()
+	w.postman = &events.Postman{
+		State: w.options.State, Archive: w.options.Archive,
+		Destinations: []events.Destination{events.Queue{Queues: w.Archives.Queues(&w.small), Queue: w.Names.Queue + "-events"}},
+	}
+	w.options.Events = w.postman.Names()
+	w.restart()
+	return q
+}
+
+// exported is the message that an export of an iteration ended.
+func (w *app) exported(iteration string) customvision.Notification {
+	return customvision.Notification{Kind: customvision.KindExport, ProjectID: w.project, IterationID: iteration, ExportStatus: "Done"}
+}
+
+func kinds(told []world.Event) []string {
+	var list []string
+	for _, e := range told {
+		list = append(list, e.Type)
+	}
+	return list
+}
+
+func TestABackupIsToldToAQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
+	q := w.telling()
+	iteration := w.train()
+	w.export(iteration)
+	require.NoError(t, w.tell(t.Context(), w.exported(iteration)))
+
+	told := w.Told(q)
+	require.Equal(t, []string{events.TrainingCompleted, events.BackupProven}, kinds(told))
+	backup := w.kept()[0]
+	proof, err := w.Archive.Proof(t.Context(), backup)
+	require.NoError(t, err)
+	e := told[1]
+	assert.Equal(t, backup.Blob, e.Subject)
+	assert.Equal(t, w.Containers.Archive.URL(), e.Source)
+	assert.Equal(t, proof.SHA256, e.Data["sha256"])
+	assert.Equal(t, w.project, e.Data["project"].(map[string]any)["id"])
+	assert.Equal(t, "Iteration 1", e.Data["iteration"].(map[string]any)["name"])
+	assert.NotEmpty(t, e.Data["performance"])
+
+	require.NoError(t, w.sweep(t.Context()))
+	require.NoError(t, w.tell(t.Context(), w.exported(iteration)))
+	assert.Empty(t, w.Told(q), "nothing is told twice")
+	record := w.Remembered(w.project)
+	assert.False(t, record.Outbox.Open())
+	assert.Nil(t, record.Condition(state.Scope{Destination: "queue"}))
+}
+
+func TestWithoutDestinationsNoEventsAreKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: `{"projects":[{"project":"*"}]}`, container: true})
+	iteration := w.train()
+	w.export(iteration)
+	require.NoError(t, w.tell(t.Context(), w.exported(iteration)))
+	assert.Nil(t, w.Remembered(w.project).Outbox)
+
+	w.line.Send = w.Timed
+	w.telling()
+	require.NoError(t, w.sweep(t.Context()))
+	assert.NotNil(t, w.Remembered(w.project).Outbox)
+	assert.Empty(t, w.Remembered(w.project).Outbox.Events, "what was before isn't told")
+
+	w.options.Events = []string{}
+	w.restart()
+	w.Service.Advance(time.Minute)
+	require.NoError(t, w.sweep(t.Context()))
+	assert.Nil(t, w.Remembered(w.project).Outbox)
+}
