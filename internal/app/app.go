@@ -13,9 +13,11 @@ import (
 	"visionkeeper/internal/budget"
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/state"
 )
@@ -31,6 +33,33 @@ func OpenArchive(s settings.Settings, version string) (*archive.Archive, *state.
 		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}
 	return archive.Open(blobs, s.ArchiveContainer, archive.Options{Version: version}), state.Open(blobs, s.StateContainer), nil
+}
+
+// OpenSets opens the data sets in the archive.
+func OpenSets(s settings.Settings, version string) (*dataset.Store, error) {
+	blobs, err := s.Archives.Blob(nil)
+	if err != nil {
+		return nil, fmt.Errorf("ArchiveStorage: %w", err)
+	}
+	return dataset.Open(blobs, s.ArchiveContainer, version), nil
+}
+
+// NewRescuer opens all that saving data sets needs, beside what reconciling has, with
+// which it shares the calls. It is nil without an endpoint.
+func NewRescuer(s settings.Settings, version string, r *reconcile.Reconciler) (*rescue.Rescuer, error) {
+	if r.Service == nil {
+		return nil, nil
+	}
+	sets, err := OpenSets(s, version)
+	if err != nil {
+		return nil, err
+	}
+	return rescue.New(rescue.Options{
+		Service: r.Service, Archive: r.Archive, Sets: sets, State: r.State, Now: r.Clock.Now,
+		CheckLink: func(link string) error {
+			return archive.CheckDownloadURL(link, r.Downloads.Suffix, r.Downloads.Loopback)
+		},
+	}), nil
 }
 
 // OpenService opens Custom Vision. It is nil without an endpoint. Options may be nil.

@@ -135,6 +135,7 @@ func (p *program) commands() *cobra.Command {
 		p.statusCommand(),
 		p.verifyCommand(),
 		p.restoreCommand(),
+		p.rescueCommand(),
 		p.deadLettersCommand(),
 		p.versionCommand(),
 	)

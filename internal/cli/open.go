@@ -10,6 +10,7 @@ import (
 	"visionkeeper/handler"
 	"visionkeeper/internal/app"
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/remedy"
@@ -111,6 +112,7 @@ func (p *program) hide(s settings.Settings) {
 type vault struct {
 	settings settings.Settings
 	archive  *archive.Archive
+	sets     *dataset.Store
 	state    *state.Store
 }
 
@@ -124,6 +126,9 @@ func (p *program) openVault() (*vault, error) {
 		return nil, p.settingsProblem(err)
 	}
 	p.hide(v.settings)
-	v.archive, v.state, err = app.OpenArchive(v.settings, p.version)
+	if v.archive, v.state, err = app.OpenArchive(v.settings, p.version); err != nil {
+		return v, err
+	}
+	v.sets, err = app.OpenSets(v.settings, p.version)
 	return v, err
 }
