@@ -16,6 +16,7 @@ import (
 	"visionkeeper/internal/events"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/state"
 	"visionkeeper/internal/telemetry"
 )
@@ -30,6 +31,7 @@ const (
 // Function handles the timer's invocations.
 type Function struct {
 	Reconciler *reconcile.Reconciler
+	Rescuer    *rescue.Rescuer // nil saves no data sets
 	Messages   messages.Handler
 	Poison     *azqueue.QueueClient
 	State      *state.Store
@@ -78,12 +80,17 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		health.Add(last.Counts)
 		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
+	var rescues []string
+	var rescueErr error
+	if health.Resume == "" {
+		rescues, health.Rescue, rescueErr = f.toRescue(ctx, inForce.Policy)
+	}
 	health.Ended = f.Now().UTC()
 	whole := swept.Whole && health.Failed == 0 && !health.Gap
 	if whole {
 		health.Round = health.Ended
 	}
-	for _, err := range []error{pruneErr, drainErr, err} {
+	for _, err := range []error{pruneErr, drainErr, err, rescueErr} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	measure(ctx, health, letters)
@@ -106,7 +113,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		}
 	}
 	f.tell(ctx, inv, swept.Untold)
-	return errors.Join(pruneErr, drainErr, err, reportErr)
+	return errors.Join(pruneErr, drainErr, err, rescueErr, reportErr, f.rescue(ctx, rescues, inv.Log))
 }
 
 // tellTime is how long a sweep tells others what happened, at most.

@@ -59,6 +59,10 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 		return err
 	}
 	reconciler.Events = postman.Names()
+	rescuer, err := NewRescuer(s, version, reconciler)
+	if err != nil {
+		return err
+	}
 	slips, _ := settings.Strays(c)
 	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
 		warnings = append(warnings, err.Error())
@@ -75,7 +79,7 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	told.Events = postman
 	h.Handle(notifications.Name, notifications.Function{Messages: told, LastDelivery: lastDelivery}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
-		Reconciler: reconciler, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
+		Reconciler: reconciler, Rescuer: rescuer, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
 		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings, Events: postman,
 	}.Invoke)
 	return server.Serve(ctx)

@@ -68,3 +68,21 @@ func (a *Archive) fetchOnce(ctx context.Context, s Source, most int64) (data, su
 	}
 	return data, sum, nil
 }
+
+// Length is how many bytes a source has. (Get Blob of one byte)
+func (a *Archive) Length(ctx context.Context, s Source) (int64, error) {
+	if s.Open != nil {
+		body, err := s.Open(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", s.Name, err)
+		}
+		defer body.Close()
+		return io.Copy(io.Discard, body)
+	}
+	got, err := a.get(ctx, s, 0, 1, "")
+	if err != nil {
+		return 0, err
+	}
+	defer got.body.Close()
+	return got.size, nil
+}

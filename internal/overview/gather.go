@@ -153,15 +153,29 @@ func (s *Status) missing(what string, err error) {
 
 // Note says in one line what isn't shown, why, and what to do if that is known.
 func Note(what string, err error) string {
-	why, do := remedy.Of(err)
-	if storage.NotSignedIn(err) {
-		why, do = "no identity could sign in", storage.HowToSignIn
-	}
-	note := what + ": " + strings.TrimSuffix(why, ".")
-	if do != "" {
+	note := what + ": " + why(err)
+	if do := remedyOf(err); do != "" {
 		note += ": " + do
 	}
 	return note
+}
+
+// why is an error's cause in one line for a person.
+func why(err error) string {
+	if storage.NotSignedIn(err) {
+		return "no identity could sign in"
+	}
+	text, _ := remedy.Of(err)
+	return strings.TrimSuffix(text, ".")
+}
+
+// remedyOf is what to do about an error; empty where nothing is known.
+func remedyOf(err error) string {
+	if storage.NotSignedIn(err) {
+		return storage.HowToSignIn
+	}
+	_, do := remedy.Of(err)
+	return do
 }
 
 // addState adds what the state holds, and returns the policy that is followed.

@@ -53,7 +53,9 @@ func (v *run) begin(ctx context.Context) error {
 			v.iterations = append(v.iterations, it)
 		}
 	}
-	v.p.Name, v.p.Looked, v.p.Iterations = v.project.Name, v.Now().UTC(), seen(v.iterations)
+	if err := v.see(ctx); err != nil {
+		return err
+	}
 	of, err := v.next(ctx)
 	if err != nil || of == "" {
 		return err
@@ -61,16 +63,28 @@ func (v *run) begin(ctx context.Context) error {
 	return v.head(ctx, of, raw, listed)
 }
 
-func seen(list []customvision.Iteration) []SeenIteration {
+// see notes what the service says that there is.
+func (v *run) see(ctx context.Context) error {
+	var names map[string]string
 	all := []SeenIteration{}
-	for _, it := range list {
+	for _, it := range v.iterations {
 		s := SeenIteration{ID: it.ID, Name: it.Name, Status: it.Status, Exportable: it.Exportable, DomainID: it.DomainID}
 		if it.TrainedAt != nil {
 			s.TrainedAt = *it.TrainedAt
 		}
+		if it.Status == customvision.StatusCompleted && !it.Exportable {
+			if names == nil {
+				var err error
+				if names, err = v.domains(ctx); err != nil {
+					return err
+				}
+			}
+			s.Domain = names[it.DomainID]
+		}
 		all = append(all, s)
 	}
-	return all
+	v.p.Name, v.p.Looked, v.p.Iterations = v.project.Name, v.Now().UTC(), all
+	return nil
 }
 
 // next is what a snapshot is to be taken of now; empty where there is nothing.

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 
 	"golang.org/x/sync/errgroup"
 
@@ -82,7 +80,7 @@ func (v *run) learn(ctx context.Context, of string) error {
 // mayGoAway reports whether what kept a picture from being read may go away by itself.
 func mayGoAway(err error) bool {
 	switch status := storage.Status(err); {
-	case errors.Is(err, errLink), errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrTooLarge), customvision.NotFound(err):
+	case errors.Is(err, errNoLink), errors.Is(err, errNothing), errors.As(err, &linkRefused{}), errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrTooLarge), customvision.NotFound(err):
 		return false
 	case status == http.StatusForbidden, status == http.StatusGone:
 		return false
@@ -90,8 +88,15 @@ func mayGoAway(err error) bool {
 	return true
 }
 
-// errLink says that a link isn't followed.
-var errLink = errors.New("its link is not followed")
+var (
+	errNoLink  = errors.New("the service gives no link to it")
+	errNothing = errors.New("there is nothing at its link")
+)
+
+// linkRefused says why a link isn't followed.
+type linkRefused struct{ error }
+
+func (l linkRefused) Error() string { return "its link is not followed: " + l.error.Error() }
 
 // files stores an image's bytes: the original, and what the service made of it where that
 // may stand in another way.
@@ -114,24 +119,16 @@ func (v *run) files(ctx context.Context, i customvision.Image) (original, resize
 
 // file reads what is at a link, now, and stores it.
 func (v *run) file(ctx context.Context, link string) (*dataset.File, error) {
-	u, err := url.Parse(link)
-	if err != nil || link == "" {
-		return nil, fmt.Errorf("%w: it is no link", errLink)
-	}
-	s := archive.Source{Name: u.Host + u.Path, URL: link}
-	if u.Scheme == "" && u.Host == "" {
-		s = archive.Source{Name: u.Path, Open: func(ctx context.Context) (io.ReadCloser, error) {
-			return v.Service.Artifact(ctx, v.id, link)
-		}}
-	} else if err := v.CheckLink(link); err != nil {
-		return nil, fmt.Errorf("%w: %w", errLink, err)
+	s, err := v.source(v.id, link)
+	if err != nil {
+		return nil, err
 	}
 	data, err := v.Archive.Fetch(ctx, s, maxPicture)
 	if err != nil {
 		return nil, err
 	}
 	if len(data) == 0 {
-		return nil, fmt.Errorf("%w: there is nothing at it", errLink)
+		return nil, fmt.Errorf("read %s: %w", s.Name, errNothing)
 	}
 	f, _, err := v.Sets.PutImage(ctx, v.id, data)
 	return &f, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/state"
 )
 
 // Progress is how far the saving of a project's data set has come. It stands in the
@@ -25,6 +26,8 @@ type Progress struct {
 	// iteration's id.
 	Kept   map[string]*Kept `json:"kept"`
 	Taking *Taking          `json:"taking,omitempty"` // nil where no snapshot is under way
+	// Covered is what was saved when the last slice ended.
+	Covered state.Coverage `json:"covered"`
 	// Trouble is why the last slice ended before its time; empty where it didn't.
 	Trouble string `json:"trouble,omitempty"`
 }
@@ -36,6 +39,7 @@ type SeenIteration struct {
 	Status     string    `json:"status"`
 	Exportable bool      `json:"exportable"`
 	DomainID   string    `json:"domainId"`
+	Domain     string    `json:"domain,omitempty"` // its name, where the model can't be exported
 	TrainedAt  time.Time `json:"trainedAt,omitzero"`
 }
 

@@ -115,7 +115,8 @@ func (r *Rescuer) Run(ctx context.Context, project string, force bool) (Progress
 	if err != nil {
 		v.p.Trouble = err.Error()
 	}
-	return v.p, errors.Join(err, v.release(ctx))
+	err = errors.Join(err, v.release(ctx))
+	return v.p, err
 }
 
 // overtaken says of a write that another process was before that this process doesn't
@@ -181,6 +182,9 @@ func (v *run) release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
 	v.p.Holder, v.p.HeldUntil = "", time.Time{}
+	if err := v.cover(ctx); err != nil {
+		return err
+	}
 	var err error
 	v.version, err = v.State.SetRescue(ctx, v.id, v.version, v.p)
 	return err

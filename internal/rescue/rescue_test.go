@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/dataset"
 )
 
@@ -39,7 +40,7 @@ func TestAWorkspaceIsSavedWithEveryPictureAndAProof(t *testing.T) {
 		got = append(got, image.ID)
 		assert.NotContains(t, string(l.Data), "Uri")
 		assert.NotEmpty(t, image.Metadata["batch"])
-		sum := sha256.Sum256(picture(n))
+		sum := sha256.Sum256(world.Picture(n))
 		require.Equal(t, hex.EncodeToString(sum[:]), l.Original.SHA256)
 		assert.Equal(t, [3]int{4, 3, 0}, [3]int{l.Original.Width, l.Original.Height, l.Original.Orientation})
 		if n%100 == 0 {
@@ -48,7 +49,7 @@ func TestAWorkspaceIsSavedWithEveryPictureAndAProof(t *testing.T) {
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			assert.Equal(t, picture(n), data)
+			assert.Equal(t, world.Picture(n), data)
 		}
 	}
 	assert.Equal(t, ids, got)

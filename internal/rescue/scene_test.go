@@ -1,15 +1,7 @@
 package rescue
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"image"
-	"image/color"
-	"image/png"
-	"io"
-	"net/http"
 	"os"
 	"testing"
 	"time"
@@ -39,68 +31,19 @@ type scene struct {
 
 func newScene(t *testing.T, o emulator.Options) *scene {
 	t.Helper()
-	o.NoValidation = true
 	w := &scene{t: t, now: time.Now(), World: world.New(t, world.Options{Emulator: o, Still: true})}
 	var err error
 	w.project, err = w.Service.CreateProject("parts", world.Compact, "", "")
 	require.NoError(t, err)
 	for _, name := range []string{"bolt", "nut"} {
-		tag := w.call(http.MethodPost, "tags?name="+name, nil)
-		w.tags = append(w.tags, tag["id"].(string))
+		w.tags = append(w.tags, w.Tag(w.project, name))
 	}
 	return w
 }
 
-// call calls the Training API about the project, as a person does.
-func (w *scene) call(method, path string, body any) map[string]any {
-	w.t.Helper()
-	var text []byte
-	if body != nil {
-		var err error
-		text, err = json.Marshal(body)
-		require.NoError(w.t, err)
-	}
-	req, err := http.NewRequestWithContext(context.Background(), method, w.API+"/customvision/v3.3/training/projects/"+w.project+"/"+path, bytes.NewReader(text))
-	require.NoError(w.t, err)
-	req.Header.Set("Training-Key", world.Key)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(w.t, err)
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	require.NoError(w.t, err)
-	require.Less(w.t, resp.StatusCode, 300, string(data))
-	var out map[string]any
-	_ = json.Unmarshal(data, &out)
-	return out
-}
-
-// add uploads n pictures, each another one, with a tag and a box, and returns their ids.
+// add uploads n pictures, each another one, and returns their ids.
 func (w *scene) add(first, n int, tags ...string) []string {
-	w.t.Helper()
-	var ids []string
-	for begin := first; begin < first+n; begin += 64 {
-		var entries []map[string]any
-		for i := begin; i < min(begin+64, first+n); i++ {
-			entries = append(entries, map[string]any{"name": fmt.Sprint(i), "contents": picture(i), "tagIds": tags})
-		}
-		answer := w.call(http.MethodPost, "images/files", map[string]any{"images": entries, "metadata": map[string]string{"batch": fmt.Sprint(begin)}})
-		for _, one := range answer["images"].([]any) {
-			ids = append(ids, one.(map[string]any)["image"].(map[string]any)["id"].(string))
-		}
-	}
-	return ids
-}
-
-// picture is a small PNG, another for each number.
-func picture(n int) []byte {
-	i := image.NewRGBA(image.Rect(0, 0, 4, 3))
-	i.Set(0, 0, color.RGBA{uint8(n), uint8(n >> 8), uint8(n >> 16), 255})
-	var b bytes.Buffer
-	if err := png.Encode(&b, i); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
+	return w.AddPictures(w.project, first, n, tags...)
 }
 
 // rescuer is one process, whose requests go by these options.
@@ -116,7 +59,9 @@ func (w *scene) rescuer(o azcore.ClientOptions) *Rescuer {
 	return r
 }
 
-func (w *scene) sets() *dataset.Store { return dataset.Open(w.Archives.Blobs(nil), w.Names.Archive, "test") }
+func (w *scene) sets() *dataset.Store {
+	return dataset.Open(w.Archives.Blobs(nil), w.Names.Archive, "test")
+}
 
 // run runs until nothing is left to do.
 func (w *scene) run() Progress {
