@@ -316,6 +316,7 @@ var causeWords = map[state.Code]string{
 	state.TooLarge:    "too large",
 	state.TooCostly:   "would take too long to read",
 	state.Unfinished:  "begun when the program ended",
+	state.Copied:      "copied, and not proven yet",
 	state.Ambiguous:   "that may be one of several exports",
 	state.BadName:     "with a name that nothing can be stored under",
 	state.Overwritten: "overwritten by another export",

@@ -24,7 +24,11 @@ func (v *visit) backup(ctx context.Context, a Action) error {
 	if done, err := v.finish(ctx, key, look); done || err != nil {
 		return err
 	}
-	if !look.done(key) {
+	switch {
+	case look.done(key):
+	case len(look.doubtful(key)) > 0:
+		return errDoubtful
+	default:
 		return faultf(state.NoLink, "the copy that the archive has of it is no good, and the service doesn't have it any more")
 	}
 	e := v.evidence(ctx, key, look)
@@ -44,6 +48,8 @@ func (v *visit) backup(ctx context.Context, a Action) error {
 		default:
 			look.keep(b)
 			switch b.Verdict {
+			case "":
+				return errWaits
 			case archive.Unidentified:
 				take.unfit = errDoubtful
 			case archive.Damaged:
@@ -58,6 +64,9 @@ func (v *visit) backup(ctx context.Context, a Action) error {
 		// Another way may give better bytes.
 	}
 }
+
+// errWaits says that bytes are safe, and that their proof waits, a day at most.
+var errWaits = fault{code: state.Copied, why: "its bytes are in the archive, and their proof waits until the service says what it records, a day at most"}
 
 // errDoubtful says that bytes are safe and may be another's.
 var errDoubtful = faultf(state.Ambiguous, "a copy is kept, but nothing shows that it is this export")
@@ -74,11 +83,11 @@ func (v *visit) unread(blob string, err error) error {
 }
 
 // finish proves a copy of an export whose bytes were certain when it was made, though
-// they may be gone since. It reports whether there is one that is good, or that waits for
-// the facts of its proof.
+// they may be gone since, or that is all there is. It reports whether there is one that
+// is good.
 func (v *visit) finish(ctx context.Context, key archive.Key, look *Look) (bool, error) {
 	for _, b := range look.of(key) {
-		if b.Verdict != "" || b.Origin.Certainty == "" {
+		if b.Verdict != "" || b.Origin.Certainty == "" && look.done(key) {
 			continue
 		}
 		b, err := v.keep(ctx, key, found{kept: &b})
@@ -86,7 +95,10 @@ func (v *visit) finish(ctx context.Context, key archive.Key, look *Look) (bool, 
 			return false, err
 		}
 		look.keep(b)
-		if b.Verdict == "" || b.Verdict.Counts() {
+		switch {
+		case b.Verdict == "":
+			return false, errWaits
+		case b.Verdict.Counts():
 			return true, nil
 		}
 	}
@@ -179,10 +191,12 @@ func (v *visit) collect(ctx context.Context, a Action) error {
 		return errDoubtful
 	case b.Verdict != "":
 		v.archived(a.Iteration, a.Blob, a.ETag)
-	case look.Unlisted:
-		return faultf(state.Unseen, "its bytes are copied, and its proof waits until the service shows what exports there are, a day at most")
+		return nil
 	}
-	return nil
+	// The blob may be gone before the proof is written.
+	copied := state.Scope{Iteration: a.Iteration, Export: key.String()}
+	v.learn(func(p *state.Project) { note(p, copied, false, errWaits, true, v.rules.Under, v.now()) })
+	return errWaits
 }
 
 // flavorIn is the flavor under which a blob of the platform is kept: what its

@@ -219,6 +219,8 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 	switch {
 	case look.proven(key):
 		return true
+	case c.Code == state.Copied && look.copied(key):
+		return false
 	case listed != nil && listed.Status != customvision.ExportFailed:
 		return (listed.Status == customvision.ExportDone) != c.Unproven // made again, it is another thing
 	case look.lacked(c): // it is gone
@@ -243,7 +245,7 @@ func (v *visit) gone() map[string]bool {
 	}
 	for id := range v.missing() {
 		it := v.seen.Project.Iterations[id]
-		lacked := v.rests(id) && !it.Lacked.IsZero() && v.now().Sub(it.Lacked) >= lackedFor
+		lacked := v.scope.whole && v.rests(id) && !it.Lacked.IsZero() && v.now().Sub(it.Lacked) >= lackedFor
 		gone[id] = v.confirmed[id] || lacked
 		if !v.inService() {
 			gone[id] = v.deleted
@@ -263,8 +265,7 @@ func (v *visit) missing() map[string]bool {
 	held, _ := v.held()
 	missing := map[string]bool{}
 	for id, it := range v.seen.Project.Iterations {
-		bare := it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
-		stays := bare && len(it.Blobs) > 0 && (held[id] || !v.scope.blobsKnown)
+		stays := onlyBlobs(it) && len(it.Blobs) > 0 && (held[id] || !v.scope.blobsKnown)
 		if !stays && v.iteration(id) == nil {
 			missing[id] = true
 		}
@@ -285,7 +286,7 @@ const lackedFor = time.Hour
 func (v *visit) rests(id string) bool {
 	it := v.seen.Project.Iterations[id]
 	_, asked := v.scope.iterations[id]
-	return it != nil && (it.Settled != nil || !it.Ended.IsZero()) && !asked && len(v.seen.Blobs[id]) == 0 &&
+	return it != nil && (it.Settled != nil || !it.Ended.IsZero() || onlyBlobs(it)) && !asked && len(v.seen.Blobs[id]) == 0 &&
 		!slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id })
 }
 
@@ -305,6 +306,23 @@ func (v *visit) dateLacked() {
 	}
 }
 
+// onlyBlobs reports whether nothing is known of an iteration but its blobs that are archived.
+func onlyBlobs(it *state.Iteration) bool {
+	return it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
+}
+
+// overtaken reports whether a remembered iteration was trained before another one that the
+// list has: no effect depends on it.
+func (v *visit) overtaken(id string) bool {
+	it := v.seen.Project.Iterations[id]
+	at := it.Ended
+	if trained := factsOf(it).TrainedAt; trained != nil {
+		at = *trained
+	}
+	last := v.iteration(newest(v.seen.Iterations))
+	return last != nil && !at.IsZero() && at.Before(*last.TrainedAt)
+}
+
 // confirmMissing asks for each remembered iteration that the list lacks: it may lack one
 // for one look. One that is there is seen as any other. One that rests is asked for only
 // where an effect may depend on it.
@@ -316,7 +334,7 @@ func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 	ctx, cancel := shareOf(ctx)
 	defer cancel()
 	for id := range v.missing() {
-		if v.confirmed[id] || !effects && v.rests(id) {
+		if v.confirmed[id] || v.rests(id) && (!effects || v.overtaken(id)) {
 			continue
 		}
 		if v.asked < mostConfirmed && ctx.Err() == nil {
@@ -338,7 +356,8 @@ func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 // isn't forgotten.
 func (v *visit) proveLast(ctx context.Context, gone map[string]bool) {
 	for id := range gone {
-		if gone[id] && v.seen.Project.Iterations[id] != nil && !v.rests(id) {
+		waits := slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == id && c.Code == state.Copied })
+		if gone[id] && (waits || v.seen.Project.Iterations[id] != nil && !v.rests(id)) {
 			gone[id] = v.proveKept(ctx, id) == nil
 		}
 	}

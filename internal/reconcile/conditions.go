@@ -123,10 +123,10 @@ func faultOf(err error) fault {
 	return fault{code: state.Unavailable, why: err.Error()}
 }
 
-// spread is a time between half of d and d that is always the same for an id: what
-// was settled at once isn't all looked at again at once.
+// spread is a time between three quarters of d and d that is always the same for an id:
+// what was settled at once isn't all looked at again at once.
 func spread(d time.Duration, id string) time.Duration {
 	h := fnv.New32a()
 	h.Write([]byte(id))
-	return d/2 + time.Duration(float64(d/2)*float64(h.Sum32())/(1<<32))
+	return d*3/4 + time.Duration(float64(d/4)*float64(h.Sum32())/(1<<32))
 }

@@ -3,7 +3,6 @@ package reconcile
 import (
 	"time"
 
-	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
 )
@@ -11,35 +10,29 @@ import (
 // counts counts what is left of the project: by what was seen of the iterations
 // that were looked at, and by the conditions of the others.
 func (v *visit) counts() state.Counts {
-	c := state.Counts{Blocked: len(v.seen.Project.Conditions)}
+	unproven := map[state.Scope]bool{}
 	for id, look := range v.seen.Looks {
 		for _, e := range look.Exports {
 			if e.Status == customvision.ExportDone && !look.proven(e.Key) {
-				c.AddUnproven(v.trainedAt(id))
+				unproven[state.Scope{Iteration: id, Export: e.Key.String()}] = true
 			}
 		}
-		for range look.waiting() {
-			c.AddUnproven(v.trainedAt(id))
+		for _, b := range look.Backups {
+			if look.copied(b.Key) {
+				unproven[state.Scope{Iteration: id, Export: b.Key.String()}] = true
+			}
 		}
 	}
-	for _, condition := range v.seen.Project.Conditions {
-		if condition.Unproven && !v.saw(condition.Iteration) {
-			c.AddUnproven(v.trainedAt(condition.Iteration))
+	for _, c := range v.seen.Project.Conditions {
+		if c.Unproven && !v.saw(c.Iteration) {
+			unproven[c.Scope] = true
 		}
+	}
+	c := state.Counts{Blocked: len(v.seen.Project.Conditions)}
+	for s := range unproven {
+		c.AddUnproven(v.trainedAt(s.Iteration))
 	}
 	return c
-}
-
-// waiting are the exports, of those that the service doesn't show now, of which there is a
-// copy without a proof, and nothing better.
-func (l *Look) waiting() map[archive.Key]bool {
-	waiting := map[archive.Key]bool{}
-	for _, b := range l.Backups {
-		if l.Unlisted && b.Verdict == "" && !l.proven(b.Key) {
-			waiting[b.Key] = true
-		}
-	}
-	return waiting
 }
 
 // trainedAt is when an iteration was trained; zero where that isn't known.

@@ -177,3 +177,86 @@ func TestACopyThatWaitsForItsFactsIsProvenWithoutReadingItsSource(t *testing.T) 
 	}
 	assert.Equal(t, proven, w.backups(key))
 }
+
+// A copy that waits for its proof is an export that isn't proven, whatever can't be seen
+// meanwhile and wherever its bytes came from. It is said when it is tried, not with each
+// sweep.
+func TestACopyThatWaitsIsCountedAndSaidSeldom(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(*app) Key{
+		"from the container": (*app).trained,
+		"by its link alone":  (*app).unconnected,
+	} {
+		for outage, path := range map[string]func(Key) string{
+			"the facts alone": func(Key) string { return "/performance" },
+			"the exports":     func(Key) string { return "/export" },
+			"the iterations":  func(k Key) string { return k.Project + "/iterations" },
+		} {
+			t.Run(name+", and "+outage, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, "")
+				w.overLine()
+				key := begin(w)
+				w.export(key, "ONNX")
+				facts := w.outage(403, "/performance")
+				w.line.While(facts, func() { assert.Equal(t, 1, w.sweepAnyhow().Unproven) })
+				require.Equal(t, map[string]archive.Verdict{"ONNX": ""}, w.backups(key))
+				assert.Equal(t, state.Copied, w.condition(key, "ONNX").Code)
+				ctx, log := logged(t)
+				w.line.While(chainOf(facts, w.outage(400, path(key))), func() {
+					for range 6 {
+						w.Service.Advance(15 * time.Minute)
+						swept, _ := New(w.options).Sweep(ctx, Before{})
+						assert.Equal(t, 1, swept.Unproven)
+					}
+				})
+				assert.NotContains(t, log.String(), said[Backup])
+				assert.LessOrEqual(t, strings.Count(log.String(), `"copied"`), 3, "by its pauses")
+				w.sweepAnyhow()
+				w.Service.Advance(time.Hour)
+				assert.Zero(t, w.sweepAnyhow().Counts)
+				assert.Equal(t, proven, w.backups(key))
+			})
+		}
+	}
+}
+
+// The whole project is deleted while copies of it wait for their proof, and no blob of it
+// is left.
+func TestCopiesOfAProjectThatIsGoneAreProven(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		connected bool
+		outage    func(Key) string
+	}{
+		"which waited for facts":                   {true, func(Key) string { return "/performance" }},
+		"which waited for facts, and had a link":   {false, func(Key) string { return "/performance" }},
+		"of which the iterations were never shown": {true, func(k Key) string { return k.Project + "/iterations" }},
+		"of which the exports were never shown":    {true, func(Key) string { return "/export" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", answering(emulator.CoreMLPackage, "mlmodel"))
+			w.overLine()
+			begin := (*app).unconnected
+			if c.connected {
+				begin = (*app).trained
+			}
+			key := begin(w)
+			w.export(key, "CoreML")
+			w.line.While(w.outage(400, c.outage(key)), func() { w.sweepAnyhow() })
+			require.Equal(t, map[string]archive.Verdict{"CoreML": ""}, w.backups(key))
+			if c.connected {
+				w.remove(key, "CoreML")
+			}
+			require.NoError(t, w.Client.DeleteProject(t.Context(), key.Project))
+			for range 3 {
+				w.Service.Advance(24 * time.Hour)
+				w.sweepAnyhow()
+			}
+			assert.NotEqual(t, archive.Verdict(""), w.best(key, "CoreML"))
+			assert.Empty(t, w.Remembered(key.Project).Conditions)
+			assert.Empty(t, w.Remembered(key.Project).Iterations)
+		})
+	}
+}

@@ -174,13 +174,16 @@ func (p *plan) blobs() {
 		if look == nil || backedUp[id] {
 			continue // what is still to be backed up may turn out to be one of them
 		}
-		settled := look.settledBlobs()
+		settled, waits := look.settledBlobs(), look.waitingBlobs()
+		completed := slices.ContainsFunc(p.o.Iterations, func(it customvision.Iteration) bool {
+			return it.ID == id && it.Status == customvision.StatusCompleted
+		})
 		for _, b := range blobs {
 			s := state.Scope{Iteration: id, Blob: b.Name, ETag: b.ETag}
 			given := slices.ContainsFunc(costly, func(e state.Scope) bool {
 				return e.Iteration == id && customvision.SamePlatform(platformOf(e.Export), b.Platform)
 			})
-			if !settled(b) && p.due(s) && !given {
+			if !settled(b) && !(completed && waits(b)) && p.due(s) && !given {
 				p.add(Collect, s, "it lies in the model container, and no export in the list is it")
 			}
 		}
@@ -233,6 +236,19 @@ func (l *Look) settledBlobs() func(models.Blob) bool {
 	}
 }
 
+// waitingBlobs reports of a blob of the model container whether a copy of it, in this
+// version, waits for its proof, which the export's backup writes.
+func (l *Look) waitingBlobs() func(models.Blob) bool {
+	type version struct{ name, etag string }
+	waits := map[version]bool{}
+	for _, c := range l.Backups {
+		if !l.Unlisted && c.Origin.Kind == archive.FromContainer && l.copied(c.Key) {
+			waits[version{c.Origin.Name, c.Origin.ETag}] = true
+		}
+	}
+	return func(b models.Blob) bool { return waits[version{b.Name, b.ETag}] }
+}
+
 // of are the copies of an export that the archive holds.
 func (l *Look) of(key archive.Key) []archive.Backup {
 	return slices.DeleteFunc(slices.Clone(l.Backups), func(b archive.Backup) bool { return b.Key != key })
@@ -241,6 +257,12 @@ func (l *Look) of(key archive.Key) []archive.Backup {
 // proven reports whether the archive has a backup of an export that counts.
 func (l *Look) proven(key archive.Key) bool {
 	return slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key == key && b.Verdict.Counts() })
+}
+
+// copied reports whether the archive has a copy of an export that waits for its proof, and
+// nothing better.
+func (l *Look) copied(key archive.Key) bool {
+	return !l.proven(key) && slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key == key && b.Verdict == "" })
 }
 
 // Status is what was seen of an export, by its name: proven in the archive, exported,

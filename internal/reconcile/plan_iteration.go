@@ -100,7 +100,7 @@ func (p *iterationPlan) secure(e Listed) {
 			c = nil // of asking for it, which is over
 		}
 		p.busy[e.Key.Platform] = p.busy[e.Key.Platform] || p.holds(c)
-		if due(c, p.Under, p.o.Now) || c.Final() && p.o.changed(c.On, p.iteration.ID, e) {
+		if due(c, p.Under, p.o.Now) || p.provable(c) || c.Final() && p.o.changed(c.On, p.iteration.ID, e) {
 			p.add(Backup, s, "it is exported and not yet proven in the archive")
 		}
 	default:
@@ -120,17 +120,20 @@ func (p *iterationPlan) secure(e Listed) {
 	}
 }
 
-// proveRest plans for copies whose proof waited for facts, and whose exports the service
+// proveRest plans for copies that wait for their proof, and whose exports the service
 // doesn't list as done any more.
 func (p *iterationPlan) proveRest() {
-	if !p.o.provable(p.iteration.ID, p.o.Now) {
-		return
-	}
 	for _, b := range p.look.Backups {
-		if s := p.scope(b.Key.String()); b.Verdict == "" && b.Origin.Certainty != "" && !p.look.proven(b.Key) && !p.look.done(b.Key) && p.due(s) {
+		s := p.scope(b.Key.String())
+		if p.look.copied(b.Key) && !p.look.done(b.Key) && (p.due(s) || p.provable(p.o.Project.Condition(s))) {
 			p.add(Backup, s, "it was copied, and isn't proven yet")
 		}
 	}
+}
+
+// provable reports whether a condition says that a proof waits, and it needn't any more.
+func (p *iterationPlan) provable(c *state.Condition) bool {
+	return c != nil && c.Code == state.Copied && p.o.provable(p.iteration.ID, p.o.Now)
 }
 
 // underway reports whether the service is making an export. Its list of statuses is open.

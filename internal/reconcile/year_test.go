@@ -64,7 +64,7 @@ func TestAYear(t *testing.T) {
 	// Trainings are remembered for two months.
 	early, late := mean(y.cost[60:150]), mean(y.cost[days-90:])
 	assert.Less(t, late, 1.25*early, "requests per sweep once the project is full, and at the end")
-	assert.Less(t, late, 12.0, "what is settled costs nothing but its look once in half a week to a week")
+	assert.Less(t, late, 12.0, "what is settled costs nothing but its look once in five days to a week")
 	small, large := mean(y.size[60:150]), mean(y.size[days-90:])
 	assert.Less(t, large, 1.25*small, "what is remembered doesn't grow with the past")
 	figures.Print(t, "seed %d: %d days in %s: %d trainings by the person, %d by the app, %d exports, %d backups; %d requests went wrong, %d deaths; "+

@@ -45,6 +45,8 @@ const (
 	TooCostly Code = "too-costly"
 	// Unfinished: archiving the package was begun, and nobody knows how that ended.
 	Unfinished Code = "unfinished"
+	// Copied: the bytes are in the archive, and their proof waits for what it records.
+	Copied Code = "copied"
 	// Ambiguous: it can't be said which export of its platform the bytes are.
 	Ambiguous Code = "ambiguous"
 	// BadName: an id or a name that nothing can be stored under.
