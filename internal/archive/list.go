@@ -19,6 +19,24 @@ import (
 // that have no proof yet are among them, with an empty verdict. It costs one
 // request per 5,000 blobs. (List Blobs)
 func (a *Archive) Backups(ctx context.Context, project, iteration string) ([]Backup, error) {
+	prefix, err := prefixOf(project, iteration)
+	if err != nil {
+		return nil, err
+	}
+	return a.list(ctx, prefix)
+}
+
+// BackupsAtOnce lists what the archive holds of a project by one request. It reports
+// whether that is all; it isn't where there are more than 5,000 blobs.
+func (a *Archive) BackupsAtOnce(ctx context.Context, project string) (list []Backup, all bool, err error) {
+	prefix, err := prefixOf(project, "")
+	if err != nil {
+		return nil, false, err
+	}
+	return a.pages(ctx, prefix, true)
+}
+
+func prefixOf(project, iteration string) (string, error) {
 	prefix := ""
 	for _, id := range []string{project, iteration} {
 		if id == "" {
@@ -26,29 +44,36 @@ func (a *Archive) Backups(ctx context.Context, project, iteration string) ([]Bac
 		}
 		canonical, err := canonicalID(id)
 		if err != nil {
-			return nil, fmt.Errorf("list the archive: %w", err)
+			return "", fmt.Errorf("list the archive: %w", err)
 		}
 		prefix += canonical + "/"
 	}
-	return a.list(ctx, prefix)
+	return prefix, nil
 }
 
 func (a *Archive) list(ctx context.Context, prefix string) ([]Backup, error) {
+	list, _, err := a.pages(ctx, prefix, false)
+	return list, err
+}
+
+// pages lists what there is below a prefix, or its first page alone, and reports whether
+// that is all.
+func (a *Archive) pages(ctx context.Context, prefix string, once bool) (list []Backup, all bool, err error) {
 	found := map[string]*Backup{} // by stem
 	pager := a.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
 		Prefix:  &prefix,
 		Include: container.ListBlobsInclude{Metadata: true},
 	})
-	for pager.More() {
+	for more := true; more; more = pager.More() && !once {
 		page, err := pager.NextPage(ctx)
 		if err != nil {
-			return nil, storage.Explain(fmt.Sprintf("list the archive container %q", a.name), err)
+			return nil, false, storage.Explain(fmt.Sprintf("list the archive container %q", a.name), err)
 		}
 		for _, item := range page.Segment.BlobItems {
 			note(found, item)
 		}
 	}
-	list := make([]Backup, 0, len(found))
+	list = make([]Backup, 0, len(found))
 	for _, b := range found {
 		if b.Blob == "" {
 			b.Verdict = Lost
@@ -58,7 +83,7 @@ func (a *Archive) list(ctx context.Context, prefix string) ([]Backup, error) {
 	slices.SortFunc(list, func(x, y Backup) int {
 		return strings.Compare(x.Blob+x.Proof, y.Blob+y.Proof)
 	})
-	return list, nil
+	return list, !pager.More(), nil
 }
 
 // note enters one listed blob, package or proof, where it belongs.

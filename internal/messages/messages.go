@@ -19,6 +19,7 @@ import (
 	"visionkeeper/internal/events"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/storage"
 )
 
 // Message is one delivery of a message.
@@ -31,7 +32,7 @@ type Message struct {
 	// left to the sweep then.
 	Last bool
 	// GiveUp is why a message that fails once more is kept as a dead letter; empty where
-	// it comes again. What there was no time for comes again all the same.
+	// it comes again. What fails by an outage, or for lack of time, comes again all the same.
 	GiveUp string
 }
 
@@ -69,7 +70,7 @@ func (h Handler) Deal(ctx context.Context, m Message) error {
 	case errors.Is(err, reconcile.ErrTooManyStrangers), m.Last && errors.Is(err, errUnconfirmed):
 		log.Info().Err(err).Msg("message left to the sweep")
 		return nil
-	case err != nil && m.GiveUp != "" && !errors.Is(err, context.DeadlineExceeded):
+	case err != nil && m.GiveUp != "" && !passes(err):
 		return h.bury(ctx, log, m.Raw, m.GiveUp+": "+err.Error(), h.State.Bury)
 	case err != nil:
 		return again(log, err)
@@ -90,6 +91,14 @@ func (h Handler) tell(ctx context.Context, project string) {
 	if err := h.Events.Deliver(ctx, project); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("others are told later what happened")
 	}
+}
+
+// passes reports whether an error says nothing of the message: there was no time, a service
+// didn't answer or refused, or a newer version of the program has to deal with it.
+func passes(err error) bool {
+	var api *customvision.Error
+	var stored *storage.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &api) || errors.As(err, &stored) || errors.Is(err, state.ErrNewer)
 }
 
 // DealAsBefore logs what came of a copy of a message that was dealt with before.

@@ -3,6 +3,7 @@ package messages_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -134,10 +135,52 @@ func TestEachMessageEndsInOneLineThatSaysWhatCameOfIt(t *testing.T) {
 	step(trained("11111111-2222-4333-8444-555555555555", iteration), messages.Message{}, info, "dead letter", "there is no such project")
 	w.line.Use(world.On(world.Begins("GET /"+azurite.Archive+"/"+w.Names.State), world.Refuse(403)))
 	step(trained(project, again), messages.Message{}, append(own[:2:2], "message comes again")...)
-	step(trained(project, again), messages.Message{GiveUp: "it failed 3 times"}, info, "dead letter", "it failed 3 times: ")
+	step(trained(project, again), messages.Message{GiveUp: "it failed 3 times"}, append(own[:2:2], "message comes again")...)
 	w.line.Use(world.On(world.Begins("PUT /"+azurite.Archive+"/"+w.Names.State), world.Refuse(403)))
 	step(customvision.Notification{}, messages.Message{Raw: []byte("no message either")}, info, "message comes again")
 }
+
+// What no outage explains is given up. An outage of either service is none of the
+// message's tries.
+func TestAnOutageUsesUpNoTries(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		begin func(*app)
+		given int
+	}{
+		"of the service": {func(w *app) {
+			w.line.Use(world.On(func(req *http.Request) bool { return req.URL.Host == world.Host(t, w.API) }, world.Refuse(500)))
+		}, 0},
+		"of the connection": {func(w *app) {
+			w.line.Use(world.On(func(req *http.Request) bool { return req.URL.Host == world.Host(t, w.API) }, world.Break))
+		}, 0},
+		"of the state": {func(w *app) {
+			w.line.Use(world.On(world.Begins("GET /"+azurite.Archive+"/"+w.Names.State), world.Refuse(403)))
+		}, 0},
+		"of the archive": {func(w *app) {
+			w.line.Use(world.On(world.Begins("PUT /"+azurite.Archive+"/"+w.Names.Archive), world.Refuse(403)))
+		}, 0},
+		"none, but a fault of the program": {func(w *app) { w.options.Policy = panicking{} }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onnx)
+			project := w.project("in")
+			key := w.Train(project).ID
+			w.Export(project, key, "ONNX", "")
+			c.begin(w)
+			log, err := w.deal(w.exported(project, key, "ONNX"), messages.Message{Last: true, GiveUp: "it failed 3 times"})
+			assert.Equal(t, c.given == 0, err != nil, "it comes again: %s", log)
+			w.line.Use(nil)
+			assert.Len(t, w.Letters(), c.given)
+		})
+	}
+}
+
+// panicking is a fault of the program.
+type panicking struct{}
+
+func (panicking) Now(context.Context) (policy.InForce, error) { panic("a fault") }
 
 func TestAMessageForWhatIsSettledSinceItWasSentCostsOneReadOfTheState(t *testing.T) {
 	t.Parallel()

@@ -186,17 +186,19 @@ func (v *visit) collect(ctx context.Context, a Action) error {
 		return v.unread(a.Blob, err)
 	}
 	look.keep(b)
-	switch {
-	case b.Verdict == archive.Unidentified:
-		return errDoubtful
-	case b.Verdict != "":
-		v.archived(a.Iteration, a.Blob, a.ETag)
-		return nil
+	export := state.Scope{Iteration: a.Iteration, Export: key.String()}
+	if b.Verdict == "" { // the blob may be gone before the proof is written
+		v.learn(func(p *state.Project) { note(p, export, false, errWaits, true, v.rules.Under, v.now()) })
+		return errWaits
 	}
-	// The blob may be gone before the proof is written.
-	copied := state.Scope{Iteration: a.Iteration, Export: key.String()}
-	v.learn(func(p *state.Project) { note(p, copied, false, errWaits, true, v.rules.Under, v.now()) })
-	return errWaits
+	if c := v.seen.Project.Condition(export); c != nil && c.Code == state.Copied {
+		v.learn(func(p *state.Project) { p.Clear(export) })
+	}
+	if b.Verdict == archive.Unidentified {
+		return errDoubtful
+	}
+	v.archived(a.Iteration, a.Blob, a.ETag)
+	return nil
 }
 
 // flavorIn is the flavor under which a blob of the platform is kept: what its

@@ -13,6 +13,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 // lacking lets the list of iterations come without these.
@@ -139,6 +140,41 @@ func TestAProjectThatIsNotOursHoldsUpNoRound(t *testing.T) {
 	swept := w.sweepAnyhow()
 	assert.True(t, swept.Whole, "%+v", swept)
 	assert.Zero(t, swept.Blocked)
+}
+
+// It moved to another resource: what is remembered of it stays, as one condition, which is
+// tried ever more seldom.
+func TestAProjectThatMovedIsAConditionAndHoldsUpNoRound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.overLine()
+	key := w.trained()
+	w.settle(key)
+	before := w.Remembered(key.Project).Iterations
+	w.line.Use(world.On(func(req *http.Request) bool { return req.URL.Host == world.Host(t, w.API) }, w.foreign(key.Project)))
+	w.export(key, "CoreML")
+	asked := 0
+	for range 30 {
+		var swept Swept
+		for _, r := range w.line.During(func() { swept = w.sweepAnyhow() }) {
+			if strings.HasSuffix(r.URL.Path, "/"+key.Project) {
+				asked++
+			}
+		}
+		require.True(t, swept.Whole, "%+v", swept)
+		require.Equal(t, 1, swept.Covered)
+		require.GreaterOrEqual(t, swept.Blocked, 1)
+		remembered := w.Remembered(key.Project)
+		require.Equal(t, state.Elsewhere, remembered.Condition(state.Scope{}).Code)
+		w.Service.Advance(24 * time.Hour)
+	}
+	assert.Equal(t, archive.Proven, w.best(key, "CoreML"), "what lies in the container is archived all the same")
+	assert.Less(t, asked, 12, "it is asked for ever more seldom")
+	assert.Equal(t, before[key.Iteration].Facts, w.Remembered(key.Project).Iterations[key.Iteration].Facts)
+	w.line.Use(nil)
+	w.sweep()
+	w.sweep()
+	assert.Empty(t, w.Remembered(key.Project).Conditions)
 }
 
 // The proof of a copy waits for its facts. Meanwhile the service drops the export, or calls

@@ -57,7 +57,7 @@ type machine struct {
 	work     work
 
 	reconciler *reconcile.Reconciler
-	lists      string // that the last sweep saw
+	lists      string // that its last sweep saw
 	messages   messages.Handler
 }
 

@@ -250,21 +250,32 @@ func shareOf(ctx context.Context) (context.Context, context.CancelFunc) {
 // has at most 20 iterations; the model container may still hold blobs of many more.
 const mostListings = 20
 
-// backupsOf lists the backups of iterations: each by a listing of its own, since the
-// archive of the whole project grows for years, unless they are many.
+// backupsOf lists the backups of iterations: by one request where that is enough, else each
+// by a listing of its own, since the archive of the whole project grows for years, unless
+// they are many.
 func (v *visit) backupsOf(ctx context.Context, iterations []string) (map[string][]archive.Backup, error) {
-	found := map[string][]archive.Backup{}
-	if len(iterations) > mostListings {
-		iterations = []string{""}
+	var list []archive.Backup
+	if len(iterations) > 1 {
+		backups, all, err := v.Archive.BackupsAtOnce(ctx, v.record.ID)
+		switch {
+		case err != nil:
+			return nil, err
+		case all:
+			list, iterations = backups, nil
+		case len(iterations) > mostListings:
+			iterations = []string{""}
+		}
 	}
 	for _, id := range iterations {
 		backups, err := v.Archive.Backups(ctx, v.record.ID, id)
 		if err != nil {
 			return nil, err
 		}
-		for _, b := range backups {
-			found[b.Iteration] = append(found[b.Iteration], b)
-		}
+		list = append(list, backups...)
+	}
+	found := map[string][]archive.Backup{}
+	for _, b := range list {
+		found[b.Iteration] = append(found[b.Iteration], b)
 	}
 	return found, nil
 }

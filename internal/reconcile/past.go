@@ -2,7 +2,9 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"visionkeeper/internal/customvision"
@@ -75,10 +77,21 @@ func (v *visit) confirmGone(ctx context.Context) error {
 		v.shown(state.Scope{}, nil)
 		return nil
 	}
+	moved := v.seen.Project.Condition(state.Scope{})
+	if moved != nil && moved.Code == state.Elsewhere && !due(moved, v.rules.Under, v.now()) {
+		v.blind, v.elsewhere = errors.New(moved.Why), true
+		return nil
+	}
 	p, err := v.Service.Project(ctx, v.record.ID)
+	var refused *customvision.Error
 	switch {
 	case customvision.NotFound(err):
 		v.deleted = true
+		return nil
+	case errors.As(err, &refused) && refused.Status == http.StatusForbidden:
+		v.blind, v.elsewhere = err, true
+		f := fault{code: state.Elsewhere, why: fmt.Sprintf("the list of projects lacks it, and the service refuses to show it: it may be another resource's now: %s", err)}
+		v.learn(func(p *state.Project) { note(p, state.Scope{}, false, f, false, v.rules.Under, v.now()) })
 		return nil
 	case err == nil:
 		v.scope.vanished = false

@@ -203,7 +203,9 @@ func (r *Reconciler) pass(ctx context.Context, s scope) (Report, error) {
 	case v.outside && s.whole: // under which name, and that nothing of it is to be done
 		err = v.saveLast(ctx)
 	case !v.outside && !v.settled:
-		err = errors.Join(v.blind, v.act(ctx))
+		if err = v.act(ctx); !v.elsewhere {
+			err = errors.Join(v.blind, err)
+		}
 	}
 	v.report(&report)
 	return report, err
@@ -221,7 +223,7 @@ func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
 }
 
 func (v *visit) report(r *Report) {
-	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen || v.blind != nil
+	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen || v.blind != nil && !v.elsewhere
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
 	r.Observed, r.Untold = v.observed, v.record.Outbox.Open()
 	if !v.outside {

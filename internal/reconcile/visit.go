@@ -38,11 +38,14 @@ type visit struct {
 	deleted   bool // the service itself says that there is no such project
 	// blind is why the service didn't show the project's iterations. What lies in the
 	// model container is all there is to see then, and nothing rests on what isn't seen.
-	blind    error
-	done     []Action
-	waiting  []Action
-	observed []Action // effects that the policy's mode keeps from being had
-	failed   []Failure
+	blind error
+	// elsewhere reports whether that is since another resource seems to have the project: a
+	// condition, which is all there is to see.
+	elsewhere bool
+	done      []Action
+	waiting   []Action
+	observed  []Action // effects that the policy's mode keeps from being had
+	failed    []Failure
 	// kept are backups of iterations that are gone, of which others may have to be told.
 	kept []archive.Backup
 }

@@ -148,7 +148,9 @@ func (y *year) survive(work func()) {
 	work()
 	if y.machine.line.Dead() {
 		y.deaths++
+		before := y.machine
 		y.machine = y.newMachine("another")
+		y.machine.lists = before.lists // which health.json has
 		y.machine.chance = y.fate
 	}
 }

@@ -15,6 +15,8 @@ const (
 	Unavailable Code = "unavailable"
 	// Unseen: the service didn't show it. Nothing rests on its not being there.
 	Unseen Code = "unseen"
+	// Elsewhere: the list of projects lacks it, and the service refuses to show it.
+	Elsewhere Code = "elsewhere"
 	// NotExportable: the iteration's domain isn't a compact one.
 	NotExportable Code = "not-exportable"
 	// NotOffered: the iteration's domain doesn't offer the platform.
