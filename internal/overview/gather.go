@@ -148,11 +148,11 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 // missing notes what isn't shown, and why.
 func (s *Status) missing(what string, err error) {
 	s.Complete = false
-	s.Notes = append(s.Notes, what+": "+why(err))
+	s.Notes = append(s.Notes, what+": "+Why(err))
 }
 
-// why is an error in one line for a person.
-func why(err error) string {
+// Why is an error in one line for a person.
+func Why(err error) string {
 	if storage.NotSignedIn(err) {
 		return "no identity could sign in"
 	}
@@ -391,7 +391,7 @@ func (g *Gatherer) addProof(ctx context.Context, to *Backup, b archive.Backup) e
 			return ctx.Err()
 		}
 		if err != nil {
-			to.Note = why(err)
+			to.Note = Why(err)
 			return nil
 		}
 		proof = checked{read.SHA256, read.VerifiedAt, read.Note}

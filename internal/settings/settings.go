@@ -44,6 +44,8 @@ type Settings struct {
 	// Heartbeat is the URL that is asked after every whole round of sweeps; "" is none.
 	// It is a secret: who knows it can ask it too.
 	Heartbeat string
+	// StatusActions reports whether a person may act on the page of the function status.
+	StatusActions bool
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
@@ -74,6 +76,7 @@ var own = []setting{
 	{"ARCHIVE_CONTAINER", "archive", true, container(func(s *Settings) *string { return &s.ArchiveContainer })},
 	{"STATE_CONTAINER", "state", true, container(func(s *Settings) *string { return &s.StateContainer })},
 	{"HEARTBEAT_URL", "", false, readHeartbeat},
+	{"STATUS_ACTIONS", "on", false, readActions},
 	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
 	{"VISIONKEEPER_SETTLED_FOR", "168h", true, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
 	{"VISIONKEEPER_STUCK_AFTER", "6h", true, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
@@ -196,6 +199,14 @@ func readEndpoint(s *Settings, name, value string) error {
 func readCalls(s *Settings, name, value string) (err error) {
 	if s.CallsPerSecond, err = strconv.ParseFloat(value, 64); err != nil || !(s.CallsPerSecond > 0 && s.CallsPerSecond < math.MaxInt32) {
 		return remedy.New("write a number above 0, such as 8", "%s: %q is no number of calls", name, value)
+	}
+	return nil
+}
+
+func readActions(s *Settings, name, value string) error {
+	s.StatusActions = strings.EqualFold(value, "on")
+	if !s.StatusActions && !strings.EqualFold(value, "off") {
+		return remedy.New("write on or off", "%s: %q is neither", name, value)
 	}
 	return nil
 }
