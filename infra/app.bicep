@@ -139,6 +139,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     STATE_CONTAINER: stateContainer
     SWEEP_SCHEDULE: sweepSchedule
     HEARTBEAT_URL: heartbeatUrl
+    STATUS_ACTIONS: 'on'
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   }

@@ -76,7 +76,7 @@ var own = []setting{
 	{"ARCHIVE_CONTAINER", "archive", true, container(func(s *Settings) *string { return &s.ArchiveContainer })},
 	{"STATE_CONTAINER", "state", true, container(func(s *Settings) *string { return &s.StateContainer })},
 	{"HEARTBEAT_URL", "", false, readHeartbeat},
-	{"STATUS_ACTIONS", "on", false, readActions},
+	{"STATUS_ACTIONS", "", false, readActions},
 	{"VISIONKEEPER_LOOK_INTERVAL", "10s", true, duration(func(s *Settings) *time.Duration { return &s.LookInterval })},
 	{"VISIONKEEPER_SETTLED_FOR", "168h", true, duration(func(s *Settings) *time.Duration { return &s.SettledFor })},
 	{"VISIONKEEPER_STUCK_AFTER", "6h", true, duration(func(s *Settings) *time.Duration { return &s.StuckAfter })},
@@ -204,7 +204,7 @@ func readCalls(s *Settings, name, value string) (err error) {
 }
 
 func readActions(s *Settings, name, value string) error {
-	s.StatusActions = strings.EqualFold(value, "on")
+	s.StatusActions = value == "" || strings.EqualFold(value, "on")
 	if !s.StatusActions && !strings.EqualFold(value, "off") {
 		return remedy.New("write on or off", "%s: %q is neither", name, value)
 	}
