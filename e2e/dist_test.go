@@ -30,7 +30,7 @@ import (
 
 // published are the files that the app needs in Azure: all of them and no other.
 var published = []string{
-	"host.json", "notifications/function.json", "policy.json", "policy.schema.json", "sweep/function.json", "visionkeeper",
+	"host.json", "notifications/function.json", "policy.json", "policy.schema.json", "status/function.json", "sweep/function.json", "visionkeeper",
 }
 
 // leftOvers stand for what building, testing and running leave in the root.

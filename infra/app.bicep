@@ -156,6 +156,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     EVENTS_WEBHOOK_PRIVATE: eventsWebhookPrivate
     EVENTS_GRID_ENDPOINT: eventsGridEndpoint
     EVENTS_GRID_KEY: eventsGridKey
+    STATUS_ACTIONS: 'on'
     APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
   }

@@ -35,6 +35,9 @@ type Options struct {
 	// iteration, and by "Platform" or "Platform.Flavor", such as "proven". Nil shows nothing.
 	App func(ctx context.Context, project string) map[string]map[string]string
 
+	// AppPage says where the app's own page is, for a link to it; "" for none, as is nil.
+	AppPage func() string
+
 	// URL is the server's address in links, and its host is one by which callers may
 	// ask for the server, besides this machine's own. If it is empty, links use the
 	// Host header of the request.

@@ -22,6 +22,7 @@ type View struct {
 	// says otherwise: as the newest that is connected, else by the app's usual names.
 	NewQueue     string `json:"newQueue"`
 	NewContainer string `json:"newContainer"`
+	AppPage      string `json:"appPage"` // the address of the app's own page; empty for none
 }
 
 // Pending is the faults that were ordered and haven't happened yet.
@@ -95,6 +96,9 @@ const shown = 50
 // View returns what the page shows.
 func (s *Server) View() View {
 	v := s.view()
+	if s.options.AppPage != nil {
+		v.AppPage = s.options.AppPage()
+	}
 	if s.options.App == nil {
 		return v
 	}

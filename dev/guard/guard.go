@@ -30,7 +30,14 @@ func Check(r *http.Request, own string) error {
 
 // CheckCall is Check where a request acts whatever its method is: a page of another
 // site must not send a GET either, for which an address in a picture is enough.
+//
+// A person may come by a link from another server on this machine, such as the
+// emulator's page: browsers say so, and no page can.
 func CheckCall(r *http.Request, own string) error {
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if get && r.Header.Get("Sec-Fetch-Site") == "same-site" && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" {
+		return Check(r, own)
+	}
 	acting := *r
 	acting.Method = http.MethodPost
 	return Check(&acting, own)

@@ -66,6 +66,7 @@ func (s *stack) introduce(project, program string) {
 	tell("       vk() { %s --settings %s \"$@\"; }", program, s.path("local.settings.json"))
 	tell("       vk status         # or check, plan, verify, restore, train, export, …")
 	tell("  3. Press Fail the next training, train, and watch.")
+	tell("  4. Look at the app's own page, where everything stands: %s", s.page())
 	tell("\nAlso there:")
 	tell("  policy         %s", s.path("policy.json"))
 	tell("  sweep now      curl -X POST -H 'Content-Type: application/json' -d '{}' %s/admin/functions/sweep", s.host.url())

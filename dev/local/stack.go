@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
@@ -51,6 +52,7 @@ type stack struct {
 	azurite  *azurite.Server
 	service  *customVision
 	host     host
+	hostURL  atomic.Pointer[string] // nil until the host runs
 	narrator *narrator
 
 	client  *customvision.Client
@@ -115,6 +117,7 @@ func (s *stack) start(ctx context.Context, app, program, hostKind string) (err e
 		return err
 	}
 	s.onClose(s.host.close)
+	s.hostURL.Store(new(s.host.url()))
 	return nil
 }
 
@@ -201,7 +204,7 @@ func (s *stack) startService() error {
 	}
 	server, err := emulator.New(emulator.Options{
 		Key: s.key(), TrainTime: 2 * time.Second, ExportTime: time.Second, NoValidation: true,
-		Storage: customer, ServiceStorage: own, App: s.made,
+		Storage: customer, ServiceStorage: own, App: s.made, AppPage: s.page,
 	})
 	if err != nil {
 		return err
@@ -219,6 +222,14 @@ func (s *stack) startService() error {
 	s.service = &customVision{Server: server, url: "http://" + listener.Addr().String()}
 	s.client, err = customvision.NewClientWithKey(s.service.url, s.key(), nil)
 	return err
+}
+
+// page is the address of the app's page; empty until the host runs.
+func (s *stack) page() string {
+	if s.hostURL.Load() == nil {
+		return ""
+	}
+	return *s.hostURL.Load() + "/api/status"
 }
 
 // made is what the app made of a project's exports, as the archive shows it.

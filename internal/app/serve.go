@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -11,11 +12,17 @@ import (
 	"github.com/rs/zerolog"
 
 	"visionkeeper/functions/notifications"
+	"visionkeeper/functions/status"
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/messages"
+	"visionkeeper/internal/overview"
+	"visionkeeper/internal/page"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/policy/inforce"
+	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/storage"
@@ -82,5 +89,28 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 		Reconciler: reconciler, Rescuer: rescuer, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
 		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings, Events: postman,
 	}.Invoke)
+	prefix, _ := handler.RoutePrefix(c.Get, root)
+	h.HandleHTTPTree(status.Path(prefix), &page.Site{
+		Base:     status.Path(prefix),
+		Gatherer: overview.New(overview.Sources{Archive: reconciler.Archive, State: reconciler.State, Queues: queues, Queue: s.Queue}),
+		Plan: func(ctx context.Context, project string) ([]reconcile.Action, reconcile.Report, error) {
+			return reconciler.Preview(ctx, reconcile.Request{Key: reconcile.Key{Project: project}})
+		},
+		Mode: func(ctx context.Context) (policy.Mode, error) {
+			inForce, err := reconciler.Policy.Now(ctx)
+			return inForce.Mode, err
+		},
+		Actions: s.StatusActions, Letters: reconciler.State, Queues: queues, Queue: s.Queue,
+		Clean: redact.Remover(secrets...), Emulator: emulator(s), Version: version, Now: time.Now,
+	})
 	return server.Serve(ctx)
+}
+
+// emulator is the address of the emulated Custom Vision, which has a page of its own; empty
+// where the service is the real one.
+func emulator(s settings.Settings) string {
+	if u, err := url.Parse(s.Endpoint); err == nil && loopback.Is(u.Hostname()) {
+		return u.Scheme + "://" + u.Host
+	}
+	return ""
 }

@@ -153,15 +153,15 @@ func (s *Status) missing(what string, err error) {
 
 // Note says in one line what isn't shown, why, and what to do if that is known.
 func Note(what string, err error) string {
-	note := what + ": " + why(err)
+	note := what + ": " + Why(err)
 	if do := remedyOf(err); do != "" {
 		note += ": " + do
 	}
 	return note
 }
 
-// why is an error's cause in one line for a person.
-func why(err error) string {
+// Why is an error's cause in one line for a person.
+func Why(err error) string {
 	if storage.NotSignedIn(err) {
 		return "no identity could sign in"
 	}
@@ -409,7 +409,7 @@ func (g *Gatherer) addProof(ctx context.Context, to *Backup, b archive.Backup) e
 			return ctx.Err()
 		}
 		if err != nil {
-			to.Note = why(err)
+			to.Note = Why(err)
 			return nil
 		}
 		proof = checked{read.SHA256, read.VerifiedAt, read.Note}

@@ -82,7 +82,7 @@ func (g *Gatherer) Letters(ctx context.Context, skip, most int) (letters []Lette
 			case errors.Is(err, state.ErrNoDeadLetter):
 				return nil // dropped since the listing
 			case errors.Is(err, seal.ErrBroken):
-				found[i] = &Letter{ID: s.ID, Reason: why(err), First: s.Last, Last: s.Last}
+				found[i] = &Letter{ID: s.ID, Reason: Why(err), First: s.Last, Last: s.Last}
 				return nil
 			}
 			letter := NewLetterWithText(held.DeadLetter)

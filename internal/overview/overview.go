@@ -152,6 +152,12 @@ func (m Model) Trained() time.Time {
 	return *m.TrainedAt
 }
 
+// Only leaves one project in the status.
+func (s *Status) Only(p Project) {
+	s.Projects, s.Models, s.Safe, s.Unproven = []Project{p}, 0, 0, 0
+	s.count()
+}
+
 // count sums up over all projects.
 func (s *Status) count() {
 	for _, project := range s.Projects {

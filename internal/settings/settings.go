@@ -46,6 +46,8 @@ type Settings struct {
 	Heartbeat string
 	// Events is where others are told what happened.
 	Events Events
+	// StatusActions reports whether a person may act on the page of the function status.
+	StatusActions bool
 	// Names of the queue and of the containers.
 	Queue, ModelContainer, ArchiveContainer, StateContainer string
 
@@ -77,6 +79,7 @@ var own = []setting{
 	{"ARCHIVE_CONTAINER", "archive", true, false, container(func(s *Settings) *string { return &s.ArchiveContainer })},
 	{"STATE_CONTAINER", "state", true, false, container(func(s *Settings) *string { return &s.StateContainer })},
 	{"HEARTBEAT_URL", "", false, false, readHeartbeat},
+	{"STATUS_ACTIONS", "", false, false, readActions},
 	{"EVENTS_QUEUE", "", false, true, readEventsQueue},
 	{"EVENTS_WEBHOOK_URL", "", false, true, readWebhook},
 	{"EVENTS_WEBHOOK_SECRET", "", false, true, readWebhookSecret},
@@ -206,6 +209,14 @@ func readEndpoint(s *Settings, name, value string) error {
 func readCalls(s *Settings, name, value string) (err error) {
 	if s.CallsPerSecond, err = strconv.ParseFloat(value, 64); err != nil || !(s.CallsPerSecond > 0 && s.CallsPerSecond < math.MaxInt32) {
 		return remedy.New("write a number above 0, such as 8", "%s: %q is no number of calls", name, value)
+	}
+	return nil
+}
+
+func readActions(s *Settings, name, value string) error {
+	s.StatusActions = value == "" || strings.EqualFold(value, "on")
+	if !s.StatusActions && !strings.EqualFold(value, "off") {
+		return remedy.New("write on or off", "%s: %q is neither", name, value)
 	}
 	return nil
 }

@@ -82,6 +82,17 @@ func TestAHeartbeatIsAskedByHTTPSOrOnThisMachine(t *testing.T) {
 	}
 }
 
+func TestActionsOnThePageAreOnUnlessTheyAreOff(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{"": true, "on": true, "ON": true, "off": false, "Off": false} {
+		s, err := Load(env(map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages", "STATUS_ACTIONS": value}))
+		require.NoError(t, err)
+		assert.Equal(t, want, s.StatusActions, value)
+	}
+	_, err := Load(env(map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages", "STATUS_ACTIONS": "no"}))
+	assert.ErrorContains(t, err, "STATUS_ACTIONS", "it is not taken for on")
+}
+
 func TestTheHostsOwnAccountIsKnownAndItsKeyIsASecret(t *testing.T) {
 	t.Parallel()
 	values := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages",
