@@ -20,7 +20,7 @@ func (w *app) telling() *azqueue.QueueClient {
 	q := w.EventsQueue()
 	w.postman = &events.Postman{
 		State: w.options.State, Archive: w.options.Archive,
-		Destinations: []events.Destination{events.Queue{Queues: w.Archives.Queues(&w.small), Queue: w.Names.Queue + "-events"}},
+		Destinations: []events.Destination{events.Queue{Queues: w.Archives.Queues(&w.small), Queue: w.Names.Events}},
 	}
 	w.options.Events = w.postman.Names()
 	w.restart()

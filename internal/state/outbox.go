@@ -46,8 +46,6 @@ const (
 	// remembered that everybody has: so none is written twice. Settled iterations are
 	// looked at more often than that.
 	eventMemory = 14 * 24 * time.Hour
-	// eventLife is how long a destination is asked to take an event.
-	eventLife = 7 * 24 * time.Hour
 	// maxOpen bounds how many events wait in one outbox.
 	maxOpen = 5000
 )
@@ -152,10 +150,6 @@ func (e *Event) GiveUp(destination string) {
 		e.Dead = append(e.Dead, destination)
 	}
 }
-
-// TooOld reports whether an event has waited so long that a destination that refuses it
-// once more isn't asked again.
-func (e *Event) TooOld(now time.Time) bool { return now.Sub(e.At) > eventLife }
 
 // Again makes the event one that all these destinations are to be told of.
 func (e *Event) Again(destinations []string, now time.Time) {
