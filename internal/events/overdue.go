@@ -33,6 +33,8 @@ func (w *Watch) Look(ctx context.Context) {
 	if w == nil || len(w.Postman.Destinations) == 0 || !w.turn() {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	defer cancel()
 	if err := w.look(ctx); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("it is not known when the last sweep ended")
 	}
@@ -67,11 +69,7 @@ func (w *Watch) look(ctx context.Context) error {
 	}
 	at := record.Seen
 	if err := store.Update(ctx, record, func(p *state.Project) error {
-		o := p.Events(w.Postman.Names(), at)
-		e := Overdue(last, missed, at)
-		if o.Event(e.ID) == nil {
-			o.Add(at, e)
-		}
+		p.Events(w.Postman.Names(), at).Add(at, Overdue(last, missed, at))
 		return nil
 	}); err != nil {
 		return err
