@@ -136,6 +136,7 @@ func (p *program) commands() *cobra.Command {
 		p.verifyCommand(),
 		p.restoreCommand(),
 		p.deadLettersCommand(),
+		p.eventsCommand(),
 		p.versionCommand(),
 	)
 	root.SetFlagErrorFunc(flagError)

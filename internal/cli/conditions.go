@@ -12,11 +12,12 @@ import (
 
 // condition is something that can't be done now.
 type condition struct {
-	Iteration     string     `json:"iteration"` // empty where it is about the whole project, as are the name, the fact, the export and the blob
+	Iteration     string     `json:"iteration"` // empty where it is about the whole project, as are the name, the fact, the export, the blob and the destination
 	IterationName string     `json:"iterationName"`
 	Fact          string     `json:"fact"` // what the service doesn't say of the iteration; empty where it is something else
 	Export        string     `json:"export"`
-	Blob          string     `json:"blob"` // of the model container
+	Blob          string     `json:"blob"`        // of the model container
+	Destination   string     `json:"destination"` // of events that it doesn't take
 	Code          state.Code `json:"code"`
 	Why           string     `json:"why"`
 	Since         time.Time  `json:"since"`
@@ -34,7 +35,7 @@ func conditions(list []state.Condition, name func(iteration string) string) []co
 	out := []condition{}
 	for _, c := range list {
 		one := condition{
-			Iteration: c.Iteration, IterationName: name(c.Iteration), Fact: c.Fact, Export: c.Export, Blob: c.Blob,
+			Iteration: c.Iteration, IterationName: name(c.Iteration), Fact: c.Fact, Export: c.Export, Blob: c.Blob, Destination: c.Destination,
 			Code: c.Code, Why: c.Why, Since: c.First, Attempts: c.Attempts, Final: c.Final(), Unproven: c.Unproven,
 		}
 		if !c.Next.IsZero() {
@@ -60,7 +61,7 @@ func named(iterations []customvision.Iteration) func(string) string {
 
 // place is what a condition is about, within its project.
 func (c condition) place() string {
-	return strings.Join(slices.DeleteFunc([]string{cmp.Or(c.IterationName, c.Iteration), c.Export, c.Blob}, func(s string) bool { return s == "" }), ", ")
+	return strings.Join(slices.DeleteFunc([]string{cmp.Or(c.IterationName, c.Iteration), c.Export, c.Blob, c.Destination}, func(s string) bool { return s == "" }), ", ")
 }
 
 // when says since when, and when the next try is.

@@ -27,6 +27,8 @@ type Destination interface {
 	// Send tells it an event, once. It is acknowledged if there is no error, which never
 	// holds a secret.
 	Send(ctx context.Context, id string, body []byte) error
+	// Check is nil if the destination can be reached. It sends no event.
+	Check(ctx context.Context) error
 }
 
 // Postman takes events from the outboxes in the state to the destinations. Without

@@ -41,6 +41,8 @@ func (r *receiver) Name() string        { return r.name }
 func (r *receiver) Place() string       { return "the " + r.name }
 func (r *receiver) Fingerprint() string { return r.name }
 
+func (r *receiver) Check(context.Context) error { return nil }
+
 func (r *receiver) Send(_ context.Context, id string, body []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

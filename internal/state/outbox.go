@@ -84,8 +84,7 @@ func (p *Project) Events(destinations []string, now time.Time) *Outbox {
 	return o
 }
 
-// Add writes events that the destinations are to be told, in the order of their times.
-// Those that are written already are passed over, as are those from before the outbox
+// Add writes events that the destinations are to be told, in this order. Those that are written already are passed over, as are those from before the outbox
 // began, those that are too old, and what is too much for an outbox.
 func (o *Outbox) Add(now time.Time, events ...Event) {
 	known, open := map[string]bool{}, 0
@@ -95,7 +94,6 @@ func (o *Outbox) Add(now time.Time, events ...Event) {
 			open++
 		}
 	}
-	slices.SortStableFunc(events, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	for _, e := range events {
 		if known[e.ID] || e.Time.Before(o.Since) || now.Sub(e.Time) > eventMemory || open >= maxOpen {
 			continue
