@@ -37,7 +37,9 @@ var reactions = []reaction{
 		cause: func(w *victim) {
 			w.message(sample(w.t, "export-completed.json", w.project, w.iteration, modelURI(w.app, w.project, w.iteration, "ONNX")))
 		},
-		want: figure{Trainings: 1, Exports: 2, Backups: proven("Iteration 1 ONNX", "Iteration 1 ONNX.ONNXFloat16")},
+		want: figure{Trainings: 1, Exports: 2, Backups: proven("Iteration 1 ONNX", "Iteration 1 ONNX.ONNXFloat16"), Told: []string{
+			"backup.proven Iteration 1 ONNX", "backup.proven Iteration 1 ONNX.ONNXFloat16", "training.completed Iteration 1",
+		}},
 	},
 	{
 		name: "export", policy: `{"projects":[{"project":"*","exports":["ONNX","TensorFlow"]}]}`,
@@ -60,7 +62,7 @@ var reactions = []reaction{
 			w.iteration = w.Train(w.project).ID
 		},
 		cause: func(w *victim) { w.message(sample(w.t, "training-failed.json", w.project, w.iteration, "")) },
-		want:  figure{Trainings: 2, Backups: proven()},
+		want:  figure{Trainings: 2, Backups: proven(), Told: []string{"training.failed Iteration 1", "training.failed Iteration 2"}},
 	},
 	{
 		// Both refusals pass. However the app was cut, what was refused is asked for

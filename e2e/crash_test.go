@@ -2,14 +2,17 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -81,6 +84,8 @@ type victim struct {
 	front   *world.Interceptor
 	doomed  bool // it is to be killed
 	crashed atomic.Bool
+	events  *azqueue.QueueClient // nil where nobody is told what happens
+	told    []world.Event        // so far
 	// What prepare leaves for cause.
 	project, iteration string
 }
@@ -89,12 +94,15 @@ func newVictim(t *testing.T, r reaction) *victim {
 	t.Helper()
 	w := &victim{front: world.NewInterceptor(t)}
 	w.front.OneAtATime, w.front.End = true, w.kill
-	w.app = newApp(t, options{policy: r.policy, world: world.Options{Front: w.front, Emulator: emulator.Options{ModelSize: 20_000}}, settings: map[string]string{
+	w.app = newApp(t, options{policy: r.policy, told: r.want.Told != nil, world: world.Options{Front: w.front, Emulator: emulator.Options{ModelSize: 20_000}}, settings: map[string]string{
 		// A sender is dead after the deadline, 6 s, and the grace.
 		"AzureFunctionsJobHost__functionTimeout":                        "00:00:08",
 		"VISIONKEEPER_INTENT_GRACE":                                     "1s",
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
 	}})
+	if r.want.Told != nil {
+		w.events = w.EventsQueue()
+	}
 	r.prepare(w)
 	return w
 }
@@ -141,6 +149,7 @@ type figure struct {
 	Trainings, Exports int               // received by the service, refused ones too
 	Backups            map[string]string // verdict by iteration and export
 	DeadLetters        []string
+	Told               []string // of what, each once; nil where nobody is told
 }
 
 // settles sweeps until nothing is open, and returns what there is then.
@@ -168,6 +177,9 @@ func (w *victim) open() string {
 		return fmt.Sprintf("%d poison messages", n)
 	}
 	record := w.Remembered(w.project)
+	if record.Outbox.Open() {
+		return "others are not told of all"
+	}
 	if n := w.retry(); n > 0 { // on a busy machine also of what a deadline cut
 		return fmt.Sprintf("%d conditions, which are due now: %+v", n, w.Health())
 	}
@@ -185,6 +197,9 @@ func (w *victim) open() string {
 	for _, it := range its {
 		if it.Status == customvision.StatusCompleted && (record.Iterations[it.ID] == nil || record.Iterations[it.ID].Settled == nil) {
 			return "iteration " + it.Name + " is not settled"
+		}
+		if it.Status == customvision.StatusFailed && (record.Iterations[it.ID] == nil || record.Iterations[it.ID].Ended.IsZero()) {
+			return "nobody saw that iteration " + it.Name + " failed"
 		}
 	}
 	return ""
@@ -231,7 +246,30 @@ func (w *victim) figure() figure {
 	for _, l := range letters {
 		f.DeadLetters = append(f.DeadLetters, fmt.Sprintf("%s: %q", l.Reason, l.Raw))
 	}
+	f.Told = w.toldOf()
 	return f
+}
+
+// toldOf is what others were told of. Of what is told twice, the id is the same.
+func (w *victim) toldOf() []string {
+	w.t.Helper()
+	if w.events == nil {
+		return nil
+	}
+	w.told = append(w.told, w.Told(w.events)...)
+	ids, times := map[string]string{}, map[string]int{}
+	for _, e := range w.told {
+		iteration, _ := e.Data["iteration"].(map[string]any)
+		export, _ := e.Data["export"].(string)
+		what := strings.TrimSpace(fmt.Sprint(e.Type, " ", iteration["name"], " ", export))
+		if id, again := ids[what]; again {
+			assert.Equal(w.t, id, e.ID, what)
+		}
+		ids[what] = e.ID
+		times[what]++
+		assert.LessOrEqual(w.t, times[what], 2, "%s: doubled at most", what)
+	}
+	return slices.Sorted(maps.Keys(ids))
 }
 
 // archived counts the archive's blobs.

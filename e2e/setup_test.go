@@ -64,6 +64,7 @@ type app struct {
 type options struct {
 	policy   string            // policy.json; "" keeps the one that ships
 	settings map[string]string // further settings; "" removes one
+	told     bool              // others are told by a queue what happens
 	lock     time.Duration     // how long a received message is hidden; 0 means the host's
 	world    world.Options
 }
@@ -82,6 +83,9 @@ func newApp(t testing.TB, o options) *app {
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.1",
 		"AzureFunctionsJobHost__extensions__queues__visibilityTimeout":  "00:00:01",
 	})
+	if o.told {
+		settings["EVENTS_QUEUE"] = a.Names.Events
+	}
 	maps.Copy(settings, o.settings)
 	var env []string
 	for name, value := range settings {

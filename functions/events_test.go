@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -8,8 +9,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/events"
 	"visionkeeper/internal/state"
 )
@@ -20,7 +23,7 @@ func (w *app) telling() *azqueue.QueueClient {
 	q := w.EventsQueue()
 	w.postman = &events.Postman{
 		State: w.options.State, Archive: w.options.Archive,
-		Destinations: []events.Destination{events.Queue{Queues: w.Archives.Queues(&w.small), Queue: w.Names.Queue + "-events"}},
+		Destinations: []events.Destination{events.Queue{Queues: w.Archives.Queues(&w.small), Queue: w.Names.Events}},
 	}
 	w.options.Events = w.postman.Names()
 	w.restart()
@@ -88,4 +91,52 @@ func TestWithoutDestinationsNoEventsAreKept(t *testing.T) {
 	w.Service.Advance(time.Minute)
 	require.NoError(t, w.sweep(t.Context()))
 	assert.Nil(t, w.Remembered(w.project).Outbox)
+}
+
+// Sweeps every quarter of an hour: the second that is missed is told, once.
+func TestSweepsThatDoNotComeAreNoticedByAMessage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true, told: true})
+	schedule, err := dotnet.ParseSchedule("0 */15 * * * *")
+	require.NoError(t, err)
+	ended := w.Service.Now().Truncate(time.Hour)
+	now := ended
+	watch := &events.Watch{Postman: w.postman, Schedule: schedule, Longest: 10 * time.Minute, Now: func() time.Time { return now }}
+	look := func(after time.Duration) []world.Event {
+		now = ended.Add(after)
+		watch.Look(t.Context())
+		return w.Told(w.events)
+	}
+	assert.Empty(t, look(0), "nobody knows since when")
+	require.NoError(t, w.State.SetHealth(t.Context(), state.Health{Ended: ended}))
+	assert.Empty(t, look(39*time.Minute), "the second may still be at work")
+	told := look(45 * time.Minute)
+	require.Equal(t, []string{events.SweepOverdue}, kinds(told))
+	assert.Equal(t, ended.Add(15*time.Minute).Format(time.RFC3339), told[0].Data["missed"])
+	assert.Empty(t, look(2*time.Hour))
+	require.NoError(t, w.State.SetHealth(t.Context(), state.Health{Ended: ended.Add(3 * time.Hour)}))
+	assert.Empty(t, look(3*time.Hour+20*time.Minute))
+	again := look(4 * time.Hour)
+	require.Equal(t, []string{events.SweepOverdue}, kinds(again))
+	assert.NotEqual(t, told[0].ID, again[0].ID)
+}
+
+func TestWhatCannotBeDoneForADayIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: `{"projects":[{"project":"*","exports":["ONNX"]}]}`, container: true, told: true})
+	require.NoError(t, w.Service.FaultCalls("ExportIteration", 100, emulator.CallFault{Status: http.StatusForbidden, Code: "BadRequestExport"}))
+	iteration := w.train()
+	for range 3 {
+		require.NoError(t, w.sweep(t.Context()))
+	}
+	assert.Equal(t, []string{events.TrainingCompleted}, kinds(w.Told(w.events)))
+	w.Service.Advance(25 * time.Hour)
+	require.NoError(t, w.sweep(t.Context()))
+	told := w.Told(w.events)
+	require.Equal(t, []string{events.ExportBlocked}, kinds(told))
+	assert.Equal(t, w.project+"/"+iteration+"/ONNX", told[0].Subject)
+	assert.Equal(t, "export-refused", told[0].Data["code"])
+	w.Service.Advance(25 * time.Hour)
+	require.NoError(t, w.sweep(t.Context()))
+	assert.Empty(t, w.Told(w.events), "once")
 }

@@ -73,6 +73,12 @@ poison delete              ok     ok     ok     ok     ok     ok     ok     ok  
 dead letter PUT            ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  later  later  ok     later
 dead letter GET            ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     later  later  later  later  ok     later
 buried: dead letter PUT 2  ok     ok     ok     ok     ok     ok     ok     ok     -      -      later  later  ok     ok     ok     later
+event POST                 ok     ok     ok     ok     ok     ok     ok     ok     -      -      ok     ok     ok     ok     ok     ok
+told: event POST 2         ok     ok     ok     ok     ok     ok     ok     ok     -      -      ok     ok     ok     ok     ok     ok
+told: state GET 2          ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok
+told: state PUT 2          ok     ok     ok     ok     ok     ok     ok     ok     -      -      ok     ok     ok     ok     ok     ok
+told: state PUT 3          ok     ok     ok     ok     ok     ok     ok     ok     -      -      ok     ok     ok     ok     ok     ok
+told: proof GET            ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     ok
 collect: source GET        ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 collect: archive GET       ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
 collect: proof PUT         ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
@@ -155,6 +161,7 @@ func inside() emulator.Options {
 
 var stories = map[string]story{
 	"backup":   {setting: setting{policy: onnx, container: true}, begin: exported},
+	"told":     {setting: setting{policy: onnx, container: true, told: true}, begin: exported},
 	"first":    {setting: setting{policy: onnx, container: true, unknown: true}, begin: exported},
 	"pair":     {setting: setting{policy: onnx, container: true}, begin: exportedTwice},
 	"raced":    {setting: setting{policy: onnx, container: true}, begin: exported, meets: proven},
@@ -182,7 +189,7 @@ var stories = map[string]story{
 // storyOf is the story in which an operation occurs, where the table names none
 // and it isn't "backup".
 var storyOf = map[string]string{
-	"GetProject": "first", "proof GET": "raced",
+	"GetProject": "first", "proof GET": "raced", "event POST": "told",
 	"blocklist GET": "blocks", "block PUT": "blocks", "blocklist PUT": "blocks",
 	"GetArtifact": "artifact", "archive PUT": "artifact",
 	"ExportIteration": "export", "TrainProject": "retrain",

@@ -54,6 +54,8 @@ type end struct {
 	buried    int
 	poison    int
 	swept     bool
+	told      string // of what, each once
+	untold    bool
 }
 
 func (w *app) end(iteration string) end {
@@ -86,6 +88,16 @@ func (w *app) end(iteration string) end {
 	e.poison = int(*queue.ApproximateMessagesCount)
 	health := w.Health()
 	e.swept = !health.Round.IsZero() && len(health.Errors) == 0
+	if w.events != nil {
+		ids := map[string]int{}
+		for _, event := range w.Told(w.events) {
+			if ids[event.ID]++; ids[event.ID] == 1 {
+				e.told += event.Type + " "
+			}
+			assert.LessOrEqual(w.t, ids[event.ID], 2, "doubled at most: %s", event.Type)
+		}
+		e.untold = r.Outbox.Open()
+	}
 	return e
 }
 

@@ -47,6 +47,8 @@ func (w *app) plainOperation(req *http.Request) string {
 				return c.name
 			}
 		}
+	case in(w.Names.Events):
+		return "event " + req.Method
 	case in(w.Names.Queue + "-poison"):
 		return map[string]string{"GET": "poison receive", "DELETE": "poison delete"}[req.Method]
 	case in(w.Names.State):

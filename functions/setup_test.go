@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
@@ -41,6 +42,7 @@ type app struct {
 	options  reconcile.Options
 	small    azcore.ClientOptions // of small requests
 	postman  *events.Postman
+	events   *azqueue.QueueClient // nil where nobody is told what happens
 	messages messages.Handler
 	sweeping sweep.Function
 }
@@ -51,6 +53,7 @@ type setting struct {
 	emulator   emulator.Options
 	archive    archive.Options
 	container  bool          // the project has the model container
+	told       bool          // others are told by a queue what happens
 	unknown    bool          // no connection test told the app of the project
 	tryTimeout time.Duration // as production has one for small requests
 }
@@ -79,6 +82,10 @@ func newWorld(t *testing.T, s setting) *app {
 		Clock:     world.Clock{Server: w.Service},
 	}
 	w.sweeping.Poison = w.Customer.Queues(&small).NewQueueClient(w.Names.Queue + "-poison")
+	if s.told {
+		w.line.Send = w.Timed
+		w.events = w.telling()
+	}
 	w.restart()
 	w.create(s)
 	return w

@@ -22,7 +22,7 @@ type Event struct {
 // EventsQueue creates a queue for events, in the archive's account.
 func (w *World) EventsQueue() *azqueue.QueueClient {
 	w.t.Helper()
-	q := w.Archives.Queues(mine()).NewQueueClient(w.Names.Queue + "-events")
+	q := w.Archives.Queues(mine()).NewQueueClient(w.Names.Events)
 	_, err := q.Create(w.t.Context(), nil)
 	require.NoError(w.t, err)
 	return q

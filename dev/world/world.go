@@ -89,8 +89,8 @@ type World struct {
 	still    bool
 }
 
-// Names are those of a world's queue and containers.
-type Names struct{ Queue, Models, Archive, State string }
+// Names are those of a world's queues and containers.
+type Names struct{ Queue, Events, Models, Archive, State string }
 
 // Containers are a world's three.
 type Containers struct{ Models, Archive, State *container.Client }
@@ -99,7 +99,7 @@ type Containers struct{ Models, Archive, State *container.Client }
 func New(t T, o Options) *World {
 	t.Helper()
 	w := &World{t: t, still: o.Still, Names: Names{
-		Queue: azuritetest.Name("notifications"), Models: azuritetest.Name("models"),
+		Queue: azuritetest.Name("notifications"), Events: azuritetest.Name("events"), Models: azuritetest.Name("models"),
 		Archive: azuritetest.Name("archive"), State: azuritetest.Name("state"),
 	}}
 	if o.Connections == nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"visionkeeper/handler"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/messages"
 )
 
@@ -23,6 +24,8 @@ type Function struct {
 	// LastDelivery is the host's maxDequeueCount: the message that comes for the
 	// last time is left to the sweep rather than to the poison queue.
 	LastDelivery int
+	// Watch notices that sweeps don't come any more; nil for none.
+	Watch *events.Watch
 }
 
 // Invoke deals with one message. An error leaves the message on the queue, to come
@@ -33,6 +36,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		return err
 	}
 	inserted, _ := inv.Metadata.Time("InsertionTime") // zero where the host doesn't say it
+	defer f.Watch.Look(ctx)
 	return f.Messages.Deal(ctx, messages.Message{
 		Raw: raw, Inserted: inserted, Cause: inv.ID, Again: inv.DequeueCount() > 1,
 		Last: f.LastDelivery > 0 && inv.DequeueCount() >= f.LastDelivery,

@@ -16,6 +16,7 @@ import (
 	"visionkeeper/functions/sweep"
 	"visionkeeper/handler"
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/overview"
@@ -84,7 +85,7 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	dealer := messages.Handler{Reconciler: reconciler, State: reconciler.State, Now: time.Now}
 	told := dealer
 	told.Events = postman
-	h.Handle(notifications.Name, notifications.Function{Messages: told, LastDelivery: lastDelivery}.Invoke)
+	h.Handle(notifications.Name, notifications.Function{Messages: told, LastDelivery: lastDelivery, Watch: watch(c, postman, deadline)}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
 		Reconciler: reconciler, Rescuer: rescuer, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
 		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings, Events: postman,
@@ -113,4 +114,15 @@ func emulator(s settings.Settings) string {
 		return u.Scheme + "://" + u.Host
 	}
 	return ""
+}
+
+// watch notices that sweeps don't come any more; nil where nobody can know when they
+// should.
+func watch(c *dotnet.Configuration, postman *events.Postman, longest time.Duration) *events.Watch {
+	text, _ := c.Text(settings.SweepSchedule) // CheckHost says what is wrong with it
+	schedule, err := dotnet.ParseSchedule(text)
+	if err != nil {
+		return nil
+	}
+	return &events.Watch{Postman: postman, Schedule: schedule, Longest: longest, Now: time.Now}
 }

@@ -138,6 +138,7 @@ func (p *program) commands() *cobra.Command {
 		p.datasetCommand(),
 		p.rescueCommand(),
 		p.deadLettersCommand(),
+		p.eventsCommand(),
 		p.versionCommand(),
 	)
 	root.SetFlagErrorFunc(flagError)

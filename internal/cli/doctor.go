@@ -146,8 +146,27 @@ func (d *doctor) storage(ctx context.Context, s settings.Settings) stored {
 	if s.Host.BlobURL != "" {
 		d.ask("host's storage", func() (string, error) { return "may write", storage.HostMayWork(ctx, s.Host, retries) })
 	}
+	d.destinations(ctx, s)
 	return stored{queue, models, state}
 }
+
+// destinations checks where others are told what happens, if anybody is. Nothing is sent.
+func (d *doctor) destinations(ctx context.Context, s settings.Settings) {
+	postman, err := app.OpenEvents(s, nil, nil)
+	if err != nil {
+		return // the settings say why
+	}
+	for _, to := range postman.Destinations {
+		d.ask("events to "+to.Name(), func() (string, error) {
+			ctx, cancel := context.WithTimeout(ctx, reachTime)
+			defer cancel()
+			return to.Place() + " can be reached", to.Check(ctx)
+		})
+	}
+}
+
+// reachTime is how long a destination of events may take to be reached.
+const reachTime = 20 * time.Second
 
 // endsHost adds to a refusal of the queue what it does to the whole app: the Functions
 // host takes it for an unhandled exception (QueueListener.ExecuteAsync).

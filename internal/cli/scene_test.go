@@ -172,6 +172,24 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		}
 		require.NoError(w.t, w.State.Update(context.Background(), record, func(p *state.Project) error { p.Note(c); return nil }))
 	}),
+	// told PROJECT: the app has begun to tell a queue what happens
+	"told": inScene(func(w *scene, args []string) {
+		record, err := w.State.Load(context.Background(), w.project(args[0]))
+		require.NoError(w.t, err)
+		require.NoError(w.t, w.State.Update(context.Background(), record, func(p *state.Project) error {
+			p.Events([]string{"queue"}, record.Seen)
+			return nil
+		}))
+	}),
+	// gave-up PROJECT: the destination of the project's first event didn't take it for a week
+	"gave-up": inScene(func(w *scene, args []string) {
+		record, err := w.State.Load(context.Background(), w.project(args[0]))
+		require.NoError(w.t, err)
+		require.NoError(w.t, w.State.Update(context.Background(), record, func(p *state.Project) error {
+			p.Outbox.Events[0].GiveUp("queue")
+			return nil
+		}))
+	}),
 	// fail PROJECT: a training that fails
 	"fail": inScene(func(w *scene, args []string) {
 		w.Service.FailTrainings(1)

@@ -14,7 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/seal"
+	"visionkeeper/internal/state"
 )
 
 // finding is what verify found of one backup.
@@ -72,7 +74,7 @@ func (p *program) verifyCommand() *cobra.Command {
 	c := p.verb("verify", "Read backups again and prove that each is what it was", `
 Works from the archive alone: without Custom Vision, its key, and the state. It
 compares every byte with the proof that was written when the model was archived,
-and writes nothing. Only what is proven or intact counts as a backup; a package
+and writes nothing but, if the app tells others what happens, what is broken or lost. Only what is proven or intact counts as a backup; a package
 that was damaged or unidentified from the beginning is kept, and counts as none.
 A package in the Archive tier can't be read: it rests, with its last proof. Of a
 data set every line and every image is read.
@@ -126,6 +128,7 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 	}
 	result := verifyResult{Share: share, Total: len(items), Checked: []verified{}, Snapshots: []verifiedSnapshot{}}
 	var failure error
+	bad := map[string][]state.Event{} // by project
 	for i, it := range items {
 		name := it.ProjectName + ", " + it.IterationName + ", " + it.Key.String()
 		p.out.progress(i, len(items), name)
@@ -137,6 +140,12 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 		one.Project, one.Iteration, one.Export = it.ProjectName, it.IterationName, it.Key.String()
 		one.key = exportID(it.Key)
 		result.Checked = append(result.Checked, one)
+		if one.Finding == broken || one.Finding == lost {
+			bad[it.Backup.Project] = append(bad[it.Backup.Project], events.Broken(v.archive, it.Backup, it.ProjectName, it.IterationName, string(one.Finding), one.Why, time.Now()))
+		}
+	}
+	if err := events.Note(ctx, v.state, bad); err != nil {
+		p.out.warn("Others are not told of it: %s.", err)
 	}
 	result.count()
 	if failure == nil {

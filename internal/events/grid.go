@@ -22,7 +22,7 @@ type Grid struct {
 // NewGrid makes one for a topic's endpoint. It sends by the key, or, where that is empty,
 // by an identity, whose token is for the scope.
 func NewGrid(endpoint, key string, identity azcore.TokenCredential, scope string) *Grid {
-	return &Grid{endpoint, key, identity, scope, client(nil)}
+	return &Grid{endpoint, key, identity, scope, client(dialer(nil))}
 }
 
 // Name implements Destination.
@@ -33,6 +33,9 @@ func (g *Grid) Place() string { return "the Event Grid topic at " + host(g.addre
 
 // Fingerprint implements Destination.
 func (g *Grid) Fingerprint() string { return fingerprint(g.address, g.key) }
+
+// Check implements Destination. It connects, and asks for nothing.
+func (g *Grid) Check(ctx context.Context) error { return reach(ctx, dialer(nil), g.address) }
 
 // Send implements Destination. The topic has an event once it has answered.
 func (g *Grid) Send(ctx context.Context, _ string, body []byte) error {

@@ -62,6 +62,7 @@ func write(ctx context.Context, a *archive.Archive, e state.Event) ([]byte, erro
 	if err != nil {
 		return nil, fmt.Errorf("read what event %s tells: %w", e.ID, err)
 	}
+	m.Time = p.VerifiedAt // the state may have been written again after that
 	data := provedData{
 		brokenData: brokenData{
 			Project: Named{p.Project, p.ProjectName}, Iteration: Named{p.Iteration, p.IterationName},

@@ -21,12 +21,33 @@ import (
 // contentType is that of one event in JSON.
 const contentType = "application/cloudevents+json; charset=utf-8"
 
+// dialer makes connections, each of which control may refuse; nil refuses none.
+func dialer(control func(network, address string, c syscall.RawConn) error) *net.Dialer {
+	return &net.Dialer{Timeout: sendTime, Control: control}
+}
+
+// reach is nil if a connection can be made to the host of an address.
+func reach(ctx context.Context, d *net.Dialer, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return errors.New("its address is no URL")
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return fmt.Errorf("%s can't be reached: %w", u.Host, err)
+	}
+	return c.Close()
+}
+
 // client posts events. It follows no redirect, which would show what is secret to another
 // host, and goes over no proxy, behind which nobody sees where a request leads.
-func client(control func(network, address string, c syscall.RawConn) error) *http.Client {
-	dialer := &net.Dialer{Timeout: sendTime, Control: control}
+func client(d *net.Dialer) *http.Client {
 	return &http.Client{
-		Transport:     &http.Transport{DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: sendTime, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10},
+		Transport:     &http.Transport{DialContext: d.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: sendTime, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -74,7 +95,8 @@ var hidden = []netip.Prefix{
 	netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"),
 	netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), // these and the next lead to addresses of IPv4
+	netip.MustParsePrefix("::/96"), // these and the next lead to addresses of IPv4
+	netip.MustParsePrefix("64:ff9b::/96"),
 	netip.MustParsePrefix("64:ff9b:1::/48"),
 	netip.MustParsePrefix("2001::/23"),
 	netip.MustParsePrefix("2001:db8::/32"),

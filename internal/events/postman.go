@@ -27,6 +27,8 @@ type Destination interface {
 	// Send tells it an event, once. It is acknowledged if there is no error, which never
 	// holds a secret.
 	Send(ctx context.Context, id string, body []byte) error
+	// Check is nil if the destination can be reached. It sends no event.
+	Check(ctx context.Context) error
 }
 
 // Postman takes events from the outboxes in the state to the destinations. Without
@@ -163,8 +165,7 @@ func (r *round) begin(ctx context.Context) error {
 }
 
 // send tells one destination what waits for it, in order, until it refuses something.
-// What it refuses after more than a week is given up, as is what nothing in the archive
-// shows any more, and the next one is tried.
+// What it refuses after more than a week is given up, and the next one is tried.
 func (r *round) send(ctx context.Context, d Destination) {
 	result := &result{}
 	for _, e := range r.record.Outbox.Waiting(d.Name()) {
@@ -180,7 +181,7 @@ func (r *round) send(ctx context.Context, d Destination) {
 			break // it was no fair try
 		}
 		result.err = err
-		if !e.TooOld(r.now()) && !errors.Is(err, archive.ErrNotFound) && !errors.Is(err, seal.ErrBroken) {
+		if r.now().Sub(e.At) <= patience(err) {
 			break
 		}
 		result.dead = append(result.dead, e.ID)
@@ -188,6 +189,15 @@ func (r *round) send(ctx context.Context, d Destination) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results[d.Name()] = result
+}
+
+// patience is how long an event waits that can't be sent because of an error: a week, or a
+// day where nothing in the archive shows any more what it tells.
+func patience(err error) time.Duration {
+	if errors.Is(err, archive.ErrNotFound) || errors.Is(err, seal.ErrBroken) {
+		return 24 * time.Hour
+	}
+	return 7 * 24 * time.Hour
 }
 
 func (r *round) try(ctx context.Context, d Destination, e state.Event) error {

@@ -25,6 +25,12 @@ func (q Queue) Place() string { return "the queue " + q.Queue }
 // Fingerprint implements Destination.
 func (q Queue) Fingerprint() string { return fingerprint(q.Queues.URL(), q.Queue) }
 
+// Check implements Destination. (Get Queue Metadata)
+func (q Queue) Check(ctx context.Context) error {
+	_, err := storage.QueueLength(ctx, q.Queues, q.Queue)
+	return err
+}
+
 // Send implements Destination. (Put Message)
 func (q Queue) Send(ctx context.Context, _ string, body []byte) error {
 	return storage.Enqueue(ctx, q.Queues, q.Queue, []byte(base64.StdEncoding.EncodeToString(body)))

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,6 +18,7 @@ import (
 type Webhook struct {
 	address string
 	key     []byte
+	dialer  *net.Dialer
 	client  *http.Client
 	now     func() time.Time
 }
@@ -28,7 +30,8 @@ func NewWebhook(address string, key []byte, private bool, now func() time.Time) 
 	if private {
 		control = nil
 	}
-	return &Webhook{address, key, client(control), now}
+	d := dialer(control)
+	return &Webhook{address, key, d, client(d), now}
 }
 
 // Name implements Destination.
@@ -39,6 +42,9 @@ func (w *Webhook) Place() string { return "the webhook at " + host(w.address) }
 
 // Fingerprint implements Destination.
 func (w *Webhook) Fingerprint() string { return fingerprint(w.address, string(w.key)) }
+
+// Check implements Destination. It connects, and asks for nothing.
+func (w *Webhook) Check(ctx context.Context) error { return reach(ctx, w.dialer, w.address) }
 
 // Send implements Destination. Each try has its own time and signature.
 func (w *Webhook) Send(ctx context.Context, id string, body []byte) error {

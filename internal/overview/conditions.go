@@ -13,11 +13,12 @@ import (
 
 // Condition is something that can't be done now.
 type Condition struct {
-	Iteration     string     `json:"iteration"` // empty where it is about the whole project, as are the name, the fact, the export and the blob
+	Iteration     string     `json:"iteration"` // empty where it is about the whole project, as are the name, the fact, the export, the blob and the destination
 	IterationName string     `json:"iterationName"`
 	Fact          string     `json:"fact"` // what the service doesn't say of the iteration; empty where it is something else
 	Export        string     `json:"export"`
-	Blob          string     `json:"blob"` // of the model container
+	Blob          string     `json:"blob"`        // of the model container
+	Destination   string     `json:"destination"` // of events that it doesn't take
 	Code          state.Code `json:"code"`
 	Why           string     `json:"why"`
 	Since         time.Time  `json:"since"`
@@ -35,7 +36,7 @@ func Conditions(list []state.Condition, name func(iteration string) string) []Co
 	out := []Condition{}
 	for _, c := range list {
 		one := Condition{
-			Iteration: c.Iteration, IterationName: name(c.Iteration), Fact: c.Fact, Export: c.Export, Blob: c.Blob,
+			Iteration: c.Iteration, IterationName: name(c.Iteration), Fact: c.Fact, Export: c.Export, Blob: c.Blob, Destination: c.Destination,
 			Code: c.Code, Why: c.Why, Since: c.First, Attempts: c.Attempts, Final: c.Final(), Unproven: c.Unproven,
 		}
 		if !c.Next.IsZero() {
@@ -61,7 +62,7 @@ func Named(iterations []customvision.Iteration) func(string) string {
 
 // Place is what a condition is about, within its project.
 func (c Condition) Place() string {
-	return strings.Join(slices.DeleteFunc([]string{cmp.Or(c.IterationName, c.Iteration), c.Export, c.Blob}, func(s string) bool { return s == "" }), ", ")
+	return strings.Join(slices.DeleteFunc([]string{cmp.Or(c.IterationName, c.Iteration), c.Export, c.Blob, c.Destination}, func(s string) bool { return s == "" }), ", ")
 }
 
 // When says since when, and when the next try is.

@@ -1,10 +1,11 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
-	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/events"
 	"visionkeeper/internal/state"
@@ -18,8 +19,8 @@ func (v *visit) openOutbox(ctx context.Context) {
 	}
 }
 
-// mostBlobs is how many events may wait for others to be told of blobs that can't be
-// archived: there may be very many.
+// mostBlobs is of how many blobs that can't be archived others are told at a time: there may
+// be very many.
 const mostBlobs = 100
 
 // tell writes what others are to be told of all that is seen: of trainings that ended, of
@@ -32,28 +33,24 @@ func (v *visit) tell(p *state.Project) {
 		return
 	}
 	now := v.now()
-	var list []state.Event
+	var trainings, proofs, blocked []state.Event
 	for _, it := range v.seen.Iterations {
 		if e, ok := events.Trained(p, it, endOf(p, it)); ok {
-			list = append(list, e)
+			trainings = append(trainings, e)
 		}
 	}
-	prove := func(b archive.Backup) {
+	backups := slices.Clone(v.kept)
+	for _, look := range v.seen.Looks {
+		backups = append(backups, look.Backups...)
+	}
+	for _, b := range backups {
 		at := b.ProvedAt
 		if at.IsZero() {
 			at = now
 		}
 		if e, ok := events.Proved(b, at); ok {
-			list = append(list, e)
+			proofs = append(proofs, e)
 		}
-	}
-	for _, look := range v.seen.Looks {
-		for _, b := range look.Backups {
-			prove(b)
-		}
-	}
-	for _, b := range v.kept {
-		prove(b)
 	}
 	blobs := 0
 	for _, c := range p.Conditions {
@@ -63,10 +60,13 @@ func (v *visit) tell(p *state.Project) {
 			}
 		}
 		if e, ok := events.Blocked(p, *c, v.nameOf(c.Iteration), now); ok {
-			list = append(list, e)
+			blocked = append(blocked, e)
 		}
 	}
-	out.Add(now, list...)
+	for _, list := range [][]state.Event{trainings, proofs, blocked} {
+		slices.SortFunc(list, func(a, b state.Event) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID)) })
+		out.Add(now, list...)
+	}
 }
 
 // endOf is when the training of an iteration came to its end.

@@ -16,8 +16,9 @@ import (
 // The settings that the Functions host needs to run a function and that the app
 // itself doesn't read.
 const (
-	hostStorage   = "Storage" // AzureWebJobsStorage
-	sweepSchedule = "SWEEP_SCHEDULE"
+	hostStorage = "Storage" // AzureWebJobsStorage
+	// SweepSchedule is when the host sweeps.
+	SweepSchedule = "SWEEP_SCHEDULE"
 )
 
 // CheckHost lists the faults in what only the Functions host reads: settings that it
@@ -33,7 +34,7 @@ func CheckHost(c *dotnet.Configuration) []error {
 	case account.IsZero():
 		faults = append(faults, notSet(do, "AzureWebJobsStorage is not set, and the Functions host needs it"))
 	}
-	switch text, err := c.Text(sweepSchedule); {
+	switch text, err := c.Text(SweepSchedule); {
 	case err != nil:
 		faults = append(faults, err)
 	case text == "":
@@ -100,7 +101,7 @@ func Spelled(c *dotnet.Configuration) []string {
 
 // texts are the settings that are one text.
 func texts() []string {
-	list := []string{sweepSchedule}
+	list := []string{SweepSchedule}
 	for _, o := range own {
 		list = append(list, o.name)
 	}

@@ -46,8 +46,6 @@ const (
 	// remembered that everybody has: so none is written twice. Settled iterations are
 	// looked at more often than that.
 	eventMemory = 14 * 24 * time.Hour
-	// eventLife is how long a destination is asked to take an event.
-	eventLife = 7 * 24 * time.Hour
 	// maxOpen bounds how many events wait in one outbox.
 	maxOpen = 5000
 )
@@ -86,8 +84,7 @@ func (p *Project) Events(destinations []string, now time.Time) *Outbox {
 	return o
 }
 
-// Add writes events that the destinations are to be told, in the order of their times.
-// Those that are written already are passed over, as are those from before the outbox
+// Add writes events that the destinations are to be told, in this order. Those that are written already are passed over, as are those from before the outbox
 // began, those that are too old, and what is too much for an outbox.
 func (o *Outbox) Add(now time.Time, events ...Event) {
 	known, open := map[string]bool{}, 0
@@ -97,7 +94,6 @@ func (o *Outbox) Add(now time.Time, events ...Event) {
 			open++
 		}
 	}
-	slices.SortStableFunc(events, func(a, b Event) int { return a.Time.Compare(b.Time) })
 	for _, e := range events {
 		if known[e.ID] || e.Time.Before(o.Since) || now.Sub(e.Time) > eventMemory || open >= maxOpen {
 			continue
@@ -152,10 +148,6 @@ func (e *Event) GiveUp(destination string) {
 		e.Dead = append(e.Dead, destination)
 	}
 }
-
-// TooOld reports whether an event has waited so long that a destination that refuses it
-// once more isn't asked again.
-func (e *Event) TooOld(now time.Time) bool { return now.Sub(e.At) > eventLife }
 
 // Again makes the event one that all these destinations are to be told of.
 func (e *Event) Again(destinations []string, now time.Time) {
