@@ -66,6 +66,8 @@ type Kept struct {
 type Taking struct {
 	dataset.Name
 	IterationName string         `json:"iterationName,omitempty"`
+	TrainedAt     *time.Time     `json:"trainedAt,omitempty"`
+	PublishedName string         `json:"publishedName,omitempty"`
 	Asked         dataset.Counts `json:"asked"`
 	Note          string         `json:"note,omitempty"`
 	// Modified is the project's lastModified when the reading began, Tags a hash of its tags.

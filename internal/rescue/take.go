@@ -37,7 +37,8 @@ func (v *run) head(ctx context.Context, of string, project json.RawMessage, iter
 	var trained *customvision.Iteration
 	for n, it := range v.trained() {
 		if it.ID == of {
-			trained, t.IterationName, t.All = &it, it.Name, wantsAll(n, it)
+			trained, t.All = &it, wantsAll(n, it)
+			t.IterationName, t.TrainedAt, t.PublishedName = it.Name, it.TrainedAt, it.PublishName
 		}
 	}
 	if domain := v.domainOf(trained); domain != "" {
@@ -264,7 +265,7 @@ func (v *run) prove(ctx context.Context, t *Taking) error {
 		return err
 	}
 	p := dataset.Proof{
-		Name: t.Name, ProjectName: v.p.Name, IterationName: t.IterationName,
+		Name: t.Name, ProjectName: v.p.Name, IterationName: t.IterationName, TrainedAt: t.TrainedAt, PublishedName: t.PublishedName,
 		Size: found.Size, SHA256: found.SHA256, ETag: found.ETag, Asked: t.Asked, Found: found.Counts,
 		Newest: found.Newest, Files: found.Files, Bytes: found.Bytes, AllThresholds: t.All,
 		Missing: t.Missing, More: t.More, Changes: t.Changes, Begun: t.Time(), Ended: v.Now().UTC(),
