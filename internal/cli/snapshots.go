@@ -18,7 +18,8 @@ import (
 type snapshot struct {
 	dataset.Snapshot
 	project, iteration string
-	proof              error // why it can't be read; nil if it can
+	trained            int64 // order in time; 0 where it isn't known
+	published          bool
 }
 
 // verifiedSnapshot is what verify found of one.
@@ -46,8 +47,12 @@ func (p *program) snapshots(ctx context.Context, v *vault, s selection) ([]snaps
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if one.proof = err; err == nil {
+		if err == nil { // else verify says why it can't be read
 			one.project, one.iteration = cmp.Or(proof.ProjectName, l.Project), cmp.Or(proof.IterationName, l.Of)
+			one.published = proof.PublishedName != ""
+			if proof.TrainedAt != nil {
+				one.trained = proof.TrainedAt.UnixNano()
+			}
 		}
 		if isNamed(s.project, one.project, l.Project) && isNamed(s.iteration, one.iteration, l.Of) {
 			found = append(found, one)

@@ -16,10 +16,13 @@ type Proof struct {
 	Name
 	ProjectName   string `json:"projectName"`
 	IterationName string `json:"iterationName"` // empty for the workspace
-	Blob          string `json:"blob"`          // the snapshot's name in the container
-	Size          int64  `json:"size"`          // bytes
-	SHA256        string `json:"sha256"`        // of the snapshot, which has those of the pictures
-	ETag          string `json:"etag"`          // of the snapshot when it was read, without quotes
+	// TrainedAt and PublishedName are the iteration's when it was saved.
+	TrainedAt     *time.Time `json:"trainedAt,omitempty"`
+	PublishedName string     `json:"publishedName,omitempty"`
+	Blob          string     `json:"blob"`   // the snapshot's name in the container
+	Size          int64      `json:"size"`   // bytes
+	SHA256        string     `json:"sha256"` // of the snapshot, which has those of the pictures
+	ETag          string     `json:"etag"`   // of the snapshot when it was read, without quotes
 
 	// Asked is what the service counted, Found what the snapshot has.
 	Asked Counts `json:"asked"`

@@ -19,6 +19,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
@@ -28,21 +29,32 @@ import (
 // The storage service compares what arrives with a checksum. (Put Blob)
 func (s *Store) PutImage(ctx context.Context, project string, data []byte) (f File, added bool, err error) {
 	f = describe(data)
-	err = s.put(ctx, ImageBlob(project, f.SHA256), data, f.ContentType)
-	if taken(err) {
-		return f, false, nil
+	name := ImageBlob(project, f.SHA256)
+	there, err := s.put(ctx, name, data, f.ContentType)
+	switch {
+	case err != nil:
+		return f, false, storage.Explain("store the picture "+f.SHA256, err)
+	case there >= 0 && there != f.Size:
+		return f, false, fmt.Errorf("the archive's %s has %d bytes, not %d: %w", name, there, f.Size, archive.ErrDamaged)
 	}
-	return f, err == nil, storage.Explain("store the picture "+f.SHA256, err)
+	return f, there < 0, nil
 }
 
-// put writes a blob that isn't there yet.
-func (s *Store) put(ctx context.Context, name string, data []byte, contentType string) error {
-	_, err := s.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
+// put writes a blob, unless it is there already: then it returns its size, else -1.
+func (s *Store) put(ctx context.Context, name string, data []byte, contentType string) (there int64, err error) {
+	_, err = s.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: &contentType},
 		AccessConditions:        ifAbsent(),
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(), // what arrived spoilt could never be replaced
 	})
-	return err
+	if !taken(err) {
+		return -1, err
+	}
+	known, err := s.container.NewBlobClient(name).GetProperties(ctx, nil) // a refusal alone doesn't show that it is there
+	if err != nil || known.ContentLength == nil {
+		return -1, err
+	}
+	return *known.ContentLength, nil
 }
 
 func ifAbsent() *blob.AccessConditions {
@@ -226,10 +238,7 @@ func (s *Store) Prove(ctx context.Context, p Proof) error {
 	if err != nil {
 		return fmt.Errorf("write the proof of %s: %w", p.Blob, err)
 	}
-	err = s.put(ctx, p.Name.Proof(p.Verdict), data, "application/json")
-	if taken(err) {
-		return nil
-	}
+	_, err = s.put(ctx, p.Name.Proof(p.Verdict), data, "application/json")
 	return storage.Explain("write the proof of "+p.Blob, err)
 }
 

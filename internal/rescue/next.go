@@ -90,7 +90,7 @@ func (v *run) see(ctx context.Context) error {
 // next is what a snapshot is to be taken of now; empty where there is nothing.
 func (v *run) next(ctx context.Context) (string, error) {
 	switch kept := v.p.Kept[dataset.Workspace]; {
-	case kept == nil, kept.waits(v.Now()), kept.Verdict != dataset.Complete && v.force && kept.Tries <= maxTries:
+	case v.wants(dataset.Workspace):
 		return dataset.Workspace, nil
 	case kept.Verdict == dataset.Complete && (v.force || v.Now().Sub(kept.Checked) >= againAfter):
 		differs, err := v.differs(ctx, kept)
@@ -101,11 +101,18 @@ func (v *run) next(ctx context.Context) (string, error) {
 	}
 	for n, it := range v.trained() {
 		kept := v.p.Kept[it.ID]
-		if kept == nil || kept.waits(v.Now()) || !kept.All && wantsAll(n, it) && kept.Verdict == dataset.Complete {
+		if v.wants(it.ID) || kept != nil && !kept.All && wantsAll(n, it) && kept.Verdict == dataset.Complete && !v.tried[it.ID] {
 			return it.ID, nil
 		}
 	}
 	return "", nil
+}
+
+// wants reports whether a snapshot is to be taken because there is none that is complete.
+// One that has to wait is tried by force once in a run.
+func (v *run) wants(of string) bool {
+	kept := v.p.Kept[of]
+	return kept == nil && !v.tried[of] || kept != nil && (kept.waits(v.Now()) || v.force && kept.Verdict != dataset.Complete && !v.tried[of])
 }
 
 // maxTries is how often a snapshot is taken again at once because the data set changed

@@ -80,7 +80,7 @@ func (v *run) learn(ctx context.Context, of string) error {
 // mayGoAway reports whether what kept a picture from being read may go away by itself.
 func mayGoAway(err error) bool {
 	switch status := storage.Status(err); {
-	case errors.Is(err, errNoLink), errors.Is(err, errNothing), errors.As(err, &linkRefused{}), errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrTooLarge), customvision.NotFound(err):
+	case errors.Is(err, errNoLink), errors.Is(err, errNothing), errors.As(err, &linkRefused{}), errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrTooLarge), errors.Is(err, archive.ErrDamaged), customvision.NotFound(err):
 		return false
 	case status == http.StatusForbidden, status == http.StatusGone:
 		return false

@@ -66,6 +66,8 @@ type Kept struct {
 type Taking struct {
 	dataset.Name
 	IterationName string         `json:"iterationName,omitempty"`
+	TrainedAt     *time.Time     `json:"trainedAt,omitempty"`
+	PublishedName string         `json:"publishedName,omitempty"`
 	Asked         dataset.Counts `json:"asked"`
 	Note          string         `json:"note,omitempty"`
 	// Modified is the project's lastModified when the reading began, Tags a hash of its tags.
@@ -117,7 +119,7 @@ func (t *Taking) changed(format string, a ...any) {
 
 // load reads the progress. Without one it is made of the archive.
 func (r *Rescuer) load(ctx context.Context, project string) (*run, error) {
-	v := &run{Rescuer: r, id: project, learned: map[string]bool{}}
+	v := &run{Rescuer: r, id: project, learned: map[string]bool{}, tried: map[string]bool{}}
 	var err error
 	if v.version, err = r.State.Rescue(ctx, project, &v.p); err != nil {
 		return nil, err

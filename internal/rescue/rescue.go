@@ -43,13 +43,15 @@ type Rescuer struct {
 	Options
 	token string // of this process
 
+	pageSize int // images of a page
+
 	mu      sync.Mutex
 	running map[string]bool // projects
 }
 
 // New makes a Rescuer. It sends no request.
 func New(o Options) *Rescuer {
-	return &Rescuer{Options: o, token: rand.Text(), running: map[string]bool{}}
+	return &Rescuer{Options: o, token: rand.Text(), pageSize: customvision.PageSize, running: map[string]bool{}}
 }
 
 const (
@@ -77,6 +79,7 @@ type run struct {
 	force   bool
 	known   dataset.Known
 	learned map[string]bool // snapshots whose pictures are known
+	tried   map[string]bool // what snapshots were begun of in this run
 
 	project    customvision.Project
 	iterations []customvision.Iteration

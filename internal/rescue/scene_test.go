@@ -22,14 +22,14 @@ func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.R
 // scene is a project with images, and a clock that tests turn.
 type scene struct {
 	*world.World
-	t       *testing.T
+	t       testing.TB
 	project string
 	tags    []string
 	now     time.Time
 	link    error // what links are refused with
 }
 
-func newScene(t *testing.T, o emulator.Options) *scene {
+func newScene(t testing.TB, o emulator.Options) *scene {
 	t.Helper()
 	w := &scene{t: t, now: time.Now(), World: world.New(t, world.Options{Emulator: o, Still: true})}
 	var err error

@@ -27,6 +27,7 @@ func (v *run) head(ctx context.Context, of string, project json.RawMessage, iter
 	if err != nil {
 		return err
 	}
+	v.tried[of] = true
 	t := &Taking{Name: name, Modified: v.project.LastModified, Moved: v.Now().UTC()}
 	first, err := v.Sets.Begin(name)
 	if err != nil {
@@ -36,7 +37,8 @@ func (v *run) head(ctx context.Context, of string, project json.RawMessage, iter
 	var trained *customvision.Iteration
 	for n, it := range v.trained() {
 		if it.ID == of {
-			trained, t.IterationName, t.All = &it, it.Name, wantsAll(n, it)
+			trained, t.All = &it, wantsAll(n, it)
+			t.IterationName, t.TrainedAt, t.PublishedName = it.Name, it.TrainedAt, it.PublishName
 		}
 	}
 	if domain := v.domainOf(trained); domain != "" {
@@ -169,7 +171,7 @@ func (v *run) rest(ctx context.Context, t *Taking) error {
 // that was read: if another one stands there, the list has shifted.
 func (v *run) page(ctx context.Context, t *Taking) error {
 	from := max(0, t.Images-1)
-	images, err := v.Service.Images(ctx, v.id, t.iterationID(), customvision.Page{Skip: from, Take: customvision.PageSize})
+	images, err := v.Service.Images(ctx, v.id, t.iterationID(), customvision.Page{Skip: from, Take: v.pageSize})
 	if err != nil {
 		return err
 	}
@@ -207,7 +209,7 @@ func (v *run) page(ctx context.Context, t *Taking) error {
 
 // performances reads the next page of what an iteration predicts of its images.
 func (v *run) performances(ctx context.Context, t *Taking) (int, error) {
-	list, err := v.Service.ImagePerformances(ctx, v.id, t.Of, customvision.Page{Skip: t.Performances, Take: customvision.PageSize})
+	list, err := v.Service.ImagePerformances(ctx, v.id, t.Of, customvision.Page{Skip: t.Performances, Take: v.pageSize})
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
@@ -263,7 +265,7 @@ func (v *run) prove(ctx context.Context, t *Taking) error {
 		return err
 	}
 	p := dataset.Proof{
-		Name: t.Name, ProjectName: v.p.Name, IterationName: t.IterationName,
+		Name: t.Name, ProjectName: v.p.Name, IterationName: t.IterationName, TrainedAt: t.TrainedAt, PublishedName: t.PublishedName,
 		Size: found.Size, SHA256: found.SHA256, ETag: found.ETag, Asked: t.Asked, Found: found.Counts,
 		Newest: found.Newest, Files: found.Files, Bytes: found.Bytes, AllThresholds: t.All,
 		Missing: t.Missing, More: t.More, Changes: t.Changes, Begun: t.Time(), Ended: v.Now().UTC(),
