@@ -21,6 +21,9 @@ var kinds = []struct{ contentType, extension string }{
 	{"image/jpeg", ".jpg"}, {"image/png", ".png"}, {"image/gif", ".gif"}, {"image/bmp", ".bmp"}, {"image/webp", ".webp"}, {"image/tiff", ".tif"}, {"", ".bin"},
 }
 
+// readByMost are the extensions, of those above, that Ultralytics and torchvision take.
+var readByMost = []string{".jpg", ".png", ".bmp", ".webp", ".tif"}
+
 // extensionOf is what a file with these first bytes is called.
 func extensionOf(head []byte) string {
 	contentType := http.DetectContentType(head)
