@@ -48,7 +48,7 @@ func (j *job) bring(ctx context.Context, pic *picture) (result, error) {
 		r.missing = "the snapshot has no bytes of it"
 		return r, nil
 	}
-	if r.sha256 = pic.file.SHA256; j.isThere(pic) {
+	if r.sha256 = pic.file.SHA256; j.to.resumed && j.isThere(pic) {
 		return r, nil
 	}
 	body, err := j.from.Image(ctx, j.record.Project.ID, pic.file.SHA256)
