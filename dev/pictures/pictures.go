@@ -34,6 +34,9 @@ type Set struct {
 	Kind          Kind
 	Tags          []Tag
 	Images        []Image
+	// AsStored lets the service look at pictures as they are stored, and not as a person
+	// sees them: its sizes and boxes are those then.
+	AsStored bool
 }
 
 // Tag is one of a project.
@@ -69,6 +72,31 @@ type Region struct {
 	ID                       string
 	Tag                      string // id
 	Left, Top, Width, Height float64
+}
+
+// stored is the box on the picture as it is stored.
+func (r Region) stored(orientation int) Region {
+	right, bottom := 1-r.Left-r.Width, 1-r.Top-r.Height
+	switch orientation {
+	case 2:
+		r.Left = right
+	case 3:
+		r.Left, r.Top = right, bottom
+	case 4:
+		r.Top = bottom
+	case 5:
+		r.Left, r.Top = r.Top, r.Left
+	case 6:
+		r.Left, r.Top = r.Top, right
+	case 7:
+		r.Left, r.Top = bottom, right
+	case 8:
+		r.Left, r.Top = bottom, r.Left
+	}
+	if orientation >= 5 {
+		r.Width, r.Height = r.Height, r.Width
+	}
+	return r
 }
 
 // hard are tags that are hard to write: for a file system, for XML, for a table.
@@ -181,12 +209,18 @@ func (t Tag) JSON() json.RawMessage { return encode(t) }
 func (s Set) ImageJSON(i Image) json.RawMessage {
 	at := i.Created.Format("2006-01-02T15:04:05.9999999")
 	width, height := i.Displayed()
+	if s.AsStored {
+		width, height = i.Width, i.Height
+	}
 	out := map[string]any{"id": i.ID, "created": at, "width": width, "height": height}
 	var tags, regions []any
 	for _, id := range i.Tags {
 		tags = append(tags, map[string]any{"tagId": id, "tagName": s.Tag(id).Name, "created": at})
 	}
 	for _, r := range i.Regions {
+		if s.AsStored {
+			r = r.stored(i.Orientation)
+		}
 		regions = append(regions, map[string]any{
 			"regionId": r.ID, "tagId": r.Tag, "tagName": s.Tag(r.Tag).Name, "created": at,
 			"left": r.Left, "top": r.Top, "width": r.Width, "height": r.Height,

@@ -1,7 +1,7 @@
-// Reads a data set that visionkeeper has written, with libraries that have nothing to do
-// with it, and prints what it found as JSON: an array of
-// {"file", "part", "width", "height", "orientation", "labels", "boxes"}. The first argument
-// is the form, the second the folder. Width and height are those of the bytes; boxes are
+// Reads data sets that visionkeeper has written, with libraries that have nothing to do
+// with it, and prints what it found as JSON: for each an array of
+// {"file", "part", "width", "height", "orientation", "labels", "boxes"}. The arguments are
+// in pairs: a form and a folder. Width and height are those of the bytes; boxes are
 // {"label", "left", "top", "right", "bottom"} in pixels of the picture as it is displayed.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -10,7 +10,7 @@ import { imageSize } from "image-size";
 import { parseStringPromise as parseXML } from "xml2js";
 import { parse as parseYAML } from "yaml";
 
-const [form, root] = process.argv.slice(2);
+let root; // the folder that is read
 const text = (...path) => readFileSync(join(root, ...path), "utf8");
 const json = (...path) => JSON.parse(text(...path));
 const lines = (...path) => text(...path).split("\n").filter(Boolean);
@@ -119,4 +119,9 @@ const readers = {
   },
 };
 
-console.log(JSON.stringify(await readers[form]()));
+const found = [];
+for (let i = 2; i < process.argv.length; i += 2) {
+  root = process.argv[i + 1];
+  found.push(await readers[process.argv[i]]());
+}
+console.log(JSON.stringify(found));

@@ -97,11 +97,15 @@ func (p *Postman) Send(ctx context.Context, chosen []Held, again bool) (after []
 }
 
 // Note writes events of projects into the outboxes that the app has begun for them. The
-// app sends them. (Get Blob, Put Blob for each project)
+// app sends them. Where there is no outbox, or no state at all, nobody is to be told.
+// (Get Blob, Put Blob for each project)
 func Note(ctx context.Context, store *state.Store, events map[string][]state.Event) error {
 	var errs []error
 	for project, list := range events {
 		record, err := store.Load(ctx, project)
+		if errors.Is(err, state.ErrNoContainer) || err == nil && record.Outbox == nil {
+			continue
+		}
 		if err == nil {
 			err = store.Update(ctx, record, func(p *state.Project) error {
 				if o := p.Events(nil, record.Seen); o != nil {

@@ -35,7 +35,7 @@ func classesOf(tags []customvision.Tag) []Class {
 		if names[t.Name] > 1 {
 			c.Name += " (" + t.ID + ")"
 		}
-		if len(c.Label) > maxLabel || labels[folded(c.Label)] {
+		if c.Label == "" || len(c.Label) > maxLabel || labels[folded(c.Label)] {
 			c.Label = shortened(c.Label) + "~" + label(t.ID)
 		}
 		labels[folded(c.Label)] = true

@@ -28,11 +28,12 @@ const begunName = staging + "/begun.json"
 // folder is where a data set is written. Nothing in it is ever overwritten, and a file has
 // its name only when all of it is there.
 type folder struct {
-	root  *os.Root
-	path  string // as it was named
-	made  bool   // by this run
-	begun bool   // by this run or one before
-	sums  *draft
+	root    *os.Root
+	path    string // as it was named
+	made    bool   // by this run
+	begun   bool   // by this run or one before
+	resumed bool   // begun by one before
+	sums    *draft
 }
 
 // openFolder opens a folder that is new, empty, or where a data set was begun.
@@ -63,7 +64,7 @@ func (f *folder) vacant() error {
 		return remedy.New("choose another folder with --to", "the folder %s holds a whole data set already", f.path)
 	}
 	if _, err := f.root.Lstat(begunName); err == nil {
-		f.begun = true
+		f.begun, f.resumed = true, true
 		return nil
 	}
 	dir, err := f.root.Open(".")

@@ -1,5 +1,10 @@
 package formats
 
+import (
+	"path"
+	"slices"
+)
+
 // imageFolder writes a folder of pictures for each part. Of a project whose pictures have
 // one class each, there is a folder for each class in it, as torchvision's ImageFolder,
 // Ultralytics and Hugging Face read it. Of others the classes stand in the part's
@@ -50,8 +55,11 @@ func (f *imageFolder) folder(pic *picture) string {
 }
 
 func (f *imageFolder) label(pic *picture) error {
-	if f.lines == nil {
-		return nil // its folder says all
+	if f.lines == nil { // its folder says all
+		if extension := path.Ext(pic.name); !slices.Contains(readByMost, extension) {
+			f.note("have the extension " + extension + ", which torchvision and Ultralytics pass over")
+		}
+		return nil
 	}
 	l := imageFolderLine{FileName: pic.name}
 	if f.record.Task == Detection {

@@ -21,6 +21,9 @@ var kinds = []struct{ contentType, extension string }{
 	{"image/jpeg", ".jpg"}, {"image/png", ".png"}, {"image/gif", ".gif"}, {"image/bmp", ".bmp"}, {"image/webp", ".webp"}, {"image/tiff", ".tif"}, {"", ".bin"},
 }
 
+// readByMost are the extensions, of those above, that Ultralytics and torchvision take.
+var readByMost = []string{".jpg", ".png", ".bmp", ".webp", ".tif"}
+
 // extensionOf is what a file with these first bytes is called.
 func extensionOf(head []byte) string {
 	contentType := http.DetectContentType(head)
@@ -45,7 +48,7 @@ func (j *job) bring(ctx context.Context, pic *picture) (result, error) {
 		r.missing = "the snapshot has no bytes of it"
 		return r, nil
 	}
-	if r.sha256 = pic.file.SHA256; j.isThere(pic) {
+	if r.sha256 = pic.file.SHA256; j.to.resumed && j.isThere(pic) {
 		return r, nil
 	}
 	body, err := j.from.Image(ctx, j.record.Project.ID, pic.file.SHA256)

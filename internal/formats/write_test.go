@@ -59,87 +59,117 @@ type foundBox struct {
 	Left, Top, Right, Bottom float64 // pixels
 }
 
-// read has a data set read by others' libraries: the pictures by their id.
-func read(t *testing.T, format, folder string) map[string]found {
-	cmd := exec.CommandContext(t.Context(), "node", filepath.Join("..", "..", "dev", "tools", "dataset.mjs"), format, folder)
+// written is a data set on disk, with the truth about it.
+type written struct {
+	name   string
+	set    memory
+	record formats.Record
+	folder string
+	got    map[string]found // what others' libraries read, by the picture's id
+}
+
+// read has data sets read by others' libraries.
+func read(t *testing.T, sets []*written) {
+	args := []string{filepath.Join("..", "..", "dev", "tools", "dataset.mjs")}
+	for _, s := range sets {
+		args = append(args, s.record.Format, s.folder)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	require.NoError(t, err, errs.String())
-	var list []found
-	require.NoError(t, json.Unmarshal(out, &list))
-	byID := map[string]found{}
-	for _, f := range list {
-		id := strings.TrimSuffix(filepath.Base(f.File), filepath.Ext(f.File))
-		assert.NotContains(t, byID, id)
-		byID[id] = f
+	var lists [][]found
+	require.NoError(t, json.Unmarshal(out, &lists))
+	for i, list := range lists {
+		sets[i].got = map[string]found{}
+		for _, f := range list {
+			id := strings.TrimSuffix(filepath.Base(f.File), filepath.Ext(f.File))
+			assert.NotContains(t, sets[i].got, id)
+			sets[i].got[id] = f
+		}
 	}
-	require.Len(t, byID, len(list))
-	return byID
+}
+
+// write writes a data set with a split.
+func write(t *testing.T, name string, set memory, format, split string) *written {
+	w := &written{name: name + " " + format, set: set, folder: filepath.Join(t.TempDir(), "out")}
+	request := set.request(format, w.folder)
+	var err error
+	request.Split, err = formats.ParseSplit(split, 5)
+	require.NoError(t, err)
+	w.record, err = formats.Write(t.Context(), set, request)
+	require.NoError(t, err)
+	assert.Zero(t, w.record.Lost())
+	return w
 }
 
 // TestWhatIsWrittenIsRead compares every byte, tag and box of generated data sets with
 // what other libraries read in each format.
 func TestWhatIsWrittenIsRead(t *testing.T) {
 	t.Parallel()
-	split, err := formats.ParseSplit("60/20/20", 5)
-	require.NoError(t, err)
-	for _, kind := range []pictures.Kind{pictures.Multiclass, pictures.Multilabel, pictures.Detection} {
-		set := memory{archived.New(pictures.New(1, kind, 70), nil)}
+	truths := map[string]pictures.Set{
+		"Multiclass": pictures.New(1, pictures.Multiclass, 70), "Multilabel": pictures.New(1, pictures.Multilabel, 70),
+		"Detection": pictures.New(1, pictures.Detection, 70), "Detection as stored": pictures.New(2, pictures.Detection, 70),
+	}
+	var all []*written
+	for name, truth := range truths {
+		truth.AsStored = name == "Detection as stored"
+		set := memory{archived.New(truth, nil)}
 		for _, format := range formats.All {
-			if kind != pictures.Detection && slices.Contains([]string{formats.COCO, formats.YOLO, formats.VOC}, format) {
-				continue
+			if truth.Kind == pictures.Detection || !slices.Contains(onlyBoxes, format) {
+				all = append(all, write(t, name, set, format, "60/20/20"))
 			}
-			t.Run(string(kind)+" "+format, func(t *testing.T) {
-				t.Parallel()
-				to := filepath.Join(t.TempDir(), "out")
-				request := set.request(format, to)
-				request.Split = split
-				record, err := formats.Write(t.Context(), set, request)
-				require.NoError(t, err)
-				assert.Zero(t, record.Lost())
-				got := read(t, format, to)
-				expected := expect(set, record)
-				assert.Len(t, got, len(expected))
-				assert.Len(t, got, record.Images)
-				parts := map[string]string{}
-				for _, i := range set.Images {
-					want, there := expected[i.ID]
-					f, is := got[i.ID]
-					if !assert.Equal(t, there, is, i.ID) || !there {
-						continue
-					}
-					data, err := os.ReadFile(filepath.Join(to, f.File))
-					require.NoError(t, err)
-					assert.Equal(t, i.Bytes, data)
-					assert.Equal(t, i.Extension, filepath.Ext(f.File))
-					assert.Equal(t, []int{i.Width, i.Height}, []int{f.Width, f.Height})
-					if i.Extension == ".jpg" {
-						assert.Equal(t, i.Orientation, f.Orientation)
-					}
-					if format == formats.VOC {
-						sameBoxes(t, want.Boxes, f.Boxes, 0.5, 1)
-					} else {
-						sameBoxes(t, want.Boxes, f.Boxes, 1e-9, 0)
-					}
-					if !(kind == pictures.Detection) {
-						assert.ElementsMatch(t, want.Labels, f.Labels)
-					}
-					same := parts[string(i.Bytes)]
-					assert.True(t, same == "" || same == f.Part, "equal pictures are in one part")
-					parts[string(i.Bytes)] = f.Part
-				}
-				counted := map[string]int{}
-				for _, f := range got {
-					counted[f.Part]++
-				}
-				for _, p := range record.Parts {
-					assert.Equal(t, p.Images, counted[p.Name], p.Name)
-					assert.NotZero(t, p.Images, p.Name)
-				}
-				sumsHold(t, to)
-			})
 		}
+	}
+	read(t, all)
+	for _, w := range all {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			w.holds(t)
+			sumsHold(t, w.folder)
+		})
+	}
+}
+
+var onlyBoxes = []string{formats.COCO, formats.YOLO, formats.VOC}
+
+// holds compares what was read with the truth.
+func (w *written) holds(t *testing.T) {
+	expected := expect(w.set, w.record)
+	assert.Len(t, w.got, len(expected))
+	assert.Len(t, w.got, w.record.Images)
+	parts, counted := map[string]string{}, map[string]int{}
+	for _, i := range w.set.Images {
+		want, there := expected[i.ID]
+		f, is := w.got[i.ID]
+		if !assert.Equal(t, there, is, i.ID) || !there {
+			continue
+		}
+		counted[f.Part]++
+		data, err := os.ReadFile(filepath.Join(w.folder, f.File))
+		require.NoError(t, err)
+		assert.Equal(t, i.Bytes, data)
+		assert.Equal(t, i.Extension, filepath.Ext(f.File))
+		assert.Equal(t, []int{i.Width, i.Height}, []int{f.Width, f.Height})
+		if i.Extension == ".jpg" {
+			assert.Equal(t, i.Orientation, f.Orientation)
+		}
+		if w.record.Format == formats.VOC {
+			sameBoxes(t, want.Boxes, f.Boxes, 0.5, 1)
+		} else {
+			sameBoxes(t, want.Boxes, f.Boxes, 1e-9, 0)
+		}
+		if w.set.Kind != pictures.Detection {
+			assert.ElementsMatch(t, want.Labels, f.Labels)
+		}
+		same := parts[string(i.Bytes)]
+		assert.True(t, same == "" || same == f.Part, "equal pictures are in one part")
+		parts[string(i.Bytes)] = f.Part
+	}
+	for _, p := range w.record.Parts {
+		assert.Equal(t, p.Images, counted[p.Name], p.Name)
+		assert.NotZero(t, p.Images, p.Name)
 	}
 }
 
@@ -250,25 +280,17 @@ func TestTheSameSnapshotGivesTheSameBytes(t *testing.T) {
 
 func TestAPictureStaysInItsPart(t *testing.T) {
 	t.Parallel()
-	split, err := formats.ParseSplit("50/50", 9)
-	require.NoError(t, err)
 	all := pictures.New(3, pictures.Multilabel, 60)
 	fewer := all
 	fewer.Images = slices.Clone(all.Images[20:])
 	slices.Reverse(fewer.Images)
-	var parts []map[string]found
-	for _, set := range []pictures.Set{all, fewer} {
-		m := memory{archived.New(set, nil)}
-		request := m.request(formats.CSV, filepath.Join(t.TempDir(), "out"))
-		request.Split = split
-		_, err := formats.Write(t.Context(), m, request)
-		require.NoError(t, err)
-		parts = append(parts, read(t, formats.CSV, request.To))
+	before := write(t, "all", memory{archived.New(all, nil)}, formats.CSV, "50/50")
+	after := write(t, "fewer", memory{archived.New(fewer, nil)}, formats.CSV, "50/50")
+	read(t, []*written{before, after})
+	for id, f := range after.got {
+		assert.Equal(t, before.got[id].Part, f.Part)
 	}
-	for id, f := range parts[1] {
-		assert.Equal(t, parts[0][id].Part, f.Part)
-	}
-	assert.Len(t, parts[1], 40)
+	assert.Len(t, after.got, 40)
 }
 
 func TestWhatIsMissingOrSpoiltIsSaid(t *testing.T) {

@@ -27,11 +27,8 @@ func (y *yolo) begin(j *job) error { y.job = j; return nil }
 
 func (y *yolo) folder(pic *picture) string { return "images/" + pic.part }
 
-// yoloReads are the extensions that Ultralytics takes, of those that pictures have here.
-var yoloReads = []string{".jpg", ".png", ".bmp", ".webp", ".tif"}
-
 func (y *yolo) label(pic *picture) error {
-	if extension := path.Ext(pic.name); !slices.Contains(yoloReads, extension) {
+	if extension := path.Ext(pic.name); !slices.Contains(readByMost, extension) {
 		y.note("have the extension " + extension + ", which Ultralytics passes over")
 	}
 	if min(pic.width, pic.height) < 10 {

@@ -237,9 +237,12 @@ func isConflict(err error) bool {
 	return bloberror.HasCode(err, bloberror.ConditionNotMet, bloberror.BlobAlreadyExists)
 }
 
+// ErrNoContainer is that the state container is not there.
+var ErrNoContainer = errors.New("there is no container")
+
 func (s *Store) explain(op string, err error) error {
 	if bloberror.HasCode(err, bloberror.ContainerNotFound) {
-		return remedy.New("create it, or name another in STATE_CONTAINER", "%s: there is no container %q", op, s.name)
+		return remedy.New("create it, or name another in STATE_CONTAINER", "%s: %w %q", op, ErrNoContainer, s.name)
 	}
 	return storage.Explain(op, err)
 }
