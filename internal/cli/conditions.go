@@ -87,28 +87,15 @@ func (o *output) sayConditions(project string, list []condition) {
 	}
 }
 
-// text says a condition of a project in a sentence. The name of a blob has the ids of its
-// project and its iteration.
-func (c condition) text(project string) string {
-	where := c.place()
-	if c.Blob != "" && c.IterationName == "" {
-		where = c.Blob
-	}
-	if c.Blob == "" || !strings.Contains(c.Blob, project) {
-		where = strings.Trim(project+", "+where, ", ")
-	}
-	if where != "" {
-		where += ": "
-	}
-	why := strings.TrimPrefix(c.Why, "copy "+c.Blob+": ")
-	return "Blocked: " + where + strings.TrimRight(why, ".") + "; " + c.when(time.Now()) + "."
-}
-
 // conditionTexts say the conditions of a project, a sentence each.
 func conditionTexts(project string, list []condition) []string {
 	var texts []string
 	for _, c := range list[:min(len(list), mostConditions)] {
-		texts = append(texts, c.text(project))
+		where := strings.Trim(project+", "+c.place(), ", ")
+		if where != "" {
+			where += ": "
+		}
+		texts = append(texts, "Blocked: "+where+strings.TrimRight(c.Why, ".")+"; "+c.when(time.Now())+".")
 	}
 	if more := len(list) - mostConditions; more > 0 {
 		texts = append(texts, "Blocked: "+project+": "+count(more, "thing")+" more; --json lists all.")

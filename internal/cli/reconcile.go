@@ -267,12 +267,17 @@ func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconcile
 	return result.code()
 }
 
-// firstConditions say the conditions of all projects, as many as one alone may have.
+// firstConditions say the conditions of all projects, as many as one alone may have. The
+// name of a blob has the ids of its project and its iteration, so they aren't said again.
 func firstConditions(projects []reconciled) []string {
 	var texts []string
 	for _, one := range projects {
 		for _, c := range one.Conditions {
-			texts = append(texts, c.text(one.ID))
+			project := one.ID
+			if c.Blob != "" {
+				project, c.Iteration, c.Why = "", "", strings.TrimPrefix(c.Why, "copy "+c.Blob+": ")
+			}
+			texts = append(texts, conditionTexts(project, append(one.Conditions[:0:0], c))...)
 		}
 	}
 	if more := len(texts) - mostConditions; more > 0 {
