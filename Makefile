@@ -30,7 +30,8 @@ export RAPID_SEED
 # A link to a folder elsewhere is removed, and what it leads to is left alone.
 own-build = ! test -L build || rm build
 
-NODE_MODULES := dev/tools/node_modules/.package-lock.json dev/emulator/jstest/node_modules/.package-lock.json
+AZURITE      := dev/tools/node_modules/.package-lock.json
+NODE_MODULES := $(AZURITE) dev/emulator/jstest/node_modules/.package-lock.json
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 ACTIONLINT   := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
@@ -40,10 +41,10 @@ ACTIONLINT   := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 21
 
-run: tools dist ## run everything on this machine, with a demo project, until Ctrl-C (HOST=func takes Core Tools)
+run: $(AZURITE) dist ## run everything on this machine, with a demo project, until Ctrl-C (HOST=func takes Core Tools)
 	@go build -o build/local ./dev/local && exec build/local -host "$$HOST"
 
-demo: tools dist ## run the whole story once, by itself, and check what it leaves in the archive
+demo: $(AZURITE) dist ## run the whole story once, by itself, and check what it leaves in the archive
 	@go build -o build/local ./dev/local && exec build/local -host "$$HOST" -demo
 
 test: export RAPID_CHECKS ?= 200
@@ -95,7 +96,7 @@ lint: ## check format and common mistakes
 tools: $(NODE_MODULES) ## install Azurite and the official JavaScript clients, as their lock files pin them
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@! test -L "$*/node_modules" || rm "$*/node_modules"
-	@echo "Installing what $*/package-lock.json names, once; it takes about half a minute …"
+	@echo "Installing what $*/package-lock.json names, once; it takes a minute or so …"
 	@npm ci --prefix "$*" --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch "$@"
 

@@ -90,18 +90,25 @@ func manyInstances(b *testing.B, budget, instances, messages, projects int) {
 
 // busiest is the most of something that came in a second, over any ten seconds.
 func busiest(stop <-chan struct{}, count func() int) (most float64) {
-	const seconds = 10
 	every := time.NewTicker(100 * time.Millisecond)
 	defer every.Stop()
-	seen := []int{count()}
+	type sight struct {
+		at time.Time
+		n  int
+	}
+	var seen []sight
 	for {
 		select {
 		case <-stop:
 			return most
 		case <-every.C:
-			seen = append(seen, count())
-			if first := len(seen) - 1 - seconds*10; first >= 0 {
-				most = max(most, float64(seen[len(seen)-1]-seen[first])/seconds)
+			now := sight{time.Now(), count()}
+			seen = append(seen, now)
+			for len(seen) > 1 && now.at.Sub(seen[1].at) >= 10*time.Second {
+				seen = seen[1:]
+			}
+			if took := now.at.Sub(seen[0].at); took >= 10*time.Second {
+				most = max(most, float64(now.n-seen[0].n)/took.Seconds())
 			}
 		}
 	}

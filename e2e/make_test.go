@@ -143,7 +143,7 @@ func TestMakeTakesNothingToRunFromItsVariables(t *testing.T) {
 	stub(t, bin, "func", `echo "func $*"`)
 	hostile := `x'; touch pwned; ' "; touch pwned; " $(touch pwned)`
 	env := []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
-	for _, name := range []string{"APP", "HOST", "VERSION", "DIST", "N", "FUZZTIME", "RAPID_SEED", "RAPID_CHECKS", "LDFLAGS", "NODE_MODULES", "STATICCHECK", "ACTIONLINT", "own-build"} {
+	for _, name := range []string{"APP", "HOST", "VERSION", "DIST", "N", "FUZZTIME", "RAPID_SEED", "RAPID_CHECKS", "LDFLAGS", "AZURITE", "NODE_MODULES", "STATICCHECK", "ACTIONLINT", "own-build"} {
 		env = append(env, name+"="+hostile+" $(shell touch pwned)")
 	}
 	for _, args := range [][]string{{"build"}, {"build", "VERSION=" + hostile}, {"test"}, {"test-long"}, {"fuzz"}, {"lint"}, {"clean"}} {

@@ -50,15 +50,16 @@ func (n *narrator) Write(p []byte) (int, error) {
 
 // event is a line of the app's log.
 type event struct {
-	Time                          time.Time
-	Level, Message, Type, Status  string
-	Name, Project                 string
-	Iteration, IterationName      string
-	Export, Blob                  string
-	Because, Error, Outcome, From string
-	Change                        string
-	Next                          *time.Time
-	Projects, Covered, Unproven   int
+	Time                         time.Time
+	Level, Message, Type, Status string
+	Name, Project                string
+	Iteration, IterationName     string
+	Export, Blob                 string
+	Because, Cause, Error        string
+	Outcome, From                string
+	Change                       string
+	Next                         *time.Time
+	Projects, Covered, Unproven  int
 }
 
 // inWords are the app's own messages as a person reads them. What isn't here is shown as
@@ -113,6 +114,9 @@ func (e event) sentence(words string) string {
 	if e.Message == "archived" || e.Message == "all that can be done now is done" {
 		e.Because = "" // it says so itself
 	}
+	if e.Cause != "" {
+		e.Because = e.Cause // why it can't be done, rather than why it should be
+	}
 	for _, why := range []string{e.Change, e.Because, e.Outcome, e.Error} {
 		if why != "" {
 			text += ": " + why
@@ -127,10 +131,13 @@ func (e event) sentence(words string) string {
 	return text
 }
 
-// about is the project, the iteration and the export that the event is about.
+// about is the project, the iteration and the export or the blob that the event is about.
 func (e event) about() string {
+	if e.Blob != "" && e.Name == "" {
+		return e.Blob // which has both ids
+	}
 	var list []string
-	for _, part := range []struct{ name, id string }{{e.Name, e.Project}, {e.IterationName, e.Iteration}, {e.Export, ""}} {
+	for _, part := range []struct{ name, id string }{{e.Name, e.Project}, {e.IterationName, e.Iteration}, {e.Export, ""}, {e.Blob, ""}} {
 		switch {
 		case part.name != "":
 			list = append(list, part.name)

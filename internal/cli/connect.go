@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -62,10 +61,10 @@ The exit code is 4 if the URIs are kept but no test message was seen in time.`,
 	f.BoolVar(&flags.createStorage, "create-storage", false, "create queues and containers where they are missing")
 	f.DurationVar(&flags.patience, "timeout", 2*time.Minute, "how long roles and the test message are waited for")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if flags.project == "" && (flags.create || !flags.createStorage) {
-			return errors.New("--project is missing: give it the name or id of a project")
+		if flags.createStorage && !flags.create {
+			return nil
 		}
-		return nil
+		return needProject(flags.project)
 	}
 	return cmd
 }

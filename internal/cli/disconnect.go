@@ -25,7 +25,7 @@ finds the project's models as long as a rule of the policy names it.`,
 			return failedTo("disconnect the project", p.disconnect(ctx, project))
 		})
 	c.Flags().StringVar(&project, "project", "", "`name` or id of the project")
-	c.MarkFlagRequired("project")
+	c.PreRunE = func(*cobra.Command, []string) error { return needProject(project) }
 	return c
 }
 

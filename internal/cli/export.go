@@ -51,7 +51,7 @@ refuses one.`,
 	s.iteration = "latest"
 	c.Flags().BoolVar(&all, "all", false, "every export that the project's domain offers")
 	c.Flags().BoolVar(&wait, "wait", false, "go on until all of them are exported and archived")
-	c.MarkFlagRequired("project")
+	c.PreRunE = func(*cobra.Command, []string) error { return needProject(s.project) }
 	c.Args = func(_ *cobra.Command, args []string) error {
 		if all == (len(args) > 0) {
 			return errors.New("name exports, such as ONNX or TensorFlow.TensorFlowLite, or take --all")

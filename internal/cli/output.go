@@ -247,14 +247,15 @@ func (o *output) paint(colour, s string) string {
 
 const barWidth = 24
 
-// progress shows how far a long work is, in place of what it showed before.
+// progress shows how far a long work is, in place of what it showed before. What is done
+// may be more than there was thought to be: a package in the archive may have grown.
 func (o *output) progress(done, total int, what string) {
 	if !o.live || o.json || total == 0 {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	full := barWidth * done / total
+	full := barWidth * min(max(done, 0), total) / total
 	fmt.Fprintf(o.bar, "\r\x1b[K[%s%s] %d/%d  %s", strings.Repeat("#", full), strings.Repeat("·", barWidth-full), done, total, escaped(strings.ReplaceAll(what, "\n", " "), false))
 	o.shown = true
 }

@@ -38,6 +38,16 @@ func TestNothingThatIsShownSteersTheTerminal(t *testing.T) {
 	assert.Equal(t, "\x1b[31mred \\u001b[0K\x1b[0m", escaped(red("red \x1b[0K"), true))
 }
 
+func TestTheBarIsNeverLongerThanItself(t *testing.T) {
+	t.Parallel()
+	for done, want := range map[int]string{-1: "[" + strings.Repeat("·", barWidth) + "]", 1: "[" + strings.Repeat("#", barWidth/2), 3: "[" + strings.Repeat("#", barWidth) + "] 3/2"} {
+		var shown bytes.Buffer
+		o := output{bar: &shown, live: true}
+		o.progress(done, 2, "x")
+		assert.Contains(t, shown.String(), want)
+	}
+}
+
 // A name takes the room that it is shown in, and no line or column of its own.
 func TestANameStaysInItsCell(t *testing.T) {
 	t.Parallel()

@@ -268,10 +268,29 @@ func (p *program) reconcileContainer(ctx context.Context, r *reconcile.Reconcile
 	return result.code()
 }
 
+// firstConditions say the conditions of all projects, as many as one alone may have. The
+// name of a blob has the ids of its project and its iteration, so they aren't said again.
+func firstConditions(projects []reconciled) []string {
+	var texts []string
+	for _, one := range projects {
+		for _, c := range one.Conditions {
+			project := one.ID
+			if c.Blob != "" {
+				project, c.Iteration, c.Why = "", "", strings.TrimPrefix(c.Why, "copy "+c.Blob+": ")
+			}
+			texts = append(texts, conditionTexts(project, append(one.Conditions[:0:0], c))...)
+		}
+	}
+	if more := len(texts) - mostConditions; more > 0 {
+		texts = append(texts[:mostConditions], "Blocked: "+count(more, "thing")+" more; --json lists all.")
+	}
+	return texts
+}
+
 // sayContainer says what became of all that lies in the model container.
 func (p *program) sayContainer(r reconcileResult, projects int) {
-	for _, one := range r.Projects {
-		p.out.sayConditions(one.ID, one.Conditions)
+	for _, text := range firstConditions(r.Projects) {
+		p.out.say("%s", p.out.yellow(text))
 	}
 	if len(r.GivenUp) == 0 {
 		p.out.say("All that lies in the model container is in the archive: %s of %s.", count(*r.Exports, "export"), count(projects, "project"))
@@ -317,7 +336,7 @@ var causeWords = map[state.Code]string{
 	state.TooCostly:   "would take too long to read",
 	state.Unfinished:  "begun when the program ended",
 	state.Copied:      "copied, and not proven yet",
-	state.Ambiguous:   "that may be one of several exports",
+	state.Ambiguous:   "with bytes that nothing shows to be theirs",
 	state.BadName:     "with a name that nothing can be stored under",
 	state.Overwritten: "overwritten by another export",
 	state.Damaged:     "damaged where Custom Vision wrote it",

@@ -175,7 +175,11 @@ func more(m overview.Model) []string {
 			details = append(details, d.what+": "+strings.Join(d.exports, ", "))
 		}
 	}
-	if len(details) == 0 && !m.Safe {
+	switch {
+	case len(details) > 0 || m.Safe:
+	case len(m.Archived) > 0:
+		details = append(details, "in the archive, and no backup: "+strings.Join(m.Archived, ", "))
+	default:
 		details = append(details, "not exported")
 	}
 	return details

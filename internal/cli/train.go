@@ -34,7 +34,7 @@ the training ends.`,
 		})
 	c.Flags().StringVar(&project, "project", "", "`name` or id of the project")
 	c.Flags().BoolVar(&force, "force", false, "train even if nothing changed since the last training")
-	c.MarkFlagRequired("project")
+	c.PreRunE = func(*cobra.Command, []string) error { return needProject(project) }
 	return c
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -35,6 +36,14 @@ func wordsOf(least, most int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// needProject refuses a verb without the project that it is for.
+func needProject(project string) error {
+	if project == "" {
+		return errors.New("--project is missing: give it the name or id of a project")
+	}
+	return nil
 }
 
 var flagName = regexp.MustCompile(`--[a-z-]+`)
