@@ -102,15 +102,22 @@ func (h Handler) react(ctx context.Context, n customvision.Notification, m Messa
 	if n.Kind == customvision.KindConnectionTest {
 		return report, "Custom Vision reaches the queue", h.Reconciler.ConnectionTested(ctx, n.ProjectID)
 	}
-	report, err = h.Reconciler.Reconcile(ctx, reconcile.Request{
+	request := reconcile.Request{
 		Key: reconcile.Key{Project: n.ProjectID, Iteration: n.IterationID}, Inserted: m.Inserted, Again: m.Again, Cause: m.Cause,
-	})
+	}
+	report, err = h.Reconciler.Reconcile(ctx, request)
+	if looked, unsettled := report.Looked[n.IterationID]; err == nil && report.Seen && unsettled && !confirmedBy(n, looked) {
+		request.Inserted = time.Time{}
+		report, err = h.Reconciler.Reconcile(ctx, request)
+	}
 	switch {
 	case err != nil:
 		return report, "", err
 	case report.Outside:
 		return report, "the policy leaves the project alone", nil
-	case report.Settled:
+	case report.Seen && len(report.Looked) > 0:
+		return report, "it was looked at already since the message was sent", nil
+	case report.Seen:
 		return report, "everything was done already since the message was sent", nil
 	}
 	if err := confirm(n, report); err != nil {
@@ -165,6 +172,10 @@ func outcomeOf(n customvision.Notification, report reconcile.Report) (string, er
 	for _, c := range report.Conditions {
 		switch {
 		case !own(c.Scope):
+		case c.Code == state.Copied:
+			if outcome == "done" { // a fact says more
+				outcome = "done, but " + c.Why
+			}
 		case c.Fact == "":
 			return "can't be done now: " + c.Why + next(c), nil
 		default:

@@ -45,6 +45,7 @@ func (v *visit) act(ctx context.Context) error {
 func (v *visit) saveLast(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
 	defer cancel()
+	v.endLook()
 	return v.save(ctx)
 }
 
@@ -305,6 +306,6 @@ func (v *visit) remember(a Action) {
 		})
 	case Settle:
 		settled := state.Settled{At: v.began, Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, *v.iteration(a.Iteration), v.seen.Iterations)}
-		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled = &settled })
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled, p.Iteration(a.Iteration).Looked = &settled, nil })
 	}
 }
