@@ -91,11 +91,23 @@ func DealAsBefore(ctx context.Context, err error) error {
 	return nil
 }
 
-// again logs that a message comes again.
+// again logs that a message comes again, and why, unless a line of its own said so.
 func again(log zerolog.Logger, err error) error {
-	log.Info().Err(err).Msg("message comes again")
-	return err
+	event := log.Info()
+	if said := (interface{ Logged() bool })(nil); !errors.As(err, &said) {
+		event = event.Err(err)
+	}
+	event.Msg("message comes again")
+	return loggedError{err}
 }
+
+// loggedError is an error that stands in the log already.
+type loggedError struct{ error }
+
+func (e loggedError) Unwrap() error { return e.error }
+
+// Logged tells who ends an invocation that no further line has to say it.
+func (loggedError) Logged() bool { return true }
 
 // react reconciles what a message is about and says in a word what came of it.
 func (h Handler) react(ctx context.Context, n customvision.Notification, m Message) (report reconcile.Report, outcome string, err error) {
