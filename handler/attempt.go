@@ -29,11 +29,37 @@ func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, name string, f
 	}
 	end(err)
 	if err != nil {
-		logFailure(log.Error(), err).Dur("ms", time.Since(start)).Msg("invocation failed")
+		event := log.Debug()
+		if unlogged := unlogged(err); unlogged != nil {
+			event = logFailure(log.Error(), unlogged)
+		}
+		event.Dur("ms", time.Since(start)).Msg("invocation failed")
 		return err
 	}
 	log.Debug().Dur("ms", time.Since(start)).Msg("invocation succeeded")
 	return nil
+}
+
+// unlogged is what of an error isn't in the log yet; nil if all of it is. An error that is
+// has a method Logged, which reports true.
+func unlogged(err error) error {
+	switch e := err.(type) {
+	case interface{ Logged() bool }:
+		if e.Logged() {
+			return nil
+		}
+	case interface{ Unwrap() []error }:
+		var rest []error
+		for _, part := range e.Unwrap() {
+			rest = append(rest, unlogged(part))
+		}
+		return errors.Join(rest...)
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil && unlogged(inner) == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // withDeadline returns a context that ends at the handler's deadline. Its cause

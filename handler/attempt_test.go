@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -101,6 +102,41 @@ func TestABodyOverTheLimitFails(t *testing.T) {
 			requireSuccess(t, h.send(t, http.MethodPost, "/f", body(atLimit)))
 			reason := requireFailure(t, h.send(t, http.MethodPost, "/f", body(over)), http.StatusRequestEntityTooLarge)
 			assert.Contains(t, reason, "limit of 20 bytes")
+		})
+	}
+}
+
+// said is an error that the function has logged itself.
+type said struct{ error }
+
+func (said) Logged() bool { return true }
+
+func TestAFailureThatIsLoggedAlreadyIsNotLoggedTwice(t *testing.T) {
+	t.Parallel()
+	one, other := said{errors.New("one")}, errors.New("other")
+	for name, c := range map[string]struct {
+		err  error
+		want string // what is logged; "" for nothing
+	}{
+		"logged":                      {one, ""},
+		"logged, with more words":     {fmt.Errorf("project a: %w", one), ""},
+		"both logged":                 {errors.Join(one, one), ""},
+		"one of two":                  {errors.Join(one, other), "other"},
+		"one of two, with more words": {errors.Join(fmt.Errorf("project a: %w", one), fmt.Errorf("project b: %w", other)), "project b: other"},
+		"not logged":                  {other, "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHost(t, Options{})
+			h.Handle("function", func(context.Context, *Invocation) error { return c.err })
+			assert.Equal(t, c.err.Error(), requireFailure(t, h.do(t, http.MethodPost, "/function", "{}"), http.StatusInternalServerError))
+			entries := h.err.entries(t)
+			if c.want == "" {
+				assert.Empty(t, entries)
+				return
+			}
+			require.Len(t, entries, 1)
+			assert.Equal(t, c.want, entries[0]["error"])
 		})
 	}
 }

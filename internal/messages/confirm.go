@@ -10,6 +10,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 // errUnconfirmed is the error for a message that claims more than the service
@@ -48,6 +49,16 @@ func confirm(n customvision.Notification, seen reconcile.Report) error {
 		}
 	}
 	return nil
+}
+
+// confirmedBy reports whether a look that found the iteration completed found what the
+// message claims.
+func confirmedBy(n customvision.Notification, looked state.Looked) bool {
+	platform := platformIn(n)
+	return n.ExportStatus != customvision.NotifiedExportCompleted || slices.ContainsFunc(looked.Done, func(export string) bool {
+		done, _, _ := strings.Cut(export, ".")
+		return platform == "" || customvision.SamePlatform(done, platform)
+	})
 }
 
 // platformIn is what a message's modelUri says of the export, if it ends in the name of a

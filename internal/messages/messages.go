@@ -111,26 +111,45 @@ func DealAsBefore(ctx context.Context, err error) error {
 	return nil
 }
 
-// again logs that a message comes again.
+// again logs that a message comes again, and why, unless a line of its own said so.
 func again(log zerolog.Logger, err error) error {
-	log.Info().Err(err).Msg("message comes again")
-	return err
+	event := log.Info()
+	if said := (interface{ Logged() bool })(nil); !errors.As(err, &said) {
+		event = event.Err(err)
+	}
+	event.Msg("message comes again")
+	return loggedError{err}
 }
+
+// loggedError is an error that stands in the log already.
+type loggedError struct{ error }
+
+func (e loggedError) Unwrap() error { return e.error }
+
+// Logged tells who ends an invocation that no further line has to say it.
+func (loggedError) Logged() bool { return true }
 
 // react reconciles what a message is about and says in a word what came of it.
 func (h Handler) react(ctx context.Context, n customvision.Notification, m Message) (report reconcile.Report, outcome string, err error) {
 	if n.Kind == customvision.KindConnectionTest {
 		return report, "Custom Vision reaches the queue", h.Reconciler.ConnectionTested(ctx, n.ProjectID)
 	}
-	report, err = h.Reconciler.Reconcile(ctx, reconcile.Request{
+	request := reconcile.Request{
 		Key: reconcile.Key{Project: n.ProjectID, Iteration: n.IterationID}, Inserted: m.Inserted, Again: m.Again, Cause: m.Cause,
-	})
+	}
+	report, err = h.Reconciler.Reconcile(ctx, request)
+	if looked, unsettled := report.Looked[n.IterationID]; err == nil && report.Seen && unsettled && !confirmedBy(n, looked) {
+		request.Inserted = time.Time{}
+		report, err = h.Reconciler.Reconcile(ctx, request)
+	}
 	switch {
 	case err != nil:
 		return report, "", err
 	case report.Outside:
 		return report, "the policy leaves the project alone", nil
-	case report.Settled:
+	case report.Seen && len(report.Looked) > 0:
+		return report, "it was looked at already since the message was sent", nil
+	case report.Seen:
 		return report, "everything was done already since the message was sent", nil
 	}
 	if err := confirm(n, report); err != nil {
@@ -185,6 +204,10 @@ func outcomeOf(n customvision.Notification, report reconcile.Report) (string, er
 	for _, c := range report.Conditions {
 		switch {
 		case !own(c.Scope):
+		case c.Code == state.Copied:
+			if outcome == "done" { // a fact says more
+				outcome = "done, but " + c.Why
+			}
 		case c.Fact == "":
 			return "can't be done now: " + c.Why + next(c), nil
 		default:

@@ -140,6 +140,31 @@ func TestEachMessageEndsInOneLineThatSaysWhatCameOfIt(t *testing.T) {
 	step(customvision.Notification{}, messages.Message{Raw: []byte("no message either")}, info, "message comes again")
 }
 
+// A step that fails has a line of its own; what ends before a step fails is told by the
+// message's line. Neither is to be said again.
+func TestEachFailureOfAMessageIsOneLine(t *testing.T) {
+	t.Parallel()
+	for name, begins := range map[string]string{
+		"a step":  "PUT /" + azurite.Archive + "/archive",
+		"the run": "GET /" + azurite.Archive + "/state",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, onnx)
+			project := w.project("in")
+			iteration := w.Train(project).ID
+			w.Export(project, iteration, "ONNX", "")
+			w.line.Use(world.On(world.Begins(begins), world.Refuse(403)))
+			log, err := w.deal(w.exported(project, iteration, "ONNX"), messages.Message{})
+			require.Error(t, err)
+			assert.Equal(t, 1, strings.Count(log, `"error":`), log)
+			var said interface{ Logged() bool }
+			require.ErrorAs(t, err, &said)
+			assert.True(t, said.Logged())
+		})
+	}
+}
+
 // What no outage explains is given up. An outage of either service is none of the
 // message's tries.
 func TestAnOutageUsesUpNoTries(t *testing.T) {
@@ -293,9 +318,11 @@ func TestAFactThatIsLateFailsNoMessageForHours(t *testing.T) {
 		assert.Contains(t, log, `"outcome":"done, but the performance, which its proofs record, is not known yet`)
 		w.Service.Advance(time.Hour)
 	}
-	conditions := w.Remembered(project).Conditions
-	require.Len(t, conditions, 1)
-	assert.Equal(t, state.Scope{Iteration: iteration, Fact: "performance"}, conditions[0].Scope)
+	var missing []state.Scope
+	for _, c := range w.Remembered(project).Conditions {
+		missing = append(missing, c.Scope)
+	}
+	assert.ElementsMatch(t, []state.Scope{{Iteration: iteration, Fact: "performance"}, {Iteration: iteration, Export: "ONNX"}}, missing)
 }
 
 // Without an endpoint too, however the message writes the blob's address.

@@ -31,6 +31,14 @@ type Failure struct {
 	Err error
 }
 
+// loggedError is an error that stands in the log already, in a line of its own.
+type loggedError struct{ error }
+
+func (e loggedError) Unwrap() error { return e.error }
+
+// Logged tells who ends an invocation that no further line has to say it.
+func (loggedError) Logged() bool { return true }
+
 // act does what is planned, folds what that showed into what was seen, and plans
 // again, until only waiting is left. Every step is tried once in a run at most, and
 // counted before it is done, so a run ends. Effects come last, on a fresh look. What
@@ -46,6 +54,7 @@ func (v *visit) act(ctx context.Context) error {
 func (v *visit) saveLast(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
 	defer cancel()
+	v.endLook()
 	return v.save(ctx)
 }
 
@@ -236,7 +245,7 @@ func (v *visit) fail(log zerolog.Logger, a Action, err error) {
 	if a.Iteration != "" {
 		what += " of iteration " + a.Iteration
 	}
-	v.failed = append(v.failed, Failure{a.Step, fmt.Errorf("%s: %w", what, err)})
+	v.failed = append(v.failed, Failure{a.Step, loggedError{fmt.Errorf("%s: %w", what, err)}})
 	log.Error().Err(err).Msg("failed: " + string(a.Kind))
 }
 
@@ -306,6 +315,6 @@ func (v *visit) remember(a Action) {
 		})
 	case Settle:
 		settled := state.Settled{At: v.began, Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, *v.iteration(a.Iteration), v.seen.Iterations)}
-		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled = &settled })
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled, p.Iteration(a.Iteration).Looked = &settled, nil })
 	}
 }

@@ -22,7 +22,7 @@ func (v *visit) conclude(ctx context.Context) {
 	v.dateExports()
 	v.knowHeld()
 	v.clearConditions(gone)
-	v.renewSettled()
+	v.renewLooks()
 	v.forget(gone)
 	v.keepShown()
 	v.keepNotified()
@@ -94,18 +94,27 @@ func (v *visit) knowHeld() {
 	}
 }
 
-// renewSettled dates what was asked for, looked at and is still settled by this look:
-// the other messages that were sent before it need no look of their own.
-func (v *visit) renewSettled() {
-	for id := range v.scope.iterations {
+// renewLooks dates what was asked for and looked at by this look: the other messages that
+// were sent before it need no look of their own.
+func (v *visit) renewLooks() {
+	for id, inserted := range v.scope.iterations {
 		it := v.iteration(id)
 		if it != nil && it.Status == customvision.StatusFailed {
 			v.settleFailure(*it)
 		}
-		if it == nil || !v.saw(id) || !settled(v.rules, v.seen, *it) {
+		if it == nil || !v.saw(id) {
+			continue
+		}
+		if !settled(v.rules, v.seen, *it) {
+			failed := slices.ContainsFunc(v.failed, func(f Failure) bool { return f.Iteration == id })
+			if !inserted.IsZero() && !failed {
+				looked := state.Looked{At: v.began, Rule: v.rules.hash(), Done: v.seen.Looks[id].names(customvision.ExportDone)}
+				v.learn(func(p *state.Project) { p.Iteration(id).Looked = &looked })
+			}
 			continue
 		}
 		v.learn(func(p *state.Project) {
+			p.Iteration(id).Looked = nil
 			if s := p.Iteration(id).Settled; s != nil && v.began.After(s.At) {
 				p.Iteration(id).Settled = &state.Settled{At: v.began, Rule: s.Rule, Wanted: s.Wanted}
 			}

@@ -29,7 +29,7 @@ func TestManyMessagesAboutWhatIsSettledCostOneLook(t *testing.T) {
 			requests := w.line.During(func() {
 				report, err := r.Reconcile(t.Context(), Request{Key: key, Inserted: sent})
 				require.NoError(t, err)
-				assert.Equal(t, n > 0, report.Settled)
+				assert.Equal(t, n > 0, report.Seen)
 			})
 			if n > 0 {
 				require.Len(t, requests, 1)

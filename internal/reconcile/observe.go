@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/rs/zerolog"
-
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
@@ -41,19 +39,9 @@ func (v *visit) unknownBlobs() map[string][]models.Blob {
 // endpoint, the blobs of the model container are all there is to see. With an error
 // comes what was seen before it; nil if that is nothing.
 func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
-	record, err := r.State.Load(ctx, s.project)
-	if err != nil {
-		return nil, err
-	}
-	if record.Lost != nil {
-		zerolog.Ctx(ctx).Error().Err(record.Lost).Str("project", s.project).Msg("what was remembered is lost, and is made anew")
-	}
-	v := r.visit(s, record)
-	if err := v.identify(ctx); err != nil || v.outside {
+	v, err := r.admitted(ctx, s)
+	if err != nil || v.outside || v.known {
 		return v, err
-	}
-	if v.settled = v.isSettledSince(); v.settled {
-		return v, nil
 	}
 	v.seen.Blobs = v.unknownBlobs()
 	if err := v.confirmGone(ctx); err != nil || v.outside {
@@ -61,7 +49,7 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	}
 	if v.inService() && v.blind == nil {
 		if a, _ := v.strangers.recall(s.project); errors.Is(a.err, ErrUnknownProject) && !s.whole {
-			return nil, a.err
+			return v, a.err
 		}
 		if err := v.orBlind(ctx, v.listIterations(ctx)); err != nil {
 			return v, err

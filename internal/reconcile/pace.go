@@ -29,6 +29,18 @@ type pace struct {
 // runFunc is one run for a project.
 type runFunc func(context.Context, scope) (Report, error)
 
+// crowded reports whether other calls for the project, or for others, wait or run.
+func (p *pace) crowded(project string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id, l := range p.lanes {
+		if l.next != nil || l.busy && id != project {
+			return true
+		}
+	}
+	return false
+}
+
 // lane is the queue of one project; it exists only while something is in it or
 // the project rests.
 type lane struct {
@@ -58,6 +70,8 @@ type scope struct {
 	// again reports whether what asks came to no end before: a message that is delivered
 	// again, or the sweep before this one.
 	again bool
+	// shared reports whether the run answers several calls.
+	shared bool
 	// ask is what a person asks for; nil otherwise. A person's process asks for one thing.
 	ask *Ask
 
@@ -173,6 +187,7 @@ func (p *pace) next(l *lane, run runFunc) {
 	}
 	ctx, cancel := c.context()
 	defer cancel()
+	c.scope.shared = len(c.callers) > 1
 	c.report, c.err = protected(ctx, c.scope, run)
 
 	p.mu.Lock()

@@ -284,6 +284,17 @@ func (l *Look) Status(name string) string {
 	return status
 }
 
+// names are the exports of a status in the list.
+func (l *Look) names(status string) []string {
+	var names []string
+	for _, e := range l.Exports {
+		if e.Status == status {
+			names = append(names, e.Key.String())
+		}
+	}
+	return names
+}
+
 // lacks reports whether an export isn't in the list, nor proven.
 func (l *Look) lacks(name string) bool {
 	return l.Status(name) == "" && !slices.ContainsFunc(l.Exports, func(e Listed) bool { return e.Key.String() == name })

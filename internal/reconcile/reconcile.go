@@ -37,8 +37,8 @@ type Request struct {
 	// nil otherwise.
 	Known *customvision.Project
 	// Inserted is when the message that asks was put on the queue, in whole seconds.
-	// What was settled by a look that began later costs one read of the state. Zero
-	// where no message asks.
+	// What was looked at since costs one read of the state; what another process looks at
+	// now is waited for. Zero where no message asks, or where a look is needed all the same.
 	Inserted time.Time
 	// Again reports whether the message was delivered before: the process may have died
 	// of what it asks for.
@@ -116,9 +116,11 @@ type Report struct {
 	Name string // of the project, as far as it is known
 	// Outside reports whether the policy leaves the project alone; nothing was looked at.
 	Outside bool
-	// Settled reports whether what was asked for was settled by a look since the
-	// message was sent; nothing was looked at.
-	Settled bool
+	// Seen reports whether what was asked for was looked at since the message was sent;
+	// nothing was looked at now. Looked is what those looks found, of iterations that aren't
+	// settled by them.
+	Seen   bool
+	Looked map[string]state.Looked
 	// Unlisted reports whether an iteration that was asked for isn't in the service's
 	// list: it may come, or a message names one that never was.
 	Unlisted   bool
@@ -202,7 +204,7 @@ func (r *Reconciler) pass(ctx context.Context, s scope) (Report, error) {
 		err = errors.Join(err, v.saveLast(ctx))
 	case v.outside && s.whole: // under which name, and that nothing of it is to be done
 		err = v.saveLast(ctx)
-	case !v.outside && !v.settled:
+	case !v.outside && !v.known:
 		if err = v.act(ctx); !v.elsewhere {
 			err = errors.Join(v.blind, err)
 		}
@@ -223,14 +225,20 @@ func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
 }
 
 func (v *visit) report(r *Report) {
-	r.Name, r.Outside, r.Settled, r.Unseen = v.seen.Project.Name, v.outside, v.settled, v.unseen || v.blind != nil && !v.elsewhere
+	r.Name, r.Outside, r.Seen, r.Unseen = v.seen.Project.Name, v.outside, v.known, v.unseen || v.blind != nil && !v.elsewhere
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
 	r.Observed, r.Untold = v.observed, v.record.Outbox.Open()
 	if !v.outside {
 		r.Conditions, r.Counts = v.conditions(), v.counts()
 	}
 	for id := range v.scope.iterations {
-		r.Unlisted = r.Unlisted || !v.listedAt.IsZero() && !v.outside && !v.settled && v.iteration(id) == nil
+		r.Unlisted = r.Unlisted || !v.listedAt.IsZero() && !v.outside && !v.known && v.iteration(id) == nil
+		if known := v.seen.Project.Iterations[id]; v.known && known.Looked != nil {
+			if r.Looked == nil {
+				r.Looked = map[string]state.Looked{}
+			}
+			r.Looked[id] = *known.Looked
+		}
 	}
 }
 

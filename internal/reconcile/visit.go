@@ -25,7 +25,8 @@ type visit struct {
 	// changes are what the run has learnt since the last write; saved is when that was.
 	changes []func(*state.Project)
 	saved   time.Time
-	unsure  bool // a write failed, and may have been carried out
+	looking string // the token of what the state says of this look; "" where it says nothing
+	unsure  bool   // a write failed, and may have been carried out
 	// confirmed are the remembered iterations that the list lacks and that the service, asked
 	// for them, doesn't have; asked counts the calls.
 	confirmed map[string]bool
@@ -33,7 +34,7 @@ type visit struct {
 
 	importing bool // the service says so
 	outside   bool // the policy leaves the project alone
-	settled   bool // what was asked for is settled since: nothing was looked at
+	known     bool // what was asked for was looked at since: nothing was looked at
 	unseen    bool // an iteration couldn't be looked at
 	deleted   bool // the service itself says that there is no such project
 	// blind is why the service didn't show the project's iterations. What lies in the
@@ -89,17 +90,22 @@ func (v *visit) applyPolicy(ctx context.Context) error {
 	return nil
 }
 
-// isSettledSince reports whether all that was asked for was settled by a look that
-// began after the message about it was put on the queue. The host gives that time
-// in whole seconds, and so does the storage service.
-func (v *visit) isSettledSince() bool {
+// isSeenSince reports whether all that was asked for was looked at after the message
+// about it was put on the queue. The host gives that time in whole seconds, and so does
+// the storage service.
+func (v *visit) isSeenSince() bool {
 	if v.scope.whole || len(v.scope.iterations) == 0 {
 		return false
 	}
 	for id, inserted := range v.scope.iterations {
 		record := v.seen.Project.Iterations[id]
-		if inserted.IsZero() || record == nil || record.Settled == nil || record.Settled.Rule != v.rules.hash() ||
-			!record.Settled.At.After(inserted.Add(time.Second)) || anyDue(v.rules, v.seen, id) {
+		if inserted.IsZero() || record == nil || anyDue(v.rules, v.seen, id) {
+			return false
+		}
+		since := func(at time.Time, rule string) bool {
+			return rule == v.rules.hash() && at.After(inserted.Add(time.Second))
+		}
+		if s, l := record.Settled, record.Looked; !(s != nil && since(s.At, s.Rule) || l != nil && since(l.At, l.Rule)) {
 			return false
 		}
 	}

@@ -14,12 +14,16 @@ func (p Project) Clone() Project {
 		i.Exports = each(i.Exports, func(e Export) Export { return e })
 		i.Blobs = maps.Clone(i.Blobs)
 		i.Settled = pointer(i.Settled)
+		if i.Looked = pointer(i.Looked); i.Looked != nil {
+			i.Looked.Done = slices.Clone(i.Looked.Done)
+		}
 		return i
 	})
 	p.Shown = each(p.Shown, func(s Shown) Shown {
 		s.Exports = maps.Clone(s.Exports)
 		return s
 	})
+	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {
 		p.Trainings[i] = pointer(t)

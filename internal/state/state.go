@@ -37,6 +37,9 @@ type Project struct {
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
 	// Trainings that the app asked for, oldest first.
 	Trainings []*Training `json:"trainings,omitempty"`
+	// Looking says that a process looks at the project because of messages: others wait for
+	// what it finds.
+	Looking *Looking `json:"looking,omitempty"`
 	// Conditions are what can't be done now.
 	Conditions []*Condition `json:"conditions,omitempty"`
 	// Shown is what the service showed of each iteration, by id. The iterations are those
@@ -65,6 +68,8 @@ type Iteration struct {
 	// Blobs of the model container that are archived: ETag by name.
 	Blobs   map[string]string `json:"blobs,omitempty"`
 	Settled *Settled          `json:"settled,omitempty"`
+	// Looked is the last look because of a message, if it left something to wait for.
+	Looked *Looked `json:"looked,omitempty"`
 	// Lacked is since when the service's list lacks it; zero while it is there.
 	Lacked time.Time `json:"lacked,omitzero"`
 }
@@ -91,6 +96,19 @@ type Settled struct {
 	// again if the rule changes, or if Wanted becomes true.
 	Rule   string `json:"rule"`
 	Wanted bool   `json:"wanted"`
+}
+
+// Looked records a look at a completed iteration at which nothing failed.
+type Looked struct {
+	At   time.Time `json:"at"`   // when it began
+	Rule string    `json:"rule"` // as in Settled
+	Done []string  `json:"done"` // exports that the service listed as done
+}
+
+// Looking is a look that is underway. One that came to no end ends by itself.
+type Looking struct {
+	Token string    `json:"token"` // random
+	Until time.Time `json:"until"` // by the storage service's clock
 }
 
 // Export is an export that the app asked for.

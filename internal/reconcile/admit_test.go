@@ -1,0 +1,143 @@
+package reconcile
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/state"
+)
+
+// Messages pile up, and several processes have some about each project at the same time:
+// one of them looks, and the others answer by what it found. That the export which the
+// look asks for is underway is an answer, too.
+func TestProcessesShareALookAtWhatManyMessagesAreAbout(t *testing.T) {
+	t.Parallel()
+	const processes, projects, copies = 6, 3, 4
+	w := newWorld(t, onnx)
+	w.overLine()
+	w.options.Clock = SystemClock{}
+	w.options.Times.LookInterval = time.Second
+	var keys []Key
+	for range projects {
+		keys = append(keys, w.trained())
+	}
+	sent := w.Service.Now()
+	w.Service.Advance(time.Minute)
+	all := func() map[string]int {
+		return w.calls(func() {
+			var done sync.WaitGroup
+			for range processes {
+				r := New(w.options)
+				for _, key := range keys {
+					for range copies {
+						done.Go(func() {
+							report, err := r.Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+							assert.NoError(t, err)
+							assert.NoError(t, report.Err(""))
+						})
+					}
+				}
+			}
+			done.Wait()
+		})
+	}
+	calls := all()
+	assert.Equal(t, projects, calls["ExportIteration"])
+	assert.LessOrEqual(t, calls["GetIterations"], 2*projects, "a look, and a fresh one before the export: %v", calls)
+	assert.LessOrEqual(t, calls["GetExports"], 2*projects)
+	assert.Equal(t, projects, calls["GetTags"])
+	for _, key := range keys {
+		remembered := w.Remembered(key.Project)
+		assert.Nil(t, remembered.Looking)
+		assert.NotNil(t, remembered.Iterations[key.Iteration].Looked)
+	}
+	assert.Empty(t, all(), "those that come later cost no call")
+
+	w.Service.Advance(world.ExportTime)
+	sent = w.Service.Now()
+	w.Service.Advance(time.Minute)
+	calls = all()
+	assert.Equal(t, map[string]int{"GetIterations": projects, "GetExports": projects}, calls)
+	for _, key := range keys {
+		assert.Equal(t, proven, w.backups(key))
+		assert.Len(t, w.kept(key), 1)
+	}
+	assert.Empty(t, all())
+}
+
+// The process that looks dies: another one takes over after a minute.
+func TestALookThatCameToNoEndIsTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	record, err := w.options.State.Load(t.Context(), key.Project)
+	require.NoError(t, err)
+	require.NoError(t, w.options.State.Update(t.Context(), record, func(p *state.Project) error {
+		p.Looking = &state.Looking{Token: "of a process that died", Until: record.Seen.Add(lookFor)}
+		return nil
+	}))
+	from := w.Service.Now()
+	report, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: from.Add(-time.Hour)})
+	require.NoError(t, err)
+	assert.Len(t, report.Done, 2, "described, and asked for")
+	assert.GreaterOrEqual(t, w.Service.Now().Sub(from), lookFor)
+	assert.Less(t, w.Service.Now().Sub(from), 2*lookFor)
+
+	record, err = w.options.State.Load(t.Context(), key.Project)
+	require.NoError(t, err)
+	require.NoError(t, w.options.State.Update(t.Context(), record, func(p *state.Project) error {
+		p.Looking = &state.Looking{Token: "of another", Until: record.Seen.Add(lookFor)}
+		return nil
+	}))
+	from = w.Service.Now()
+	w.sweep()
+	w.reconcile(key)
+	assert.Less(t, w.Service.Now().Sub(from), lookFor, "neither a sweep nor a person waits")
+}
+
+// A look during which something failed answers no other message.
+func TestALookThatFailedIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	sent := w.Service.Now()
+	w.Service.Advance(time.Minute)
+	require.NoError(t, w.Service.FaultCalls("GetTags", 1, emulator.CallFault{Status: 403}))
+	report, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+	require.NoError(t, err)
+	require.Error(t, report.Err(key.Iteration))
+	report, err = New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+	require.NoError(t, err)
+	assert.False(t, report.Seen)
+	require.NoError(t, report.Err(key.Iteration))
+	report, err = New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+	require.NoError(t, err)
+	assert.True(t, report.Seen)
+}
+
+// A message that comes alone and at once costs no request more.
+func TestALookThatNobodyElseWaitsForIsNotWrittenDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	sent := w.Service.Now()
+	w.Service.Advance(w.options.Times.LookInterval - 2*time.Second)
+	writes := 0
+	for _, r := range w.line.During(func() {
+		_, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+		require.NoError(t, err)
+	}) {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/"+w.Names.State+"/") {
+			writes++
+		}
+	}
+	assert.Equal(t, 2, writes, "the intent, and what was learnt")
+}
