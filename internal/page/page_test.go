@@ -233,7 +233,9 @@ func TestABackupIsDownloadedAsItIsAndNotIfItIsDamaged(t *testing.T) {
 	key, err := archive.NewKey(project, iteration, "ONNX", "")
 	require.NoError(t, err)
 	packed := zips.Made([]zips.Part{{Name: "model.onnx", Data: zips.Noise(300_000, 1)}}, nil)
-	source := archive.Source{Name: "x", Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(string(packed))), nil }}
+	source := archive.Source{Name: "x", Open: func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(string(packed))), nil
+	}}
 	id, err := s.World.Archive.Identify(t.Context(), source)
 	require.NoError(t, err)
 	copied, err := s.World.Archive.Copy(t.Context(), key, source, id)
