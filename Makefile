@@ -81,8 +81,8 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 	  done; \
 	done
 
-test-browser: tools ## try the emulator's page in Chromium, which must be installed
-	go test -race -count=1 -tags browser -run Browser ./dev/emulator
+test-browser: tools ## try the app's page and the emulator's in Chromium, which must be installed
+	go test -race -count=1 -tags browser -run Browser ./dev/emulator ./e2e
 
 bench: tools ## run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...

@@ -47,5 +47,12 @@ func TestCheck(t *testing.T) {
 			assert.Equal(t, c.method, r.Method)
 		})
 	}
+	link := &http.Request{Method: "GET", Host: "localhost:7071", Header: http.Header{"Sec-Fetch-Site": {"same-site"}, "Sec-Fetch-Mode": {"navigate"}, "Sec-Fetch-Dest": {"document"}}}
+	assert.NoError(t, CheckCall(link, ""), "a link on a page of another port of this machine")
+	for _, change := range [][2]string{{"Sec-Fetch-Dest", "iframe"}, {"Sec-Fetch-Dest", "image"}, {"Sec-Fetch-Mode", "cors"}, {"Sec-Fetch-Site", "cross-site"}} {
+		other := link.Clone(t.Context())
+		other.Header.Set(change[0], change[1])
+		assert.Error(t, CheckCall(other, ""), change)
+	}
 	assert.Error(t, Check(&http.Request{Method: "GET", Header: http.Header{}}, ""), "no URL names no host")
 }

@@ -47,6 +47,9 @@ func run(ctx context.Context, app, program, host string, demo, verbose bool) err
 	if err != nil {
 		return err
 	}
+	if err := s.addPictures(ctx, p.ID); err != nil {
+		return err
+	}
 	s.introduce(p.Name, program)
 	select {
 	case <-ctx.Done():

@@ -3,7 +3,6 @@ package overview
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -185,7 +184,7 @@ func (m *Model) addExport(export, status string) {
 // addState adds what the state remembers: what can't be done now, and, of the projects
 // for which Custom Vision didn't answer, what the last looks showed. Where it answered
 // for all, other projects than its own and those of the archive are left out.
-func (b *board) addState(view *state.View, facts func(project string) map[string]archive.Facts) {
+func (b *board) addState(view *state.View, facts func(project string) map[string]told) {
 	for id, project := range view.Projects {
 		if b.models[id] == nil && (b.asked || len(project.Shown)+len(project.Conditions)+len(project.Name) == 0) {
 			continue
@@ -198,7 +197,7 @@ func (b *board) addState(view *state.View, facts func(project string) map[string
 		}
 		for iteration, f := range facts(id) {
 			if m := b.models[id][iteration]; m != nil {
-				m.facts = f
+				m.facts, m.Performance = f.Facts, f.shown
 			}
 		}
 		for _, c := range project.Conditions {
@@ -268,7 +267,10 @@ func (b *board) projects(rules *policy.Policy) []Project {
 			p.Connected = &connected
 		}
 		for _, m := range models {
-			m.tell()
+			m.Type = m.facts.ClassificationType
+			if m.Performance == nil { // it is known from a proof alone, if at all
+				m.Performance = tell(m.facts).shown
+			}
 			p.Iterations = append(p.Iterations, *m)
 		}
 		slices.SortFunc(p.Iterations, func(x, y Model) int {
@@ -287,15 +289,6 @@ func (b *board) projects(rules *policy.Policy) []Project {
 		return strings.Compare(strings.ToLower(x.Name)+x.ID, strings.ToLower(y.Name)+y.ID)
 	})
 	return list
-}
-
-// tell says of a model what its facts have.
-func (m *Model) tell() {
-	m.Type = m.facts.ClassificationType
-	var p customvision.Performance
-	if m.facts.Performance != nil && json.Unmarshal(m.facts.Performance, &p) == nil {
-		m.Performance = &Performance{p.Precision, p.Recall, p.AveragePrecision}
-	}
 }
 
 // want fills in what the policy asks for, as far as that can be told without asking

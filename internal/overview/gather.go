@@ -90,7 +90,21 @@ type shelf struct {
 // recall is what one version of a project's state says of the iterations.
 type recall struct {
 	version string
-	facts   map[string]archive.Facts
+	facts   map[string]told
+}
+
+// told is what is remembered of an iteration, with its performance as it is shown.
+type told struct {
+	archive.Facts
+	shown *Performance
+}
+
+func tell(f archive.Facts) told {
+	var p customvision.Performance
+	if f.Performance == nil || json.Unmarshal(f.Performance, &p) != nil {
+		return told{f, nil}
+	}
+	return told{f, &Performance{p.Precision, p.Recall, p.AveragePrecision}}
 }
 
 // New makes a Gatherer. It sends no request.
@@ -203,20 +217,20 @@ func (g *Gatherer) addState(status *Status, b *board, view *state.View) *policy.
 		}
 	}
 	status.LastNotification = known(last)
-	b.addState(view, func(project string) map[string]archive.Facts { return g.recall(view, project) })
+	b.addState(view, func(project string) map[string]told { return g.recall(view, project) })
 	return rules
 }
 
 // recall is what the state remembers of a project's iterations for their proofs.
-func (g *Gatherer) recall(view *state.View, project string) map[string]archive.Facts {
+func (g *Gatherer) recall(view *state.View, project string) map[string]told {
 	if r := g.recalls[project]; r.version == view.Versions[project] {
 		return r.facts
 	}
-	r := recall{view.Versions[project], map[string]archive.Facts{}}
+	r := recall{view.Versions[project], map[string]told{}}
 	for id, it := range view.Projects[project].Iterations {
 		var f archive.Facts
 		if it.Facts != nil && json.Unmarshal(it.Facts, &f) == nil {
-			r.facts[id] = f
+			r.facts[id] = tell(f)
 		}
 	}
 	g.recalls[project] = r
@@ -368,7 +382,7 @@ func (g *Gatherer) describe(ctx context.Context, view *state.View, models []*arc
 		}
 		if view != nil && view.Projects[m.Project] != nil {
 			if f, ok := g.recall(view, m.Project)[m.Iteration]; ok && f.IterationName != "" && view.Projects[m.Project].Name != "" {
-				m.ProjectName, m.IterationName, m.PublishedName, m.Facts = view.Projects[m.Project].Name, f.IterationName, f.PublishedName, f
+				m.ProjectName, m.IterationName, m.PublishedName, m.Facts = view.Projects[m.Project].Name, f.IterationName, f.PublishedName, f.Facts
 				if f.TrainedAt != nil {
 					m.TrainedAt = *f.TrainedAt
 				}

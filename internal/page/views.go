@@ -21,6 +21,7 @@ import (
 var functions = template.FuncMap{
 	"minute":  func(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") },
 	"machine": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"clock":   func(t time.Time) string { return t.UTC().Format("15:04") },
 	"day":     func(t time.Time) string { return t.UTC().Format("2 Jan 2006") },
 	"percent": percent,
 	// share is a share from 0 to 1 of a bar that is 100 wide.

@@ -29,7 +29,7 @@ type Watch struct {
 
 // held is what a blob said in one version.
 type held struct {
-	etag azcore.ETag
+	etag string // without quotes, as listings have it
 	said any
 }
 
@@ -65,7 +65,7 @@ func (w *Watch) Look(ctx context.Context) (*View, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	view := &View{Projects: map[string]*Project{}, Versions: map[string]string{}}
-	listed := map[string]azcore.ETag{}
+	listed := map[string]string{}
 	pages := w.store.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
@@ -77,7 +77,7 @@ func (w *Watch) Look(ctx context.Context) (*View, error) {
 			case strings.HasPrefix(name, deadLetterPrefix):
 				view.Letters = append(view.Letters, LetterSeen{letterID(item), value(item.Properties.LastModified)})
 			case readers(name) != nil:
-				listed[name] = value(item.Properties.ETag)
+				listed[name] = unquoted(value(item.Properties.ETag))
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func (w *Watch) Look(ctx context.Context) (*View, error) {
 	for name, h := range w.held {
 		switch said := h.said.(type) {
 		case *Project:
-			view.Projects[said.ID], view.Versions[said.ID] = said, string(h.etag)
+			view.Projects[said.ID], view.Versions[said.ID] = said, h.etag
 		case Health:
 			view.Health = said
 		case PolicyInForce:
@@ -101,8 +101,11 @@ func (w *Watch) Look(ctx context.Context) (*View, error) {
 	return view, nil
 }
 
+// unquoted is an ETag as listings give it; elsewhere it stands in quotes.
+func unquoted(etag azcore.ETag) string { return strings.Trim(string(etag), `"`) }
+
 // fetch brings what is held in line with what was listed.
-func (w *Watch) fetch(ctx context.Context, listed map[string]azcore.ETag) error {
+func (w *Watch) fetch(ctx context.Context, listed map[string]string) error {
 	maps.DeleteFunc(w.held, func(name string, h held) bool { return listed[name] != h.etag })
 	var missing []string
 	for name := range listed {
@@ -124,7 +127,7 @@ func (w *Watch) fetch(ctx context.Context, listed map[string]azcore.ETag) error 
 				return w.store.explain("read "+name, err)
 			}
 			said, err := readers(name)(name, data)
-			found[i] = &held{version.etag, said}
+			found[i] = &held{unquoted(version.etag), said}
 			return err
 		})
 	}
