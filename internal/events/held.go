@@ -102,6 +102,9 @@ func Note(ctx context.Context, store *state.Store, events map[string][]state.Eve
 	var errs []error
 	for project, list := range events {
 		record, err := store.Load(ctx, project)
+		if errors.As(err, new(state.NoContainer)) {
+			return nil // there is no app any more
+		}
 		if err == nil {
 			err = store.Update(ctx, record, func(p *state.Project) error {
 				if o := p.Events(nil, record.Seen); o != nil {
