@@ -30,7 +30,7 @@ export RAPID_SEED
 # A link to a folder elsewhere is removed, and what it leads to is left alone.
 own-build = ! test -L build || rm build
 
-NODE_MODULES := dev/tools/node_modules/.package-lock.json dev/emulator/jstest/node_modules/.package-lock.json
+NODE_MODULES := $(addsuffix /node_modules/.package-lock.json,dev/tools dev/emulator/jstest docs/recipes)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 ACTIONLINT   := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
