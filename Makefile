@@ -31,7 +31,7 @@ export RAPID_SEED
 own-build = ! test -L build || rm build
 
 AZURITE      := dev/tools/node_modules/.package-lock.json
-NODE_MODULES := $(AZURITE) dev/emulator/jstest/node_modules/.package-lock.json
+NODE_MODULES := $(AZURITE) $(addsuffix /node_modules/.package-lock.json,dev/emulator/jstest docs/recipes)
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 ACTIONLINT   := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 

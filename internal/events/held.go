@@ -103,7 +103,7 @@ func Note(ctx context.Context, store *state.Store, events map[string][]state.Eve
 	var errs []error
 	for project, list := range events {
 		record, err := store.Load(ctx, project)
-		if errors.Is(err, state.ErrNoContainer) || err == nil && record.Outbox == nil {
+		if errors.As(err, new(state.NoContainer)) || err == nil && record.Outbox == nil {
 			continue
 		}
 		if err == nil {

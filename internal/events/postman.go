@@ -94,7 +94,6 @@ type round struct {
 	token  string
 
 	mu      sync.Mutex
-	bodies  map[string][]byte
 	results map[string]*result // by destination
 }
 
@@ -111,7 +110,7 @@ func (p *Postman) deliver(ctx context.Context, id string, down map[string]bool) 
 	if err != nil {
 		return err
 	}
-	r := &round{Postman: p, record: record, seen: record.Seen, loaded: time.Now(), token: rand.Text(), bodies: map[string][]byte{}, results: map[string]*result{}}
+	r := &round{Postman: p, record: record, seen: record.Seen, loaded: time.Now(), token: rand.Text(), results: map[string]*result{}}
 	due := r.due(down)
 	if len(due) == 0 {
 		return nil
@@ -203,25 +202,11 @@ func patience(err error) time.Duration {
 func (r *round) try(ctx context.Context, d Destination, e state.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, sendTime)
 	defer cancel()
-	body, err := r.body(ctx, e)
+	body, err := write(ctx, r.Archive, e)
 	if err != nil {
 		return err
 	}
 	return d.Send(ctx, e.ID, body)
-}
-
-// body is the event as it is sent, made once for all destinations.
-func (r *round) body(ctx context.Context, e state.Event) ([]byte, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if body, ok := r.bodies[e.ID]; ok {
-		return body, nil
-	}
-	body, err := write(ctx, r.Archive, e)
-	if err == nil {
-		r.bodies[e.ID] = body
-	}
-	return body, err
 }
 
 // end writes what came of it, even if ctx has ended.

@@ -48,10 +48,10 @@ func (s Settings) checkEvents() error {
 	if e.Queue != "" && !s.Archives.IsZero() && s.Archives.QueueURL == "" {
 		faults = append(faults, remedy.New("set ArchiveStorage__queueServiceUri, or ArchiveStorage__accountName", "EVENTS_QUEUE is a queue of the archive's account, and the settings don't say where its queues are"))
 	}
-	if e.Queue != "" && e.Queue == s.Queue && s.Archives.QueueURL == s.Models.QueueURL {
-		faults = append(faults, remedy.New("name another queue", "EVENTS_QUEUE is the queue of Custom Vision's notifications"))
+	if e.Queue != "" && (e.Queue == s.Queue || e.Queue == s.Queue+storage.PoisonSuffix) && s.Archives.QueueURL == s.Models.QueueURL {
+		faults = append(faults, remedy.New("name another queue", "EVENTS_QUEUE is a queue of Custom Vision's notifications"))
 	}
-	if e.Webhook != "" && e.WebhookSecret == nil {
+	if e.Webhook != "" && e.webhookSecret == "" {
 		faults = append(faults, notSet("make one with `echo whsec_$(openssl rand -base64 32)`, and give it to the receiver too", "EVENTS_WEBHOOK_SECRET is not set, and EVENTS_WEBHOOK_URL is: what is sent there is signed"))
 	}
 	if u, err := url.Parse(e.Webhook); err == nil && u.Scheme == "http" && !e.WebhookPrivate {

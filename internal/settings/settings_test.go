@@ -280,3 +280,56 @@ func TestSettingsThatAreAlmostTheAppsAreNamed(t *testing.T) {
 	assert.Empty(t, slips)
 	assert.Empty(t, others)
 }
+
+func TestTheSettingsOfEventsGoTogether(t *testing.T) {
+	t.Parallel()
+	const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+	base := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages"}
+	without, err := Load(env(base))
+	require.NoError(t, err)
+	assert.True(t, without.Events.IsZero())
+	for name, c := range map[string]struct {
+		set  map[string]string
+		want string // in the error; empty where there is none
+	}{
+		"a queue":                     {map[string]string{"EVENTS_QUEUE": "events"}, ""},
+		"no name of a queue":          {map[string]string{"EVENTS_QUEUE": "My_Events"}, "EVENTS_QUEUE"},
+		"the app's own":               {map[string]string{"EVENTS_QUEUE": "messages"}, "EVENTS_QUEUE is a queue of Custom Vision's notifications"},
+		"the poison queue":            {map[string]string{"EVENTS_QUEUE": "messages-poison"}, "EVENTS_QUEUE is a queue of Custom Vision's notifications"},
+		"an account without queues":   {map[string]string{"EVENTS_QUEUE": "events", "ArchiveStorage__blobServiceUri": "https://a.example.com/"}, "ArchiveStorage__queueServiceUri"},
+		"a webhook":                   {map[string]string{"EVENTS_WEBHOOK_URL": "https://example.com/a-path", "EVENTS_WEBHOOK_SECRET": secret}, ""},
+		"one without a secret":        {map[string]string{"EVENTS_WEBHOOK_URL": "https://example.com/a-path"}, "EVENTS_WEBHOOK_SECRET is not set"},
+		"one with a short secret":     {map[string]string{"EVENTS_WEBHOOK_URL": "https://example.com/a-path", "EVENTS_WEBHOOK_SECRET": "whsec_c2hvcnQ="}, "EVENTS_WEBHOOK_SECRET must be"},
+		"one over http":               {map[string]string{"EVENTS_WEBHOOK_URL": "http://example.com/a-path", "EVENTS_WEBHOOK_SECRET": secret, "EVENTS_WEBHOOK_PRIVATE": "true"}, "EVENTS_WEBHOOK_URL must be an https URL"},
+		"one with a user":             {map[string]string{"EVENTS_WEBHOOK_URL": "https://me:pw@example.com/a-path", "EVENTS_WEBHOOK_SECRET": secret}, "EVENTS_WEBHOOK_URL must be an https URL without a user"},
+		"one on this machine":         {map[string]string{"EVENTS_WEBHOOK_URL": "http://127.0.0.1:1/a-path", "EVENTS_WEBHOOK_SECRET": secret}, "set EVENTS_WEBHOOK_PRIVATE to true"},
+		"one that may be":             {map[string]string{"EVENTS_WEBHOOK_URL": "http://127.0.0.1:1/a-path", "EVENTS_WEBHOOK_SECRET": secret, "EVENTS_WEBHOOK_PRIVATE": "true"}, ""},
+		"neither true nor false":      {map[string]string{"EVENTS_WEBHOOK_PRIVATE": "maybe"}, "EVENTS_WEBHOOK_PRIVATE"},
+		"a topic":                     {map[string]string{"EVENTS_GRID_ENDPOINT": "https://t.eventgrid.azure.net/api/events", "EVENTS_GRID_KEY": "a-key"}, ""},
+		"a topic without an identity": {map[string]string{"EVENTS_GRID_ENDPOINT": "https://t.eventgrid.azure.net/api/events"}, "EVENTS_GRID_KEY is not set"},
+		"a topic over http":           {map[string]string{"EVENTS_GRID_ENDPOINT": "http://t.eventgrid.azure.net/api/events", "EVENTS_GRID_KEY": "a-key"}, "EVENTS_GRID_ENDPOINT must be"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			values := maps.Clone(base)
+			maps.Copy(values, c.set)
+			s, err := Load(env(values))
+			_, again := LoadEvents(env(values), s.Archives)
+			assert.Equal(t, c.want == "" || c.set["EVENTS_QUEUE"] == "messages" || c.set["EVENTS_QUEUE"] == "messages-poison", again == nil, "%v", again)
+			if c.want == "" {
+				require.NoError(t, err)
+				for _, name := range []string{"EVENTS_WEBHOOK_URL", "EVENTS_WEBHOOK_SECRET", "EVENTS_GRID_KEY"} {
+					if c.set[name] != "" {
+						assert.Contains(t, s.Secrets(), c.set[name])
+					}
+				}
+				assert.Equal(t, without.Fingerprint(), s.Fingerprint(), "they have no say in what the app does")
+				return
+			}
+			if assert.ErrorContains(t, err, c.want) {
+				assert.NotContains(t, err.Error(), "a-path")
+				assert.NotContains(t, err.Error(), "whsec_c2hvcnQ")
+			}
+		})
+	}
+}

@@ -237,12 +237,14 @@ func isConflict(err error) bool {
 	return bloberror.HasCode(err, bloberror.ConditionNotMet, bloberror.BlobAlreadyExists)
 }
 
-// ErrNoContainer is that the state container is not there.
-var ErrNoContainer = errors.New("there is no container")
+// NoContainer is the error that the state's container isn't there: nothing is remembered.
+type NoContainer string
+
+func (c NoContainer) Error() string { return fmt.Sprintf("there is no container %q", string(c)) }
 
 func (s *Store) explain(op string, err error) error {
 	if bloberror.HasCode(err, bloberror.ContainerNotFound) {
-		return remedy.New("create it, or name another in STATE_CONTAINER", "%s: %w %q", op, ErrNoContainer, s.name)
+		return remedy.New("create it, or name another in STATE_CONTAINER", "%s: %w", op, NoContainer(s.name))
 	}
 	return storage.Explain(op, err)
 }
