@@ -3,6 +3,7 @@ package rescue
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -53,6 +54,8 @@ type Kept struct {
 	Missing  int             `json:"missing"`
 	Bytes    int64           `json:"bytes"` // of the pictures that it names
 	Newest   time.Time       `json:"newest,omitzero"`
+	// Prediction is the newest stored prediction that was saved; empty without any.
+	Prediction string `json:"prediction,omitempty"`
 	// All reports whether the performance is there at every threshold.
 	All     bool      `json:"all,omitempty"`
 	Checked time.Time `json:"checked"` // when it was known to be up to date
@@ -81,6 +84,11 @@ type Taking struct {
 	Last         string `json:"last,omitempty"`
 	Listed       bool   `json:"listed,omitempty"`
 	Performances int    `json:"performances,omitempty"`
+	// Predicted counts the stored predictions that are in them. NextPredictions asks the
+	// service for those that follow; empty where they aren't wanted or all are there.
+	Predicted       int             `json:"predicted,omitempty"`
+	NextPredictions json.RawMessage `json:"nextPredictions,omitempty"`
+	Prediction      string          `json:"prediction,omitempty"` // the newest so far
 
 	Changes []string          `json:"changes,omitempty"`
 	Missing []dataset.Missing `json:"missing,omitempty"`
