@@ -46,6 +46,7 @@ type SeenIteration struct {
 
 // Kept is a snapshot in the archive.
 type Kept struct {
+	Name     string          `json:"name"` // of the iteration; empty for the workspace
 	Snapshot string          `json:"snapshotId"`
 	Verdict  dataset.Verdict `json:"verdict"`
 	Why      string          `json:"why"`
@@ -128,12 +129,14 @@ func (t *Taking) changed(format string, a ...any) {
 // load reads the progress. Without one it is made of the archive.
 func (r *Rescuer) load(ctx context.Context, project string) (*run, error) {
 	v := &run{Rescuer: r, id: project, learned: map[string]bool{}, tried: map[string]bool{}}
-	var err error
-	if v.version, err = r.State.Rescue(ctx, project, &v.p); err != nil {
-		return nil, err
-	}
-	if v.p.Project == project && v.p.Kept != nil {
-		return v, nil
+	if r.State != nil {
+		var err error
+		if v.version, err = r.State.Rescue(ctx, project, &v.p); err != nil {
+			return nil, err
+		}
+		if v.p.Project == project && v.p.Kept != nil {
+			return v, nil
+		}
 	}
 	v.p = Progress{Project: project, Kept: map[string]*Kept{}}
 	list, err := r.Sets.Snapshots(ctx, project)
@@ -159,6 +162,7 @@ func (r *Rescuer) load(ctx context.Context, project string) (*run, error) {
 
 func keptOf(p dataset.Proof) *Kept {
 	return &Kept{
+		Name:     p.IterationName,
 		Snapshot: p.Snapshot, Verdict: p.Verdict, Why: p.Note, Asked: p.Asked, Found: p.Found, Missing: len(p.Missing) + p.More,
 		Bytes: p.Bytes, Newest: p.Newest, All: p.AllThresholds, Checked: p.Begun,
 	}

@@ -19,6 +19,7 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/state"
 )
 
 func TestAWorkspaceIsSavedWithEveryPictureAndAProof(t *testing.T) {
@@ -247,4 +248,68 @@ func (w *scene) predict(n int) {
 	require.NoError(w.t, err)
 	defer resp.Body.Close()
 	require.Equal(w.t, http.StatusOK, resp.StatusCode)
+}
+
+func TestWhatIsSavedIsKnownOfTheArchiveAlone(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.story()
+	c := w.run().Covered
+	with, err := Covered(context.Background(), w.Archive, w.sets(), w.State)
+	require.NoError(t, err)
+	assert.Equal(t, []state.Coverage{c}, with)
+	alone, err := Covered(context.Background(), w.Archive, w.sets(), nil)
+	require.NoError(t, err)
+	require.Len(t, alone, 1)
+	assert.Equal(t, [5]int{2, 2, 6, 6, 0}, [5]int{alone[0].Wanted, alone[0].Complete, alone[0].Images, alone[0].Saved, len(alone[0].Missing)})
+	assert.Equal(t, c.Name, alone[0].Name)
+}
+
+// TestPartsThatAreGoneAreReadAgain has a slice end after a page, and the storage service
+// lose what it sent.
+func TestPartsThatAreGoneAreReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(w *scene){
+		"a week has passed": func(w *scene) { w.now = w.now.Add(8 * 24 * time.Hour) },
+		"the service has lost them": func(w *scene) {
+			var p Progress
+			version, err := w.State.Rescue(context.Background(), w.project, &p)
+			require.NoError(w.t, err)
+			p.Taking.Snapshot = "20260101T000000Z-00000000" // of which there are none
+			_, err = w.State.SetRescue(context.Background(), w.project, version, p)
+			require.NoError(w.t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newScene(t, emulator.Options{})
+			iteration := w.story()
+			ctx, cancel := context.WithCancel(context.Background())
+			line := world.NewInterceptor(t)
+			line.Use(atPage(2, cancel))
+			p, err := w.process(line).Run(ctx, w.project, Wish{})
+			require.NoError(t, err)
+			before := p.Taking.Snapshot
+			lose(w)
+			p, err = w.process(world.NewInterceptor(t)).Run(context.Background(), w.project, Wish{})
+			require.NoError(t, err)
+			w.isTrue(p, iteration)
+			assert.NotEqual(t, before, p.Kept[dataset.Workspace].Snapshot)
+		})
+	}
+}
+
+func TestARefusalAloneDoesNotShowThatAPictureIsThere(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	line := world.NewInterceptor(t)
+	sets := w.process(line).Sets
+	line.Use(world.Times(1, world.Refuse(http.StatusConflict)))
+	_, _, err := sets.PutImage(context.Background(), w.project, world.Picture(1))
+	require.Error(t, err)
+	for _, want := range []bool{true, false} {
+		_, added, err := sets.PutImage(context.Background(), w.project, world.Picture(1))
+		require.NoError(t, err)
+		assert.Equal(t, want, added)
+	}
 }
