@@ -40,7 +40,7 @@ type rescuePlanResult struct {
 
 func (p *program) rescueCommand() *cobra.Command {
 	var project string
-	var all, plan bool
+	var all, plan, predictions bool
 	c := p.verb("rescue", "Save everything of a project: every export, and the whole data set", `
 Asks for every export that every exportable iteration offers, archives them, and
 saves the data set: every image with its tags, boxes and metadata, as the
@@ -54,10 +54,11 @@ that can be saved isn't.`,
 			if plan {
 				return failedTo("plan the rescue", p.rescuePlan(ctx, project))
 			}
-			return failedTo("rescue the project", p.rescue(ctx, project))
+			return failedTo("rescue the project", p.rescue(ctx, project, predictions))
 		})
 	c.Flags().StringVar(&project, "project", "", "`name` or id of the project")
 	c.Flags().BoolVar(&all, "all", false, "every project")
+	c.Flags().BoolVar(&predictions, "predictions", false, "save stored predictions too: pictures that people had classified")
 	c.Flags().BoolVar(&plan, "plan", false, "say what it takes, and do nothing")
 	c.MarkFlagsOneRequired("project", "all")
 	c.MarkFlagsMutuallyExclusive("project", "all")
@@ -78,7 +79,7 @@ func (p *program) rescuer(ctx context.Context, which string) (*reconcile.Reconci
 	return r, saver, projects, err
 }
 
-func (p *program) rescue(ctx context.Context, which string) error {
+func (p *program) rescue(ctx context.Context, which string, predictions bool) error {
 	r, saver, projects, err := p.rescuer(ctx, which)
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func (p *program) rescue(ctx context.Context, which string) error {
 		p.out.progress(i, len(projects), project.Name)
 		one := rescued{Problems: []problem{}}
 		modelsErr := p.rescueModels(ctx, r, project)
-		progress, err := p.rescueData(ctx, saver, project)
+		progress, err := p.rescueData(ctx, saver, project.ID, rescue.Wish{Force: true, Predictions: predictions})
 		if err := errors.Join(modelsErr, err); err != nil {
 			one.Problems, failed = explain(failedTo(fmt.Sprintf("save everything of the project %q", project.Name), err)), true
 		}
@@ -144,9 +145,9 @@ func (p *program) rescueModels(ctx context.Context, r *reconcile.Reconciler, pro
 }
 
 // rescueData saves the data set, and waits while another process is at it.
-func (p *program) rescueData(ctx context.Context, saver *rescue.Rescuer, project customvision.Project) (rescue.Progress, error) {
+func (p *program) rescueData(ctx context.Context, saver *rescue.Rescuer, project string, wish rescue.Wish) (rescue.Progress, error) {
 	for {
-		progress, err := saver.Run(ctx, project.ID, true)
+		progress, err := saver.Run(ctx, project, wish)
 		if !errors.Is(err, rescue.ErrBusy) {
 			return progress, err
 		}

@@ -61,7 +61,7 @@ func (t *tally) Do(r *http.Request) (*http.Response, error) {
 func (w *scene) counted() (requests, Progress) {
 	w.t.Helper()
 	var line tally
-	p, err := w.rescuer(azcore.ClientOptions{Transport: &line}).Run(context.Background(), w.project, false)
+	p, err := w.rescuer(azcore.ClientOptions{Transport: &line}).Run(context.Background(), w.project, Wish{})
 	require.NoError(w.t, err)
 	return line.requests, p
 }
