@@ -3,6 +3,7 @@ package emulator
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -96,6 +97,10 @@ func (s *Server) serveBlob(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		sum := sha256.Sum256(content)
 		w.Header().Set("ETag", fmt.Sprintf(`"0x%X"`, sum[:8]))
+		if r.Header.Get("Range") == "" {
+			whole := md5.Sum(content)
+			w.Header().Set("Content-MD5", base64.StdEncoding.EncodeToString(whole[:]))
+		}
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	}
 }

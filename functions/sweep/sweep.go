@@ -15,6 +15,7 @@ import (
 	"visionkeeper/handler"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/state"
 	"visionkeeper/internal/telemetry"
 )
@@ -29,6 +30,7 @@ const (
 // Function handles the timer's invocations.
 type Function struct {
 	Reconciler *reconcile.Reconciler
+	Rescuer    *rescue.Rescuer // nil saves no data sets
 	Messages   messages.Handler
 	Poison     *azqueue.QueueClient
 	State      *state.Store
@@ -75,12 +77,17 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		health.Add(last.Counts)
 		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
+	var rescues []string
+	var rescueErr error
+	if health.Resume == "" {
+		rescues, health.Rescue, rescueErr = f.toRescue(ctx, inForce.Policy)
+	}
 	health.Ended = f.Now().UTC()
 	whole := swept.Whole && health.Failed == 0 && !health.Gap
 	if whole {
 		health.Round = health.Ended
 	}
-	for _, err := range []error{pruneErr, drainErr, err} {
+	for _, err := range []error{pruneErr, drainErr, err, rescueErr} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	measure(ctx, health, letters)
@@ -102,7 +109,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 			inv.Log.Warn().Msg(err.Error())
 		}
 	}
-	return errors.Join(pruneErr, drainErr, err, reportErr)
+	return errors.Join(pruneErr, drainErr, err, rescueErr, reportErr, f.rescue(ctx, rescues, inv.Log))
 }
 
 // measure tells who watches what a sweep found.

@@ -17,6 +17,7 @@ import (
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/settings"
 	"visionkeeper/internal/state"
 )
@@ -41,6 +42,24 @@ func OpenSets(s settings.Settings, version string) (*dataset.Store, error) {
 		return nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}
 	return dataset.Open(blobs, s.ArchiveContainer, version), nil
+}
+
+// NewRescuer opens all that saving data sets needs, beside what reconciling has, with
+// which it shares the calls. It is nil without an endpoint.
+func NewRescuer(s settings.Settings, version string, r *reconcile.Reconciler) (*rescue.Rescuer, error) {
+	if r.Service == nil {
+		return nil, nil
+	}
+	sets, err := OpenSets(s, version)
+	if err != nil {
+		return nil, err
+	}
+	return rescue.New(rescue.Options{
+		Service: r.Service, Archive: r.Archive, Sets: sets, State: r.State, Now: r.Clock.Now,
+		CheckLink: func(link string) error {
+			return archive.CheckDownloadURL(link, r.Downloads.Suffix, r.Downloads.Loopback)
+		},
+	}), nil
 }
 
 // OpenService opens Custom Vision. It is nil without an endpoint. Options may be nil.

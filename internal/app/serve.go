@@ -54,6 +54,10 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	if err != nil {
 		return err
 	}
+	rescuer, err := NewRescuer(s, version, reconciler)
+	if err != nil {
+		return err
+	}
 	slips, _ := settings.Strays(c)
 	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
 		warnings = append(warnings, err.Error())
@@ -68,7 +72,7 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	dealer := messages.Handler{Reconciler: reconciler, State: reconciler.State, Now: time.Now}
 	h.Handle(notifications.Name, notifications.Function{Messages: dealer, LastDelivery: lastDelivery}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
-		Reconciler: reconciler, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
+		Reconciler: reconciler, Rescuer: rescuer, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
 		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings,
 	}.Invoke)
 	return server.Serve(ctx)

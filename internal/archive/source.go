@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,7 @@ type answer struct {
 	body   io.ReadCloser
 	size   int64  // of the whole package; -1 where the source doesn't say
 	etag   string // without quotes
+	md5    []byte // of the whole package, where the source says so
 	ranged bool   // body is the range asked for, not the whole
 }
 
@@ -88,6 +90,7 @@ func (a *Archive) get(ctx context.Context, s Source, offset, count int64, etag s
 	switch resp.StatusCode {
 	case http.StatusOK:
 		got.size = resp.ContentLength
+		got.md5, _ = base64.StdEncoding.DecodeString(resp.Header.Get("Content-MD5")) // one that can't be read confirms nothing
 		return got, nil
 	case http.StatusPartialContent:
 		_, total, _ := strings.Cut(resp.Header.Get("Content-Range"), "/")

@@ -136,6 +136,7 @@ func (p *program) commands() *cobra.Command {
 		p.verifyCommand(),
 		p.restoreCommand(),
 		p.datasetCommand(),
+		p.rescueCommand(),
 		p.deadLettersCommand(),
 		p.versionCommand(),
 	)

@@ -35,6 +35,7 @@ type restoration struct {
 	selection
 	platform, flavor, to    string
 	unzip, rehydrate, force bool
+	dataSet                 bool
 }
 
 func (p *program) restoreCommand() *cobra.Command {
@@ -42,17 +43,31 @@ func (p *program) restoreCommand() *cobra.Command {
 	c := p.verb("restore", "Put a model from the archive on disk, and prove it", `
 Works from the archive alone: without Custom Vision, its key, and the state. The
 bytes are compared with the proof that was written when they were archived.
-Nothing stands under the final name before that has succeeded.`,
-		func(ctx context.Context, _ []string) error { return failedTo("restore the model", p.restore(ctx, r)) })
+Nothing stands under the final name before that has succeeded.
+
+With --data-set it is a data set instead, of the project as it was when it was
+saved last, or with --iteration as that iteration saw it: a new folder with a
+snapshot of JSON lines, its proof, and every image by its SHA-256.`,
+		func(ctx context.Context, _ []string) error {
+			if r.dataSet {
+				return failedTo("restore the data set", p.restoreDataSet(ctx, r))
+			}
+			r.iteration = cmp.Or(r.iteration, "latest")
+			return failedTo("restore the model", p.restore(ctx, r))
+		})
 	f := c.Flags()
 	f.StringVar(&r.project, "project", "", "`name` or id of the project; may be left out where there is one")
-	f.StringVar(&r.iteration, "iteration", "latest", "`name` or id of the iteration, latest, or published")
+	f.StringVar(&r.iteration, "iteration", "", "`name` or id of the iteration, latest, or published; default latest, and with --data-set the project itself")
 	f.StringVar(&r.platform, "platform", "", "export platform, such as ONNX; may be left out where there is one export")
 	f.StringVar(&r.flavor, "flavor", "", "export flavor, such as ONNXFloat16; default the platform's own")
 	f.StringVar(&r.to, "to", "", "`path` of the file, or with --unzip of the new folder; default a name in this folder")
 	f.BoolVar(&r.unzip, "unzip", false, "unpack the package into a new folder")
+	f.BoolVar(&r.dataSet, "data-set", false, "restore the data set into a new folder, not a model")
 	f.BoolVar(&r.rehydrate, "rehydrate", false, "have a package that rests in the Archive tier brought back")
 	f.BoolVar(&r.force, "force", false, "write over a file that is there")
+	for _, other := range []string{"platform", "flavor", "unzip", "rehydrate", "force"} {
+		c.MarkFlagsMutuallyExclusive("data-set", other)
+	}
 	return c
 }
 

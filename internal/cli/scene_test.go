@@ -17,6 +17,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -113,6 +114,23 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 			container, queue = "", ""
 		}
 		_, err := w.Service.CreateProject(args[0], domains[args[1]], container, queue)
+		require.NoError(w.t, err)
+	}),
+	// images PROJECT TAG N: somebody uploads pictures with a new tag
+	"images": inScene(func(w *scene, args []string) {
+		n, err := strconv.Atoi(args[2])
+		require.NoError(w.t, err)
+		project := w.project(args[0])
+		first, err := w.Client.ImageCount(context.Background(), project, "", customvision.AllImages)
+		require.NoError(w.t, err)
+		w.AddPictures(project, first, n, w.Tag(project, args[1]))
+	}),
+	// spoil-image PROJECT: somebody overwrites a picture in the archive
+	"spoil-image": inScene(func(w *scene, args []string) {
+		prefix := "images/" + w.project(args[0]) + "/"
+		page, err := w.Containers.Archive.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix}).NextPage(context.Background())
+		require.NoError(w.t, err)
+		_, err = w.Containers.Archive.NewBlockBlobClient(*page.Segment.BlobItems[0].Name).UploadBuffer(context.Background(), []byte("another"), nil)
 		require.NoError(w.t, err)
 	}),
 	// train PROJECT
@@ -260,13 +278,13 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"archived": inScene(func(w *scene, args []string) {
 		require.NoError(w.t, archivedSet(args...).Put(context.Background(), w.Containers.Archive))
 	}),
-	// lose-image NAME KIND N: the archive has the n-th picture of that set no more
-	"lose-image": inScene(func(w *scene, args []string) {
+	// lose-picture NAME KIND N: the archive has the n-th picture of that set no more
+	"lose-picture": inScene(func(w *scene, args []string) {
 		_, err := w.picture(args).Delete(context.Background(), nil)
 		require.NoError(w.t, err)
 	}),
-	// spoil-image NAME KIND N: its bytes are others
-	"spoil-image": inScene(func(w *scene, args []string) {
+	// spoil-picture NAME KIND N: its bytes are others
+	"spoil-picture": inScene(func(w *scene, args []string) {
 		_, err := w.picture(args).UploadBuffer(context.Background(), []byte("spoilt"), nil)
 		require.NoError(w.t, err)
 	}),

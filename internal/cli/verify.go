@@ -44,6 +44,10 @@ type verifyResult struct {
 	// no backup that holds or rests.
 	Exports int      `json:"exports"`
 	Unsafe  []string `json:"unsafe"`
+	// Snapshots are those of data sets. BadSnapshots counts those of them that are no longer
+	// what they were.
+	Snapshots    []verifiedSnapshot `json:"snapshots"`
+	BadSnapshots int                `json:"badSnapshots"`
 }
 
 type verified struct {
@@ -70,9 +74,11 @@ Works from the archive alone: without Custom Vision, its key, and the state. It
 compares every byte with the proof that was written when the model was archived,
 and writes nothing. Only what is proven or intact counts as a backup; a package
 that was damaged or unidentified from the beginning is kept, and counts as none.
-A package in the Archive tier can't be read: it rests, with its last proof.
+A package in the Archive tier can't be read: it rests, with its last proof. Of a
+data set every line and every image is read.
 
-The exit code is 3 if an export in the archive has no backup that holds or rests.
+The exit code is 3 if an export in the archive has no backup that holds or rests,
+or if a snapshot of a data set isn't what it was.
 Exports that never came into the archive are shown by the verb status.`,
 		func(ctx context.Context, _ []string) error {
 			return failedTo("verify the archive", p.verify(ctx, s, share))
@@ -95,8 +101,16 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 	if err != nil {
 		return err
 	}
-	if models, err = s.choose(models); err != nil {
+	snapshots, err := p.snapshots(ctx, v, s)
+	if err != nil {
 		return err
+	}
+	if chosen, err := s.choose(models); err == nil {
+		models = chosen
+	} else if len(snapshots) == 0 {
+		return err
+	} else {
+		models = nil
 	}
 	type item struct {
 		*archive.Model
@@ -110,7 +124,7 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 			}
 		}
 	}
-	result := verifyResult{Share: share, Total: len(items), Checked: []verified{}}
+	result := verifyResult{Share: share, Total: len(items), Checked: []verified{}, Snapshots: []verifiedSnapshot{}}
 	var failure error
 	for i, it := range items {
 		name := it.ProjectName + ", " + it.IterationName + ", " + it.Key.String()
@@ -125,14 +139,17 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 		result.Checked = append(result.Checked, one)
 	}
 	result.count()
-	if err := p.out.result(result, func() { p.sayVerified(result) }); err != nil {
+	if failure == nil {
+		failure = p.verifySnapshots(ctx, v, snapshots, part, parts, &result)
+	}
+	if err := p.out.result(result, func() { p.sayVerified(result); p.sayVerifiedSnapshots(result) }); err != nil {
 		return err
 	}
 	switch {
 	case failure != nil:
 		p.out.warn("%s not read.", sentence(count(result.Unread, "package")+" "+are(result.Unread)))
 		return failure
-	case len(result.Unsafe) > 0:
+	case len(result.Unsafe) > 0, result.BadSnapshots > 0:
 		return exitCode(exitFound)
 	}
 	return nil
@@ -235,6 +252,9 @@ func faultOf(err error) (fault, bool) {
 
 func (p *program) sayVerified(r verifyResult) {
 	if r.Total == 0 {
+		if len(r.Snapshots) > 0 {
+			return
+		}
 		if r.Share == "1/1" {
 			p.out.say("There is no backup in the archive.")
 			return

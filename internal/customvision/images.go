@@ -1,10 +1,17 @@
 package customvision
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
+
+// PageSize is the most that one page of images, or of their performances, holds.
+const PageSize = 256
 
 // Image is a picture of a project's data set, with what was drawn on it. Raw is the
 // service's own JSON, with the links in it.
@@ -69,4 +76,71 @@ func (t *ImageTag) UnmarshalJSON(data []byte) error {
 func (r *Region) UnmarshalJSON(data []byte) error {
 	type plain Region
 	return decodeItem(data, (*plain)(r))
+}
+
+// Page is a part of a list of images: the oldest first, Take of them (PageSize at
+// most) after Skip.
+type Page struct{ Skip, Take int }
+
+func (p Page) query() url.Values {
+	return url.Values{"orderBy": {"Oldest"}, "skip": {strconv.Itoa(p.Skip)}, "take": {strconv.Itoa(p.Take)}}
+}
+
+// Images lists a project's images, tagged or not, as an iteration saw them (GetImages).
+// An empty iterationID means those of now.
+func (c *Client) Images(ctx context.Context, projectID, iterationID string, p Page) ([]Image, error) {
+	query := p.query()
+	query.Set("taggingStatus", "All")
+	setIf(query, "iterationId", iterationID)
+	return call[[]Image](ctx, c, request{operation: "GetImages", method: http.MethodGet,
+		path: "projects/{}/images", ids: []string{projectID}, query: query})
+}
+
+// NewestImage is the image that was added last (GetImages); nil where there is none.
+func (c *Client) NewestImage(ctx context.Context, projectID string) (*Image, error) {
+	list, err := call[[]Image](ctx, c, request{operation: "GetImages", method: http.MethodGet, path: "projects/{}/images",
+		ids: []string{projectID}, query: url.Values{"orderBy": {"Newest"}, "take": {"1"}, "taggingStatus": {"All"}}})
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+// The taggingStatus of ImageCount.
+const (
+	AllImages    = "All"
+	TaggedImages = "Tagged"
+)
+
+// ImageCount counts a project's images of a taggingStatus, as an iteration saw them
+// (GetImageCount). An empty iterationID means those of now.
+func (c *Client) ImageCount(ctx context.Context, projectID, iterationID, status string) (int, error) {
+	query := url.Values{"taggingStatus": {status}}
+	setIf(query, "iterationId", iterationID)
+	n, err := call[count](ctx, c, request{operation: "GetImageCount", method: http.MethodGet,
+		path: "projects/{}/images/count", ids: []string{projectID}, query: query})
+	return int(n), err
+}
+
+// ImagePerformances gives what an iteration predicts of its own training images, as JSON
+// (GetImagePerformances).
+func (c *Client) ImagePerformances(ctx context.Context, projectID, iterationID string, p Page) ([]json.RawMessage, error) {
+	return call[[]json.RawMessage](ctx, c, request{operation: "GetImagePerformances", method: http.MethodGet,
+		path: "projects/{}/iterations/{}/performance/images", ids: []string{projectID, iterationID}, query: p.query()})
+}
+
+// ImagePerformanceCount counts what ImagePerformances lists (GetImagePerformanceCount).
+func (c *Client) ImagePerformanceCount(ctx context.Context, projectID, iterationID string) (int, error) {
+	n, err := call[count](ctx, c, request{operation: "GetImagePerformanceCount", method: http.MethodGet,
+		path: "projects/{}/iterations/{}/performance/images/count", ids: []string{projectID, iterationID}})
+	return int(n), err
+}
+
+// count is a bare number, which the official examples have as text.
+type count int
+
+func (n *count) UnmarshalJSON(data []byte) error {
+	i, err := strconv.Atoi(plainText(data))
+	*n = count(i)
+	return err
 }

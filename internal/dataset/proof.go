@@ -1,6 +1,8 @@
 package dataset
 
 import (
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -14,10 +16,13 @@ type Proof struct {
 	Name
 	ProjectName   string `json:"projectName"`
 	IterationName string `json:"iterationName"` // empty for the workspace
-	Blob          string `json:"blob"`          // the snapshot's name in the container
-	Size          int64  `json:"size"`          // bytes
-	SHA256        string `json:"sha256"`        // of the snapshot, which has those of the pictures
-	ETag          string `json:"etag"`          // of the snapshot when it was read, without quotes
+	// TrainedAt and PublishedName are the iteration's when it was saved.
+	TrainedAt     *time.Time `json:"trainedAt,omitempty"`
+	PublishedName string     `json:"publishedName,omitempty"`
+	Blob          string     `json:"blob"`   // the snapshot's name in the container
+	Size          int64      `json:"size"`   // bytes
+	SHA256        string     `json:"sha256"` // of the snapshot, which has those of the pictures
+	ETag          string     `json:"etag"`   // of the snapshot when it was read, without quotes
 
 	// Asked is what the service counted, Found what the snapshot has.
 	Asked Counts `json:"asked"`
@@ -27,6 +32,9 @@ type Proof struct {
 	// Files and Bytes count the pictures that the snapshot names, each content once.
 	Files int   `json:"files"`
 	Bytes int64 `json:"bytes"`
+	// AllThresholds reports whether the iteration's performance is there at every threshold,
+	// not only at the usual one.
+	AllThresholds bool `json:"allThresholds,omitempty"`
 	// Missing says what is not in the archive, and why, at most maxMissing things; More is
 	// how many besides.
 	Missing []Missing `json:"missing"`
@@ -60,3 +68,53 @@ type Missing struct {
 
 // maxMissing bounds what a proof lists.
 const maxMissing = 100
+
+// Judge says what a snapshot is worth by what was found in it: the verdict, and why. What
+// is missing, and what changed, stands in the proof already.
+func (p *Proof) Judge(found Found, notes ...string) {
+	for _, id := range found.Without {
+		if !p.lists(id) {
+			p.Missing = append(p.Missing, Missing{KindImage, id, "its bytes are not there"})
+		}
+	}
+	if len(found.Twice) > 0 {
+		p.Changes = append(p.Changes, fmt.Sprintf("%d images came twice, such as %s", len(found.Twice), found.Twice[0]))
+	}
+	if p.Found.Images != p.Asked.Images && len(p.Changes) == 0 {
+		p.Missing = append(p.Missing, Missing{"images", "", fmt.Sprintf("the service counts %d, and lists %d", p.Asked.Images, p.Found.Images)})
+	}
+	switch {
+	case len(p.Changes) > 0:
+		p.Verdict = Changed
+		notes = append(notes, "the data set changed while it was read: "+p.Changes[0])
+	case len(p.Missing) > 0:
+		p.Verdict = Incomplete
+		notes = append(notes, fmt.Sprintf("%d things are missing, the first because %s", len(p.Missing)+p.More, p.Missing[0].Why))
+	default:
+		p.Verdict = Complete
+		notes = append(notes, "all that the service counts is there")
+	}
+	if p.Found.ImageTags != p.Asked.ImageTags && p.Verdict == Complete {
+		notes = append(notes, fmt.Sprintf("the tags count %d images, the images have %d tags", p.Asked.ImageTags, p.Found.ImageTags))
+	}
+	p.Note = strings.Join(nonEmpty(notes), "; ")
+}
+
+func (p *Proof) lists(id string) bool {
+	for _, m := range p.Missing {
+		if m.ID == id {
+			return true
+		}
+	}
+	return p.More > 0
+}
+
+func nonEmpty(list []string) []string {
+	var kept []string
+	for _, s := range list {
+		if s != "" {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}

@@ -117,7 +117,7 @@ func (s *Store) Proof(ctx context.Context, of Snapshot) (Proof, error) {
 	}
 	name := of.Name.Proof(of.Verdict)
 	what := "read the proof " + name
-	body, err := s.open(ctx, name, "")
+	body, err := s.open(ctx, name)
 	if err != nil {
 		return Proof{}, err
 	}
@@ -138,7 +138,7 @@ func (s *Store) Proof(ctx context.Context, of Snapshot) (Proof, error) {
 
 // Lines opens a snapshot's lines, for Read. The caller closes them. (Get Blob)
 func (s *Store) Lines(ctx context.Context, n Name) (io.ReadCloser, error) {
-	return s.open(ctx, n.Blob(), "")
+	return s.open(ctx, n.Blob())
 }
 
 // Image opens a picture's bytes. The caller closes them, and compares what it read with
@@ -147,23 +147,25 @@ func (s *Store) Image(ctx context.Context, project, sha256 string) (io.ReadClose
 	if !sha256Name.MatchString(sha256) {
 		return nil, fmt.Errorf("%q is not a SHA-256", sha256)
 	}
-	return s.open(ctx, ImageBlob(project, sha256), "")
+	return s.open(ctx, ImageBlob(project, sha256))
 }
 
-// open reads a blob, of the version with the ETag if there is one, and goes on where an
-// answer breaks off.
-func (s *Store) open(ctx context.Context, name, etag string) (io.ReadCloser, error) {
-	var o blob.DownloadStreamOptions
-	if etag != "" {
-		match := azcore.ETag(etag)
-		o.AccessConditions = &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &match}}
-	}
-	resp, err := s.container.NewBlobClient(name).DownloadStream(storage.Streaming(ctx), &o)
-	if storage.Status(err) == http.StatusNotFound {
-		return nil, fmt.Errorf("read %s: %w", name, archive.ErrNotFound)
-	}
+// open reads a blob, and goes on where an answer breaks off.
+func (s *Store) open(ctx context.Context, name string) (io.ReadCloser, error) {
+	resp, err := s.download(ctx, name)
 	if err != nil {
-		return nil, storage.Explain("read "+name, err)
+		return nil, err
 	}
 	return resp.NewRetryReader(storage.Streaming(ctx), nil), nil
 }
+
+func (s *Store) download(ctx context.Context, name string) (blob.DownloadStreamResponse, error) {
+	resp, err := s.container.NewBlobClient(name).DownloadStream(storage.Streaming(ctx), nil)
+	if storage.Status(err) == http.StatusNotFound {
+		return resp, fmt.Errorf("read %s: %w", name, archive.ErrNotFound)
+	}
+	return resp, storage.Explain("read "+name, err)
+}
+
+// unquoted is an ETag as proofs have it.
+func unquoted(etag azcore.ETag) string { return strings.Trim(string(etag), `"`) }

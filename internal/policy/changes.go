@@ -50,6 +50,9 @@ func (r Rule) String() string {
 		exports = "exports " + strings.Join(r.Exports, ", ")
 	}
 	text := exports + " of iterations " + strings.Join(r.Iterations, ", ")
+	if r.Rescue {
+		text += "; rescue: the data set too"
+	}
 	if r.Retrain == nil {
 		return text
 	}

@@ -50,6 +50,9 @@ type Rule struct {
 	Exports Words `json:"exports"`
 	// Iterations are the iterations to export: Newest, Published, All.
 	Iterations Words `json:"iterations"`
+	// Rescue saves everything: every export of every iteration, which Exports and
+	// Iterations then say, and the whole data set.
+	Rescue bool `json:"rescue,omitempty"`
 	// Retrain is what to do after a failed training. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
 }
@@ -160,6 +163,9 @@ func Parse(data []byte) (Policy, error) {
 }
 
 func (r *Rule) fillDefaults() {
+	if r.Rescue {
+		r.Exports, r.Iterations = Words{All}, Words{All}
+	}
 	if len(r.Iterations) == 0 {
 		r.Iterations = []string{Newest, Published}
 	}
@@ -184,6 +190,11 @@ func (p Policy) For(projectID, projectName string) (Rule, bool) {
 		return Rule{}, false
 	}
 	return p.Projects[i], true
+}
+
+// Rescues reports whether a rule wants data sets saved.
+func (p Policy) Rescues() bool {
+	return slices.ContainsFunc(p.Projects, func(r Rule) bool { return r.Rescue })
 }
 
 // Hash returns a short hash of the rule. An iteration that was settled under

@@ -43,6 +43,9 @@ type Health struct {
 	// where it couldn't be had, with no project.
 	Counts
 	Conditions []ProjectCondition `json:"conditions"`
+	// Rescue says what is saved of each project whose rule has rescue, by the last look; a
+	// hundred at most. It is null while a round is under way.
+	Rescue []Coverage `json:"rescue,omitempty"`
 	// Poison counts the messages taken from the poison queue by this sweep.
 	Poison int `json:"poison"`
 }
@@ -68,6 +71,10 @@ func (h Health) bounded() Health {
 		return cmp.Or(cmp.Compare(min(1, len(a.Project)), min(1, len(b.Project))), a.First.Compare(b.First))
 	})
 	h.Conditions = oldest[:min(len(oldest), maxHealthConditions)]
+	h.Rescue = h.Rescue[:min(len(h.Rescue), maxHealthConditions)]
+	for i := range h.Rescue {
+		h.Rescue[i].Missing = boundedTexts(h.Rescue[i].Missing)
+	}
 	for i := range h.Conditions {
 		c := &h.Conditions[i]
 		for _, text := range []*string{&c.Project, &c.Name, (*string)(&c.Code), &c.Why, &c.Under, &c.Iteration, &c.Fact, &c.Export, &c.Blob, &c.ETag} {

@@ -1,0 +1,82 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/rescue"
+	"visionkeeper/internal/state"
+)
+
+// rescueReserve is the time that is left unused after the last slice, to write what was
+// done.
+const rescueReserve = 20 * time.Second
+
+// toRescue lists the projects whose data set the policy wants saved, with what is saved of
+// each. Without such a rule it asks nobody.
+func (f Function) toRescue(ctx context.Context, p policy.Policy) (ids []string, covered []state.Coverage, err error) {
+	if f.Rescuer == nil || !p.Rescues() {
+		return nil, nil, nil
+	}
+	projects, err := f.Reconciler.Service.Projects(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the projects to rescue: %w", err)
+	}
+	for _, one := range projects {
+		id, err := customvision.ParseID(one.ID)
+		if rule, named := p.For(id, one.Name); err != nil || !named || !rule.Rescue {
+			continue
+		}
+		ids = append(ids, id)
+		progress, _, err := f.Rescuer.Progress(ctx, id)
+		if err != nil {
+			return ids, covered, err
+		}
+		progress.Name = one.Name
+		covered = append(covered, progress.Covered)
+	}
+	return ids, covered, nil
+}
+
+// rescue saves data sets in what time the sweep has left: each project gets an equal share
+// of it, and hands on what it doesn't need. Backups come first: a sweep that didn't come to
+// its end has none left.
+func (f Function) rescue(ctx context.Context, ids []string, log zerolog.Logger) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(rescueReserve, time.Until(deadline)/4)))
+		defer cancel()
+	}
+	var errs []error
+	for n, id := range ids {
+		if ctx.Err() != nil {
+			break
+		}
+		progress, err := f.slice(ctx, id, len(ids)-n)
+		switch {
+		case errors.Is(err, rescue.ErrBusy):
+			log.Info().Str("project", id).Msg("another process saves its data set")
+		case err != nil:
+			errs = append(errs, fmt.Errorf("save the data set of project %s: %w", id, err))
+		case progress.Taking != nil:
+			log.Info().Str("project", id).Int("images", progress.Taking.Images).Int("of", progress.Taking.Asked.Images).Msg("its data set is being saved")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// slice goes on with a project, for a share of the time.
+func (f Function) slice(ctx context.Context, id string, shares int) (rescue.Progress, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
+		defer cancel()
+	}
+	return f.Rescuer.Run(ctx, id, false)
+}

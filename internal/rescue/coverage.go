@@ -1,0 +1,89 @@
+package rescue
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/state"
+)
+
+// maxCovered bounds what a coverage lists.
+const maxCovered = 20
+
+// coverage says what of a project is saved, by the progress and by the models that are
+// safe in the archive, by iteration.
+func (p Progress) coverage(safe map[string]bool) state.Coverage {
+	c := state.Coverage{Project: p.Project, Name: p.Name, Wanted: 1, Looked: p.Looked, Stuck: []state.Stuck{}, Missing: []string{}}
+	lacks := func(format string, a ...any) {
+		if len(c.Missing) < maxCovered {
+			c.Missing = append(c.Missing, fmt.Sprintf(format, a...))
+		}
+	}
+	if p.Trouble != "" {
+		lacks("the last look ended early: %s", p.Trouble)
+	}
+	p.covers(&c, dataset.Workspace, "the workspace", lacks)
+	if kept := p.Kept[dataset.Workspace]; kept != nil {
+		c.Images, c.Saved, c.Bytes = kept.Asked.Images, kept.Found.Images-min(kept.Found.Images, kept.Missing), kept.Bytes
+	}
+	for _, it := range p.Iterations {
+		if it.Status != customvision.StatusCompleted {
+			continue
+		}
+		c.Trained++
+		c.Wanted++
+		switch {
+		case safe[it.ID]:
+			c.Safe++
+		case !it.Exportable:
+			c.Stuck = append(c.Stuck, state.Stuck{Iteration: it.ID, Name: it.Name, Domain: cmp.Or(it.Domain, it.DomainID), Since: it.TrainedAt})
+		default:
+			lacks("the model of %s has no backup", it.Name)
+		}
+		p.covers(&c, it.ID, it.Name, lacks)
+	}
+	return c
+}
+
+// covers counts a snapshot that there should be.
+func (p Progress) covers(c *state.Coverage, of, name string, lacks func(string, ...any)) {
+	switch kept := p.Kept[of]; {
+	case kept != nil && kept.Verdict == dataset.Complete:
+		c.Complete++
+	case kept != nil:
+		lacks("the data set of %s is %s: %s", name, kept.Verdict, kept.Why)
+	case p.Taking != nil && p.Taking.Of == of:
+		lacks("the data set of %s is being saved: %d of %d images", name, p.Taking.Images, p.Taking.Asked.Images)
+	default:
+		lacks("the data set of %s isn't saved yet", name)
+	}
+}
+
+// Progress reads how far a project has come, without looking at the service. ok is false
+// where nothing was ever saved of it.
+func (r *Rescuer) Progress(ctx context.Context, project string) (p Progress, ok bool, err error) {
+	v, err := r.load(ctx, project)
+	if err != nil {
+		return Progress{}, false, err
+	}
+	return v.p, !v.p.Looked.IsZero() || len(v.p.Kept) > 0, nil
+}
+
+// cover counts what of the project is saved. (List Blobs)
+func (v *run) cover(ctx context.Context) error {
+	backups, err := v.Archive.Backups(ctx, v.id, "")
+	if err != nil {
+		return err
+	}
+	safe := map[string]bool{}
+	for _, b := range backups {
+		if b.Verdict.Counts() {
+			safe[b.Iteration] = true
+		}
+	}
+	v.p.Covered = v.p.coverage(safe)
+	return nil
+}

@@ -1,0 +1,135 @@
+package rescue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"golang.org/x/sync/errgroup"
+
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/storage"
+)
+
+const (
+	// maxPicture bounds one picture, in bytes: ten times what the service takes.
+	maxPicture = 64 << 20
+	// readers is how many pictures are read at a time.
+	readers = 8
+	// maxStumbles is how many slices may fail at a page before a picture that can't be read
+	// is left out, whatever the reason.
+	maxStumbles = 3
+)
+
+// pictures makes the lines of a page of images, after their bytes are in the archive.
+// What can't be read is missing; an error is one that may go away.
+func (v *run) pictures(ctx context.Context, t *Taking, images []customvision.Image) ([]dataset.Line, []dataset.Missing, error) {
+	if err := v.learn(ctx, t.Of); err != nil {
+		return nil, nil, err
+	}
+	lines, faults := make([]dataset.Line, len(images)), make([]error, len(images))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(readers)
+	for n, image := range images {
+		lines[n] = dataset.Line{Kind: dataset.KindImage, Data: image.Raw}
+		if lines[n].Original, lines[n].Resized = v.known.Files(image.ID); lines[n].Original != nil {
+			continue
+		}
+		group.Go(func() error {
+			original, resized, err := v.files(groupCtx, image)
+			if err != nil && (ctx.Err() != nil || mayGoAway(err) && t.Stumbles < maxStumbles) {
+				return err
+			}
+			lines[n].Original, lines[n].Resized, faults[n] = original, resized, err
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, nil, errors.Join(err, ctx.Err())
+	}
+	var missing []dataset.Missing
+	for n, image := range images {
+		if faults[n] != nil {
+			missing = append(missing, dataset.Missing{What: dataset.KindImage, ID: image.ID, Why: faults[n].Error()})
+		}
+		v.known.Add(image.ID, lines[n].Original, lines[n].Resized)
+	}
+	return lines, missing, nil
+}
+
+// learn makes known what snapshots have already: the newest of the workspace, and the
+// newest of what this one is of.
+func (v *run) learn(ctx context.Context, of string) error {
+	for _, one := range []string{dataset.Workspace, of} {
+		kept := v.p.Kept[one]
+		if kept == nil || v.learned[kept.Snapshot] {
+			continue
+		}
+		err := v.Sets.Learn(ctx, dataset.Name{Project: v.id, Of: one, Snapshot: kept.Snapshot}, &v.known)
+		if err != nil && !errors.Is(err, archive.ErrNotFound) {
+			return err
+		}
+		v.learned[kept.Snapshot] = true
+	}
+	return nil
+}
+
+// mayGoAway reports whether what kept a picture from being read may go away by itself.
+func mayGoAway(err error) bool {
+	switch status := storage.Status(err); {
+	case errors.Is(err, errNoLink), errors.Is(err, errNothing), errors.As(err, &linkRefused{}), errors.Is(err, archive.ErrNotFound), errors.Is(err, archive.ErrTooLarge), errors.Is(err, archive.ErrDamaged), customvision.NotFound(err):
+		return false
+	case status == http.StatusForbidden, status == http.StatusGone:
+		return false
+	}
+	return true
+}
+
+var (
+	errNoLink  = errors.New("the service gives no link to it")
+	errNothing = errors.New("there is nothing at its link")
+)
+
+// linkRefused says why a link isn't followed.
+type linkRefused struct{ error }
+
+func (l linkRefused) Error() string { return "its link is not followed: " + l.error.Error() }
+
+// files stores an image's bytes: the original, and what the service made of it where that
+// may stand in another way.
+func (v *run) files(ctx context.Context, i customvision.Image) (original, resized *dataset.File, err error) {
+	if original, err = v.file(ctx, i.OriginalImageURI); err != nil {
+		return nil, nil, err
+	}
+	same := archive.Address(i.ResizedImageURI) == archive.Address(i.OriginalImageURI)
+	if i.ResizedImageURI == "" || same || !original.Turned(i.Width, i.Height) {
+		return original, nil, nil
+	}
+	if resized, err = v.file(ctx, i.ResizedImageURI); err != nil {
+		return nil, nil, fmt.Errorf("the resized image: %w", err)
+	}
+	if resized.SHA256 == original.SHA256 {
+		resized = nil
+	}
+	return original, resized, nil
+}
+
+// file reads what is at a link, now, and stores it.
+func (v *run) file(ctx context.Context, link string) (*dataset.File, error) {
+	s, err := v.source(v.id, link)
+	if err != nil {
+		return nil, err
+	}
+	data, err := v.Archive.Fetch(ctx, s, maxPicture)
+	if err != nil {
+		return nil, err
+	}
+	if len(data) == 0 {
+		return nil, fmt.Errorf("read %s: %w", s.Name, errNothing)
+	}
+	f, _, err := v.Sets.PutImage(ctx, v.id, data)
+	return &f, err
+}

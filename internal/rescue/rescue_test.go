@@ -1,0 +1,208 @@
+package rescue
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/dataset"
+)
+
+func TestAWorkspaceIsSavedWithEveryPictureAndAProof(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	ids := append(w.add(0, 300, w.tags[0]), w.add(300, 5)...)
+
+	p := w.run()
+
+	kept := p.Kept[dataset.Workspace]
+	require.NotNil(t, kept)
+	assert.Equal(t, dataset.Complete, kept.Verdict, kept.Why)
+	want := dataset.Counts{Images: 305, Tagged: 300, Untagged: 5, Tags: 2, ImageTags: 300, Iterations: kept.Asked.Iterations}
+	assert.Equal(t, want, kept.Asked)
+	assert.Equal(t, want, kept.Found)
+	var got []string
+	for _, l := range w.lines(p, dataset.Workspace) {
+		if l.Kind != dataset.KindImage {
+			continue
+		}
+		image, err := l.Image()
+		require.NoError(t, err)
+		require.NotNil(t, l.Original)
+		n := len(got)
+		got = append(got, image.ID)
+		assert.NotContains(t, string(l.Data), "Uri")
+		assert.NotEmpty(t, image.Metadata["batch"])
+		sum := sha256.Sum256(world.Picture(n))
+		require.Equal(t, hex.EncodeToString(sum[:]), l.Original.SHA256)
+		assert.Equal(t, [3]int{4, 3, 0}, [3]int{l.Original.Width, l.Original.Height, l.Original.Orientation})
+		if n%100 == 0 {
+			body, err := w.sets().Image(context.Background(), w.project, l.Original.SHA256)
+			require.NoError(t, err)
+			data, err := io.ReadAll(body)
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			assert.Equal(t, world.Picture(n), data)
+		}
+	}
+	assert.Equal(t, ids, got)
+}
+
+func TestASliceIsGoneOnWithWhereItEnded(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	iteration := w.story()
+	ctx, cancel := context.WithCancel(context.Background())
+	line := world.NewInterceptor(t)
+	w.change(line, 2, cancel)
+	p, err := w.process(line).Run(ctx, w.project, false)
+	require.NoError(t, err, "that the time is up is no error")
+	require.NotNil(t, p.Taking)
+	assert.Equal(t, 3, p.Taking.Images)
+	assert.Contains(t, p.Covered.Missing, "the data set of the workspace is being saved: 3 of 6 images")
+	assert.Contains(t, p.Covered.Missing, "the data set of Iteration 1 isn't saved yet")
+	snapshot := p.Taking.Snapshot
+
+	line = world.NewInterceptor(t)
+	p, err = w.process(line).Run(context.Background(), w.project, false)
+	require.NoError(t, err)
+	w.isTrue(p, iteration)
+	assert.Equal(t, snapshot, p.Kept[dataset.Workspace].Snapshot)
+	for _, r := range line.Sent() {
+		if strings.HasSuffix(r.URL.Path, "/images") {
+			assert.Equal(t, "2", r.URL.Query().Get("skip"), "it begins with the last image that was read")
+			break
+		}
+	}
+}
+
+func TestTwoProcessesDoNotSaveOneProjectAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	iteration := w.story()
+	gate := world.NewGate()
+	line := world.NewInterceptor(t)
+	line.Use(world.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/images") }, world.Nth(2, gate.Whole)))
+	first := w.process(line)
+	ended := make(chan error)
+	go func() {
+		_, err := first.Run(context.Background(), w.project, true)
+		ended <- err
+	}()
+	<-gate.Reached
+	_, err := first.Run(context.Background(), w.project, true)
+	require.ErrorIs(t, err, ErrBusy)
+	second := w.process(world.NewInterceptor(t))
+	_, err = second.Run(context.Background(), w.project, true)
+	require.ErrorIs(t, err, ErrBusy)
+	w.now = w.now.Add(heldFor + time.Second) // the first one hangs
+	p, err := second.Run(context.Background(), w.project, true)
+	require.NoError(t, err)
+	w.isTrue(p, iteration)
+	gate.Open()
+	require.ErrorIs(t, <-ended, ErrBusy)
+	w.isTrue(p, iteration)
+}
+
+func TestALostStateIsMadeAnewOfTheArchive(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	iteration := w.story()
+	w.run()
+	_, err := w.Containers.State.NewBlobClient("rescue/"+w.project+".json").Delete(context.Background(), nil)
+	require.NoError(t, err)
+	n, p := w.counted()
+	assert.Zero(t, n.pictures)
+	assert.Zero(t, n.stored)
+	w.isTrue(p, iteration)
+	list, err := w.sets().Snapshots(context.Background(), w.project)
+	require.NoError(t, err)
+	assert.Len(t, list, 2, "nothing is taken again")
+}
+
+func TestAPublishedIterationGetsItsPerformanceAtEveryThreshold(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	first := w.story()
+	second := w.Train(w.project).ID
+	p := w.run()
+	at := func(of string) int {
+		n := 0
+		for _, l := range w.lines(p, of) {
+			if l.Kind == dataset.KindPerformance {
+				n++
+			}
+		}
+		return n
+	}
+	assert.Equal(t, [2]int{1, 9}, [2]int{at(first), at(second)})
+	assert.Equal(t, dataset.Counts{Images: 6, Tagged: 6, Tags: 1, ImageTags: 6, Iterations: 1, ImagePerformances: 6}, p.Kept[first].Found)
+	require.NoError(t, w.Client.Publish(context.Background(), w.project, first, "now", "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a", false))
+	p = w.run()
+	assert.Equal(t, [2]int{9, 9}, [2]int{at(first), at(second)})
+}
+
+func TestModelsThatCanNotBeExportedAreNamed(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	var err error
+	w.project, err = w.Service.CreateProject("old shelf", world.General, "", "")
+	require.NoError(t, err)
+	w.add(0, 2, w.Tag(w.project, "box"))
+	it := w.Train(w.project)
+	c := w.run().Covered
+	require.Len(t, c.Stuck, 1)
+	assert.Equal(t, [3]string{it.ID, "Iteration 1", "General"}, [3]string{c.Stuck[0].Iteration, c.Stuck[0].Name, c.Stuck[0].Domain})
+	assert.False(t, c.Stuck[0].Since.IsZero())
+	assert.True(t, c.Whole(), "%+v", c)
+}
+
+// TestTheResizedImageIsSavedWhereItMayStandInAnotherWay has pictures of 4 by 3 pixels, of
+// which the service made others.
+func TestTheResizedImageIsSavedWhereItMayStandInAnotherWay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		width, height int // as the service has them
+		want          bool
+	}{"as it lies": {4, 3, false}, "smaller": {400, 301, false}, "turned": {3, 4, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newScene(t, emulator.Options{})
+			w.add(0, 1)
+			line := world.NewInterceptor(t)
+			line.Use(func(r *http.Request, send world.Send) (*http.Response, error) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/images") && r.Method == http.MethodGet:
+					return world.Spoil(func(body []byte) []byte {
+						text := regexp.MustCompile(`("resizedImageUri":"[^"]*/)i-`).ReplaceAllString(string(body), "${1}t-")
+						text = strings.Replace(text, `"width":4,"height":3`, fmt.Sprintf(`"width":%d,"height":%d`, c.width, c.height), 1)
+						return []byte(text)
+					})(r, send)
+				case strings.Contains(r.URL.Path, "/t-"):
+					return world.Answer(r, http.StatusOK, nil, world.Picture(7)), nil
+				}
+				return send(r)
+			})
+			p, err := w.process(line).Run(context.Background(), w.project, true)
+			require.NoError(t, err)
+			lines := w.lines(p, dataset.Workspace)
+			image := lines[len(lines)-1]
+			require.Equal(t, c.want, image.Resized != nil)
+			if c.want {
+				assert.Equal(t, hashes([]int{0, 7}), []string{image.Original.SHA256, image.Resized.SHA256})
+			}
+		})
+	}
+}

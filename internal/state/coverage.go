@@ -1,0 +1,41 @@
+package state
+
+import "time"
+
+// Coverage says what of a project is saved and what isn't. It is counted anew by whoever
+// looks.
+type Coverage struct {
+	Project string `json:"project"` // id
+	Name    string `json:"name"`
+	// Trained counts the iterations that have a model; Safe those of them with a backup in
+	// the archive. Stuck are those that can never be exported.
+	Trained int     `json:"trained"`
+	Safe    int     `json:"safe"`
+	Stuck   []Stuck `json:"stuck"`
+	// Wanted counts the snapshots that there should be, one of the workspace and one of each
+	// trained iteration; Complete those of them that are complete.
+	Wanted   int `json:"wanted"`
+	Complete int `json:"complete"`
+	// Images are those that the service counted in the workspace, Saved those with their
+	// bytes in its newest snapshot.
+	Images int   `json:"images"`
+	Saved  int   `json:"saved"`
+	Bytes  int64 `json:"bytes"` // of the pictures of that snapshot
+	// Missing says what is not saved, and why; twenty things at most.
+	Missing []string `json:"missing"`
+	// Looked is when Custom Vision was asked last what there is; zero where it never was.
+	Looked time.Time `json:"looked,omitzero"`
+}
+
+// Stuck is a model that can't leave Custom Vision, because its domain isn't compact.
+type Stuck struct {
+	Iteration string    `json:"iteration"` // id
+	Name      string    `json:"name"`
+	Domain    string    `json:"domain"` // its name, or its id where that isn't known
+	Since     time.Time `json:"since,omitzero"`
+}
+
+// Whole reports whether all that can be saved is.
+func (c Coverage) Whole() bool {
+	return !c.Looked.IsZero() && c.Safe+len(c.Stuck) >= c.Trained && c.Complete >= c.Wanted
+}
