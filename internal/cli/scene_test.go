@@ -288,6 +288,11 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		_, err := w.picture(args).UploadBuffer(context.Background(), []byte("spoilt"), nil)
 		require.NoError(w.t, err)
 	}),
+	// rest-picture NAME KIND N: it rests in the Archive tier
+	"rest-picture": inScene(func(w *scene, args []string) {
+		_, err := w.picture(args).SetTier(context.Background(), blob.AccessTierArchive, nil)
+		require.NoError(w.t, err)
+	}),
 	// letter TEXT REASON: the app has buried a message
 	"letter": inScene(func(w *scene, args []string) {
 		_, err := w.State.Bury(context.Background(), []byte(args[0]), args[1], time.Now().UTC())

@@ -3,6 +3,7 @@ package formats
 import (
 	"cmp"
 	"io"
+	"maps"
 	"slices"
 
 	"visionkeeper/internal/customvision"
@@ -27,7 +28,6 @@ type picture struct {
 	part          string
 	classes       []int // by index, each once
 	negative      bool  // it has the negative tag
-	tagged        bool  // somebody has said what it shows
 	boxes         []box
 	name          string // of its file, below its folder; known once the bytes are there
 	path          string // of its file, below the data set's folder
@@ -69,7 +69,8 @@ func look(lines io.ReadSeeker, r Request) (*plan, error) {
 // needs a class: a model of one class for a picture has to have one for "none of them".
 func (p *plan) classify(s survey) {
 	var tags []customvision.Tag
-	for _, t := range s.tags {
+	for _, id := range slices.Sorted(maps.Keys(s.tags)) {
+		t := s.tags[id]
 		if t.Type != negativeTag {
 			tags = append(tags, t)
 			continue
@@ -92,7 +93,7 @@ func (p *plan) picture(l dataset.Line) (*picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	pic := &picture{id: i.ID, file: l.Original, raw: l.Data, width: i.Width, height: i.Height, tagged: len(i.Tags)+len(i.Regions) > 0}
+	pic := &picture{id: i.ID, file: l.Original, raw: l.Data, width: i.Width, height: i.Height}
 	var f dataset.File
 	if l.Original != nil {
 		f = *l.Original
@@ -189,17 +190,13 @@ func (s *survey) read(lines io.ReadSeeker, of string) error {
 func (s *survey) image(i customvision.Image, f *dataset.File) {
 	s.images++
 	s.regions += len(i.Regions)
-	positive := 0
+	s.several = s.several || len(i.Tags) > 1
 	for _, t := range i.Tags {
 		s.know(t.TagID, t.TagName)
-		if s.tags[t.TagID].Type != negativeTag {
-			positive++
-		}
 	}
 	for _, r := range i.Regions {
 		s.know(r.TagID, r.TagName)
 	}
-	s.several = s.several || positive > 1
 	if f == nil {
 		return
 	}
