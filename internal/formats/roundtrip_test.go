@@ -86,27 +86,26 @@ func upload(t *testing.T, w *world.World, set pictures.Set) pictures.Set {
 		set.Tags[i].ID = ids[tag.ID]
 	}
 	set.Images = slices.Delete(slices.Clone(set.Images), 1, 2) // has the bytes of another, which the service takes once
+	var entries []any
 	for n, i := range set.Images {
 		entry := map[string]any{"name": i.ID, "contents": i.Bytes}
-		var tags []string
+		set.Images[n].Tags, set.Images[n].Regions = nil, slices.Clone(i.Regions)
 		for _, tag := range i.Tags {
-			tags = append(tags, ids[tag])
-		}
-		if len(i.Regions) == 0 {
-			entry["tagIds"] = tags
+			set.Images[n].Tags = append(set.Images[n].Tags, ids[tag])
 		}
 		var regions []any
-		for _, r := range set.Seen(i) {
+		for at, r := range set.Seen(i) {
+			set.Images[n].Regions[at].Tag = ids[r.Tag]
 			regions = append(regions, map[string]any{"tagId": ids[r.Tag], "left": r.Left, "top": r.Top, "width": r.Width, "height": r.Height})
 		}
-		entry["regions"] = regions
-		answer := w.Call(http.MethodPost, set.Project, "images/files", map[string]any{"images": []any{entry}})
-		set.Images[n].ID = answer["images"].([]any)[0].(map[string]any)["image"].(map[string]any)["id"].(string)
-		set.Images[n].Tags = tags
-		set.Images[n].Regions = slices.Clone(i.Regions)
-		for at := range set.Images[n].Regions {
-			set.Images[n].Regions[at].Tag = ids[i.Regions[at].Tag]
+		if entry["regions"] = regions; regions == nil { // they bring their tags
+			entry["tagIds"] = set.Images[n].Tags
 		}
+		entries = append(entries, entry)
+	}
+	answer := w.Call(http.MethodPost, set.Project, "images/files", map[string]any{"images": entries})
+	for n, one := range answer["images"].([]any) {
+		set.Images[n].ID = one.(map[string]any)["image"].(map[string]any)["id"].(string)
 	}
 	return set
 }
