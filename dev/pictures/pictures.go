@@ -74,6 +74,18 @@ type Region struct {
 	Left, Top, Width, Height float64
 }
 
+// Seen are an image's regions as the service has them.
+func (s Set) Seen(i Image) []Region {
+	var list []Region
+	for _, r := range i.Regions {
+		if s.AsStored {
+			r = r.stored(i.Orientation)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
 // stored is the box on the picture as it is stored.
 func (r Region) stored(orientation int) Region {
 	right, bottom := 1-r.Left-r.Width, 1-r.Top-r.Height
@@ -217,10 +229,7 @@ func (s Set) ImageJSON(i Image) json.RawMessage {
 	for _, id := range i.Tags {
 		tags = append(tags, map[string]any{"tagId": id, "tagName": s.Tag(id).Name, "created": at})
 	}
-	for _, r := range i.Regions {
-		if s.AsStored {
-			r = r.stored(i.Orientation)
-		}
+	for _, r := range s.Seen(i) {
 		regions = append(regions, map[string]any{
 			"regionId": r.ID, "tagId": r.Tag, "tagName": s.Tag(r.Tag).Name, "created": at,
 			"left": r.Left, "top": r.Top, "width": r.Width, "height": r.Height,

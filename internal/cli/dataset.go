@@ -1,17 +1,12 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"iter"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/formats"
 )
@@ -40,7 +35,7 @@ The file visionkeeper.json in the data set says how it was made. The exit code i
 		func(ctx context.Context, _ []string) error { return failedTo("write the data set", p.dataset(ctx, o)) })
 	f := c.Flags()
 	f.StringVar(&o.project, "project", "", "`name` or id of the project; may be left out where there is one")
-	f.StringVar(&o.iteration, "iteration", "", "`name` or id of an iteration: the data set as it saw it; default as the project holds it")
+	f.StringVar(&o.iteration, "iteration", "", "`name` or id of an iteration, latest, or published: the data set as it saw it; default as the project holds it")
 	f.StringVar(&o.format, "format", "", strings.Join(formats.All, ", "))
 	f.StringVar(&o.to, "to", "", "`path` of the new folder; default a name in this folder")
 	f.StringVar(&o.split, "split", "", "`shares` of training, validation and test in percent, such as 80/10/10")
@@ -57,13 +52,16 @@ func (p *program) dataset(ctx context.Context, o datasetOrder) error {
 	if err != nil {
 		return err
 	}
-	proof, err := o.snapshot(ctx, v.sets)
+	of, err := p.chooseSnapshot(ctx, v, o.selection)
 	if err != nil {
 		return err
 	}
-	of := cmp.Or(proof.IterationName, proof.Of)
+	proof, err := v.sets.Proof(ctx, of.Snapshot)
+	if err != nil {
+		return err
+	}
 	if o.to == "" {
-		o.to = cmp.Or(safeName(proof.ProjectName), proof.Project) + "_" + cmp.Or(safeName(of), proof.Of) + "_" + o.format
+		o.to = of.fileName() + "_" + o.format
 	}
 	record, err := formats.Write(ctx, v.sets, formats.Request{
 		Proof: proof, Format: o.format, Split: split, To: o.to, Version: p.version,
@@ -102,92 +100,6 @@ func (p *program) dataset(ctx context.Context, o datasetOrder) error {
 var notComplete = map[dataset.Verdict]string{
 	dataset.Changed:    "of a data set that changed while it was read",
 	dataset.Incomplete: "incomplete",
-}
-
-// snapshot finds the proof of the best snapshot of what is named.
-func (o datasetOrder) snapshot(ctx context.Context, sets *dataset.Store) (dataset.Proof, error) {
-	list, err := sets.Snapshots(ctx, "")
-	if err != nil {
-		return dataset.Proof{}, err
-	}
-	if len(list) == 0 {
-		return dataset.Proof{}, problem{
-			What: "Could not find any data set", Why: "The archive holds none",
-			Do: "Have it saved with `visionkeeper rescue`; if there should be one, name its container in ARCHIVE_CONTAINER",
-		}
-	}
-	best, err := bestSnapshots(ctx, sets, list)
-	if err != nil {
-		return dataset.Proof{}, err
-	}
-	project := func(b bestSnapshot) string { return b.Project }
-	found := best
-	if o.project != "" {
-		found = slices.DeleteFunc(slices.Clone(best), func(b bestSnapshot) bool { return !isCalled(o.project, b.projectName(), b.Project) })
-	}
-	if err := one("project", o.project, names(found, project), names(best, bestSnapshot.projectName)); err != nil {
-		if o.project != "" {
-			return dataset.Proof{}, err
-		}
-		return dataset.Proof{}, problem{What: "Could not tell which project is meant", Why: "The archive has data sets of several",
-			Do: "Give --project, one of " + strings.Join(names(best, bestSnapshot.projectName), ", ")}
-	}
-	which := cmp.Or(o.iteration, dataset.Workspace)
-	all := found
-	found = slices.DeleteFunc(slices.Clone(all), func(b bestSnapshot) bool { return !isCalled(which, b.ofName(), b.Of) })
-	if err := one("snapshot of", which, names(found, func(b bestSnapshot) string { return b.Of }), names(all, bestSnapshot.ofName)); err != nil {
-		return dataset.Proof{}, err
-	}
-	return found[0].proof, found[0].err
-}
-
-// bestSnapshot is the best one of a project, or of one of its iterations.
-type bestSnapshot struct {
-	dataset.Snapshot
-	proof dataset.Proof
-	err   error // why the proof can't be read
-}
-
-func (b bestSnapshot) projectName() string { return cmp.Or(b.proof.ProjectName, b.Project) }
-func (b bestSnapshot) ofName() string      { return cmp.Or(b.proof.IterationName, b.Of) }
-
-// bestSnapshots reads the proofs of the best snapshots of everything in the list.
-func bestSnapshots(ctx context.Context, sets *dataset.Store, list []dataset.Snapshot) ([]bestSnapshot, error) {
-	var best []bestSnapshot
-	for its := range grouped(list) {
-		if s, ok := dataset.Best(its, its[0].Of); ok {
-			best = append(best, bestSnapshot{Snapshot: s})
-		}
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(8)
-	for i := range best {
-		group.Go(func() error {
-			best[i].proof, best[i].err = sets.Proof(ctx, best[i].Snapshot)
-			return ctx.Err()
-		})
-	}
-	return best, group.Wait()
-}
-
-// grouped gives the snapshots of one thing together; the list has them so.
-func grouped(list []dataset.Snapshot) iter.Seq[[]dataset.Snapshot] {
-	return func(yield func([]dataset.Snapshot) bool) {
-		for from, to := 0, 0; from < len(list); from = to {
-			for to = from; to < len(list) && list[to].Project == list[from].Project && list[to].Of == list[from].Of; {
-				to++
-			}
-			if !yield(list[from:to]) {
-				return
-			}
-		}
-	}
-}
-
-// isCalled reports whether a person's word is a thing's name or id.
-func isCalled(word, name, id string) bool {
-	parsed, err := customvision.ParseID(word)
-	return strings.EqualFold(word, name) || strings.EqualFold(word, id) || err == nil && parsed == id
 }
 
 func (p *program) sayDataset(r datasetResult) {

@@ -187,6 +187,32 @@ func TestCtrlCEndsARestoreAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestCtrlCEndsADataSetThatGoesOnLater(t *testing.T) {
+	t.Parallel()
+	dir, settings := t.TempDir(), map[string]string{}
+	w := newScene(t, dir, func(name, value string) { settings[name] = value })
+	require.NoError(t, archivedSet("Demo kitchen", "Detection").Put(t.Context(), w.Containers.Archive))
+	gate := world.NewGate()
+	_, change := w.over(t, world.On(matches(`^GET .*/images/`), world.From(15, gate.Half)))
+	args := []string{"dataset", "--format", "coco", "--to", "out"}
+	run := start(t, dir, settings, change, args...)
+	<-gate.Reached
+	run.interrupt()
+	assert.Equal(t, 130, run.code())
+	assert.Empty(t, run.stdout.String())
+	assert.Contains(t, run.stderr.String(), "Could not write the data set.\nIt was interrupted.\nRun it again to go on.")
+	assert.NoFileExists(t, filepath.Join(dir, "out", "visionkeeper.json"))
+	begun, err := os.ReadDir(filepath.Join(dir, "out", "train"))
+	require.NoError(t, err)
+	assert.NotEmpty(t, begun, "what is there stays")
+
+	again := start(t, dir, settings, nil, args...)
+	assert.Equal(t, 0, again.code(), again.stderr.String())
+	assert.Contains(t, again.stdout.String(), "37 images")
+	assert.FileExists(t, filepath.Join(dir, "out", "visionkeeper.json"))
+	assert.NoDirExists(t, filepath.Join(dir, "out", ".visionkeeper"))
+}
+
 func TestCtrlCLetsAReconcileFinishTheProjectUnderWay(t *testing.T) {
 	t.Parallel()
 	dir, settings := t.TempDir(), map[string]string{}

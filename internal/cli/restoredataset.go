@@ -36,8 +36,7 @@ func (p *program) restoreDataSet(ctx context.Context, r restoration) error {
 		return err
 	}
 	if r.to == "" {
-		safe := func(s string) string { return strings.Trim(unsafeInNames.ReplaceAllString(s, "-"), "-.") }
-		r.to = cmp.Or(safe(of.project), of.Project) + "_" + cmp.Or(safe(of.iteration), of.Of) + "_data-set"
+		r.to = of.fileName() + "_data-set"
 	}
 	r.to = filepath.Clean(r.to)
 	isThere := problem{What: "Could not restore the data set to " + r.to, Why: "It is there already", Do: "Choose another folder with --to"}
@@ -85,15 +84,19 @@ func (p *program) restoreDataSet(ctx context.Context, r restoration) error {
 
 // chooseSnapshot finds the best snapshot of what a person names.
 func (p *program) chooseSnapshot(ctx context.Context, v *vault, s selection) (snapshot, error) {
-	list, err := p.snapshots(ctx, v, selection{project: s.project})
+	all, err := p.snapshots(ctx, v, selection{})
 	if err != nil {
 		return snapshot{}, err
 	}
-	if len(list) == 0 {
-		return snapshot{}, problem{What: "Could not find a data set", Why: "The archive has none" + ofProject(s.project), Do: "Run `visionkeeper rescue` while Custom Vision is there"}
+	if len(all) == 0 {
+		return snapshot{}, problem{What: "Could not find a data set", Why: "The archive has none", Do: "Run `visionkeeper rescue` while Custom Vision is there"}
 	}
-	projects := names(list, func(s snapshot) string { return s.Project })
-	if err := one("project", s.project, projects, names(list, func(s snapshot) string { return s.project })); err != nil {
+	id, name := func(s snapshot) string { return s.Project }, func(s snapshot) string { return s.project }
+	list := slices.DeleteFunc(slices.Clone(all), func(one snapshot) bool { return !isNamed(s.project, one.project, one.Project) })
+	if projects := names(list, id); s.project == "" && len(projects) > 1 {
+		return snapshot{}, problem{What: "Could not tell which project is meant", Why: "The archive has data sets of several", Do: "Give --project, one of " + strings.Join(names(all, name), ", ")}
+	}
+	if err := one("project", s.project, names(list, id), names(all, name)); err != nil {
 		return snapshot{}, err
 	}
 	of := dataset.Workspace
@@ -120,9 +123,7 @@ func (p *program) chooseSnapshot(ctx context.Context, v *vault, s selection) (sn
 	return list[i], nil
 }
 
-func ofProject(which string) string {
-	if which == "" {
-		return ""
-	}
-	return " of the project " + which
+// fileName begins the name of what is written from the snapshot.
+func (s snapshot) fileName() string {
+	return cmp.Or(safeName(s.project), s.Project) + "_" + cmp.Or(safeName(s.iteration), s.Of)
 }

@@ -296,14 +296,19 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"archived": inScene(func(w *scene, args []string) {
 		require.NoError(w.t, archivedSet(args...).Put(context.Background(), w.Containers.Archive))
 	}),
-	// lose-image NAME KIND N: the archive has the n-th picture of that set no more
-	"lose-image": inScene(func(w *scene, args []string) {
+	// lose-picture NAME KIND N: the archive has the n-th picture of that set no more
+	"lose-picture": inScene(func(w *scene, args []string) {
 		_, err := w.picture(args).Delete(context.Background(), nil)
 		require.NoError(w.t, err)
 	}),
-	// spoil-image NAME KIND N: its bytes are others
-	"spoil-image": inScene(func(w *scene, args []string) {
+	// spoil-picture NAME KIND N: its bytes are others
+	"spoil-picture": inScene(func(w *scene, args []string) {
 		_, err := w.picture(args).UploadBuffer(context.Background(), []byte("spoilt"), nil)
+		require.NoError(w.t, err)
+	}),
+	// rest-picture NAME KIND N: it rests in the Archive tier
+	"rest-picture": inScene(func(w *scene, args []string) {
+		_, err := w.picture(args).SetTier(context.Background(), blob.AccessTierArchive, nil)
 		require.NoError(w.t, err)
 	}),
 	// letter TEXT REASON: the app has buried a message

@@ -1,6 +1,9 @@
 package formats
 
-import "visionkeeper/internal/customvision"
+import (
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
+)
 
 // box is a box with its class, in shares of the picture as it is displayed.
 type box struct {
@@ -70,13 +73,13 @@ const (
 // frameOf compares the size that the service counts with that of the bytes: of a picture
 // that is stored on its side they differ in which is the longer side, if the service looks
 // at the picture as it is displayed.
-func frameOf(i customvision.Image, width, height, orientation int) frame {
+func frameOf(i customvision.Image, f dataset.File) frame {
 	switch {
-	case orientation <= 1:
+	case f.Orientation <= 1:
 		return upright
-	case orientation < 5, width == height, i.Width == i.Height, width == 0:
+	case f.Orientation < 5, f.Width == f.Height, i.Width == i.Height:
 		return silent
-	case (i.Width > i.Height) == (width > height):
+	case (i.Width > i.Height) == (f.Width > f.Height):
 		return stored
 	}
 	return displayed

@@ -80,6 +80,9 @@ func newForm(name string) (form, error) {
 	case JSON:
 		return &document{}, nil
 	}
+	if name == "" {
+		return nil, remedy.New("give one with --format: "+strings.Join(All, ", "), "no format is named")
+	}
 	return nil, remedy.New("choose one of "+strings.Join(All, ", "), "there is no format %q", name)
 }
 

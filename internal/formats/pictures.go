@@ -40,7 +40,7 @@ func extensionOf(head []byte) string {
 // bring writes a picture to its place, unless it is there. An error ends the whole;
 // bytes that aren't there, or are others, are but missing.
 func (j *job) bring(ctx context.Context, pic *picture) (result, error) {
-	r := result{picture: pic, out: j.leavesOut(pic)}
+	r := result{picture: pic, out: j.lacks(pic) != nil}
 	switch {
 	case r.out:
 		return r, nil
@@ -96,21 +96,16 @@ func (j *job) isThere(pic *picture) bool {
 	return false
 }
 
-// leavesOut reports whether the form has no place for the picture.
-func (j *job) leavesOut(pic *picture) bool {
-	return j.lacks(pic) != nil
-}
-
-// lacks is the count of what the picture lacks that the form needs; nil if nothing.
+// lacks is the count of what a picture lacks that the form needs; nil if nothing.
 func (j *job) lacks(pic *picture) *int {
 	out := &j.record.LeftOut
 	switch {
 	case j.record.Format == CSV, j.record.Format == JSON: // they can say so
-	case pic.negative && len(pic.classes) == 0, pic.negative && j.record.Task == Detection:
-	case !pic.tagged:
-		return &out.Untagged
-	case j.record.Task == Detection && len(pic.boxes) == 0:
+		return nil
+	case pic.negative, len(pic.boxes) > 0 && j.record.Task == Detection, len(pic.classes) > 0 && j.record.Task != Detection:
+		return nil
+	case len(pic.classes) > 0:
 		return &out.Unboxed
 	}
-	return nil
+	return &out.Untagged
 }

@@ -3,6 +3,7 @@ package formats
 import (
 	"cmp"
 	"io"
+	"maps"
 	"slices"
 
 	"visionkeeper/internal/customvision"
@@ -26,8 +27,7 @@ type picture struct {
 	width, height int    // pixels, as it is displayed
 	part          string
 	classes       []int // by index, each once
-	negative      bool  // it shows none of the classes
-	tagged        bool
+	negative      bool  // it has the negative tag
 	boxes         []box
 	name          string // of its file, below its folder; known once the bytes are there
 	path          string // of its file, below the data set's folder
@@ -69,7 +69,8 @@ func look(lines io.ReadSeeker, r Request) (*plan, error) {
 // needs a class: a model of one class for a picture has to have one for "none of them".
 func (p *plan) classify(s survey) {
 	var tags []customvision.Tag
-	for _, t := range s.tags {
+	for _, id := range slices.Sorted(maps.Keys(s.tags)) {
+		t := s.tags[id]
 		if t.Type != negativeTag {
 			tags = append(tags, t)
 			continue
@@ -92,17 +93,18 @@ func (p *plan) picture(l dataset.Line) (*picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	pic := &picture{id: i.ID, file: l.Original, raw: l.Data, width: i.Width, height: i.Height, tagged: len(i.Tags)+len(i.Regions) > 0}
-	orientation := 0
-	if f := l.Original; f != nil {
-		orientation = f.Orientation
+	pic := &picture{id: i.ID, file: l.Original, raw: l.Data, width: i.Width, height: i.Height}
+	var f dataset.File
+	if l.Original != nil {
+		f = *l.Original
 		pic.part = p.split.part(f.SHA256)
-		if f.Width > 0 {
-			pic.width, pic.height = f.Width, f.Height
-			if orientation >= 5 {
-				pic.width, pic.height = f.Height, f.Width
-			}
-		}
+	}
+	switch {
+	case f.Width == 0: // of a kind that can't be measured: what the service says
+	case f.Orientation >= 5:
+		pic.width, pic.height = f.Height, f.Width
+	default:
+		pic.width, pic.height = f.Width, f.Height
 	}
 	for _, t := range i.Tags {
 		if p.record.Negative != nil && t.TagID == p.record.Negative.TagID {
@@ -114,9 +116,9 @@ func (p *plan) picture(l dataset.Line) (*picture, error) {
 	}
 	slices.Sort(pic.classes)
 	pic.classes = slices.Compact(pic.classes)
-	turned := frameOf(i, storedWidth(l.Original), storedHeight(l.Original), orientation)
-	if turned == silent {
-		turned = p.frame
+	drawn := frameOf(i, f)
+	if drawn == silent {
+		drawn = p.frame
 	}
 	for _, r := range i.Regions {
 		class, ok := p.classes[r.TagID]
@@ -124,26 +126,12 @@ func (p *plan) picture(l dataset.Line) (*picture, error) {
 			continue
 		}
 		b := box{class: class, region: r.RegionID, left: r.Left, top: r.Top, width: r.Width, height: r.Height}
-		if turned == stored {
-			b = b.displayed(orientation)
+		if drawn == stored {
+			b = b.displayed(f.Orientation)
 		}
 		pic.boxes = append(pic.boxes, b.inside())
 	}
 	return pic, nil
-}
-
-func storedWidth(f *dataset.File) int {
-	if f == nil {
-		return 0
-	}
-	return f.Width
-}
-
-func storedHeight(f *dataset.File) int {
-	if f == nil {
-		return 0
-	}
-	return f.Height
 }
 
 // survey is what the first reading of a snapshot finds.
@@ -202,21 +190,17 @@ func (s *survey) read(lines io.ReadSeeker, of string) error {
 func (s *survey) image(i customvision.Image, f *dataset.File) {
 	s.images++
 	s.regions += len(i.Regions)
-	positive := 0
+	s.several = s.several || len(i.Tags) > 1
 	for _, t := range i.Tags {
 		s.know(t.TagID, t.TagName)
-		if s.tags[t.TagID].Type != negativeTag {
-			positive++
-		}
 	}
 	for _, r := range i.Regions {
 		s.know(r.TagID, r.TagName)
 	}
-	s.several = s.several || positive > 1
 	if f == nil {
 		return
 	}
-	switch frameOf(i, f.Width, f.Height, f.Orientation) {
+	switch frameOf(i, *f) {
 	case displayed:
 		s.frames.Displayed++
 	case stored:

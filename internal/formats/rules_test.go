@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,6 +156,25 @@ func TestAPictureOfNoneOfTheClassesHasAnEmptyText(t *testing.T) {
 		assert.Equal(t, w.record.LeftOut, others.record.LeftOut)
 		assert.Equal(t, w.record.Images, others.record.Images)
 	}
+}
+
+// TestOddImagesSpoilNothing has what the service refuses, or should: a box where pictures are
+// classified, and the negative tag beside another.
+func TestOddImagesSpoilNothing(t *testing.T) {
+	t.Parallel()
+	truth := pictures.New(13, pictures.Multiclass, 12)
+	truth.Images[4].Regions = []pictures.Region{{ID: "r", Tag: truth.Images[4].Tags[0], Width: 1, Height: 1}}
+	truth.Images[4].Tags = nil
+	for _, format := range []string{formats.AutoML, formats.ImageFolder, formats.CSV, formats.JSON} {
+		w := write(t, "", memory{archived.New(truth, nil)}, format, "")
+		assert.Equal(t, formats.SingleLabel, w.record.Task)
+		if format == formats.AutoML || format == formats.ImageFolder {
+			assert.Equal(t, formats.LeftOut{Untagged: 2}, w.record.LeftOut)
+		}
+	}
+	truth.Images[6].Tags = append(slices.Clone(truth.Images[5].Tags), truth.Images[6].Tags...)
+	w := write(t, "", memory{archived.New(truth, nil)}, formats.ImageFolder, "")
+	assert.Equal(t, formats.MultiLabel, w.record.Task, "one class can't say it")
 }
 
 func TestAutoMLIsAsItsSchemaSays(t *testing.T) {

@@ -349,6 +349,7 @@ func TestAnInterruptedDataSetGoesOn(t *testing.T) {
 			_, err := formats.Write(t.Context(), failing{set, archived.File(set.Images[36]).SHA256}, set.request(format, to))
 			require.ErrorContains(t, err, "the network is gone")
 			assert.NoFileExists(t, filepath.Join(to, formats.RecordName))
+			require.NoError(t, os.WriteFile(filepath.Join(to, ".visionkeeper", "LEFT"), []byte("by a process that was killed"), 0o644))
 
 			other := set.request(format, to)
 			other.Split, err = formats.ParseSplit("50/50", 1)

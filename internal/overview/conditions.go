@@ -71,6 +71,8 @@ func (c Condition) When(now time.Time) string {
 	switch {
 	case c.Final:
 		return since + "; no later try can change it"
+	case c.Destination != "" && c.Next == nil: // nobody tries it by itself
+		return since
 	case c.Next == nil || !now.Before(*c.Next):
 		return since + "; it is tried with the next look"
 	}

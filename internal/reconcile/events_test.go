@@ -101,7 +101,7 @@ func TestTheLastProofOfAnIterationIsTold(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, []string{events.TrainingCompleted}, w.told(key.Project))
 	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
-	_, err = New(w.options).Sweep(t.Context(), "", false)
+	_, err = New(w.options).Sweep(t.Context(), Before{})
 	require.NoError(t, err)
 	assert.Equal(t, []string{events.TrainingCompleted, events.BackupProven}, w.told(key.Project))
 }
