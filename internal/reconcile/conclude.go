@@ -228,7 +228,7 @@ func (v *visit) isOver(c *state.Condition, look *Look) bool {
 	switch {
 	case look.proven(key):
 		return true
-	case c.Code == state.Copied && look.copied(key):
+	case c.Unproven && look.copied()[key]:
 		return false
 	case listed != nil && listed.Status != customvision.ExportFailed:
 		return (listed.Status == customvision.ExportDone) != c.Unproven // made again, it is another thing

@@ -17,10 +17,8 @@ func (v *visit) counts() state.Counts {
 				unproven[state.Scope{Iteration: id, Export: e.Key.String()}] = true
 			}
 		}
-		for _, b := range look.Backups {
-			if look.copied(b.Key) {
-				unproven[state.Scope{Iteration: id, Export: b.Key.String()}] = true
-			}
+		for key := range look.copied() {
+			unproven[state.Scope{Iteration: id, Export: key.String()}] = true
 		}
 	}
 	for _, c := range v.seen.Project.Conditions {

@@ -50,7 +50,8 @@ func TestOfADeletedIterationOnlyItsBlobsAreRemembered(t *testing.T) {
 	require.NotEmpty(t, before.Blobs)
 
 	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
-	_, err := New(w.options).Sweep(t.Context(), Before{})
-	require.NoError(t, err)
+	w.sweep()
+	w.Service.Advance(lackedFor)
+	w.sweep()
 	assert.Equal(t, &state.Iteration{Blobs: before.Blobs}, w.Remembered(key.Project).Iterations[key.Iteration])
 }

@@ -45,6 +45,7 @@ type history struct {
 // letter is a message on the queue.
 type letter struct {
 	text  string
+	sent  time.Time
 	tries int
 }
 
@@ -173,7 +174,7 @@ func (h *history) fetch() {
 	all := h.Service.Messages()
 	for _, m := range all[h.read:] {
 		for range pick(h.t, "copies", []int{1, 1, 1, 1, 0, 0, 2}) {
-			h.mailbox = append(h.mailbox, letter{text: m.Text})
+			h.mailbox = append(h.mailbox, letter{text: m.Text, sent: m.Time})
 		}
 	}
 	h.read = len(all)
@@ -370,7 +371,7 @@ const mostTries = 5
 func deliver(ctx context.Context, m *machine, letters []letter) (back []letter) {
 	for _, l := range letters {
 		l.tries++
-		if err := m.messages.Deal(ctx, messages.Message{Raw: []byte(l.text), Last: l.tries == mostTries}); err != nil && l.tries < mostTries {
+		if err := m.messages.Deal(ctx, messages.Message{Raw: []byte(l.text), Inserted: l.sent, Last: l.tries == mostTries}); err != nil && l.tries < mostTries {
 			back = append(back, l)
 		}
 	}

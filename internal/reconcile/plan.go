@@ -240,9 +240,9 @@ func (l *Look) settledBlobs() func(models.Blob) bool {
 // version, waits for its proof, which the export's backup writes.
 func (l *Look) waitingBlobs() func(models.Blob) bool {
 	type version struct{ name, etag string }
-	waits := map[version]bool{}
+	waits, copied := map[version]bool{}, l.copied()
 	for _, c := range l.Backups {
-		if !l.Unlisted && c.Origin.Kind == archive.FromContainer && l.copied(c.Key) {
+		if !l.Unlisted && c.Origin.Kind == archive.FromContainer && copied[c.Key] {
 			waits[version{c.Origin.Name, c.Origin.ETag}] = true
 		}
 	}
@@ -259,10 +259,21 @@ func (l *Look) proven(key archive.Key) bool {
 	return slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key == key && b.Verdict.Counts() })
 }
 
-// copied reports whether the archive has a copy of an export that waits for its proof, and
+// copied are the exports of which the archive has a copy that waits for its proof, and
 // nothing better.
-func (l *Look) copied(key archive.Key) bool {
-	return !l.proven(key) && slices.ContainsFunc(l.Backups, func(b archive.Backup) bool { return b.Key == key && b.Verdict == "" })
+func (l *Look) copied() map[archive.Key]bool {
+	copied := map[archive.Key]bool{}
+	for _, b := range l.Backups {
+		if b.Verdict == "" {
+			copied[b.Key] = true
+		}
+	}
+	for _, b := range l.Backups {
+		if b.Verdict.Counts() {
+			delete(copied, b.Key)
+		}
+	}
+	return copied
 }
 
 // Status is what was seen of an export, by its name: proven in the archive, exported,

@@ -123,10 +123,11 @@ func (p *iterationPlan) secure(e Listed) {
 // proveRest plans for copies that wait for their proof, and whose exports the service
 // doesn't list as done any more.
 func (p *iterationPlan) proveRest() {
-	for _, b := range p.look.Backups {
-		s := p.scope(b.Key.String())
-		if p.look.copied(b.Key) && !p.look.done(b.Key) && (p.due(s) || p.provable(p.o.Project.Condition(s))) {
+	for key := range p.look.copied() {
+		s := p.scope(key.String())
+		if !p.look.done(key) && (p.due(s) || p.provable(p.o.Project.Condition(s))) {
 			p.add(Backup, s, "it was copied, and isn't proven yet")
+			p.busy[key.Platform] = true // once it is proven, it needn't be made again
 		}
 	}
 }

@@ -155,6 +155,8 @@ func TestAnIterationThatIsGoneIsForgotten(t *testing.T) {
 	w.Train(key.Project)
 	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, key.Iteration))
 	w.sweep()
+	w.Service.Advance(lackedFor)
+	w.sweep()
 	assert.NotContains(t, w.Remembered(key.Project).Iterations, key.Iteration)
 	assert.Equal(t, proven, w.backups(key), "the archive stays")
 }

@@ -135,9 +135,9 @@ func (y *year) receive() {
 		if !m.Time.After(y.read) || y.one(4) {
 			continue
 		}
-		y.mailbox = append(y.mailbox, letter{text: m.Text})
+		y.mailbox = append(y.mailbox, letter{text: m.Text, sent: m.Time})
 		if y.one(10) {
-			y.mailbox = append(y.mailbox, letter{text: m.Text})
+			y.mailbox = append(y.mailbox, letter{text: m.Text, sent: m.Time})
 		}
 	}
 	y.read = y.Service.Now()
