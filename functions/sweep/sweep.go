@@ -116,13 +116,10 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	return errors.Join(pruneErr, drainErr, err, rescueErr, reportErr, f.rescue(ctx, rescues, inv.Log))
 }
 
-// tellTime is how long a sweep tells others what happened, at most.
-const tellTime = time.Minute
-
 // tell tells others what happened, in the time that is left. What they don't take now they
 // are told by the next sweep, so this one is none the worse for it.
 func (f Function) tell(ctx context.Context, inv *handler.Invocation, projects []string) {
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	ctx, cancel := context.WithTimeout(ctx, events.SweepTime)
 	defer cancel()
 	if err := f.Events.Deliver(ctx, append(projects, state.App)...); err != nil {
 		inv.Log.Warn().Err(err).Msg("others are told later what happened")

@@ -33,7 +33,7 @@ func (w *Watch) Look(ctx context.Context) {
 	if w == nil || len(w.Postman.Destinations) == 0 || !w.turn() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendTime)
+	ctx, cancel := context.WithTimeout(ctx, MessageTime)
 	defer cancel()
 	if err := w.look(ctx); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("it is not known when the last sweep ended")

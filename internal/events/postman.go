@@ -49,11 +49,22 @@ func (p *Postman) Names() []string {
 }
 
 const (
-	// sendTime is how long one try may take.
-	sendTime = 10 * time.Second
+	// sendTime is how long one try may take. It is less than MessageTime, so that one that
+	// takes too long is seen to.
+	sendTime = 15 * time.Second
+	// roundTime is how long the events of one record are sent at most: until then nobody
+	// else does.
+	roundTime = time.Minute
 	// lastWrite is the time that writing down what was acknowledged takes at most after
 	// the time for sending is up.
 	lastWrite = 10 * time.Second
+)
+
+// How long others are told what happened at most: after a message, since other messages
+// wait for it, and at the end of a sweep.
+const (
+	MessageTime = 20 * time.Second
+	SweepTime   = time.Minute
 )
 
 // pauses are those between two tries, by how many have failed. What waits longer than a
@@ -106,6 +117,8 @@ type result struct {
 // deliver sends what waits in one outbox. A destination that refuses something is down
 // for the others, whose turn comes with the next.
 func (p *Postman) deliver(ctx context.Context, id string, down map[string]bool) error {
+	ctx, cancel := context.WithTimeout(ctx, roundTime)
+	defer cancel()
 	record, err := p.State.Load(ctx, id)
 	if err != nil {
 		return err
@@ -147,10 +160,8 @@ func (r *round) due(down map[string]bool) []Destination {
 // begin notes that this process sends, so that no other does meanwhile: two would spoil
 // the order.
 func (r *round) begin(ctx context.Context) error {
-	until := sendTime
-	if deadline, ok := ctx.Deadline(); ok {
-		until = time.Until(deadline)
-	}
+	deadline, _ := ctx.Deadline()
+	until := r.now().Add(time.Until(deadline))
 	return r.State.Update(ctx, r.record, func(p *state.Project) error {
 		switch {
 		case !p.Outbox.Open():
@@ -158,7 +169,7 @@ func (r *round) begin(ctx context.Context) error {
 		case p.Outbox.Sender != "" && r.now().Before(p.Outbox.Until):
 			return errBusy
 		}
-		p.Outbox.Sender, p.Outbox.Until = r.token, r.now().Add(until)
+		p.Outbox.Sender, p.Outbox.Until = r.token, until
 		return nil
 	})
 }

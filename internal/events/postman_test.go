@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,8 +45,6 @@ func (r *receiver) Fingerprint() string { return r.name }
 func (r *receiver) Check(context.Context) error { return nil }
 
 func (r *receiver) Send(_ context.Context, id string, body []byte) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.refuse != nil {
 		if err := r.refuse(id); err != nil {
 			return err
@@ -54,6 +53,8 @@ func (r *receiver) Send(_ context.Context, id string, body []byte) error {
 	if !json.Valid(body) {
 		return errors.New("it is no JSON")
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.got = append(r.got, id)
 	return nil
 }
@@ -198,9 +199,12 @@ func TestThePausesGrowAndWhatWaitsForAWeekIsGivenUp(t *testing.T) {
 func TestOneSendsAtATime(t *testing.T) {
 	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
+	var sending atomic.Int64
 	a := &receiver{name: "a", refuse: func(string) error {
-		close(entered)
-		<-leave
+		if sending.Add(1) == 1 {
+			close(entered)
+			<-leave
+		}
 		return nil
 	}}
 	o := newOffice(t, a)
@@ -231,6 +235,22 @@ func TestWhoDiedWhileItSentIsFollowed(t *testing.T) {
 	o.Service.Advance(11 * time.Second)
 	o.deliver(projectID)
 	assert.Equal(t, []string{"1"}, a.taken())
+}
+
+// A receiver that never answers is seen to by a message's invocation, too.
+func TestADestinationThatHangsGetsItsPause(t *testing.T) {
+	t.Parallel()
+	assert.Greater(t, MessageTime-sendTime, 4*time.Second, "time to read and write the state besides")
+	tries := 0
+	b := &receiver{name: "b", refuse: func(string) error {
+		tries++
+		return context.DeadlineExceeded
+	}}
+	o := newOffice(t, b)
+	o.happens(projectID, "1")
+	o.deliver(projectID)
+	o.deliver(projectID)
+	assert.Equal(t, 1, tries)
 }
 
 // What is down for one project isn't asked for the others in the same passage: each try

@@ -100,7 +100,7 @@ func TestTheAddressThatIsDialledCounts(t *testing.T) {
 		"10.0.0.1": false, "172.16.0.1": false, "172.31.255.255": false, "192.168.1.1": false, "fc00::1": false, "fd12::1": false,
 		"169.254.169.254": false, "fe80::1": false, "168.63.129.16": false, "100.64.0.1": false, "100.100.100.200": false,
 		"224.0.0.1": false, "ff02::1": false, "255.255.255.255": false, "240.0.0.1": false, "192.0.0.192": false, "198.18.0.1": false,
-		"::ffff:10.0.0.1": false, "::ffff:127.0.0.1": false, "::ffff:93.184.215.14": true, "64:ff9b::a00:1": false, "2002:a00:1::": false, "::127.0.0.1": false,
+		"::ffff:10.0.0.1": false, "::ffff:100.64.0.1": false, "::ffff:168.63.129.16": false, "::ffff:127.0.0.1": false, "::ffff:93.184.215.14": true, "64:ff9b::a00:1": false, "2002:a00:1::": false, "::127.0.0.1": false,
 		"fe80::1%eth0": false, "2001:db8::1": false,
 	} {
 		assert.Equal(t, public, isPublic(netip.MustParseAddr(address)), address)

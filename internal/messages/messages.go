@@ -79,14 +79,10 @@ func (h Handler) Deal(ctx context.Context, m Message) error {
 	return nil
 }
 
-// tellTime is how long a message's invocation tells others what happened, at most: other
-// messages wait for it.
-const tellTime = 10 * time.Second
-
 // tell tells others what happened. What they don't take now they are told by a sweep, so
 // the message has no part in it.
 func (h Handler) tell(ctx context.Context, project string) {
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	ctx, cancel := context.WithTimeout(ctx, events.MessageTime)
 	defer cancel()
 	if err := h.Events.Deliver(ctx, project); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("others are told later what happened")
