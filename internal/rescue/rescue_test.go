@@ -313,3 +313,33 @@ func TestARefusalAloneDoesNotShowThatAPictureIsThere(t *testing.T) {
 		assert.Equal(t, want, added)
 	}
 }
+
+// TestAPictureThatCanNotBeReadNowEndsTheSlice has one of eight pictures fail. What keeps
+// failing is left out in the end, and named.
+func TestAPictureThatCanNotBeReadNowEndsTheSlice(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	ids := w.add(0, 8)
+	line := world.NewInterceptor(t)
+	line.Use(world.On(func(r *http.Request) bool {
+		return strings.Contains(r.URL.Path, "/_blob/") && strings.HasSuffix(r.URL.Path, strings.ReplaceAll(ids[4], "-", ""))
+	}, world.Refuse(http.StatusServiceUnavailable)))
+	for range maxStumbles {
+		p, err := w.process(line).Run(context.Background(), w.project, Wish{})
+		require.Error(t, err)
+		require.Equal(t, 3, p.Taking.Images, "the page before it stays")
+		assert.Contains(t, p.Covered.Missing[0], "the last look ended early")
+	}
+	p, err := w.process(line).Run(context.Background(), w.project, Wish{})
+	require.NoError(t, err)
+	kept := p.Kept[dataset.Workspace]
+	assert.Equal(t, [2]any{dataset.Incomplete, 1}, [2]any{kept.Verdict, kept.Missing})
+	assert.Equal(t, w.now.Add(time.Hour).UTC(), kept.Next)
+
+	n, _ := w.counted()
+	assert.Zero(t, n.pictures, "its time hasn't come")
+	w.now = w.now.Add(time.Hour)
+	n, p = w.counted()
+	assert.Equal(t, dataset.Complete, p.Kept[dataset.Workspace].Verdict)
+	assert.Equal(t, 1, n.pictures)
+}
