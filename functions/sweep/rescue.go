@@ -20,7 +20,7 @@ const rescueReserve = 20 * time.Second
 
 // toRescue lists the projects whose data set the policy wants saved, with what is saved of
 // each. Without such a rule it asks nobody.
-func (f Function) toRescue(ctx context.Context, p policy.Policy) (ids []string, covered []state.Coverage, err error) {
+func (f Function) toRescue(ctx context.Context, p policy.Policy) (wanted []wish, covered []state.Coverage, err error) {
 	if f.Rescuer == nil || !p.Rescues() {
 		return nil, nil, nil
 	}
@@ -30,53 +30,60 @@ func (f Function) toRescue(ctx context.Context, p policy.Policy) (ids []string, 
 	}
 	for _, one := range projects {
 		id, err := customvision.ParseID(one.ID)
-		if rule, named := p.For(id, one.Name); err != nil || !named || !rule.Rescue {
+		rule, named := p.For(id, one.Name)
+		if err != nil || !named || !rule.Rescue {
 			continue
 		}
-		ids = append(ids, id)
+		wanted = append(wanted, wish{id, rescue.Wish{Predictions: rule.Predictions}})
 		progress, _, err := f.Rescuer.Progress(ctx, id)
 		if err != nil {
-			return ids, covered, err
+			return wanted, covered, err
 		}
 		progress.Name = one.Name
 		covered = append(covered, progress.Covered)
 	}
-	return ids, covered, nil
+	return wanted, covered, nil
+}
+
+// wish is a project whose data set is to be saved.
+type wish struct {
+	project string // id
+	rescue.Wish
 }
 
 // rescue saves data sets in what time the sweep has left: each project gets an equal share
 // of it, and hands on what it doesn't need. Backups come first: a sweep that didn't come to
 // its end has none left.
-func (f Function) rescue(ctx context.Context, ids []string, log zerolog.Logger) error {
+func (f Function) rescue(ctx context.Context, wanted []wish, log zerolog.Logger) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(rescueReserve, time.Until(deadline)/4)))
 		defer cancel()
 	}
 	var errs []error
-	for n, id := range ids {
+	for n, w := range wanted {
 		if ctx.Err() != nil {
 			break
 		}
-		progress, err := f.slice(ctx, id, len(ids)-n)
+		progress, err := f.slice(ctx, w, len(wanted)-n)
 		switch {
 		case errors.Is(err, rescue.ErrBusy):
-			log.Info().Str("project", id).Msg("another process saves its data set")
+			log.Info().Str("project", w.project).Msg("another process saves its data set")
 		case err != nil:
-			errs = append(errs, fmt.Errorf("save the data set of project %s: %w", id, err))
+			errs = append(errs, fmt.Errorf("save the data set of project %s: %w", w.project, err))
 		case progress.Taking != nil:
-			log.Info().Str("project", id).Int("images", progress.Taking.Images).Int("of", progress.Taking.Asked.Images).Msg("its data set is being saved")
+			log.Info().Str("project", w.project).Int("images", progress.Taking.Images).Int("of", progress.Taking.Asked.Images).Msg("its data set is being saved")
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // slice goes on with a project, for a share of the time.
-func (f Function) slice(ctx context.Context, id string, shares int) (rescue.Progress, error) {
+func (f Function) slice(ctx context.Context, w wish, shares int) (rescue.Progress, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
 		defer cancel()
 	}
-	return f.Rescuer.Run(ctx, id, false)
+	return f.Rescuer.Run(ctx, w.project, w.Wish)
 }

@@ -77,7 +77,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		health.Add(last.Counts)
 		health.Conditions = append(last.Conditions, swept.Conditions...)
 	}
-	var rescues []string
+	var rescues []wish
 	var rescueErr error
 	if health.Resume == "" {
 		rescues, health.Rescue, rescueErr = f.toRescue(ctx, inForce.Policy)

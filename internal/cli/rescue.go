@@ -23,7 +23,8 @@ type rescueResult struct {
 
 type rescued struct {
 	state.Coverage
-	Whole    bool      `json:"whole"` // all that can be saved is
+	Unproven int       `json:"unproven"` // finished exports without a backup
+	Whole    bool      `json:"whole"`    // all that can be saved is
 	Problems []problem `json:"problems"`
 }
 
@@ -40,7 +41,7 @@ type rescuePlanResult struct {
 
 func (p *program) rescueCommand() *cobra.Command {
 	var project string
-	var all, plan bool
+	var all, plan, predictions bool
 	c := p.verb("rescue", "Save everything of a project: every export, and the whole data set", `
 Asks for every export that every exportable iteration offers, archives them, and
 saves the data set: every image with its tags, boxes and metadata, as the
@@ -54,10 +55,11 @@ that can be saved isn't.`,
 			if plan {
 				return failedTo("plan the rescue", p.rescuePlan(ctx, project))
 			}
-			return failedTo("rescue the project", p.rescue(ctx, project))
+			return failedTo("rescue the project", p.rescue(ctx, project, predictions))
 		})
 	c.Flags().StringVar(&project, "project", "", "`name` or id of the project")
 	c.Flags().BoolVar(&all, "all", false, "every project")
+	c.Flags().BoolVar(&predictions, "predictions", false, "save stored predictions too: pictures that people had classified")
 	c.Flags().BoolVar(&plan, "plan", false, "say what it takes, and do nothing")
 	c.MarkFlagsOneRequired("project", "all")
 	c.MarkFlagsMutuallyExclusive("project", "all")
@@ -78,7 +80,7 @@ func (p *program) rescuer(ctx context.Context, which string) (*reconcile.Reconci
 	return r, saver, projects, err
 }
 
-func (p *program) rescue(ctx context.Context, which string) error {
+func (p *program) rescue(ctx context.Context, which string, predictions bool) error {
 	r, saver, projects, err := p.rescuer(ctx, which)
 	if err != nil {
 		return err
@@ -92,13 +94,14 @@ func (p *program) rescue(ctx context.Context, which string) error {
 		}
 		p.out.progress(i, len(projects), project.Name)
 		one := rescued{Problems: []problem{}}
-		modelsErr := p.rescueModels(ctx, r, project)
-		progress, err := p.rescueData(ctx, saver, project)
+		var modelsErr error
+		one.Unproven, modelsErr = p.rescueModels(ctx, r, project)
+		progress, err := p.rescueData(ctx, saver, project.ID, rescue.Wish{Force: true, Predictions: predictions})
 		if err := errors.Join(modelsErr, err); err != nil {
 			one.Problems, failed = explain(failedTo(fmt.Sprintf("save everything of the project %q", project.Name), err)), true
 		}
 		one.Coverage = progress.Covered
-		one.Whole = one.Coverage.Whole() && len(one.Problems) == 0
+		one.Whole = one.Coverage.Whole() && one.Unproven == 0 && len(one.Problems) == 0
 		whole = whole && one.Whole
 		result.Projects = append(result.Projects, one)
 	}
@@ -118,11 +121,11 @@ func (p *program) rescue(ctx context.Context, which string) error {
 }
 
 // rescueModels has every exportable iteration exported, and waits until all of it is
-// archived or refused.
-func (p *program) rescueModels(ctx context.Context, r *reconcile.Reconciler, project customvision.Project) error {
+// archived or refused. It returns how many finished exports have no backup.
+func (p *program) rescueModels(ctx context.Context, r *reconcile.Reconciler, project customvision.Project) (unproven int, err error) {
 	iterations, err := r.Service.Iterations(ctx, project.ID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, it := range iterations {
 		if it.Status != customvision.StatusCompleted || !it.Exportable {
@@ -132,21 +135,22 @@ func (p *program) rescueModels(ctx context.Context, r *reconcile.Reconciler, pro
 		for ctx.Err() == nil {
 			report, err := r.Reconcile(p.logged(context.WithoutCancel(ctx)), reconcile.Request{Key: reconcile.Key{Project: project.ID, Iteration: it.ID}, Ask: ask})
 			if err := errors.Join(err, report.Err(it.ID)); err != nil {
-				return err
+				return unproven, err
 			}
+			unproven = report.Unproven
 			if len(report.Waiting) == 0 {
 				break
 			}
 			ask = &reconcile.Ask{Exports: ask.Exports}
 		}
 	}
-	return nil
+	return unproven, nil
 }
 
 // rescueData saves the data set, and waits while another process is at it.
-func (p *program) rescueData(ctx context.Context, saver *rescue.Rescuer, project customvision.Project) (rescue.Progress, error) {
+func (p *program) rescueData(ctx context.Context, saver *rescue.Rescuer, project string, wish rescue.Wish) (rescue.Progress, error) {
 	for {
-		progress, err := saver.Run(ctx, project.ID, true)
+		progress, err := saver.Run(ctx, project, wish)
 		if !errors.Is(err, rescue.ErrBusy) {
 			return progress, err
 		}
@@ -163,6 +167,12 @@ func (p *program) sayRescued(r rescueResult) {
 	for _, one := range r.Projects {
 		p.out.problems(one.Problems, p.verbose)
 		p.sayCoverage(one.Coverage)
+		if one.Unproven > 0 {
+			p.out.sayWrapped(p.out.yellow, count(one.Unproven, "finished export")+" "+have(one.Unproven)+" no backup; `visionkeeper status` says why.", 2)
+		}
+		if one.Whole {
+			p.out.say("%s", p.out.green("  Everything that can be saved is in the archive."))
+		}
 	}
 }
 
@@ -175,9 +185,6 @@ func (p *program) sayCoverage(c state.Coverage) {
 	p.sayStuck(c.Stuck)
 	for _, m := range c.Missing {
 		p.out.sayWrapped(p.out.yellow, sentence(m)+".", 2)
-	}
-	if c.Whole() {
-		p.out.say("%s", p.out.green("  Everything that can be saved is in the archive."))
 	}
 }
 

@@ -57,6 +57,7 @@ type Counts struct {
 	Regions           int `json:"regions"`           // of all images together; Asked has none
 	Iterations        int `json:"iterations"`        // of the workspace
 	ImagePerformances int `json:"imagePerformances"` // of an iteration
+	Predictions       int `json:"predictions"`       // stored ones; Asked has none
 }
 
 // Missing is something that could not be saved.

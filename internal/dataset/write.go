@@ -179,6 +179,8 @@ func (f *Found) count(l Line, images, files map[string]bool) error {
 		f.Iterations++
 	case KindImagePerformance:
 		f.ImagePerformances++
+	case KindPrediction:
+		f.Predictions++
 	case KindImage:
 		i, err := l.Image()
 		if err != nil {
@@ -278,7 +280,7 @@ func (s *Store) Learn(ctx context.Context, of Name, k *Known) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", of.Blob(), err)
 		}
-		if l.Kind != KindImage {
+		if l.Kind != KindImage && l.Kind != KindPrediction {
 			continue
 		}
 		var image struct {

@@ -43,7 +43,7 @@ func TestTheServicesDataSetComesThrough(t *testing.T) {
 	var all []*written
 	for _, kind := range []pictures.Kind{pictures.Multiclass, pictures.Multilabel, pictures.Detection} {
 		truth := upload(t, w, pictures.New(21, kind, 40, "cat", "a/b", "..", "CON", `say "hi"`, "line\nbreak", "<b>&amp;", "Übergröße"))
-		_, err := rescuer.Run(t.Context(), truth.Project, true)
+		_, err := rescuer.Run(t.Context(), truth.Project, rescue.Wish{Force: true})
 		require.NoError(t, err)
 		list, err := sets.Snapshots(t.Context(), truth.Project)
 		require.NoError(t, err)

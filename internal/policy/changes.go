@@ -52,6 +52,9 @@ func (r Rule) String() string {
 	text := exports + " of iterations " + strings.Join(r.Iterations, ", ")
 	if r.Rescue {
 		text += "; rescue: the data set too"
+		if r.Predictions {
+			text += ", and stored predictions"
+		}
 	}
 	if r.Retrain == nil {
 		return text

@@ -53,6 +53,9 @@ type Rule struct {
 	// Rescue saves everything: every export of every iteration, which Exports and
 	// Iterations then say, and the whole data set.
 	Rescue bool `json:"rescue,omitempty"`
+	// Predictions lets Rescue save stored predictions too: pictures that people had
+	// classified.
+	Predictions bool `json:"predictions,omitempty"`
 	// Retrain is what to do after a failed training. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
 }

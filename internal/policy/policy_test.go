@@ -215,3 +215,15 @@ func TestARuleByIDAndOneByNameForOneProjectAreNamed(t *testing.T) {
 	assert.Empty(t, DoubledRules(of("Kitchen", "Attic", "*"), names))
 	assert.Empty(t, DoubledRules(of("Kitchen", id), nil), "nobody knows")
 }
+
+func TestRescueAsksForEverything(t *testing.T) {
+	p, err := Parse([]byte(`{"projects":[{"project":"a","rescue":true,"exports":["ONNX"],"predictions":true},{"project":"*"}]}`))
+	require.NoError(t, err)
+	r := p.Projects[0]
+	assert.Equal(t, [2]Words{{All}, {All}}, [2]Words{r.Exports, r.Iterations})
+	assert.Equal(t, "exports all of iterations all; rescue: the data set too, and stored predictions", r.String())
+	assert.True(t, p.Rescues())
+	p, err = Parse([]byte(`{"projects":[{"project":"*"}]}`))
+	require.NoError(t, err)
+	assert.False(t, p.Rescues())
+}

@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/state"
@@ -44,6 +47,12 @@ func (p Progress) coverage(safe map[string]bool) state.Coverage {
 			lacks("the model of %s has no backup", it.Name)
 		}
 		p.covers(&c, it.ID, it.Name, lacks)
+	}
+	for of, kept := range p.Kept { // of iterations that the service no longer has, or that nobody asked it for
+		if of != dataset.Workspace && !slices.ContainsFunc(p.Iterations, func(it SeenIteration) bool { return it.ID == of }) {
+			c.Wanted++
+			p.covers(&c, of, cmp.Or(kept.Name, of), lacks)
+		}
 	}
 	return c
 }
@@ -86,4 +95,41 @@ func (v *run) cover(ctx context.Context) error {
 	}
 	v.p.Covered = v.p.coverage(safe)
 	return nil
+}
+
+// Covered says of each project of which anything was ever saved, or tried, what is saved: by
+// the state, and, where that is nil or has nothing of a project, by the archive alone. One
+// listing of the snapshots and one of the state; for each project one listing of its
+// backups, and one read of the state or of each of its newest proofs.
+func Covered(ctx context.Context, a *archive.Archive, sets *dataset.Store, states *state.Store) ([]state.Coverage, error) {
+	projects := map[string]bool{}
+	list, err := sets.Snapshots(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		projects[s.Project] = true
+	}
+	if states != nil {
+		known, err := states.Rescues(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range known {
+			projects[id] = true
+		}
+	}
+	r := New(Options{Archive: a, Sets: sets, State: states})
+	all := []state.Coverage{}
+	for _, id := range slices.Sorted(maps.Keys(projects)) {
+		v, err := r.load(ctx, id)
+		if err == nil {
+			err = v.cover(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v.p.Covered)
+	}
+	return all, nil
 }

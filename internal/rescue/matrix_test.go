@@ -103,7 +103,7 @@ func TestARescueIsKilledAtAnyRequest(t *testing.T) {
 		if k == 0 {
 			line.Use(world.On(writes, line.KillBefore))
 		}
-		_, err := w.process(line).Run(context.Background(), w.project, true)
+		_, err := w.process(line).Run(context.Background(), w.project, Wish{Force: true})
 		if !line.Dead() {
 			require.NoError(t, err)
 			require.Greater(t, k, 20)
@@ -112,7 +112,7 @@ func TestARescueIsKilledAtAnyRequest(t *testing.T) {
 		require.Error(t, err)
 		w.nothingLies()
 		w.now = w.now.Add(heldFor + time.Second)
-		p, err := w.process(world.NewInterceptor(t)).Run(context.Background(), w.project, true)
+		p, err := w.process(world.NewInterceptor(t)).Run(context.Background(), w.project, Wish{Force: true})
 		require.NoError(t, err, "write %d", k)
 		w.isTrue(p, iteration)
 	}
@@ -157,7 +157,7 @@ func TestEveryFaultAtEveryOperationOfARescue(t *testing.T) {
 		var p Progress
 		var err error
 		for slices := 0; ; slices++ {
-			p, err = w.process(line).Run(context.Background(), w.project, true)
+			p, err = w.process(line).Run(context.Background(), w.project, Wish{Force: true})
 			w.nothingLies()
 			w.now = w.now.Add(heldFor + time.Second)
 			if err == nil && len(p.Kept) == 2 && p.Kept[iteration].Verdict == dataset.Complete && p.Kept[dataset.Workspace].Verdict == dataset.Complete {
@@ -170,15 +170,23 @@ func TestEveryFaultAtEveryOperationOfARescue(t *testing.T) {
 	}
 }
 
-// change changes the data set at the k-th request for images.
-func (w *scene) change(line *world.Interceptor, k int, do func()) {
-	line.Use(world.On(func(r *http.Request) bool {
+// atPage does something before the k-th request for images.
+func atPage(k int, do func()) world.Fault {
+	return world.On(func(r *http.Request) bool {
 		return strings.HasSuffix(r.URL.Path, "/images") && r.Method == http.MethodGet
 	},
 		world.Nth(k, func(r *http.Request, send world.Send) (*http.Response, error) {
 			do()
 			return send(r)
-		})))
+		}))
+}
+
+// modified lets the service say that the project was changed at a time: nobody knows
+// whether it says so of changed images.
+func modified(at string) world.Fault {
+	return world.Spoil(func(body []byte) []byte {
+		return regexp.MustCompile(`"lastModified":"[^"]*"`).ReplaceAll(body, []byte(`"lastModified":"`+at+`"`))
+	})
 }
 
 func TestADataSetThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
@@ -191,6 +199,7 @@ func TestADataSetThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
 			w.Call(http.MethodDelete, w.project, "images?imageIds="+ids[0], nil)
 			w.add(100, 1)
 		},
+		"the project says so": func(*scene, []string) {},
 		"an image is tagged": func(w *scene, ids []string) {
 			w.Call(http.MethodPost, w.project, "images/tags", map[string]any{"tags": []map[string]string{{"imageId": ids[0], "tagId": w.tags[0]}}})
 		},
@@ -199,8 +208,22 @@ func TestADataSetThatChangesWhileItIsReadIsReadAgain(t *testing.T) {
 			t.Parallel()
 			w := newScene(t, emulator.Options{})
 			ids, line := w.add(0, 8), world.NewInterceptor(t)
-			w.change(line, 2, func() { w.Service.Advance(time.Second); do(w, ids) })
-			p, err := w.process(line).Run(context.Background(), w.project, true)
+			at := "2026-01-01T00:00:00Z"
+			change := atPage(2, func() {
+				w.Service.Advance(time.Second)
+				if do(w, ids); name == "the project says so" {
+					at = "2026-01-02T00:00:00Z"
+				}
+			})
+			line.Use(func(r *http.Request, send world.Send) (*http.Response, error) {
+				return change(r, func(r *http.Request) (*http.Response, error) {
+					if strings.Contains(r.URL.Path, "/customvision/") {
+						return modified(at)(r, send)
+					}
+					return send(r)
+				})
+			})
+			p, err := w.process(line).Run(context.Background(), w.project, Wish{Force: true})
 			require.NoError(t, err)
 			list, err := w.sets().Snapshots(context.Background(), w.project)
 			require.NoError(t, err)
@@ -244,7 +267,7 @@ func TestAPictureThatChangesWhileItIsReadNeverCounts(t *testing.T) {
 		body := bytes.Repeat([]byte{byte(n.Add(1))}, 50) // each time another one, and no hash to compare it with
 		return world.Answer(r, http.StatusOK, http.Header{"Content-Length": {"50"}}, body), nil
 	}))
-	p, err := w.process(line).Run(context.Background(), w.project, true)
+	p, err := w.process(line).Run(context.Background(), w.project, Wish{Force: true})
 	if err == nil {
 		assert.NotEqual(t, dataset.Complete, p.Kept[dataset.Workspace].Verdict)
 	}

@@ -92,7 +92,7 @@ func (v *run) next(ctx context.Context) (string, error) {
 	switch kept := v.p.Kept[dataset.Workspace]; {
 	case v.wants(dataset.Workspace):
 		return dataset.Workspace, nil
-	case kept.Verdict == dataset.Complete && (v.force || v.Now().Sub(kept.Checked) >= againAfter):
+	case kept.Verdict == dataset.Complete && (v.Force || v.Now().Sub(kept.Checked) >= againAfter):
 		differs, err := v.differs(ctx, kept)
 		if err != nil || differs {
 			return dataset.Workspace, err
@@ -112,7 +112,7 @@ func (v *run) next(ctx context.Context) (string, error) {
 // One that has to wait is tried by force once in a run.
 func (v *run) wants(of string) bool {
 	kept := v.p.Kept[of]
-	return kept == nil && !v.tried[of] || kept != nil && (kept.waits(v.Now()) || v.force && kept.Verdict != dataset.Complete && !v.tried[of])
+	return kept == nil && !v.tried[of] || kept != nil && (kept.waits(v.Now()) || v.Force && kept.Verdict != dataset.Complete && !v.tried[of])
 }
 
 // maxTries is how often a snapshot is taken again at once because the data set changed
@@ -134,7 +134,7 @@ func (v *run) trained() []customvision.Iteration {
 func wantsAll(n int, it customvision.Iteration) bool { return n == 0 || it.PublishName != "" }
 
 // differs reports whether the workspace isn't what its snapshot found, by the counts and
-// the newest image. (GetImageCount, GetImages, GetTags)
+// the newest image. (GetImageCount, GetImages, GetTags; QueryPredictions)
 func (v *run) differs(ctx context.Context, kept *Kept) (bool, error) {
 	images, err := v.Service.ImageCount(ctx, v.id, "", customvision.AllImages)
 	if err != nil {
@@ -152,6 +152,15 @@ func (v *run) differs(ctx context.Context, kept *Kept) (bool, error) {
 	at := time.Time{}
 	if newest != nil {
 		at = newest.Created
+	}
+	if v.Predictions {
+		page, err := v.Service.Predictions(ctx, v.id, customvision.FirstPredictions("Newest", 1))
+		if err != nil {
+			return false, err
+		}
+		if len(page.Predictions) > 0 && page.Predictions[0].ID != kept.Prediction {
+			return true, nil
+		}
 	}
 	return images != kept.Asked.Images || len(tags) != kept.Asked.Tags || sum != kept.Asked.ImageTags || !at.Equal(kept.Newest), nil
 }

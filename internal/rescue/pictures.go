@@ -60,6 +60,37 @@ func (v *run) pictures(ctx context.Context, t *Taking, images []customvision.Ima
 	return lines, missing, nil
 }
 
+// predictions reads the next page of stored predictions, with their pictures, and stages
+// it.
+func (v *run) predictions(ctx context.Context, t *Taking) error {
+	page, err := v.Service.Predictions(ctx, v.id, t.NextPredictions)
+	if err != nil {
+		return err
+	}
+	shown := make([]customvision.Image, len(page.Predictions))
+	for n, p := range page.Predictions {
+		shown[n] = customvision.Image{ID: p.ID, OriginalImageURI: p.OriginalImageURI, Raw: p.Raw}
+		t.Prediction = p.ID
+	}
+	lines, missing, err := v.pictures(ctx, t, shown)
+	if err != nil {
+		return err
+	}
+	for n := range lines {
+		lines[n].Kind = dataset.KindPrediction
+	}
+	if len(lines) > 0 {
+		if err := v.stage(ctx, t, lines); err != nil {
+			return err
+		}
+	}
+	for _, m := range missing {
+		t.lacks(dataset.KindPrediction, m.ID, errors.New(m.Why))
+	}
+	t.Predicted, t.NextPredictions = t.Predicted+len(lines), page.Next
+	return v.saveNowAndThen(ctx)
+}
+
 // learn makes known what snapshots have already: the newest of the workspace, and the
 // newest of what this one is of.
 func (v *run) learn(ctx context.Context, of string) error {

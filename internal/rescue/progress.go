@@ -3,6 +3,7 @@ package rescue
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -45,6 +46,7 @@ type SeenIteration struct {
 
 // Kept is a snapshot in the archive.
 type Kept struct {
+	Name     string          `json:"name"` // of the iteration; empty for the workspace
 	Snapshot string          `json:"snapshotId"`
 	Verdict  dataset.Verdict `json:"verdict"`
 	Why      string          `json:"why"`
@@ -53,6 +55,8 @@ type Kept struct {
 	Missing  int             `json:"missing"`
 	Bytes    int64           `json:"bytes"` // of the pictures that it names
 	Newest   time.Time       `json:"newest,omitzero"`
+	// Prediction is the newest stored prediction that was saved; empty without any.
+	Prediction string `json:"prediction,omitempty"`
 	// All reports whether the performance is there at every threshold.
 	All     bool      `json:"all,omitempty"`
 	Checked time.Time `json:"checked"` // when it was known to be up to date
@@ -81,6 +85,11 @@ type Taking struct {
 	Last         string `json:"last,omitempty"`
 	Listed       bool   `json:"listed,omitempty"`
 	Performances int    `json:"performances,omitempty"`
+	// Predicted counts the stored predictions that are in them. NextPredictions asks the
+	// service for those that follow; empty where they aren't wanted or all are there.
+	Predicted       int             `json:"predicted,omitempty"`
+	NextPredictions json.RawMessage `json:"nextPredictions,omitempty"`
+	Prediction      string          `json:"prediction,omitempty"` // the newest so far
 
 	Changes []string          `json:"changes,omitempty"`
 	Missing []dataset.Missing `json:"missing,omitempty"`
@@ -120,12 +129,14 @@ func (t *Taking) changed(format string, a ...any) {
 // load reads the progress. Without one it is made of the archive.
 func (r *Rescuer) load(ctx context.Context, project string) (*run, error) {
 	v := &run{Rescuer: r, id: project, learned: map[string]bool{}, tried: map[string]bool{}}
-	var err error
-	if v.version, err = r.State.Rescue(ctx, project, &v.p); err != nil {
-		return nil, err
-	}
-	if v.p.Project == project && v.p.Kept != nil {
-		return v, nil
+	if r.State != nil {
+		var err error
+		if v.version, err = r.State.Rescue(ctx, project, &v.p); err != nil {
+			return nil, err
+		}
+		if v.p.Project == project && v.p.Kept != nil {
+			return v, nil
+		}
 	}
 	v.p = Progress{Project: project, Kept: map[string]*Kept{}}
 	list, err := r.Sets.Snapshots(ctx, project)
@@ -151,6 +162,7 @@ func (r *Rescuer) load(ctx context.Context, project string) (*run, error) {
 
 func keptOf(p dataset.Proof) *Kept {
 	return &Kept{
+		Name:     p.IterationName,
 		Snapshot: p.Snapshot, Verdict: p.Verdict, Why: p.Note, Asked: p.Asked, Found: p.Found, Missing: len(p.Missing) + p.More,
 		Bytes: p.Bytes, Newest: p.Newest, All: p.AllThresholds, Checked: p.Begun,
 	}

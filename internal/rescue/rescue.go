@@ -76,7 +76,7 @@ type run struct {
 	p       Progress
 	version state.Rescue
 	saved   time.Time
-	force   bool
+	Wish
 	known   dataset.Known
 	learned map[string]bool // snapshots whose pictures are known
 	tried   map[string]bool // what snapshots were begun of in this run
@@ -85,10 +85,18 @@ type run struct {
 	iterations []customvision.Iteration
 }
 
+// Wish is what is asked for besides what the data set itself is.
+type Wish struct {
+	// Force looks now at what was to wait.
+	Force bool
+	// Predictions saves stored predictions too: pictures that people had classified.
+	Predictions bool
+}
+
 // Run goes on with a project until all of its data set is saved or ctx ends, whose end is
-// no error: Progress says what there is. With force, what was to wait is looked at now. The
-// error is ErrBusy while another process has the project.
-func (r *Rescuer) Run(ctx context.Context, project string, force bool) (Progress, error) {
+// no error: Progress says what there is. The error is ErrBusy while another process has the
+// project.
+func (r *Rescuer) Run(ctx context.Context, project string, wish Wish) (Progress, error) {
 	if !r.enter(project) {
 		return Progress{}, fmt.Errorf("save the data set of project %s: %w", project, ErrBusy)
 	}
@@ -97,8 +105,8 @@ func (r *Rescuer) Run(ctx context.Context, project string, force bool) (Progress
 	if err != nil {
 		return Progress{}, err
 	}
-	v.force = force
-	if !force && !v.due() {
+	v.Wish = wish
+	if !v.Force && !v.due() {
 		return v.p, nil
 	}
 	if v.p.Holder != r.token && r.Now().Before(v.p.HeldUntil) {

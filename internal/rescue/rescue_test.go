@@ -1,6 +1,7 @@
 package rescue
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,6 +19,7 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/state"
 )
 
 func TestAWorkspaceIsSavedWithEveryPictureAndAProof(t *testing.T) {
@@ -66,8 +68,8 @@ func TestASliceIsGoneOnWithWhereItEnded(t *testing.T) {
 	iteration := w.story()
 	ctx, cancel := context.WithCancel(context.Background())
 	line := world.NewInterceptor(t)
-	w.change(line, 2, cancel)
-	p, err := w.process(line).Run(ctx, w.project, false)
+	line.Use(atPage(2, cancel))
+	p, err := w.process(line).Run(ctx, w.project, Wish{})
 	require.NoError(t, err, "that the time is up is no error")
 	require.NotNil(t, p.Taking)
 	assert.Equal(t, 3, p.Taking.Images)
@@ -76,7 +78,7 @@ func TestASliceIsGoneOnWithWhereItEnded(t *testing.T) {
 	snapshot := p.Taking.Snapshot
 
 	line = world.NewInterceptor(t)
-	p, err = w.process(line).Run(context.Background(), w.project, false)
+	p, err = w.process(line).Run(context.Background(), w.project, Wish{})
 	require.NoError(t, err)
 	w.isTrue(p, iteration)
 	assert.Equal(t, snapshot, p.Kept[dataset.Workspace].Snapshot)
@@ -98,17 +100,17 @@ func TestTwoProcessesDoNotSaveOneProjectAtOnce(t *testing.T) {
 	first := w.process(line)
 	ended := make(chan error)
 	go func() {
-		_, err := first.Run(context.Background(), w.project, true)
+		_, err := first.Run(context.Background(), w.project, Wish{Force: true})
 		ended <- err
 	}()
 	<-gate.Reached
-	_, err := first.Run(context.Background(), w.project, true)
+	_, err := first.Run(context.Background(), w.project, Wish{Force: true})
 	require.ErrorIs(t, err, ErrBusy)
 	second := w.process(world.NewInterceptor(t))
-	_, err = second.Run(context.Background(), w.project, true)
+	_, err = second.Run(context.Background(), w.project, Wish{Force: true})
 	require.ErrorIs(t, err, ErrBusy)
 	w.now = w.now.Add(heldFor + time.Second) // the first one hangs
-	p, err := second.Run(context.Background(), w.project, true)
+	p, err := second.Run(context.Background(), w.project, Wish{Force: true})
 	require.NoError(t, err)
 	w.isTrue(p, iteration)
 	gate.Open()
@@ -195,7 +197,7 @@ func TestTheResizedImageIsSavedWhereItMayStandInAnotherWay(t *testing.T) {
 				}
 				return send(r)
 			})
-			p, err := w.process(line).Run(context.Background(), w.project, true)
+			p, err := w.process(line).Run(context.Background(), w.project, Wish{Force: true})
 			require.NoError(t, err)
 			lines := w.lines(p, dataset.Workspace)
 			image := lines[len(lines)-1]
@@ -204,5 +206,110 @@ func TestTheResizedImageIsSavedWhereItMayStandInAnotherWay(t *testing.T) {
 				assert.Equal(t, hashes([]int{0, 7}), []string{image.Original.SHA256, image.Resized.SHA256})
 			}
 		})
+	}
+}
+
+func TestStoredPredictionsAreSavedWhereTheyAreWanted(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.story()
+	for n := range 5 {
+		w.predict(n)
+	}
+	p := w.run()
+	assert.Zero(t, p.Kept[dataset.Workspace].Found.Predictions)
+	r := w.process(world.NewInterceptor(t))
+	p, err := r.Run(context.Background(), w.project, Wish{Force: true, Predictions: true})
+	require.NoError(t, err)
+	var got []string
+	for _, l := range w.lines(p, dataset.Workspace) {
+		if l.Kind == dataset.KindPrediction {
+			got = append(got, l.Original.SHA256)
+			assert.NotContains(t, string(l.Data), "Uri")
+		}
+	}
+	assert.Equal(t, hashes([]int{200, 201, 202, 203, 204}), got)
+	assert.Equal(t, 5, p.Kept[dataset.Workspace].Found.Predictions)
+	snapshot := p.Kept[dataset.Workspace].Snapshot
+	p, err = r.Run(context.Background(), w.project, Wish{Force: true, Predictions: true})
+	require.NoError(t, err)
+	assert.Equal(t, snapshot, p.Kept[dataset.Workspace].Snapshot, "none is new")
+}
+
+// predict has a picture classified, and kept.
+func (w *scene) predict(n int) {
+	w.t.Helper()
+	w.Service.Advance(time.Second)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, w.API+"/customvision/v3.3/training/projects/"+w.project+"/quicktest/image", bytes.NewReader(world.Picture(200+n)))
+	require.NoError(w.t, err)
+	req.Header.Set("Training-Key", world.Key)
+	req.Header.Set("Content-Type", "application/octet-stream")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(w.t, err)
+	defer resp.Body.Close()
+	require.Equal(w.t, http.StatusOK, resp.StatusCode)
+}
+
+func TestWhatIsSavedIsKnownOfTheArchiveAlone(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.story()
+	c := w.run().Covered
+	with, err := Covered(context.Background(), w.Archive, w.sets(), w.State)
+	require.NoError(t, err)
+	assert.Equal(t, []state.Coverage{c}, with)
+	alone, err := Covered(context.Background(), w.Archive, w.sets(), nil)
+	require.NoError(t, err)
+	require.Len(t, alone, 1)
+	assert.Equal(t, [5]int{2, 2, 6, 6, 0}, [5]int{alone[0].Wanted, alone[0].Complete, alone[0].Images, alone[0].Saved, len(alone[0].Missing)})
+	assert.Equal(t, c.Name, alone[0].Name)
+}
+
+// TestPartsThatAreGoneAreReadAgain has a slice end after a page, and the storage service
+// lose what it sent.
+func TestPartsThatAreGoneAreReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(w *scene){
+		"a week has passed": func(w *scene) { w.now = w.now.Add(8 * 24 * time.Hour) },
+		"the service has lost them": func(w *scene) {
+			var p Progress
+			version, err := w.State.Rescue(context.Background(), w.project, &p)
+			require.NoError(w.t, err)
+			p.Taking.Snapshot = "20260101T000000Z-00000000" // of which there are none
+			_, err = w.State.SetRescue(context.Background(), w.project, version, p)
+			require.NoError(w.t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newScene(t, emulator.Options{})
+			iteration := w.story()
+			ctx, cancel := context.WithCancel(context.Background())
+			line := world.NewInterceptor(t)
+			line.Use(atPage(2, cancel))
+			p, err := w.process(line).Run(ctx, w.project, Wish{})
+			require.NoError(t, err)
+			before := p.Taking.Snapshot
+			lose(w)
+			p, err = w.process(world.NewInterceptor(t)).Run(context.Background(), w.project, Wish{})
+			require.NoError(t, err)
+			w.isTrue(p, iteration)
+			assert.NotEqual(t, before, p.Kept[dataset.Workspace].Snapshot)
+		})
+	}
+}
+
+func TestARefusalAloneDoesNotShowThatAPictureIsThere(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	line := world.NewInterceptor(t)
+	sets := w.process(line).Sets
+	line.Use(world.Times(1, world.Refuse(http.StatusConflict)))
+	_, _, err := sets.PutImage(context.Background(), w.project, world.Picture(1))
+	require.Error(t, err)
+	for _, want := range []bool{true, false} {
+		_, added, err := sets.PutImage(context.Background(), w.project, world.Picture(1))
+		require.NoError(t, err)
+		assert.Equal(t, want, added)
 	}
 }

@@ -66,7 +66,7 @@ func (w *scene) sets() *dataset.Store {
 // run runs until nothing is left to do.
 func (w *scene) run() Progress {
 	w.t.Helper()
-	p, err := w.rescuer(azcore.ClientOptions{}).Run(context.Background(), w.project, true)
+	p, err := w.rescuer(azcore.ClientOptions{}).Run(context.Background(), w.project, Wish{Force: true})
 	require.NoError(w.t, err)
 	require.Nil(w.t, p.Taking)
 	return p

@@ -28,7 +28,11 @@ func (v *run) head(ctx context.Context, of string, project json.RawMessage, iter
 		return err
 	}
 	v.tried[of] = true
-	t := &Taking{Name: name, Modified: v.project.LastModified, Moved: v.Now().UTC()}
+	var predictions json.RawMessage
+	if v.Predictions && of == dataset.Workspace {
+		predictions = customvision.FirstPredictions("Oldest", v.pageSize)
+	}
+	t := &Taking{Name: name, Modified: v.project.LastModified, Moved: v.Now().UTC(), NextPredictions: predictions}
 	first, err := v.Sets.Begin(name)
 	if err != nil {
 		return err
@@ -78,16 +82,10 @@ func (v *run) head(ctx context.Context, of string, project json.RawMessage, iter
 			return err
 		}
 	}
-	var b bytes.Buffer
-	for _, l := range lines {
-		if err := dataset.Write(&b, l); err != nil {
-			return err
-		}
-	}
-	if err := v.Sets.Stage(ctx, name, 0, b.Bytes()); err != nil {
+	if err := v.stage(ctx, t, lines); err != nil {
 		return err
 	}
-	t.Parts, v.p.Taking = 1, t
+	v.p.Taking = t
 	return v.save(ctx)
 }
 
@@ -158,6 +156,11 @@ func (v *run) rest(ctx context.Context, t *Taking) error {
 			break
 		}
 	}
+	for t.NextPredictions != nil {
+		if err := v.predictions(ctx, t); err != nil {
+			return err
+		}
+	}
 	if err := v.compare(ctx, t); err != nil {
 		return err
 	}
@@ -190,20 +193,13 @@ func (v *run) page(ctx context.Context, t *Taking) error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	for _, l := range lines {
-		if err := dataset.Write(&b, l); err != nil {
-			return err
-		}
-	}
-	if err := v.Sets.Stage(ctx, t.Name, t.Parts, b.Bytes()); err != nil {
+	if err := v.stage(ctx, t, lines); err != nil {
 		return err
 	}
 	for _, m := range missing {
 		t.lacks(m.What, m.ID, errors.New(m.Why))
 	}
-	t.Parts, t.Images, t.Last = t.Parts+1, t.Images+len(images), images[len(images)-1].ID
-	t.Moved, t.Stumbles = v.Now().UTC(), 0
+	t.Images, t.Last = t.Images+len(images), images[len(images)-1].ID
 	return v.saveNowAndThen(ctx)
 }
 
@@ -213,18 +209,31 @@ func (v *run) performances(ctx context.Context, t *Taking) (int, error) {
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}
-	var b bytes.Buffer
+	var lines []dataset.Line
 	for _, raw := range list {
-		if err := dataset.Write(&b, dataset.Line{Kind: dataset.KindImagePerformance, Iteration: t.Of, Data: raw}); err != nil {
-			return 0, err
+		lines = append(lines, dataset.Line{Kind: dataset.KindImagePerformance, Iteration: t.Of, Data: raw})
+	}
+	if err := v.stage(ctx, t, lines); err != nil {
+		return 0, err
+	}
+	t.Performances += len(list)
+	return len(list), v.saveNowAndThen(ctx)
+}
+
+// stage sends lines as the next part.
+func (v *run) stage(ctx context.Context, t *Taking, lines []dataset.Line) error {
+	var b bytes.Buffer
+	for _, l := range lines {
+		if err := dataset.Write(&b, l); err != nil {
+			return err
 		}
 	}
 	if err := v.Sets.Stage(ctx, t.Name, t.Parts, b.Bytes()); err != nil {
-		return 0, err
+		return err
 	}
-	t.Parts, t.Performances = t.Parts+1, t.Performances+len(list)
+	t.Parts++
 	t.Moved, t.Stumbles = v.Now().UTC(), 0
-	return len(list), v.saveNowAndThen(ctx)
+	return nil
 }
 
 // compare asks again what was asked at the beginning.
@@ -275,6 +284,7 @@ func (v *run) prove(ctx context.Context, t *Taking) error {
 		return err
 	}
 	kept, before := keptOf(p), v.p.Kept[t.Of]
+	kept.Prediction = t.Prediction
 	if p.Verdict != dataset.Complete {
 		if before != nil && before.Verdict != dataset.Complete {
 			kept.Tries = before.Tries

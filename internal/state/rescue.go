@@ -53,4 +53,9 @@ func (s *Store) SetRescue(ctx context.Context, projectID string, read Rescue, in
 	return Rescue{version.etag}, nil
 }
 
-func rescueBlob(id string) string { return "rescue/" + id + ".json" }
+// Rescues lists the ids of the projects of whose rescue there is something. (List Blobs)
+func (s *Store) Rescues(ctx context.Context) ([]string, error) { return s.named(ctx, rescuePrefix) }
+
+const rescuePrefix = "rescue/"
+
+func rescueBlob(id string) string { return rescuePrefix + id + ".json" }

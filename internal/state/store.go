@@ -92,9 +92,11 @@ func (s *Store) load(ctx context.Context, projectID string) (*Record, error) {
 }
 
 // Projects lists the ids of the projects that have a state. (List Blobs)
-func (s *Store) Projects(ctx context.Context) ([]string, error) {
+func (s *Store) Projects(ctx context.Context) ([]string, error) { return s.named(ctx, projectPrefix) }
+
+// named lists the ids that blobs below a prefix are named after.
+func (s *Store) named(ctx context.Context, prefix string) ([]string, error) {
 	var ids []string
-	prefix := projectPrefix
 	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
