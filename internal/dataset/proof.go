@@ -29,6 +29,8 @@ type Proof struct {
 	Found Counts `json:"found"`
 	// Newest is when the newest image was added; zero without images.
 	Newest time.Time `json:"newest,omitzero"`
+	// Modified is the project's lastModified when the reading began.
+	Modified time.Time `json:"modified,omitzero"`
 	// Files and Bytes count the pictures that the snapshot names, each content once.
 	Files int   `json:"files"`
 	Bytes int64 `json:"bytes"`

@@ -133,9 +133,13 @@ func (v *run) trained() []customvision.Iteration {
 // threshold.
 func wantsAll(n int, it customvision.Iteration) bool { return n == 0 || it.PublishName != "" }
 
-// differs reports whether the workspace isn't what its snapshot found, by the counts and
-// the newest image. (GetImageCount, GetImages, GetTags; QueryPredictions)
+// differs reports whether the workspace isn't what its snapshot found, by the counts, the
+// newest image, and the project's lastModified: nobody knows whether the service changes
+// that with a box that is moved, but if so, it shows. (GetImageCount, GetImages, GetTags; QueryPredictions)
 func (v *run) differs(ctx context.Context, kept *Kept) (bool, error) {
+	if !v.project.LastModified.Equal(kept.Modified) {
+		return true, nil
+	}
 	images, err := v.Service.ImageCount(ctx, v.id, "", customvision.AllImages)
 	if err != nil {
 		return false, err

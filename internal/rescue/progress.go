@@ -55,6 +55,7 @@ type Kept struct {
 	Missing  int             `json:"missing"`
 	Bytes    int64           `json:"bytes"` // of the pictures that it names
 	Newest   time.Time       `json:"newest,omitzero"`
+	Modified time.Time       `json:"modified,omitzero"` // the project's lastModified
 	// Prediction is the newest stored prediction that was saved; empty without any.
 	Prediction string `json:"prediction,omitempty"`
 	// All reports whether the performance is there at every threshold.
@@ -164,6 +165,6 @@ func keptOf(p dataset.Proof) *Kept {
 	return &Kept{
 		Name:     p.IterationName,
 		Snapshot: p.Snapshot, Verdict: p.Verdict, Why: p.Note, Asked: p.Asked, Found: p.Found, Missing: len(p.Missing) + p.More,
-		Bytes: p.Bytes, Newest: p.Newest, All: p.AllThresholds, Checked: p.Begun,
+		Bytes: p.Bytes, Newest: p.Newest, Modified: p.Modified, All: p.AllThresholds, Checked: p.Begun,
 	}
 }

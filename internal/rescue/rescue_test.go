@@ -313,3 +313,78 @@ func TestARefusalAloneDoesNotShowThatAPictureIsThere(t *testing.T) {
 		assert.Equal(t, want, added)
 	}
 }
+
+// TestAPictureThatCanNotBeReadNowEndsTheSlice has one of eight pictures fail. What keeps
+// failing is left out in the end, and named.
+func TestAPictureThatCanNotBeReadNowEndsTheSlice(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	ids := w.add(0, 8)
+	line := world.NewInterceptor(t)
+	line.Use(world.On(func(r *http.Request) bool {
+		return strings.Contains(r.URL.Path, "/_blob/") && strings.HasSuffix(r.URL.Path, strings.ReplaceAll(ids[4], "-", ""))
+	}, world.Refuse(http.StatusServiceUnavailable)))
+	for range maxStumbles {
+		p, err := w.process(line).Run(context.Background(), w.project, Wish{})
+		require.Error(t, err)
+		require.Equal(t, 3, p.Taking.Images, "the page before it stays")
+		assert.Contains(t, p.Covered.Missing[0], "the last look ended early")
+	}
+	p, err := w.process(line).Run(context.Background(), w.project, Wish{})
+	require.NoError(t, err)
+	kept := p.Kept[dataset.Workspace]
+	assert.Equal(t, [2]any{dataset.Incomplete, 1}, [2]any{kept.Verdict, kept.Missing})
+	assert.Equal(t, w.now.Add(time.Hour).UTC(), kept.Next)
+
+	n, _ := w.counted()
+	assert.Zero(t, n.pictures, "its time hasn't come")
+	w.now = w.now.Add(time.Hour)
+	n, p = w.counted()
+	assert.Equal(t, dataset.Complete, p.Kept[dataset.Workspace].Verdict)
+	assert.Equal(t, 1, n.pictures)
+}
+
+func TestADataSetThatHasChangedIsSavedAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		modified string // what the service says then
+		do       func(w *scene)
+		want     bool
+	}{
+		"nothing":           {"2026-01-01T00:00:00Z", func(*scene) {}, false},
+		"lastModified":      {"2026-01-02T00:00:00Z", func(*scene) {}, true},
+		"an image is added": {"2026-01-01T00:00:00Z", func(w *scene) { w.add(100, 1) }, true},
+		"a tag is added":    {"2026-01-01T00:00:00Z", func(w *scene) { w.Tag(w.project, "nail") }, true},
+		"one for another": {"2026-01-01T00:00:00Z", func(w *scene) {
+			w.Call(http.MethodDelete, w.project, "images?allImages=true", nil)
+			w.Service.Advance(time.Second)
+			w.add(100, 2)
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newScene(t, emulator.Options{})
+			w.add(0, 2)
+			at, line := "2026-01-01T00:00:00Z", world.NewInterceptor(t)
+			line.Use(func(r *http.Request, send world.Send) (*http.Response, error) {
+				if strings.Contains(r.URL.Path, "/customvision/") {
+					return modified(at)(r, send)
+				}
+				return send(r)
+			})
+			snapshot := func() string {
+				p, err := w.process(line).Run(context.Background(), w.project, Wish{})
+				require.NoError(t, err)
+				require.Equal(t, dataset.Complete, p.Kept[dataset.Workspace].Verdict)
+				return p.Kept[dataset.Workspace].Snapshot
+			}
+			first := snapshot()
+			at = c.modified
+			c.do(w)
+			w.now = w.now.Add(lookEvery)
+			assert.Equal(t, first, snapshot(), "within the week")
+			w.now = w.now.Add(againAfter)
+			assert.Equal(t, c.want, first != snapshot())
+		})
+	}
+}

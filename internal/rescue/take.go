@@ -276,7 +276,7 @@ func (v *run) prove(ctx context.Context, t *Taking) error {
 	p := dataset.Proof{
 		Name: t.Name, ProjectName: v.p.Name, IterationName: t.IterationName, TrainedAt: t.TrainedAt, PublishedName: t.PublishedName,
 		Size: found.Size, SHA256: found.SHA256, ETag: found.ETag, Asked: t.Asked, Found: found.Counts,
-		Newest: found.Newest, Files: found.Files, Bytes: found.Bytes, AllThresholds: t.All,
+		Newest: found.Newest, Modified: t.Modified, Files: found.Files, Bytes: found.Bytes, AllThresholds: t.All,
 		Missing: t.Missing, More: t.More, Changes: t.Changes, Begun: t.Time(), Ended: v.Now().UTC(),
 	}
 	p.Judge(found, t.Note)
