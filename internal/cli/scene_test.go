@@ -296,6 +296,18 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"archived": inScene(func(w *scene, args []string) {
 		require.NoError(w.t, archivedSet(args...).Put(context.Background(), w.Containers.Archive))
 	}),
+	// archived-incomplete NAME KIND: a data set of which something is missing
+	"archived-incomplete": inScene(func(w *scene, args []string) {
+		set := archivedSet(args...)
+		set.Proof.Verdict, set.Proof.Note = dataset.Incomplete, "1 image could not be read"
+		require.NoError(w.t, set.Put(context.Background(), w.Containers.Archive))
+	}),
+	// damage-snapshot NAME KIND: its lines are others
+	"damage-snapshot": inScene(func(w *scene, args []string) {
+		set := archivedSet(args...)
+		_, err := w.Containers.Archive.NewBlockBlobClient(set.Proof.Blob).UploadBuffer(context.Background(), append(set.Lines, '\n'), nil)
+		require.NoError(w.t, err)
+	}),
 	// lose-picture NAME KIND N: the archive has the n-th picture of that set no more
 	"lose-picture": inScene(func(w *scene, args []string) {
 		_, err := w.picture(args).Delete(context.Background(), nil)

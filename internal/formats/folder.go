@@ -91,15 +91,7 @@ func (f *folder) begin(r Record) error {
 	before, err := f.root.ReadFile(begunName)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d, err := f.draft()
-		if err != nil {
-			return err
-		}
-		defer d.drop()
-		if _, err := d.Write(text); err != nil {
-			return err
-		}
-		if err := d.settle(begunName); err != nil {
+		if _, err := f.put(begunName, text); err != nil {
 			return err
 		}
 	case err != nil:
@@ -122,15 +114,7 @@ func (f *folder) finish(r *Record) error {
 	if err != nil {
 		return err
 	}
-	d, err := f.draft()
-	if err != nil {
-		return err
-	}
-	defer d.drop()
-	if _, err := d.Write(text); err != nil {
-		return err
-	}
-	if err := d.settle(RecordName); err != nil {
+	if _, err := f.put(RecordName, text); err != nil {
 		return err
 	}
 	return f.cannot(f.root.RemoveAll(staging))
@@ -156,17 +140,26 @@ func (f *folder) sum(sha256, path string) error {
 	return err
 }
 
-// write makes one small file.
-func (f *folder) write(name string, data []byte) error {
+// put makes one small file.
+func (f *folder) put(name string, data []byte) (*draft, error) {
 	d, err := f.draft()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer d.drop()
 	if _, err := d.Write(data); err != nil {
+		return nil, err
+	}
+	return d, d.settle(name)
+}
+
+// write makes one small file, and notes it for SHA256SUMS.
+func (f *folder) write(name string, data []byte) error {
+	d, err := f.put(name, data)
+	if err != nil {
 		return err
 	}
-	return f.keep(d, name)
+	return f.sum(d.sha256(), name)
 }
 
 // keep gives a draft its name, and notes it for SHA256SUMS.

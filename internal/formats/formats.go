@@ -11,7 +11,6 @@ package formats
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -147,5 +146,3 @@ func onlyDetection(p *plan, format string) error {
 }
 
 var _ Source = (*dataset.Store)(nil)
-
-var errChanged = errors.New("the snapshot is not what its proof says")

@@ -12,7 +12,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/remedy"
 )
 
 // atOnce is how many pictures are fetched at a time.
@@ -43,7 +45,7 @@ func fetch(ctx context.Context, from Source, proof dataset.Proof, to *folder) (i
 	hash := sha256.New()
 	size, err := io.Copy(io.MultiWriter(file, hash), body)
 	if err == nil && (size != proof.Size || hex.EncodeToString(hash.Sum(nil)) != proof.SHA256) {
-		err = fmt.Errorf("%s: %w", proof.Blob, errChanged)
+		err = remedy.New("run `visionkeeper verify`, which says what is wrong with each snapshot", "the snapshot %s is not what its proof says: %w", proof.Blob, archive.ErrDamaged)
 	}
 	if err != nil {
 		file.Close()
