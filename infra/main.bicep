@@ -55,7 +55,7 @@ param alwaysReady bool = false
 @description('Most instances. 2 is enough.')
 @minValue(1)
 @maxValue(1000)
-param maximumInstanceCount int = 2
+param maximumInstanceCount int = 3
 
 @description('Memory of an instance, in MB. 512 is enough.')
 @allowed([
