@@ -266,7 +266,7 @@ func TestWhatIsPublishedRuns(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { h.Close() })
-	world.Eventually(t, "the host finds both functions and the handler answers", func() bool {
+	world.Eventually(t, "the host finds the functions and the handler answers", func() bool {
 		p := printed.String()
 		return strings.Contains(p, "Function notifications") && strings.Contains(p, "Function sweep") && strings.Contains(p, "listening for the Functions host")
 	})

@@ -1,4 +1,4 @@
-// Package functions_test drives both functions in process, with a fault at each
+// Package functions_test drives the functions of queue and timer in process, with a fault at each
 // request that they send.
 package functions_test
 
@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.Run(m) })) }
 
-// app is both functions in a world: all their requests go over line.
+// app is these functions in a world: all their requests go over line.
 type app struct {
 	*world.World
 	t       *testing.T

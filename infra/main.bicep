@@ -65,12 +65,12 @@ param coolAfterDays int = 0
 @description('Whether one instance always stands ready for messages. It costs money all the time.')
 param alwaysReady bool = false
 
-// The lowest is 1. Whether that is for each function or for both together is told in two
-// ways, and both need an instance: so 2.
-@description('Most instances. 2 is enough.')
+// The lowest is 1. Whether that is for each function or for all together is told in two
+// ways, and each of the three needs an instance: so 3.
+@description('Most instances. 3 is enough.')
 @minValue(1)
 @maxValue(1000)
-param maximumInstanceCount int = 2
+param maximumInstanceCount int = 3
 
 @description('Memory of an instance, in MB. 512 is enough.')
 @allowed([

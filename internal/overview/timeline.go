@@ -3,6 +3,8 @@ package overview
 import (
 	"cmp"
 	"fmt"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +59,7 @@ func (s Status) Timeline() Timeline {
 			t.tell(l.Last, DeadLetter, Project{}, "a message was kept as a dead letter, "+l.ID[:min(12, len(l.ID))])
 		}
 		if f := s.view.InForce; !f.Since.IsZero() {
-			t.tell(f.Since, Policed, Project{}, "the policy of "+f.From+" came into force")
+			t.tell(f.Since, Policed, Project{}, "the policy "+path.Base(filepath.ToSlash(f.From))+" came into force")
 		}
 	}
 	if s.Sweep != nil {

@@ -250,7 +250,8 @@ func (v *visit) gather() (overview.Status, bool) {
 	return status, true
 }
 
-// clean removes what could be a secret in texts that others wrote.
+// clean removes what could be a secret in texts that others wrote, but for those of the
+// projects, which may be very many.
 func (v *visit) clean(s *overview.Status) {
 	for i := range s.Notes {
 		s.Notes[i] = v.Clean(s.Notes[i])
@@ -263,12 +264,14 @@ func (v *visit) clean(s *overview.Status) {
 		}
 		v.cleanConditions(s.Sweep.Conditions)
 	}
-	for _, p := range s.Projects {
-		v.cleanConditions(p.Conditions)
-		for _, m := range p.Iterations {
-			for export, why := range m.Blocked {
-				m.Blocked[export] = v.Clean(why)
-			}
+}
+
+// cleanProject does the same for all texts of a project.
+func (v *visit) cleanProject(p overview.Project) {
+	v.cleanConditions(p.Conditions)
+	for _, m := range p.Iterations {
+		for export, why := range m.Blocked {
+			m.Blocked[export] = v.Clean(why)
 		}
 	}
 }
@@ -287,6 +290,9 @@ func (v *visit) overview() {
 
 func (v *visit) statusJSON() {
 	if status, ok := v.gather(); ok {
+		for _, p := range status.Projects {
+			v.cleanProject(p)
+		}
 		v.tell(http.StatusOK, status)
 	}
 }
@@ -316,6 +322,7 @@ func (v *visit) project(id string, asJSON bool) {
 		v.problem(http.StatusServiceUnavailable, "The archive can't be read", overview.Why(err))
 		return
 	}
+	v.cleanProject(p)
 	if asJSON {
 		status.Only(p)
 		v.tell(http.StatusOK, status)
@@ -426,6 +433,9 @@ func (v *visit) timeline(asJSON bool) {
 		return
 	}
 	t := status.Timeline()
+	for i := range t.Events {
+		t.Events[i].Text = v.Clean(t.Events[i].Text)
+	}
 	if asJSON {
 		v.tell(http.StatusOK, t)
 		return

@@ -246,6 +246,7 @@ func (v *visit) newOverview(s overview.Status) overviewPage {
 		if len(r.Conditions) > rowConditions {
 			r.More, r.Conditions = len(r.Conditions)-rowConditions, r.Conditions[:rowConditions]
 		}
+		v.cleanConditions(r.Conditions)
 		page.Rows = append(page.Rows, r)
 	}
 	switch n := len(page.Problems); {
@@ -272,8 +273,11 @@ type projectPage struct {
 	Models []projectModel
 	Plan   planLine
 	Own    []overview.Action // of the plan, what only changes the app's own notes is left out
-	Mode   policy.Mode
+	More   int               // conditions that aren't shown
 }
+
+// projectConditions is how many conditions a project's page shows.
+const projectConditions = 100
 
 type projectModel struct {
 	rowModel
@@ -290,7 +294,10 @@ type copyLine struct {
 }
 
 func (v *visit) newProject(s overview.Status, p overview.Project, plan planLine) projectPage {
-	page := projectPage{frame: v.frame(p.Name, "", v.To("projects/"+p.ID+".json"), s.DeadLetters), Project: p, Plan: plan, Chart: newChart(p), Mode: s.Mode}
+	page := projectPage{frame: v.frame(p.Name, "", v.To("projects/"+p.ID+".json"), s.DeadLetters), Project: p, Plan: plan, Chart: newChart(p)}
+	if len(page.Conditions) > projectConditions {
+		page.More, page.Conditions = len(page.Conditions)-projectConditions, page.Conditions[:projectConditions]
+	}
 	for i, m := range p.Iterations {
 		if tags := m.Tags(); len(tags) > 0 && page.Tagged == nil {
 			page.Tagged, page.Tags = &p.Iterations[i], tags
