@@ -4,6 +4,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/settings"
 )
 
 func TestLinksLeadToTheCloudOfTheEndpoint(t *testing.T) {
@@ -23,4 +27,25 @@ func TestLinksLeadToTheCloudOfTheEndpoint(t *testing.T) {
 	} {
 		assert.Equal(t, want, blobSuffix(endpoint), endpoint)
 	}
+}
+
+func TestEachDestinationThatIsSetIsOpened(t *testing.T) {
+	t.Parallel()
+	values := map[string]string{"CustomVisionStorage": "UseDevelopmentStorage=true", "NOTIFICATION_QUEUE": "messages"}
+	opened := func() []string {
+		var list []dotnet.Setting
+		for name, value := range values {
+			list = append(list, dotnet.Setting{Name: name, Value: value})
+		}
+		s, err := settings.Load(dotnet.NewConfiguration(list...))
+		require.NoError(t, err)
+		postman, err := OpenEvents(s, nil, nil)
+		require.NoError(t, err)
+		return postman.Names()
+	}
+	assert.Equal(t, []string{}, opened(), "not nil: the app knows that there are none")
+	values["EVENTS_QUEUE"] = "events"
+	values["EVENTS_WEBHOOK_URL"], values["EVENTS_WEBHOOK_SECRET"] = "https://example.com", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
+	values["EVENTS_GRID_ENDPOINT"], values["EVENTS_GRID_KEY"] = "https://t.eventgrid.azure.net/api/events", "key"
+	assert.Equal(t, []string{"queue", "webhook", "eventgrid"}, opened())
 }
