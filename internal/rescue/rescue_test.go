@@ -388,3 +388,18 @@ func TestADataSetThatHasChangedIsSavedAgain(t *testing.T) {
 		})
 	}
 }
+
+func TestAPictureThatIsGoneFromTheArchiveIsStoredAgain(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.add(0, 3)
+	w.run()
+	_, err := w.Containers.Archive.NewBlobClient(dataset.ImageBlob(w.project, hashes([]int{1})[0])).Delete(context.Background(), nil)
+	require.NoError(t, err)
+	w.add(3, 1)
+	w.now = w.now.Add(againAfter)
+	n, p := w.counted()
+	assert.Equal(t, [2]int{2, 2}, [2]int{n.pictures, n.stored}, "the new one and the one that was gone")
+	assert.Equal(t, dataset.Complete, p.Kept[dataset.Workspace].Verdict)
+	w.nothingLies()
+}
