@@ -16,7 +16,7 @@ import (
 // Backups lists what the archive holds of an iteration, of a whole project
 // (iteration empty), or of all (both empty), in the order of the names. Packages
 // that have no proof yet are among them, with an empty verdict. It costs one
-// request per 5,000 blobs. (List Blobs)
+// request per 5,000 blobs of models. (List Blobs)
 func (a *Archive) Backups(ctx context.Context, project, iteration string) ([]Backup, error) {
 	prefix := ""
 	for _, id := range []string{project, iteration} {
@@ -32,6 +32,10 @@ func (a *Archive) Backups(ctx context.Context, project, iteration string) ([]Bac
 	return a.list(ctx, prefix)
 }
 
+// beyond sorts after the ids of all projects, with which the names of backups begin, and
+// before the folders of data sets, which may hold very much.
+const beyond = "g"
+
 func (a *Archive) list(ctx context.Context, prefix string) ([]Backup, error) {
 	found := map[string]*Backup{} // by stem
 	pager := a.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
@@ -43,8 +47,12 @@ func (a *Archive) list(ctx context.Context, prefix string) ([]Backup, error) {
 		if err != nil {
 			return nil, storage.Explain(fmt.Sprintf("list the archive container %q", a.name), err)
 		}
-		for _, item := range page.Segment.BlobItems {
+		items := page.Segment.BlobItems
+		for _, item := range items {
 			note(found, item)
+		}
+		if n := len(items); n > 0 && *items[n-1].Name >= beyond {
+			break
 		}
 	}
 	list := make([]Backup, 0, len(found))

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -40,26 +43,33 @@ func (p *program) snapshots(ctx context.Context, v *vault, s selection) ([]snaps
 	if err != nil {
 		return nil, err
 	}
-	var found []snapshot
-	for _, l := range listed {
-		one := snapshot{Snapshot: l, project: l.Project, iteration: l.Of}
-		proof, err := v.sets.Proof(ctx, l)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err == nil { // else verify says why it can't be read
-			one.project, one.iteration = cmp.Or(proof.ProjectName, l.Project), cmp.Or(proof.IterationName, l.Of)
-			one.published = proof.PublishedName != ""
-			if proof.TrainedAt != nil {
-				one.trained = proof.TrainedAt.UnixNano()
+	all := make([]snapshot, len(listed))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(proofReaders)
+	for n, l := range listed {
+		group.Go(func() error {
+			all[n] = snapshot{Snapshot: l, project: l.Project, iteration: l.Of}
+			proof, err := v.sets.Proof(groupCtx, l)
+			if err != nil { // verify says why it can't be read
+				return groupCtx.Err()
 			}
-		}
-		if isNamed(s.project, one.project, l.Project) && isNamed(s.iteration, one.iteration, l.Of) {
-			found = append(found, one)
-		}
+			all[n].project, all[n].iteration = cmp.Or(proof.ProjectName, l.Project), cmp.Or(proof.IterationName, l.Of)
+			if all[n].published = proof.PublishedName != ""; proof.TrainedAt != nil {
+				all[n].trained = proof.TrainedAt.UnixNano()
+			}
+			return nil
+		})
 	}
-	return found, nil
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(one snapshot) bool {
+		return !isNamed(s.project, one.project, one.Project) || !isNamed(s.iteration, one.iteration, one.Of)
+	}), nil
 }
+
+// proofReaders is how many proofs are read at a time.
+const proofReaders = 8
 
 // verifySnapshots reads those of a share again.
 func (p *program) verifySnapshots(ctx context.Context, v *vault, list []snapshot, part, parts int, result *verifyResult) error {

@@ -35,7 +35,8 @@ func (v *run) pictures(ctx context.Context, t *Taking, images []customvision.Ima
 	group.SetLimit(readers)
 	for n, image := range images {
 		lines[n] = dataset.Line{Kind: dataset.KindImage, Data: image.Raw}
-		if lines[n].Original, lines[n].Resized = v.known.Files(image.ID); lines[n].Original != nil {
+		if original, resized := v.known.Files(image.ID); original != nil && v.has(original) && (resized == nil || v.has(resized)) {
+			lines[n].Original, lines[n].Resized = original, resized
 			continue
 		}
 		group.Go(func() error {
@@ -56,6 +57,11 @@ func (v *run) pictures(ctx context.Context, t *Taking, images []customvision.Ima
 			missing = append(missing, dataset.Missing{What: dataset.KindImage, ID: image.ID, Why: faults[n].Error()})
 		}
 		v.known.Add(image.ID, lines[n].Original, lines[n].Resized)
+		for _, f := range []*dataset.File{lines[n].Original, lines[n].Resized} {
+			if f != nil && v.stored != nil {
+				v.stored[f.SHA256] = f.Size
+			}
+		}
 	}
 	return lines, missing, nil
 }
@@ -104,8 +110,20 @@ func (v *run) learn(ctx context.Context, of string) error {
 			return err
 		}
 		v.learned[kept.Snapshot] = true
+		if v.stored == nil {
+			if v.stored, err = v.Sets.Pictures(ctx, v.id); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// has reports whether the archive has a picture. Without a list of them, what is known was
+// stored by this run itself.
+func (v *run) has(f *dataset.File) bool {
+	size, there := v.stored[f.SHA256]
+	return v.stored == nil || there && size == f.Size
 }
 
 // mayGoAway reports whether what kept a picture from being read may go away by itself.

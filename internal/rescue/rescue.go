@@ -79,7 +79,10 @@ type run struct {
 	Wish
 	known   dataset.Known
 	learned map[string]bool // snapshots whose pictures are known
-	tried   map[string]bool // what snapshots were begun of in this run
+	// stored are the archive's pictures, by their hashes, in bytes; nil until something is
+	// known. What is known and isn't there any more is read again.
+	stored map[string]int64
+	tried  map[string]bool // what snapshots were begun of in this run
 
 	project    customvision.Project
 	iterations []customvision.Iteration

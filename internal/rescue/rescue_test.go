@@ -13,11 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/archive"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/state"
 )
@@ -387,4 +390,52 @@ func TestADataSetThatHasChangedIsSavedAgain(t *testing.T) {
 			assert.Equal(t, c.want, first != snapshot())
 		})
 	}
+}
+
+func TestAPictureThatIsGoneFromTheArchiveIsStoredAgain(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.add(0, 3)
+	w.run()
+	_, err := w.Containers.Archive.NewBlobClient(dataset.ImageBlob(w.project, hashes([]int{1})[0])).Delete(context.Background(), nil)
+	require.NoError(t, err)
+	w.add(3, 1)
+	w.now = w.now.Add(againAfter)
+	n, p := w.counted()
+	assert.Equal(t, [2]int{2, 2}, [2]int{n.pictures, n.stored}, "the new one and the one that was gone")
+	assert.Equal(t, dataset.Complete, p.Kept[dataset.Workspace].Verdict)
+	w.nothingLies()
+}
+
+// fewAtATime has the storage service list three blobs in an answer.
+type fewAtATime struct{}
+
+func (fewAtATime) Do(req *policy.Request) (*http.Response, error) {
+	if u := req.Raw().URL; u.Query().Get("comp") == "list" {
+		query := u.Query()
+		query.Set("maxresults", "3")
+		u.RawQuery = query.Encode()
+	}
+	return req.Next()
+}
+
+func TestListingsOfModelsDoNotRunOverImages(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.add(0, 12)
+	it := w.Train(w.project)
+	w.run()
+	key, err := archive.NewKey(w.project, it.ID, "ONNX", "")
+	require.NoError(t, err)
+	for n := range 4 {
+		name := fmt.Sprintf("%s/%s/ONNX/%032x.zip", key.Project, key.Iteration, n)
+		_, err := w.Containers.Archive.NewBlockBlobClient(name).UploadBuffer(context.Background(), []byte("x"), nil)
+		require.NoError(t, err)
+	}
+	line := world.NewInterceptor(t)
+	o := azcore.ClientOptions{Transport: line, PerCallPolicies: []policy.Policy{fewAtATime{}}}
+	list, err := archive.Open(w.Archives.Blobs(&o), w.Names.Archive, archive.Options{}).Backups(context.Background(), "", "")
+	require.NoError(t, err)
+	assert.Len(t, list, 4)
+	assert.Len(t, line.Sent(), 2)
 }
