@@ -89,7 +89,7 @@ func (p *program) chooseSnapshot(ctx context.Context, v *vault, s selection) (sn
 		return snapshot{}, err
 	}
 	if len(all) == 0 {
-		return snapshot{}, problem{What: "Could not find a data set", Why: "The archive has none", Do: "Run `visionkeeper rescue` while Custom Vision is there"}
+		return snapshot{}, problem{What: "Could not find a data set", Why: "The archive has none", Do: "Run `visionkeeper rescue --all` while Custom Vision is there"}
 	}
 	id, name := func(s snapshot) string { return s.Project }, func(s snapshot) string { return s.project }
 	list := slices.DeleteFunc(slices.Clone(all), func(one snapshot) bool { return !isNamed(s.project, one.project, one.Project) })
@@ -117,7 +117,7 @@ func (p *program) chooseSnapshot(ctx context.Context, v *vault, s selection) (sn
 	}
 	best, ok := dataset.Best(plain, of)
 	if !ok {
-		return snapshot{}, problem{What: "Could not find a data set", Why: fmt.Sprintf("The archive has none of the %s with a proof", of), Do: "Run `visionkeeper rescue` while Custom Vision is there"}
+		return snapshot{}, problem{What: "Could not find a data set", Why: fmt.Sprintf("The archive has none of the %s with a proof", of), Do: "Run `visionkeeper rescue --all` while Custom Vision is there"}
 	}
 	i := slices.IndexFunc(list, func(s snapshot) bool { return s.Name == best.Name })
 	return list[i], nil

@@ -46,7 +46,8 @@ func needProject(project string) error {
 	return nil
 }
 
-var flagName = regexp.MustCompile(`--[a-z-]+`)
+// flagName is where the lines of a verb's flags name them.
+var flagName = regexp.MustCompile(`(?m)^ *(?:-\w, )?(--[a-z-]+)`)
 
 // flagError names the flag that was probably meant.
 func flagError(c *cobra.Command, err error) error {
@@ -54,7 +55,10 @@ func flagError(c *cobra.Command, err error) error {
 	if !unknown {
 		return err
 	}
-	flags := flagName.FindAllString(c.Flags().FlagUsages(), -1)
+	var flags []string
+	for _, m := range flagName.FindAllStringSubmatch(c.Flags().FlagUsages(), -1) {
+		flags = append(flags, m[1])
+	}
 	return fmt.Errorf("there is no flag --%s%s", name, suggestion("--"+name, flags))
 }
 
