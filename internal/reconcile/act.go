@@ -314,6 +314,8 @@ func (v *visit) remember(a Action) {
 		})
 	case Settle:
 		settled := state.Settled{At: v.began, Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, *v.iteration(a.Iteration), v.seen.Iterations)}
-		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Settled, p.Iteration(a.Iteration).Looked = &settled, nil })
+		v.learn(func(p *state.Project) {
+			p.Iteration(a.Iteration).Settled, p.Iteration(a.Iteration).Looked = &settled, nil
+		})
 	}
 }
