@@ -14,6 +14,7 @@ import (
 	"visionkeeper/internal/overview"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/settings"
+	"visionkeeper/internal/state"
 )
 
 func (p *program) statusCommand() *cobra.Command {
@@ -33,7 +34,7 @@ func (p *program) status(ctx context.Context, wide bool) error {
 	if err != nil {
 		return err
 	}
-	sources := overview.Sources{Archive: v.archive, State: v.state}
+	sources := overview.Sources{Archive: v.archive, State: v.state, Sets: v.sets}
 	notes := []string{}
 	set, _, err := p.settings()
 	complete := err == nil
@@ -100,6 +101,7 @@ func (p *program) sayStatus(r overview.Status, wide bool) {
 	if len(counts) > 0 {
 		p.sayLine(wide, plain, sentence(strings.Join(counts, ", "))+".")
 	}
+	p.saySets(r.Rescue, wide)
 	p.saySweep(r.Sweep, wide)
 	for _, n := range r.Notes {
 		p.sayLine(wide, p.out.yellow, sentence(n)+".")
@@ -107,6 +109,24 @@ func (p *program) sayStatus(r overview.Status, wide bool) {
 	p.out.say("%s", share(r))
 	p.out.say("Custom Vision retires on %s, in %s.", overview.Retirement.Format("2 January 2006"), count(r.RetirementDays, "day"))
 }
+
+// saySets says what is saved of data sets, and the first things that are missing.
+func (p *program) saySets(list []state.Coverage, wide bool) {
+	for _, c := range list {
+		p.sayLine(wide, plain, fmt.Sprintf("Data set of %s: %d of %s complete, %d of %s saved.",
+			c.Name, c.Complete, count(c.Wanted, "snapshot"), c.Saved, count(c.Images, "image")))
+		shown := c.Missing[:min(len(c.Missing), mostMissing)]
+		for _, m := range shown {
+			p.sayLine(wide, p.out.yellow, sentence(m)+".")
+		}
+		if more := len(c.Missing) - len(shown); more > 0 {
+			p.sayLine(wide, p.out.yellow, fmt.Sprintf("And %d more; `visionkeeper rescue` names all.", more))
+		}
+	}
+}
+
+// mostMissing is how much of what is missing of a data set is said.
+const mostMissing = 3
 
 // share says how many of the known models are safe. Without Custom Vision's whole
 // answer nobody knows of how many.

@@ -15,8 +15,10 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/remedy"
+	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/state"
 	"visionkeeper/internal/storage"
 )
@@ -25,6 +27,9 @@ import (
 type Sources struct {
 	Archive *archive.Archive
 	State   *state.Store
+	// Sets are the archive's data sets, from which it is counted what is saved of them. Where
+	// it is nil, that is what the last sweep counted.
+	Sets *dataset.Store
 	// Queues is the account of the notification queue, nil where it isn't known; Queue is
 	// the queue's name, and QueueURI its address.
 	Queues          *azqueue.ServiceClient
@@ -121,7 +126,7 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.Now()
-	status := Status{RetirementDays: int(Retirement.Sub(now).Hours() / 24), Complete: true, Notes: []string{}}
+	status := Status{RetirementDays: int(Retirement.Sub(now).Hours() / 24), Complete: true, Notes: []string{}, Rescue: []state.Coverage{}}
 	var queue *Queue
 	var queueErr, stateErr error
 	var view *state.View
@@ -150,6 +155,9 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	} else {
 		status.missing("what the state holds is not shown", stateErr)
 	}
+	if g.Sets != nil {
+		g.addSets(ctx, &status, stateErr == nil)
+	}
 	if err := ctx.Err(); err != nil {
 		return status, err
 	}
@@ -157,6 +165,21 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	status.Projects, status.Asked, status.view = b.projects(rules), b.asked, view
 	status.count()
 	return status, nil
+}
+
+// addSets counts what is saved of data sets, by the archive alone where the state can't be
+// read.
+func (g *Gatherer) addSets(ctx context.Context, status *Status, byState bool) {
+	states := g.State
+	if !byState {
+		states = nil
+	}
+	covered, err := rescue.Covered(ctx, g.Archive, g.Sets, states)
+	if err != nil {
+		status.missing("what is saved of data sets is not shown", err)
+		return
+	}
+	status.Rescue = covered
 }
 
 // missing notes what isn't shown, why, and what to do.
@@ -196,7 +219,7 @@ func remedyOf(err error) string {
 func (g *Gatherer) addState(status *Status, b *board, view *state.View) *policy.Policy {
 	letters := len(view.Letters)
 	status.DeadLetters = &letters
-	status.Sweep = sweepOf(view.Health)
+	status.Sweep, status.Rescue = sweepOf(view.Health), append(status.Rescue, view.Health.Rescue...)
 	var rules *policy.Policy
 	if p, err := policy.Parse([]byte(view.InForce.Policy)); view.InForce.Policy != "" && err == nil {
 		rules, status.Mode = &p, p.Mode

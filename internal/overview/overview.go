@@ -42,8 +42,10 @@ type Status struct {
 	LastNotification *time.Time `json:"lastNotification"`
 	Queue            *Queue     `json:"queue"`       // null where it can't be reached
 	DeadLetters      *int       `json:"deadLetters"` // null where the state can't be read
-	RetirementDays   int        `json:"retirementDays"`
-	Notes            []string   `json:"notes"` // what isn't shown, why, and what to do
+	// Rescue says what is saved of each project of which more than models was ever saved.
+	Rescue         []state.Coverage `json:"rescue"`
+	RetirementDays int              `json:"retirementDays"`
+	Notes          []string         `json:"notes"` // what isn't shown, why, and what to do
 
 	// Asked reports whether Custom Vision answered for every project. If not, what is
 	// trained and exported is what the last looks showed.

@@ -296,3 +296,23 @@ func TestAnEmptyAppSaysWhatToDo(t *testing.T) {
 	s.ServeHTTP(w, r)
 	assert.Equal(t, http.StatusOK, w.Code)
 }
+
+func TestWhatIsSavedOfDataSetsIsShown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	project, _ := s.kitchen("Kitchen")
+	assert.NotContains(t, s.ask(http.MethodGet, base).body, "Data sets safe", "nobody asked for any")
+	require.NoError(t, s.State.SetHealth(t.Context(), state.Health{Ended: s.now, Rescue: []state.Coverage{{
+		Project: project, Name: "Kitchen", Trained: 2, Wanted: 3, Complete: 2, Images: 50, Saved: 49, Bytes: 3 << 20,
+		Missing: []string{"the data set of " + hostile + secret + " isn't saved yet"}, Looked: s.now,
+	}}}))
+	s.now = s.now.Add(time.Hour)
+	whole := s.ask(http.MethodGet, base).body
+	assert.Contains(t, whole, "Data sets safe")
+	assert.Contains(t, whole, "Kitchen: 2 of 3 snapshots of its data set complete, 49 of 50 images saved")
+	of := s.ask(http.MethodGet, base+"/projects/"+project).body
+	assert.Contains(t, of, "49 of 50 images saved, 3.1 MB")
+	assert.Contains(t, html.UnescapeString(of), "isn't saved yet")
+	assert.NotContains(t, of, "alert(1)</script>")
+	assert.NotContains(t, of, secret)
+}

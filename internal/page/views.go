@@ -15,6 +15,7 @@ import (
 	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 // functions are those of the templates.
@@ -177,6 +178,11 @@ func (v *visit) problems(s overview.Status) []Problem {
 			}
 		}
 	}
+	for _, c := range s.Rescue {
+		if c.Complete < c.Wanted {
+			add(v.To("projects/"+c.Project), "%s: %d of %s of its data set complete, %d of %s saved", c.Name, c.Complete, count(c.Wanted, "snapshot"), c.Saved, count(c.Images, "image"))
+		}
+	}
 	if s.DeadLetters != nil && *s.DeadLetters > 0 {
 		add(v.To("dead-letters"), "%s that could never succeed", count(*s.DeadLetters, "message"))
 	}
@@ -195,7 +201,26 @@ type overviewPage struct {
 	Observes bool
 	Retires  time.Time
 	Share    float64 // of the models that are safe, from 0 to 1
-	Busy     int     // trainings and exports that are underway
+	Sets     sets
+	Busy     int // trainings and exports that are underway
+}
+
+// sets count the snapshots of all data sets that are or are to be saved.
+type sets struct {
+	Wanted, Complete int
+	Share            float64 // of those that are complete, from 0 to 1
+}
+
+func newSets(list []state.Coverage) sets {
+	var all sets
+	for _, c := range list {
+		all.Wanted += c.Wanted
+		all.Complete += c.Complete
+	}
+	if all.Wanted > 0 {
+		all.Share = float64(all.Complete) / float64(all.Wanted)
+	}
+	return all
 }
 
 // row is one project of the overview.
@@ -219,7 +244,7 @@ type rowModel struct {
 const rowConditions = 3
 
 func (v *visit) newOverview(s overview.Status) overviewPage {
-	page := overviewPage{frame: v.frame("Overview", "overview", v.To("status.json"), s.DeadLetters), Status: s, Problems: v.problems(s), Observes: s.Mode == policy.Observe, Retires: overview.Retirement}
+	page := overviewPage{frame: v.frame("Overview", "overview", v.To("status.json"), s.DeadLetters), Status: s, Problems: v.problems(s), Observes: s.Mode == policy.Observe, Retires: overview.Retirement, Sets: newSets(s.Rescue)}
 	if s.Models > 0 {
 		page.Share = float64(s.Safe) / float64(s.Models)
 	}
@@ -268,6 +293,7 @@ type projectPage struct {
 	frame
 	overview.Project
 	Chart  *chart
+	Set    *state.Coverage // what is saved of its data set; nil where nobody asked for that
 	Tagged *overview.Model // the model whose tags are shown
 	Tags   []overview.Tag
 	Models []projectModel
@@ -295,6 +321,14 @@ type copyLine struct {
 
 func (v *visit) newProject(s overview.Status, p overview.Project, plan planLine) projectPage {
 	page := projectPage{frame: v.frame(p.Name, "", v.To("projects/"+p.ID+".json"), s.DeadLetters), Project: p, Plan: plan, Chart: newChart(p)}
+	if i := slices.IndexFunc(s.Rescue, func(c state.Coverage) bool { return c.Project == p.ID }); i >= 0 {
+		set := s.Rescue[i]
+		set.Missing = slices.Clone(set.Missing)
+		for n, text := range set.Missing {
+			set.Missing[n] = v.Clean(text)
+		}
+		page.Set = &set
+	}
 	if len(page.Conditions) > projectConditions {
 		page.More, page.Conditions = len(page.Conditions)-projectConditions, page.Conditions[:projectConditions]
 	}
