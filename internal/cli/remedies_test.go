@@ -35,7 +35,7 @@ var (
 func TestPrintedRemediesWorkAsPrinted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	env := os.Environ()
+	env := append(os.Environ(), "EVENTS_QUEUE=told")
 	w := newScene(t, dir, func(name, value string) { env = append(env, name+"="+value) })
 	program, err := exec.LookPath("visionkeeper")
 	require.NoError(t, err)

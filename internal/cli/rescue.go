@@ -61,8 +61,12 @@ that can be saved isn't.`,
 	c.Flags().BoolVar(&all, "all", false, "every project")
 	c.Flags().BoolVar(&predictions, "predictions", false, "save stored predictions too: pictures that people had classified")
 	c.Flags().BoolVar(&plan, "plan", false, "say what it takes, and do nothing")
-	c.MarkFlagsOneRequired("project", "all")
-	c.MarkFlagsMutuallyExclusive("project", "all")
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		if !all && project == "" {
+			return errors.New("--project or --all is missing: give it the name or id of a project, or take every one")
+		}
+		return notTogether(c, "all", "project")
+	}
 	return c
 }
 

@@ -65,8 +65,8 @@ snapshot of JSON lines, its proof, and every image by its SHA-256.`,
 	f.BoolVar(&r.dataSet, "data-set", false, "restore the data set into a new folder, not a model")
 	f.BoolVar(&r.rehydrate, "rehydrate", false, "have a package that rests in the Archive tier brought back")
 	f.BoolVar(&r.force, "force", false, "write over a file that is there")
-	for _, other := range []string{"platform", "flavor", "unzip", "rehydrate", "force"} {
-		c.MarkFlagsMutuallyExclusive("data-set", other)
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		return notTogether(c, "data-set", "platform", "flavor", "unzip", "rehydrate", "force")
 	}
 	return c
 }

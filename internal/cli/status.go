@@ -120,7 +120,7 @@ func (p *program) saySets(list []state.Coverage, wide bool) {
 			p.sayLine(wide, p.out.yellow, sentence(m)+".")
 		}
 		if more := len(c.Missing) - len(shown); more > 0 {
-			p.sayLine(wide, p.out.yellow, fmt.Sprintf("And %d more; `visionkeeper rescue` names all.", more))
+			p.sayLine(wide, p.out.yellow, fmt.Sprintf("And %d more; `visionkeeper status --json` names them.", more))
 		}
 	}
 }

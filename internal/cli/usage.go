@@ -46,6 +46,16 @@ func needProject(project string) error {
 	return nil
 }
 
+// notTogether refuses a flag beside one that it excludes.
+func notTogether(c *cobra.Command, flag string, others ...string) error {
+	for _, other := range others {
+		if c.Flags().Changed(flag) && c.Flags().Changed(other) {
+			return fmt.Errorf("--%s and --%s exclude each other: leave one out", flag, other)
+		}
+	}
+	return nil
+}
+
 // flagName is where the lines of a verb's flags name them.
 var flagName = regexp.MustCompile(`(?m)^ *(?:-\w, )?(--[a-z-]+)`)
 
