@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 	"github.com/rs/zerolog"
 
 	"visionkeeper/functions/notifications"
@@ -91,20 +92,25 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings, Events: postman,
 	}.Invoke)
 	prefix, _ := handler.RoutePrefix(c.Get, root)
-	h.HandleHTTPTree(status.Path(prefix), &page.Site{
-		Base:     status.Path(prefix),
-		Gatherer: overview.New(overview.Sources{Archive: reconciler.Archive, State: reconciler.State, Queues: queues, Queue: s.Queue}),
+	h.HandleHTTPTree(status.Path(prefix), site(s, status.Path(prefix), version, reconciler, queues, redact.Remover(secrets...)))
+	return server.Serve(ctx)
+}
+
+// site is the app's page, below a path.
+func site(s settings.Settings, base, version string, r *reconcile.Reconciler, queues *azqueue.ServiceClient, clean func(string) string) *page.Site {
+	return &page.Site{
+		Base:     base,
+		Gatherer: overview.New(overview.Sources{Archive: r.Archive, State: r.State, Queues: queues, Queue: s.Queue}),
 		Plan: func(ctx context.Context, project string) ([]reconcile.Action, reconcile.Report, error) {
-			return reconciler.Preview(ctx, reconcile.Request{Key: reconcile.Key{Project: project}})
+			return r.Preview(ctx, reconcile.Request{Key: reconcile.Key{Project: project}})
 		},
 		Mode: func(ctx context.Context) (policy.Mode, error) {
-			inForce, err := reconciler.Policy.Now(ctx)
+			inForce, err := r.Policy.Now(ctx)
 			return inForce.Mode, err
 		},
-		Actions: s.StatusActions, Letters: reconciler.State, Queues: queues, Queue: s.Queue,
-		Clean: redact.Remover(secrets...), Emulator: emulator(s), Version: version, Now: time.Now,
-	})
-	return server.Serve(ctx)
+		Actions: s.StatusActions, Letters: r.State, Queues: queues, Queue: s.Queue,
+		Clean: clean, Emulator: emulator(s), Version: version, Now: time.Now,
+	}
 }
 
 // emulator is the address of the emulated Custom Vision, which has a page of its own; empty

@@ -136,14 +136,23 @@ func (p *program) reconcile(ctx context.Context, s selection, wait bool) error {
 	if err := p.out.result(result, func() { p.sayReconciled(result) }); err != nil {
 		return err
 	}
+	if err := p.broken(ctx, result.NotBegun, failed); err != nil {
+		return err
+	}
+	return result.code()
+}
+
+// broken is the exit code of a run over projects that was interrupted, or of which one
+// failed; nil where neither is so.
+func (p *program) broken(ctx context.Context, notBegun []string, failed bool) error {
 	switch {
 	case ctx.Err() != nil:
-		p.out.warn("Interrupted. Not begun: %s.", orNone(result.NotBegun))
+		p.out.warn("Interrupted. Not begun: %s.", orNone(notBegun))
 		return exitCode(exitInterrupted)
 	case failed:
 		return exitCode(exitFailed)
 	}
-	return result.code()
+	return nil
 }
 
 func newReconcileResult(warnings []string) reconcileResult {

@@ -112,16 +112,10 @@ func (p *program) rescue(ctx context.Context, which string, predictions bool) er
 	if err := p.out.result(result, func() { p.sayRescued(result) }); err != nil {
 		return err
 	}
-	switch {
-	case ctx.Err() != nil:
-		p.out.warn("Interrupted. Not begun: %s.", orNone(result.NotBegun))
-		return exitCode(exitInterrupted)
-	case failed:
-		return exitCode(exitFailed)
-	case !whole:
-		return exitCode(exitFound)
+	if err := p.broken(ctx, result.NotBegun, failed); err != nil || whole {
+		return err
 	}
-	return nil
+	return exitCode(exitFound)
 }
 
 // rescueModels has every exportable iteration exported, and waits until all of it is
