@@ -100,7 +100,8 @@ func (v *run) cover(ctx context.Context) error {
 // Covered says of each project of which anything was ever saved, or tried, what is saved: by
 // the state, and, where that is nil or has nothing of a project, by the archive alone. One
 // listing of the snapshots and one of the state; for each project one listing of its
-// backups, and one read of the state or of each of its newest proofs.
+// backups, and one read of the state or of each of its newest proofs. They are in the
+// order of their names.
 func Covered(ctx context.Context, a *archive.Archive, sets *dataset.Store, states *state.Store) ([]state.Coverage, error) {
 	projects := map[string]bool{}
 	list, err := sets.Snapshots(ctx, "")
@@ -131,5 +132,6 @@ func Covered(ctx context.Context, a *archive.Archive, sets *dataset.Store, state
 		}
 		all = append(all, v.p.Covered)
 	}
+	slices.SortStableFunc(all, func(a, b state.Coverage) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
 }

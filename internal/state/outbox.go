@@ -84,12 +84,17 @@ func (p *Project) Events(destinations []string, now time.Time) *Outbox {
 	return o
 }
 
-// Add writes events that the destinations are to be told, in this order. Those that are written already are passed over, as are those from before the outbox
-// began, those that are too old, and what is too much for an outbox.
+// Add writes events that the destinations are to be told, in this order. Those that are
+// written already are passed over, as are those from before the outbox began, those that
+// are too old, and what is too much for an outbox.
 func (o *Outbox) Add(now time.Time, events ...Event) {
 	known, open := map[string]bool{}, 0
+	at := now
 	for _, e := range o.Events {
 		known[e.ID] = true
+		if e.At.After(at) { // clocks differ by a little, and the times are to have the order
+			at = e.At
+		}
 		if len(e.Open) > 0 {
 			open++
 		}
@@ -98,7 +103,7 @@ func (o *Outbox) Add(now time.Time, events ...Event) {
 		if known[e.ID] || e.Time.Before(o.Since) || now.Sub(e.Time) > eventMemory || open >= maxOpen {
 			continue
 		}
-		e.Again(o.Destinations, now)
+		e.Again(o.Destinations, at)
 		o.Events = append(o.Events, &e)
 		known[e.ID] = true
 		open++

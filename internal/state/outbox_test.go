@@ -101,6 +101,14 @@ func TestAnOutboxIsBounded(t *testing.T) {
 	assert.Nil(t, again.Outbox, "a state that can't be written would be worse")
 }
 
+func TestTheTimesOfEventsHaveTheirOrder(t *testing.T) {
+	t.Parallel()
+	o := (&Project{ID: projectID, Version: formatVersion}).Events(queue, noon)
+	o.Add(noon, Event{ID: "first", Time: noon})
+	o.Add(noon.Add(-time.Second), Event{ID: "second", Time: noon})
+	assert.Equal(t, noon, o.Event("second").At, "it was written later, by a clock that is a little behind")
+}
+
 func TestAnOutboxIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	p := Project{ID: projectID, Version: formatVersion}
