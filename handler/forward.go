@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // forwarded serves an HTTP function whose requests the host forwards. Until hh flushes,
@@ -17,18 +18,31 @@ import (
 func (h *Handler) forwarded(path string, hh http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer := &buffer{header: http.Header{}, w: w}
+		h.boundWrites(w, r)
 		err := h.attempt(w, r, path, func(ctx context.Context, body []byte) error {
 			hh.ServeHTTP(answer, withBody(r.Clone(ctx), body))
 			return nil
 		})
 		begun := answer.end(err == nil)
-		switch {
-		case err != nil && begun:
+		if err != nil && begun {
 			panic(http.ErrAbortHandler) // the client sees that the answer is not whole
-		case err != nil:
+		}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the connection is used again
+		if err != nil {
 			status := failureStatus(err)
 			fail(w, status, http.StatusText(status))
 		}
+	}
+}
+
+// boundWrites ends at the invocation's deadline what is written to a client that doesn't
+// read: the wait for it would keep the invocation from ending. (The error is that of a
+// ResponseWriter without a connection.)
+func (h *Handler) boundWrites(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := h.withDeadline(r.Context())
+	defer cancel()
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = http.NewResponseController(w).SetWriteDeadline(deadline)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
@@ -149,5 +150,31 @@ func TestAFlushedAnswerThatFailsIsCut(t *testing.T) {
 			_, err = io.ReadAll(response.Body)
 			assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		})
+	}
+}
+
+// A host that proxies passes on how slowly its client reads.
+func TestAClientThatDoesNotReadKeepsNoInvocationBeyondItsDeadline(t *testing.T) {
+	t.Parallel()
+	h, s := listen(t, Options{Deadline: soon})
+	ended := make(chan struct{})
+	h.HandleHTTP(http.MethodGet, "/api/long", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		defer close(ended)
+		part := make([]byte, 1<<20)
+		for {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+		}
+	}))
+	serve(t.Context(), s)
+	response, err := h.client.Do(h.request(t, http.MethodGet, "/api/long", nil))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	select {
+	case <-ended:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the invocation still waits for the client")
 	}
 }
