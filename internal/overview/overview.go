@@ -173,6 +173,19 @@ func (s *Status) count() {
 	}
 }
 
+// Doubtful are the exports of which the archive has or had a copy, and none that counts as a
+// backup, beside those that are Unproven: the service doesn't list them as done.
+func (m Model) Doubtful() []string {
+	var list []string
+	for _, b := range m.backups {
+		if export := b.Key.String(); !slices.Contains(m.Proven, export) && !slices.Contains(m.Unproven, export) {
+			list = append(list, export)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // Tags are a model's labels and how well it did on each, as far as that is known.
 func (m Model) Tags() []Tag {
 	var p customvision.Performance

@@ -35,6 +35,9 @@ func (v *visit) download(blob string) {
 	}}
 	_, err := v.Gatherer.Archive.Restore(v.r.Context(), b, out)
 	if err == nil {
+		err = out.end()
+	}
+	if err == nil {
 		return
 	}
 	zerolog.Ctx(v.r.Context()).Error().Err(err).Str("blob", blob).Msg("a download failed")
@@ -44,23 +47,43 @@ func (v *visit) download(blob string) {
 	v.problem(http.StatusServiceUnavailable, "The backup can't be read", overview.Why(err))
 }
 
-// passing passes on what is written, at once.
+// passing passes on what is written, at once, but for the last byte: who has all bytes
+// that were promised takes the file for whole, and whether it is is known only then.
 type passing struct {
 	w     http.ResponseWriter
 	begin func()
 	begun bool
+	kept  []byte
 }
 
 func (p *passing) Write(data []byte) (int, error) {
+	if len(data) == 0 {
+		return 0, nil
+	}
+	last := len(data) - 1
+	if err := p.pass(append(p.kept, data[:last]...)); err != nil {
+		return 0, err
+	}
+	p.kept = []byte{data[last]}
+	return len(data), nil
+}
+
+// end passes on the last byte.
+func (p *passing) end() error { return p.pass(p.kept) }
+
+func (p *passing) pass(data []byte) error {
+	if len(data) == 0 {
+		return nil
+	}
 	if !p.begun {
 		p.begun = true
 		p.begin()
 	}
-	n, err := p.w.Write(data)
+	_, err := p.w.Write(data)
 	if f, ok := p.w.(http.Flusher); ok {
 		f.Flush()
 	}
-	return n, err
+	return err
 }
 
 // fileName is a text as any system takes it for a file's name.

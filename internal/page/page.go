@@ -16,6 +16,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -264,6 +265,12 @@ func (v *visit) clean(s *overview.Status) {
 		}
 		v.cleanConditions(s.Sweep.Conditions)
 	}
+	for i := range s.Rescue {
+		s.Rescue[i].Missing = slices.Clone(s.Rescue[i].Missing) // the state that was read stays as it is
+		for n, text := range s.Rescue[i].Missing {
+			s.Rescue[i].Missing[n] = v.Clean(text)
+		}
+	}
 }
 
 // cleanProject does the same for all texts of a project.
@@ -272,6 +279,9 @@ func (v *visit) cleanProject(p overview.Project) {
 	for _, m := range p.Iterations {
 		for export, why := range m.Blocked {
 			m.Blocked[export] = v.Clean(why)
+		}
+		for i := range m.Backups {
+			m.Backups[i].Note = v.Clean(m.Backups[i].Note)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -73,10 +74,8 @@ func count(n int, noun string) string {
 }
 
 func sentence(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	_, first := utf8.DecodeRuneInString(s)
+	return strings.ToUpper(s[:first]) + s[first:]
 }
 
 // printable is a foreign text in which nothing but line breaks and tabs controls how it
@@ -171,6 +170,11 @@ func (v *visit) problems(s overview.Status) []Problem {
 	for _, p := range s.Projects {
 		if n := len(p.Conditions); n > 0 {
 			add(v.To("projects/"+p.ID), "%s: %s can't be done now", p.Name, count(n, "thing"))
+		}
+		for _, m := range p.Iterations {
+			if list := m.Doubtful(); len(list) > 0 {
+				add(v.To("projects/"+p.ID), "%s: no copy of %s of %s counts as a backup", p.Name, strings.Join(list, ", "), m.Name)
+			}
 		}
 		for _, t := range p.Trainings {
 			if t.Status == customvision.StatusFailed {
@@ -322,12 +326,7 @@ type copyLine struct {
 func (v *visit) newProject(s overview.Status, p overview.Project, plan planLine) projectPage {
 	page := projectPage{frame: v.frame(p.Name, "", v.To("projects/"+p.ID+".json"), s.DeadLetters), Project: p, Plan: plan, Chart: newChart(p)}
 	if i := slices.IndexFunc(s.Rescue, func(c state.Coverage) bool { return c.Project == p.ID }); i >= 0 {
-		set := s.Rescue[i]
-		set.Missing = slices.Clone(set.Missing)
-		for n, text := range set.Missing {
-			set.Missing[n] = v.Clean(text)
-		}
-		page.Set = &set
+		page.Set = &s.Rescue[i]
 	}
 	if len(page.Conditions) > projectConditions {
 		page.More, page.Conditions = len(page.Conditions)-projectConditions, page.Conditions[:projectConditions]

@@ -11,6 +11,7 @@
       const etag = response.headers.get("ETag");
       if (!response.ok || etag === known) return;
       const next = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (!next.querySelector("main") || !next.querySelector("nav")) return; // somebody else answered, such as a page to sign in
       const open = [...document.querySelectorAll("details[id]")].map((d) => [d.id, d.open]);
       for (const part of ["main", "nav"]) document.querySelector(part).replaceWith(next.querySelector(part));
       for (const [id, was] of open) {
