@@ -52,6 +52,9 @@ func client(d *net.Dialer) *http.Client {
 	}
 }
 
+// drainTime is how long the rest of an answer is waited for, whose status says it all.
+const drainTime = time.Second
+
 // post sends one event. An error names the host alone: the rest of an address may be a
 // secret.
 func post(ctx context.Context, c *http.Client, address string, header http.Header, body []byte) error {
@@ -61,6 +64,8 @@ func post(ctx context.Context, c *http.Client, address string, header http.Heade
 	}
 	req.Header = header
 	req.Header.Set("Content-Type", contentType)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	ctx, end := telemetry.Request(ctx, req.Method, req.URL.Host, "")
 	resp, err := c.Do(req.WithContext(ctx))
 	end(resp, err)
@@ -72,14 +77,21 @@ func post(ctx context.Context, c *http.Client, address string, header http.Heade
 		return fmt.Errorf("%s can't be reached: %w", req.URL.Host, err)
 	}
 	defer resp.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	defer time.AfterFunc(drainTime, cancel).Stop()
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))                       // so that the connection can be used again
+	status := fmt.Sprint(resp.StatusCode, " ", http.StatusText(resp.StatusCode)) // in our words: the server's may quote the path
 	switch {
 	case resp.StatusCode >= 200 && resp.StatusCode <= 299:
 		return nil
 	case resp.StatusCode >= 300 && resp.StatusCode <= 399:
-		return remedy.New("set the address that it leads to", "%s answers %s, and redirects are not followed", req.URL.Host, resp.Status)
+		return remedy.New("set the address that it leads to", "%s answers %s, and redirects are not followed", req.URL.Host, status)
 	}
-	return fmt.Errorf("%s answers %s", req.URL.Host, resp.Status)
+	err = fmt.Errorf("%s answers %s", req.URL.Host, status)
+	switch resp.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return aboutEvent{err}
+	}
+	return err
 }
 
 // hidden are networks that aren't of the internet, beside those that netip knows:

@@ -96,6 +96,12 @@ func (p *Postman) Deliver(ctx context.Context, projects ...string) error {
 	return errors.Join(errs...)
 }
 
+// aboutEvent is an error that says something of the event alone, and nothing of the
+// destination.
+type aboutEvent struct{ error }
+
+func (e aboutEvent) Unwrap() error { return e.error }
+
 // round is one passage over an outbox.
 type round struct {
 	*Postman
@@ -140,7 +146,7 @@ func (p *Postman) deliver(ctx context.Context, id string, down map[string]bool) 
 	}
 	all.Wait()
 	for name, result := range r.results {
-		down[name] = result.err != nil
+		down[name] = result.err != nil && !errors.As(result.err, new(aboutEvent))
 	}
 	return r.end(ctx)
 }
@@ -215,7 +221,7 @@ func (r *round) try(ctx context.Context, d Destination, e state.Event) error {
 	defer cancel()
 	body, err := write(ctx, r.Archive, e)
 	if err != nil {
-		return err
+		return aboutEvent{err}
 	}
 	return d.Send(ctx, e.ID, body)
 }

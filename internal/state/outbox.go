@@ -55,7 +55,8 @@ const Undelivered Code = "undelivered"
 
 // Events prepares the outbox for the destinations of the app's settings, at a time. It
 // returns nil where there are none, since then no events are kept. What others were to be
-// told is dropped, and so is what needn't be remembered any more. Who doesn't know the
+// told is dropped, and so is what needn't be remembered any more, with the conditions
+// about it. Who doesn't know the
 // app's settings gives nil, and gets the outbox as the app has left it.
 func (p *Project) Events(destinations []string, now time.Time) *Outbox {
 	if destinations == nil {
@@ -81,6 +82,11 @@ func (p *Project) Events(destinations []string, now time.Time) *Outbox {
 		e.Open, e.Dead = slices.DeleteFunc(e.Open, gone), slices.DeleteFunc(e.Dead, gone)
 	}
 	o.Events = slices.DeleteFunc(o.Events, func(e *Event) bool { return len(e.Open) == 0 && now.Sub(e.At) > eventMemory })
+	p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool {
+		return c.Destination != "" && !slices.ContainsFunc(o.Events, func(e *Event) bool {
+			return slices.Contains(e.Open, c.Destination) || slices.Contains(e.Dead, c.Destination)
+		})
+	})
 	return o
 }
 

@@ -140,3 +140,16 @@ func TestTheAppsOwnRecordIsNoProject(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, projects)
 }
+
+func TestAConditionOfADestinationEndsWithTheLastEventThatItIsAbout(t *testing.T) {
+	t.Parallel()
+	p := Project{}
+	p.Events(queue, noon).Add(noon, Event{ID: "a", Time: noon})
+	p.Outbox.Events[0].GiveUp("queue")
+	p.Note(Condition{Scope: Scope{Destination: "queue"}, Code: Undelivered})
+	p.Events(queue, noon.Add(13*24*time.Hour))
+	assert.Len(t, p.Conditions, 1)
+	p.Events(queue, noon.Add(15*24*time.Hour))
+	assert.Empty(t, p.Outbox.Events)
+	assert.Empty(t, p.Conditions, "nobody could find what it tells of")
+}
