@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,6 +18,10 @@ import (
 // rescueReserve is the time that is left unused after the last slice, to write what was
 // done.
 const rescueReserve = 20 * time.Second
+
+// leastSlice is the time that a project gets at least, if there is any: less might not
+// bring it on at all.
+const leastSlice = time.Minute
 
 // toRescue lists the projects whose data set the policy wants saved, with what is saved of
 // each. Without such a rule it asks nobody.
@@ -34,25 +39,31 @@ func (f Function) toRescue(ctx context.Context, p policy.Policy) (wanted []wish,
 		if err != nil || !named || !rule.Rescue {
 			continue
 		}
-		wanted = append(wanted, wish{id, rescue.Wish{Predictions: rule.Predictions}})
 		progress, _, err := f.Rescuer.Progress(ctx, id)
 		if err != nil {
 			return wanted, covered, err
 		}
+		served := progress.Looked
+		if progress.Taking != nil {
+			served = progress.Taking.Moved
+		}
+		wanted = append(wanted, wish{id, served, rescue.Wish{Predictions: rule.Predictions}})
 		progress.Name = one.Name
 		covered = append(covered, progress.Covered)
 	}
+	slices.SortStableFunc(wanted, func(a, b wish) int { return a.served.Compare(b.served) })
 	return wanted, covered, nil
 }
 
 // wish is a project whose data set is to be saved.
 type wish struct {
-	project string // id
+	project string    // id
+	served  time.Time // when it had its last slice; who waits longest comes first
 	rescue.Wish
 }
 
 // rescue saves data sets in what time the sweep has left: each project gets an equal share
-// of it, and hands on what it doesn't need. Backups come first: a sweep that didn't come to
+// of it, though not less than leastSlice, and hands on what it doesn't need. Backups come first: a sweep that didn't come to
 // its end has none left.
 func (f Function) rescue(ctx context.Context, wanted []wish, log zerolog.Logger) error {
 	if deadline, ok := ctx.Deadline(); ok {
@@ -82,7 +93,7 @@ func (f Function) rescue(ctx context.Context, wanted []wish, log zerolog.Logger)
 func (f Function) slice(ctx context.Context, w wish, shares int) (rescue.Progress, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(shares))
+		ctx, cancel = context.WithTimeout(ctx, max(leastSlice, time.Until(deadline)/time.Duration(shares)))
 		defer cancel()
 	}
 	return f.Rescuer.Run(ctx, w.project, w.Wish)

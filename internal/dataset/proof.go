@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -85,6 +86,12 @@ func (p *Proof) Judge(found Found, notes ...string) {
 	}
 	if p.Found.Images != p.Asked.Images && len(p.Changes) == 0 {
 		p.Missing = append(p.Missing, Missing{"images", "", fmt.Sprintf("the service counts %d, and lists %d", p.Asked.Images, p.Found.Images)})
+	}
+	if p.Found.Tagged < p.Asked.Tagged && len(p.Changes) == 0 && p.Found.Images == p.Asked.Images {
+		p.Missing = append(p.Missing, Missing{"tags", "", fmt.Sprintf("the service counts %d images with a tag, and lists %d", p.Asked.Tagged, p.Found.Tagged)})
+	}
+	if p.Found.ImagePerformances < p.Asked.ImagePerformances && !slices.ContainsFunc(p.Missing, func(m Missing) bool { return m.What == "imagePerformances" }) {
+		p.Missing = append(p.Missing, Missing{"imagePerformances", p.Of, fmt.Sprintf("the service counts %d, and lists %d", p.Asked.ImagePerformances, p.Found.ImagePerformances)})
 	}
 	switch {
 	case len(p.Changes) > 0:

@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -32,31 +33,35 @@ import (
 func (s *Store) PutImage(ctx context.Context, project string, data []byte) (f File, added bool, err error) {
 	f = describe(data)
 	name := ImageBlob(project, f.SHA256)
-	there, err := s.put(ctx, name, data, f.ContentType)
+	there, sum, err := s.put(ctx, name, data, f.ContentType)
+	own := md5.Sum(data)
 	switch {
 	case err != nil:
 		return f, false, storage.Explain("store the picture "+f.SHA256, err)
+	case there >= 0 && len(sum) > 0 && !bytes.Equal(sum, own[:]):
+		return f, false, fmt.Errorf("the archive's %s has other bytes: %w", name, archive.ErrDamaged)
 	case there >= 0 && there != f.Size:
 		return f, false, fmt.Errorf("the archive's %s has %d bytes, not %d: %w", name, there, f.Size, archive.ErrDamaged)
 	}
 	return f, there < 0, nil
 }
 
-// put writes a blob, unless it is there already: then it returns its size, else -1.
-func (s *Store) put(ctx context.Context, name string, data []byte, contentType string) (there int64, err error) {
+// put writes a blob, unless it is there already: then it returns its size, and the MD5 that
+// the storage service has of it, if any; else -1.
+func (s *Store) put(ctx context.Context, name string, data []byte, contentType string) (there int64, sum []byte, err error) {
 	_, err = s.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
 		HTTPHeaders:             &blob.HTTPHeaders{BlobContentType: &contentType},
 		AccessConditions:        ifAbsent(),
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(), // what arrived spoilt could never be replaced
 	})
 	if !taken(err) {
-		return -1, err
+		return -1, nil, err
 	}
 	known, err := s.container.NewBlobClient(name).GetProperties(ctx, nil) // a refusal alone doesn't show that it is there
 	if err != nil || known.ContentLength == nil {
-		return -1, err
+		return -1, nil, err
 	}
-	return *known.ContentLength, nil
+	return *known.ContentLength, known.ContentMD5, nil
 }
 
 func ifAbsent() *blob.AccessConditions {
@@ -150,12 +155,12 @@ func (s *Store) ReadBack(ctx context.Context, of Name) (Found, error) {
 	}
 	sum := sha256.New()
 	counted := &counter{to: sum}
-	images, files := map[string]bool{}, map[string]bool{}
+	images, files, predicted := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for l, err := range Read(io.TeeReader(body, counted)) {
 		if err != nil {
 			return f, fmt.Errorf("read back %s: %w", of.Blob(), err)
 		}
-		if err := f.count(l, images, files); err != nil {
+		if err := f.count(l, images, files, predicted); err != nil {
 			return f, fmt.Errorf("read back %s: %w", of.Blob(), err)
 		}
 	}
@@ -166,7 +171,7 @@ func (s *Store) ReadBack(ctx context.Context, of Name) (Found, error) {
 	return f, nil
 }
 
-func (f *Found) count(l Line, images, files map[string]bool) error {
+func (f *Found) count(l Line, images, files, predicted map[string]bool) error {
 	for _, file := range []*File{l.Original, l.Resized} {
 		if file != nil && !files[file.SHA256] {
 			files[file.SHA256] = true
@@ -180,6 +185,15 @@ func (f *Found) count(l Line, images, files map[string]bool) error {
 	case KindIteration:
 		f.Iterations++
 	case KindImagePerformance:
+		var image struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal(l.Data, &image); err == nil && image.ID != "" {
+			if predicted[image.ID] {
+				return nil
+			}
+			predicted[image.ID] = true
+		}
 		f.ImagePerformances++
 	case KindPrediction:
 		f.Predictions++
@@ -242,7 +256,7 @@ func (s *Store) Prove(ctx context.Context, p Proof) error {
 	if err != nil {
 		return fmt.Errorf("write the proof of %s: %w", p.Blob, err)
 	}
-	_, err = s.put(ctx, p.Name.Proof(p.Verdict), data, "application/json")
+	_, _, err = s.put(ctx, p.Name.Proof(p.Verdict), data, "application/json")
 	return storage.Explain("write the proof of "+p.Blob, err)
 }
 

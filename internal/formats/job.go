@@ -9,6 +9,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -54,14 +55,31 @@ func fetch(ctx context.Context, from Source, proof dataset.Proof, to *folder) (i
 	return file, nil
 }
 
-// again gives the lines of a snapshot from its beginning.
-func again(lines io.ReadSeeker) iter.Seq2[dataset.Line, error] {
+// again gives the lines of a snapshot from its beginning. An image that came twice, since
+// the data set changed while it was read, is given as it came first.
+func again(lines io.ReadSeeker, verdict dataset.Verdict) iter.Seq2[dataset.Line, error] {
 	return func(yield func(dataset.Line, error) bool) {
 		if _, err := lines.Seek(0, io.SeekStart); err != nil {
 			yield(dataset.Line{}, err)
 			return
 		}
-		dataset.Read(lines)(yield)
+		if verdict != dataset.Changed {
+			dataset.Read(lines)(yield)
+			return
+		}
+		seen := map[string]bool{}
+		for l, err := range dataset.Read(lines) {
+			if err == nil && l.Kind == dataset.KindImage {
+				if i, err := l.Image(); err == nil && seen[strings.ToLower(i.ID)] {
+					continue
+				} else if err == nil {
+					seen[strings.ToLower(i.ID)] = true
+				}
+			}
+			if !yield(l, err) {
+				return
+			}
+		}
 	}
 }
 
@@ -75,7 +93,7 @@ func (j *job) run(ctx context.Context, lines io.ReadSeeker) error {
 	waiting := make(chan chan result, atOnce)
 	group.Go(func() error {
 		defer close(waiting)
-		for l, err := range again(lines) {
+		for l, err := range again(lines, j.record.Snapshot.Verdict) {
 			if err != nil {
 				return err
 			}

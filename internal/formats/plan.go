@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
@@ -51,7 +52,7 @@ func look(lines io.ReadSeeker, r Request) (*plan, error) {
 		p.record.Parts = append(p.record.Parts, Part{Name: name})
 	}
 	s := survey{tags: map[string]customvision.Tag{}, domains: map[string]string{}}
-	if err := s.read(lines, r.Proof.Of); err != nil {
+	if err := s.read(lines, r.Proof.Of, r.Proof.Verdict); err != nil {
 		return nil, err
 	}
 	p.total = s.images
@@ -147,8 +148,8 @@ type survey struct {
 }
 
 // read counts. Of is the iteration that the snapshot is of.
-func (s *survey) read(lines io.ReadSeeker, of string) error {
-	for l, err := range again(lines) {
+func (s *survey) read(lines io.ReadSeeker, of string, verdict dataset.Verdict) error {
+	for l, err := range again(lines, verdict) {
 		if err != nil {
 			return err
 		}
@@ -163,7 +164,7 @@ func (s *survey) read(lines io.ReadSeeker, of string) error {
 				s.labels = cmp.Or(s.labels, *project.Settings.ClassificationType)
 			}
 		case dataset.KindIteration:
-			if it, err := l.IterationData(); err == nil && it.ID == of {
+			if it, err := l.IterationData(); err == nil && strings.EqualFold(it.ID, of) {
 				s.domain, s.labels = cmp.Or(it.DomainID, s.domain), cmp.Or(it.ClassificationType, s.labels)
 			}
 		case dataset.KindDomain:

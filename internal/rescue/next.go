@@ -6,6 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -50,17 +54,37 @@ func (v *run) begin(ctx context.Context) error {
 	for _, one := range listed {
 		var it customvision.Iteration
 		if json.Unmarshal(one, &it) == nil {
+			it.ID = canonical(it.ID)
 			v.iterations = append(v.iterations, it)
 		}
 	}
 	if err := v.see(ctx); err != nil {
 		return err
 	}
-	of, err := v.next(ctx)
-	if err != nil || of == "" {
-		return err
+	for {
+		of, err := v.next(ctx)
+		if err != nil || of == "" {
+			return errors.Join(err, errors.Join(slices.Collect(maps.Values(v.failed))...))
+		}
+		if err = v.head(ctx, of, raw, listed); !failsAlone(ctx, err) {
+			return err
+		}
+		v.failed[of] = fmt.Errorf("begin the snapshot of %s: %w", of, err) // the others don't wait for it
 	}
-	return v.head(ctx, of, raw, listed)
+}
+
+// canonical is an id as names in the archive have it; what is none stays as it is.
+func canonical(id string) string {
+	if c, err := customvision.ParseID(id); err == nil {
+		return c
+	}
+	return id
+}
+
+// failsAlone reports whether the service fails at something, and may do others.
+func failsAlone(ctx context.Context, err error) bool {
+	var e *customvision.Error
+	return ctx.Err() == nil && errors.As(err, &e) && !slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}, e.Status)
 }
 
 // see notes what the service says that there is.
@@ -92,7 +116,7 @@ func (v *run) next(ctx context.Context) (string, error) {
 	switch kept := v.p.Kept[dataset.Workspace]; {
 	case v.wants(dataset.Workspace):
 		return dataset.Workspace, nil
-	case kept.Verdict == dataset.Complete && (v.Force || v.Now().Sub(kept.Checked) >= againAfter):
+	case kept != nil && v.failed[dataset.Workspace] == nil && kept.Verdict == dataset.Complete && (v.Force || v.Now().Sub(kept.Checked) >= againAfter):
 		differs, err := v.differs(ctx, kept)
 		if err != nil || differs {
 			return dataset.Workspace, err
@@ -112,6 +136,9 @@ func (v *run) next(ctx context.Context) (string, error) {
 // One that has to wait is tried by force once in a run.
 func (v *run) wants(of string) bool {
 	kept := v.p.Kept[of]
+	if v.failed[of] != nil {
+		return false
+	}
 	return kept == nil && !v.tried[of] || kept != nil && (kept.waits(v.Now()) || v.Force && kept.Verdict != dataset.Complete && !v.tried[of])
 }
 

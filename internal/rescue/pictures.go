@@ -22,6 +22,8 @@ const (
 	// maxStumbles is how many slices may fail at a page before a picture that can't be read
 	// is left out, whatever the reason.
 	maxStumbles = 3
+	// portion is how many pictures are read before their lines are staged.
+	portion = 4 * readers
 )
 
 // pictures makes the lines of a page of images, after their bytes are in the archive.
@@ -35,7 +37,7 @@ func (v *run) pictures(ctx context.Context, t *Taking, images []customvision.Ima
 	group.SetLimit(readers)
 	for n, image := range images {
 		lines[n] = dataset.Line{Kind: dataset.KindImage, Data: image.Raw}
-		if original, resized := v.known.Files(image.ID); original != nil && v.has(original) && (resized == nil || v.has(resized)) {
+		if original, resized, ok := v.archived(image.ID); ok {
 			lines[n].Original, lines[n].Resized = original, resized
 			continue
 		}
@@ -117,6 +119,12 @@ func (v *run) learn(ctx context.Context, of string) error {
 		}
 	}
 	return nil
+}
+
+// archived are the pictures of an image that the archive has.
+func (v *run) archived(id string) (original, resized *dataset.File, ok bool) {
+	original, resized = v.known.Files(id)
+	return original, resized, original != nil && v.has(original) && (resized == nil || v.has(resized))
 }
 
 // has reports whether the archive has a picture. Without a list of them, what is known was

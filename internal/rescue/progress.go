@@ -129,7 +129,8 @@ func (t *Taking) changed(format string, a ...any) {
 
 // load reads the progress. Without one it is made of the archive.
 func (r *Rescuer) load(ctx context.Context, project string) (*run, error) {
-	v := &run{Rescuer: r, id: project, learned: map[string]bool{}, tried: map[string]bool{}}
+	project = canonical(project)
+	v := &run{Rescuer: r, id: project, learned: map[string]bool{}, tried: map[string]bool{}, failed: map[string]error{}}
 	if r.State != nil {
 		var err error
 		if v.version, err = r.State.Rescue(ctx, project, &v.p); err != nil {

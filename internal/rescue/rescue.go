@@ -82,7 +82,8 @@ type run struct {
 	// stored are the archive's pictures, by their hashes, in bytes; nil until something is
 	// known. What is known and isn't there any more is read again.
 	stored map[string]int64
-	tried  map[string]bool // what snapshots were begun of in this run
+	tried  map[string]bool  // what snapshots were begun of in this run
+	failed map[string]error // what the service didn't let one be begun of
 
 	project    customvision.Project
 	iterations []customvision.Iteration
@@ -100,6 +101,7 @@ type Wish struct {
 // no error: Progress says what there is. The error is ErrBusy while another process has the
 // project.
 func (r *Rescuer) Run(ctx context.Context, project string, wish Wish) (Progress, error) {
+	project = canonical(project)
 	if !r.enter(project) {
 		return Progress{}, fmt.Errorf("save the data set of project %s: %w", project, ErrBusy)
 	}
@@ -118,12 +120,16 @@ func (r *Rescuer) Run(ctx context.Context, project string, wish Wish) (Progress,
 	if err := v.save(ctx); err != nil {
 		return v.p, overtaken(err)
 	}
+	looked := v.p.Looked
 	err = v.all(ctx)
 	switch {
 	case errors.Is(err, state.ErrOvertaken):
 		return v.p, overtaken(err)
 	case ctx.Err() != nil:
 		err = nil
+		if v.p.Taking == nil {
+			v.p.Looked = looked // nothing came of the look: the next slice needn't wait
+		}
 	}
 	v.p.Trouble = ""
 	if err != nil {

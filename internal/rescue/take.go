@@ -65,7 +65,7 @@ func (v *run) head(ctx context.Context, of string, project json.RawMessage, iter
 	t.Asked.ImageTags, t.Tags = imageTags(tags)
 	for _, raw := range iterations {
 		var it customvision.Iteration
-		if of == dataset.Workspace || json.Unmarshal(raw, &it) == nil && it.ID == of {
+		if of == dataset.Workspace || json.Unmarshal(raw, &it) == nil && canonical(it.ID) == of {
 			lines = append(lines, dataset.Line{Kind: dataset.KindIteration, Data: raw})
 			t.Asked.Iterations++
 		}
@@ -142,12 +142,19 @@ func (v *run) goOn(ctx context.Context) error {
 
 func (v *run) rest(ctx context.Context, t *Taking) error {
 	for !t.Listed {
-		if err := v.page(ctx, t); err != nil {
+		if err := v.page(ctx, t); t.givesUp(ctx, err) {
+			t.lacks("images", t.Of, err)
+			t.Listed = true
+		} else if err != nil {
 			return err
 		}
 	}
 	for t.Performances < t.Asked.ImagePerformances {
 		n, err := v.performances(ctx, t)
+		if t.givesUp(ctx, err) {
+			t.lacks("imagePerformances", t.Of, err)
+			break
+		}
 		if err != nil {
 			return err
 		}
@@ -170,6 +177,12 @@ func (v *run) rest(ctx context.Context, t *Taking) error {
 	return v.prove(ctx, t)
 }
 
+// givesUp reports whether the service has failed at the same place for so long that the
+// snapshot is ended without the rest, so that others get their turn.
+func (t *Taking) givesUp(ctx context.Context, err error) bool {
+	return t.Stumbles >= maxStumbles && failsAlone(ctx, err) && !(t.Of != dataset.Workspace && customvision.NotFound(err))
+}
+
 // page reads the next page of images, and stages it. The page begins with the last image
 // that was read: if another one stands there, the list has shifted.
 func (v *run) page(ctx context.Context, t *Taking) error {
@@ -185,22 +198,52 @@ func (v *run) page(ctx context.Context, t *Taking) error {
 			t.changed("the list shifted after %d images", t.Images)
 		}
 	}
+	if t.Images > 2*t.Asked.Images+10*v.pageSize { // the list goes round
+		t.changed("the service counts %d images, and lists %d and more", t.Asked.Images, t.Images)
+		images = nil
+	}
 	if len(images) == 0 {
 		t.Listed = true
 		return nil
 	}
-	lines, missing, err := v.pictures(ctx, t, images)
-	if err != nil {
+	if err := v.learn(ctx, t.Of); err != nil {
 		return err
 	}
-	if err := v.stage(ctx, t, lines); err != nil {
-		return err
+	for len(images) > 0 {
+		some := images[:v.portion(images)]
+		lines, missing, err := v.pictures(ctx, t, some)
+		if err != nil {
+			return err
+		}
+		if err := v.stage(ctx, t, lines); err != nil {
+			return err
+		}
+		for _, m := range missing {
+			t.lacks(m.What, m.ID, errors.New(m.Why))
+		}
+		t.Images, t.Last = t.Images+len(some), some[len(some)-1].ID
+		if err := v.saveNowAndThen(ctx); err != nil {
+			return err
+		}
+		images = images[len(some):]
 	}
-	for _, m := range missing {
-		t.lacks(m.What, m.ID, errors.New(m.Why))
+	return nil
+}
+
+// portion is how many of the images are staged at once: so few that a short slice gets on,
+// and that a process still has the project when it has read them, by the pictures that are
+// to be read.
+func (v *run) portion(images []customvision.Image) int {
+	toRead := 0
+	for n, image := range images {
+		if _, _, ok := v.archived(image.ID); ok {
+			continue
+		}
+		if toRead++; toRead == portion {
+			return n + 1
+		}
 	}
-	t.Images, t.Last = t.Images+len(images), images[len(images)-1].ID
-	return v.saveNowAndThen(ctx)
+	return len(images)
 }
 
 // performances reads the next page of what an iteration predicts of its images.
@@ -292,7 +335,7 @@ func (v *run) prove(ctx context.Context, t *Taking) error {
 		kept.Tries++
 		kept.Next = v.Now().Add(pause(p.Verdict, kept.Tries)).UTC()
 	}
-	v.p.Kept[t.Of], v.p.Taking = kept, nil
+	v.p.Kept[t.Of], v.p.Taking, v.tried[t.Of] = kept, nil, true
 	return v.save(ctx)
 }
 

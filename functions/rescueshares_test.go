@@ -1,0 +1,47 @@
+package functions_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/dataset"
+)
+
+// TestManyProjectsAreSavedOneAfterTheOther has so many projects that an equal share of a
+// sweep is less than the beginning of a snapshot takes.
+func TestManyProjectsAreSavedOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: rescued})
+	sets := w.saving()
+	for n := range 9 {
+		_, err := w.Service.CreateProject(fmt.Sprint("another ", n), world.Compact, "", "")
+		require.NoError(t, err)
+	}
+	w.line.Use(world.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/tags") }, func(r *http.Request, send world.Send) (*http.Response, error) {
+		select {
+		case <-time.After(400 * time.Millisecond):
+		case <-r.Context().Done():
+		}
+		return send(r)
+	}))
+	for range 6 {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		_ = w.sweep(ctx)
+		cancel()
+	}
+	list, err := sets.Snapshots(t.Context(), "")
+	require.NoError(t, err)
+	complete := map[string]bool{}
+	for _, s := range list {
+		complete[s.Project] = complete[s.Project] || s.Verdict == dataset.Complete
+	}
+	assert.Greater(t, len(complete), 5)
+}
