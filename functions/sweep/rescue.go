@@ -63,8 +63,8 @@ type wish struct {
 }
 
 // rescue saves data sets in what time the sweep has left: each project gets an equal share
-// of it, though not less than leastSlice, and hands on what it doesn't need. Backups come first: a sweep that didn't come to
-// its end has none left.
+// of it, though not less than leastSlice, and hands on what it doesn't need. Backups come
+// first: a sweep that didn't come to its end has none left.
 func (f Function) rescue(ctx context.Context, wanted []wish, log zerolog.Logger) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc

@@ -141,7 +141,8 @@ type Found struct {
 }
 
 // ReadBack reads a snapshot's lines, checks that each is whole, and counts what is in
-// there. Memory takes some 60 bytes an image. (Get Blob)
+// there. Memory takes some 60 bytes an image, and as many again where the snapshot has the
+// performance of each. (Get Blob)
 func (s *Store) ReadBack(ctx context.Context, of Name) (Found, error) {
 	var f Found
 	resp, err := s.download(ctx, of.Blob())
