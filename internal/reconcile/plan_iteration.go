@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -123,7 +125,8 @@ func (p *iterationPlan) secure(e Listed) {
 // proveRest plans for copies that wait for their proof, and whose exports the service
 // doesn't list as done any more.
 func (p *iterationPlan) proveRest() {
-	for key := range p.look.copied() {
+	byName := func(a, b archive.Key) int { return cmp.Compare(a.String(), b.String()) }
+	for _, key := range slices.SortedFunc(maps.Keys(p.look.copied()), byName) {
 		s := p.scope(key.String())
 		if !p.look.done(key) && (p.due(s) || p.provable(p.o.Project.Condition(s))) {
 			p.add(Backup, s, "it was copied, and isn't proven yet")

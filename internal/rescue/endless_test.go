@@ -27,7 +27,7 @@ func TestAListWithoutAnEndIsLeft(t *testing.T) {
 		r.URL.RawQuery = skip.ReplaceAllString(r.URL.RawQuery, "skip=0")
 		return send(r)
 	}))
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	p, err := w.process(line).Run(ctx, w.project, Wish{})
 	require.NoError(t, err)
