@@ -78,7 +78,7 @@ var alarms = [
 var failedQuery = '''
 AppRequests
 | where AppRoleName =~ 'APP_NAME' and Success == false
-| summarize failures = count() by OperationName
+| summarize failures = sum(ItemCount) by OperationName
 | where failures >= iff(OperationName =~ 'sweep', 3, 60)
 '''
 

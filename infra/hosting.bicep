@@ -4,8 +4,8 @@ param name string
 param location string
 param tags object
 
-@description('Object id of the app\'s identity.')
-param appPrincipalId string
+@description('Who keeps the host\'s things: the app. And the person, whose check asks whether one may.')
+param principals { id: string, type: 'Group' | 'ServicePrincipal' | 'User' }[]
 
 var roles = loadJsonContent('roles.json')
 
@@ -37,15 +37,17 @@ resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@202
   name: 'packages'
 }
 
-resource owns 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, appPrincipalId, roles['Storage Blob Data Owner'])
-  scope: account
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Blob Data Owner'])
-    principalId: appPrincipalId
-    principalType: 'ServicePrincipal'
+resource owns 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for principal in principals: {
+    name: guid(account.id, principal.id, roles['Storage Blob Data Owner'])
+    scope: account
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Blob Data Owner'])
+      principalId: principal.id
+      principalType: principal.type
+    }
   }
-}
+]
 
 output blobUri string = account.properties.primaryEndpoints.blob
 output queueUri string = account.properties.primaryEndpoints.queue

@@ -204,7 +204,7 @@ module hosting 'hosting.bicep' = {
     name: 'hosting${token}'
     location: location
     tags: tags
-    appPrincipalId: identity.outputs.principalId
+    principals: principals
   }
 }
 
@@ -273,6 +273,7 @@ output CUSTOMVISION_ENDPOINT string = visionAccess.outputs.endpoint
 output CustomVisionStorage__blobServiceUri string = models.outputs.blobUri
 output CustomVisionStorage__queueServiceUri string = models.outputs.queueUri
 output ArchiveStorage__blobServiceUri string = archive.outputs.blobUri
+output ArchiveStorage__queueServiceUri string = archive.outputs.queueUri
 output AzureWebJobsStorage__blobServiceUri string = hosting.outputs.blobUri
 output NOTIFICATION_QUEUE string = notificationQueue
 output MODEL_CONTAINER string = modelContainer
