@@ -22,6 +22,11 @@ var sender = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) er
 // log; counters say it with the next.
 func (t *Telemetry) flush(ctx context.Context) {
 	t.mu.Lock()
+	if time.Now().Before(t.rests) { // counters go on, spans are given up
+		t.spans = nil
+		t.mu.Unlock()
+		return
+	}
 	spans, lost := t.spans, t.lost
 	t.spans, t.lost = nil, 0
 	points, now := t.taken(), time.Now()
@@ -38,7 +43,13 @@ func (t *Telemetry) flush(ctx context.Context) {
 	}
 	sends.Wait()
 	for _, err := range []error{spansErr, metricsErr} {
-		if err != nil {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			t.mu.Lock()
+			t.rests = time.Now().Add(rest)
+			t.mu.Unlock()
+			zerolog.Ctx(ctx).Warn().Msg(t.hide(err.Error()) + "; nothing is sent for a minute")
+		case err != nil:
 			zerolog.Ctx(ctx).Warn().Msg(t.hide(err.Error()))
 		}
 	}

@@ -32,6 +32,10 @@ const serviceName = "visionkeeper"
 // say, and at most: the host waits for its answer meanwhile.
 const standardTimeout = 10 * time.Second
 
+// rest is how long nothing is sent to receivers that didn't answer in time: every
+// invocation would wait for them.
+const rest = time.Minute
+
 // Telemetry gathers what invocations do. nil does nothing. It is safe for concurrent use.
 type Telemetry struct {
 	traces, metrics *signal // nil: not asked for
@@ -44,6 +48,7 @@ type Telemetry struct {
 	spans  []*Span // that have ended and aren't sent yet
 	lost   int     // of them, because there were too many
 	points map[string]*series
+	rests  time.Time // until then nothing is sent
 }
 
 // signal is where one kind of data goes.

@@ -216,6 +216,24 @@ func TestAReceiverThatFailsIsOneLine(t *testing.T) {
 	}
 }
 
+// Whoever is watched by a receiver that hangs doesn't wait for it with every answer.
+func TestAReceiverThatHangsHoldsUpOneAnswer(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	defer receiver.Close()
+	defer close(hang)
+	o := open(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.URL, "OTEL_EXPORTER_OTLP_TIMEOUT": "500"})
+	ctx, printed := logged(t)
+	began := time.Now()
+	for range 20 {
+		_, end := o.Invocation(ctx, "sweep", "1", "")
+		end(nil)
+	}
+	assert.Less(t, time.Since(began), 2*time.Second)
+	assert.Equal(t, 2, strings.Count(printed.String(), "nothing is sent for a minute"), "spans and metrics: %s", printed)
+}
+
 func TestASettingThatCannotBeUsedIsNamedAndNotQuoted(t *testing.T) {
 	t.Parallel()
 	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
