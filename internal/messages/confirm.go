@@ -51,8 +51,8 @@ func confirm(n customvision.Notification, seen reconcile.Report) error {
 	return nil
 }
 
-// confirmedBy reports whether a look that found the iteration completed found what the
-// message claims.
+// confirmedBy reports whether an earlier look at the iteration found what the message
+// claims.
 func confirmedBy(n customvision.Notification, looked state.Looked) bool {
 	platform := platformIn(n)
 	return n.ExportStatus != customvision.NotifiedExportCompleted || slices.ContainsFunc(looked.Done, func(export string) bool {

@@ -134,7 +134,7 @@ func (h Handler) react(ctx context.Context, n customvision.Notification, m Messa
 		Key: reconcile.Key{Project: n.ProjectID, Iteration: n.IterationID}, Inserted: m.Inserted, Again: m.Again, Cause: m.Cause,
 	}
 	report, err = h.Reconciler.Reconcile(ctx, request)
-	if looked, unsettled := report.Looked[n.IterationID]; err == nil && report.Seen && unsettled && !confirmedBy(n, looked) {
+	if err == nil && report.Seen && !confirmedBy(n, report.Looked[n.IterationID]) {
 		request.Inserted = time.Time{}
 		report, err = h.Reconciler.Reconcile(ctx, request)
 	}
@@ -143,7 +143,7 @@ func (h Handler) react(ctx context.Context, n customvision.Notification, m Messa
 		return report, "", err
 	case report.Outside:
 		return report, "the policy leaves the project alone", nil
-	case report.Seen && len(report.Looked) > 0:
+	case report.Seen && report.Unsettled:
 		return report, "it was looked at already since the message was sent", nil
 	case report.Seen:
 		return report, "everything was done already since the message was sent", nil

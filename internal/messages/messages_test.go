@@ -232,6 +232,32 @@ func TestAMessageForWhatIsSettledSinceItWasSentCostsOneReadOfTheState(t *testing
 	assert.Greater(t, len(requests), 1)
 }
 
+// The service's list of exports may be late. A look that didn't show what a message claims
+// is no answer to it, though everything that it showed was done.
+func TestASettledIterationDoesNotAnswerForAnExportThatItsLookDidNotShow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"in","exports":[]}]}`)
+	project := w.project("in")
+	iteration := w.Train(project).ID
+	w.Export(project, iteration, "CoreML", "")
+	sent := w.Service.Now()
+	w.Service.Advance(time.Minute)
+	_, err := w.deal(w.exported(project, iteration, "CoreML"), messages.Message{Inserted: sent})
+	require.NoError(t, err)
+	sent = w.Service.Now()
+	w.Service.Advance(time.Minute)
+	late := w.exported(project, iteration, "ONNX")
+	_, err = w.deal(late, messages.Message{Inserted: sent})
+	require.ErrorContains(t, err, "does not show yet")
+	_, err = w.deal(late, messages.Message{Inserted: sent, Again: true})
+	require.ErrorContains(t, err, "does not show yet", "nor is it answered by its own failed look")
+	w.Export(project, iteration, "ONNX", "")
+	log, err := w.deal(late, messages.Message{Inserted: sent, Again: true})
+	require.NoError(t, err)
+	assert.Contains(t, log, `"outcome":"done"`)
+	assert.Equal(t, map[string]archive.Verdict{"CoreML": archive.Proven, "ONNX": archive.Proven}, w.Verdicts(project, iteration))
+}
+
 // A message is answered by what became of its own iteration, and of its own export.
 func TestAMessageIsAnsweredByItsOwn(t *testing.T) {
 	t.Parallel()

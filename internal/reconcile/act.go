@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 	"visionkeeper/internal/telemetry"
@@ -315,6 +316,9 @@ func (v *visit) remember(a Action) {
 		})
 	case Settle:
 		settled := state.Settled{At: v.began, Rule: v.rules.hash(), Wanted: isWanted(v.rules.Rule, *v.iteration(a.Iteration), v.seen.Iterations)}
+		if look := v.seen.Looks[a.Iteration]; look != nil {
+			settled.Done = look.names(customvision.ExportDone)
+		}
 		v.learn(func(p *state.Project) {
 			p.Iteration(a.Iteration).Settled, p.Iteration(a.Iteration).Looked = &settled, nil
 		})

@@ -96,6 +96,13 @@ func (v *visit) sent(least, most time.Duration) bool {
 	return false
 }
 
+// keepLook says with every write that the look goes on.
+func (v *visit) keepLook(p *state.Project) {
+	if p.Looking != nil && p.Looking.Token == v.looking {
+		p.Looking.Until = v.now().Add(lookFor)
+	}
+}
+
 // endLook learns that the look is over.
 func (v *visit) endLook() {
 	token := v.looking

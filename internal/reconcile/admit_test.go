@@ -103,6 +103,36 @@ func TestALookThatCameToNoEndIsTakenOver(t *testing.T) {
 	assert.Less(t, w.Service.Now().Sub(from), lookFor, "neither a sweep nor a person waits")
 }
 
+// A look that takes longer than others wait for it says so while it goes on.
+func TestALookThatTakesLongIsNotTakenOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":[]}]}`)
+	key := w.trained()
+	for _, name := range []string{"ONNX", "CoreML", "TensorFlow", "DockerFile.Linux"} {
+		w.export(key, name)
+	}
+	sent := w.Service.Now()
+	w.Service.Advance(time.Minute)
+	copies, free := 0, 0
+	w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
+		if world.Copies(req) {
+			copies++
+			w.Service.Advance(lookFor - 20*time.Second)
+			record, err := state.Open(w.Archives.Blobs(nil), w.Names.State).Load(t.Context(), key.Project)
+			assert.NoError(t, err)
+			if record.Looking == nil || !w.Service.Now().Before(record.Looking.Until) {
+				free++
+			}
+		}
+		return send(req)
+	})
+	_, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+	require.NoError(t, err)
+	assert.Equal(t, 4, copies)
+	assert.Zero(t, free, "another process would look, too")
+	assert.Nil(t, w.Remembered(key.Project).Looking)
+}
+
 // A look during which something failed answers no other message.
 func TestALookThatFailedIsNoAnswer(t *testing.T) {
 	t.Parallel()

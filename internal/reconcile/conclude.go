@@ -105,10 +105,11 @@ func (v *visit) renewLooks() {
 		if it == nil || !v.saw(id) {
 			continue
 		}
+		done := v.seen.Looks[id].names(customvision.ExportDone)
 		if !settled(v.rules, v.seen, *it) {
 			failed := slices.ContainsFunc(v.failed, func(f Failure) bool { return f.Iteration == id })
 			if !inserted.IsZero() && !failed {
-				looked := state.Looked{At: v.began, Rule: v.rules.hash(), Done: v.seen.Looks[id].names(customvision.ExportDone)}
+				looked := state.Looked{At: v.began, Rule: v.rules.hash(), Done: done}
 				v.learn(func(p *state.Project) { p.Iteration(id).Looked = &looked })
 			}
 			continue
@@ -116,7 +117,7 @@ func (v *visit) renewLooks() {
 		v.learn(func(p *state.Project) {
 			p.Iteration(id).Looked = nil
 			if s := p.Iteration(id).Settled; s != nil && v.began.After(s.At) {
-				p.Iteration(id).Settled = &state.Settled{At: v.began, Rule: s.Rule, Wanted: s.Wanted}
+				p.Iteration(id).Settled = &state.Settled{At: v.began, Rule: s.Rule, Wanted: s.Wanted, Done: done}
 			}
 		})
 	}

@@ -117,10 +117,10 @@ type Report struct {
 	// Outside reports whether the policy leaves the project alone; nothing was looked at.
 	Outside bool
 	// Seen reports whether what was asked for was looked at since the message was sent;
-	// nothing was looked at now. Looked is what those looks found, of iterations that aren't
-	// settled by them.
-	Seen   bool
-	Looked map[string]state.Looked
+	// nothing was looked at now. Looked is what those looks found; Unsettled reports whether
+	// one of them left something to wait for.
+	Seen, Unsettled bool
+	Looked          map[string]state.Looked
 	// Unlisted reports whether an iteration that was asked for isn't in the service's
 	// list: it may come, or a message names one that never was.
 	Unlisted   bool
@@ -233,11 +233,17 @@ func (v *visit) report(r *Report) {
 	}
 	for id := range v.scope.iterations {
 		r.Unlisted = r.Unlisted || !v.listedAt.IsZero() && !v.outside && !v.known && v.iteration(id) == nil
-		if known := v.seen.Project.Iterations[id]; v.known && known.Looked != nil {
-			if r.Looked == nil {
-				r.Looked = map[string]state.Looked{}
-			}
-			r.Looked[id] = *known.Looked
+		if !v.known {
+			continue
+		}
+		if r.Looked == nil {
+			r.Looked = map[string]state.Looked{}
+		}
+		switch known := v.seen.Project.Iterations[id]; {
+		case known.Looked != nil:
+			r.Looked[id], r.Unsettled = *known.Looked, true
+		case known.Settled != nil:
+			r.Looked[id] = state.Looked{At: known.Settled.At, Rule: known.Settled.Rule, Done: known.Settled.Done}
 		}
 	}
 }

@@ -173,6 +173,7 @@ func (v *visit) save(ctx context.Context) error {
 	}
 	if err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		v.apply(p)
+		v.keepLook(p)
 		return nil
 	}); err != nil {
 		v.unsure = true

@@ -13,7 +13,9 @@ func (p Project) Clone() Project {
 		i.Facts = slices.Clone(i.Facts)
 		i.Exports = each(i.Exports, func(e Export) Export { return e })
 		i.Blobs = maps.Clone(i.Blobs)
-		i.Settled = pointer(i.Settled)
+		if i.Settled = pointer(i.Settled); i.Settled != nil {
+			i.Settled.Done = slices.Clone(i.Settled.Done)
+		}
 		if i.Looked = pointer(i.Looked); i.Looked != nil {
 			i.Looked.Done = slices.Clone(i.Looked.Done)
 		}

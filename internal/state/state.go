@@ -96,6 +96,8 @@ type Settled struct {
 	// again if the rule changes, or if Wanted becomes true.
 	Rule   string `json:"rule"`
 	Wanted bool   `json:"wanted"`
+	// Done are the exports that the service listed as done.
+	Done []string `json:"done,omitempty"`
 }
 
 // Looked records a look at a completed iteration at which nothing failed.
