@@ -3,6 +3,7 @@ package functions_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,16 +33,17 @@ func TestManyProjectsAreSavedOneAfterTheOther(t *testing.T) {
 		}
 		return send(r)
 	}))
-	for range 6 {
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	complete := map[string]bool{}
+	for n := 0; n < 12 && len(complete) <= 5; n++ { // longer ones, for a busy machine
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(4+n)*time.Second)
 		_ = w.sweep(ctx)
 		cancel()
-	}
-	list, err := sets.Snapshots(t.Context(), "")
-	require.NoError(t, err)
-	complete := map[string]bool{}
-	for _, s := range list {
-		complete[s.Project] = complete[s.Project] || s.Verdict == dataset.Complete
+		list, err := sets.Snapshots(t.Context(), "")
+		require.NoError(t, err)
+		for _, s := range list {
+			complete[s.Project] = complete[s.Project] || s.Verdict == dataset.Complete
+		}
+		maps.DeleteFunc(complete, func(_ string, whole bool) bool { return !whole })
 	}
 	assert.Greater(t, len(complete), 5)
 }

@@ -169,9 +169,9 @@ func TestAClientThatDoesNotReadKeepsNoInvocationBeyondItsDeadline(t *testing.T) 
 		}
 	}))
 	serve(t.Context(), s)
-	response, err := h.client.Do(h.request(t, http.MethodGet, "/api/long", nil))
-	require.NoError(t, err)
-	defer response.Body.Close()
+	if response, err := h.client.Do(h.request(t, http.MethodGet, "/api/long", nil)); err == nil { // or it was cut before it began
+		defer response.Body.Close()
+	}
 	select {
 	case <-ended:
 	case <-time.After(5 * time.Second):
