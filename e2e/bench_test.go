@@ -69,11 +69,10 @@ func manyInstances(b *testing.B, budget, instances, messages, projects int) {
 	}
 	senders.Wait()
 	sent := messages / projects * projects
-	for last, quiet := 0, time.Now(); a.succeeded() < sent || len(a.Backups("", "")) < 2*projects; time.Sleep(100 * time.Millisecond) {
-		if n := a.succeeded(); n != last {
-			last, quiet = n, time.Now()
-		}
-		require.Less(b, time.Since(quiet), 2*time.Minute, "%d of %d messages were dealt with, and then no more", last, sent)
+	done := func() bool { return a.succeeded() >= sent && len(a.Backups("", "")) >= 2*projects }
+	for !done() {
+		last := a.succeeded()
+		world.Eventually(b, "one more message is dealt with, or all is archived", func() bool { return a.succeeded() > last || done() })
 	}
 	b.StopTimer()
 	took := time.Since(began).Seconds()
