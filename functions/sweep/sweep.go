@@ -156,13 +156,10 @@ func ended(inv *handler.Invocation, last state.Health) bool {
 	return err == nil && !timer.IsPastDue && timer.ScheduleStatus != nil && !last.Ended.Before(timer.ScheduleStatus.Last)
 }
 
-// lastWrite is the time that health.json takes at most after the sweep's own is up.
-const lastWrite = 10 * time.Second
-
 // report writes health.json, even if the sweep's time is up: the next sweep continues
 // by it.
 func (f Function) report(ctx context.Context, health state.Health) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	ctx, cancel := state.LastWrite(ctx)
 	defer cancel()
 	return f.State.SetHealth(ctx, health)
 }

@@ -55,9 +55,6 @@ const (
 	// roundTime is how long the events of one record are sent at most: until then nobody
 	// else does.
 	roundTime = time.Minute
-	// lastWrite is the time that writing down what was acknowledged takes at most after
-	// the time for sending is up.
-	lastWrite = 10 * time.Second
 )
 
 // How long others are told what happened at most: after a message, since other messages
@@ -229,7 +226,7 @@ func (r *round) try(ctx context.Context, d Destination, e state.Event) error {
 // end writes what came of it, even if ctx has ended.
 func (r *round) end(ctx context.Context) error {
 	r.report(ctx)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	ctx, cancel := state.LastWrite(ctx)
 	defer cancel()
 	return r.State.Update(ctx, r.record, func(p *state.Project) error {
 		if p.Outbox == nil {

@@ -1,6 +1,7 @@
 package overview
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -283,19 +284,15 @@ func sweepOf(health state.Health) *Sweep {
 // before the first poison message. (Get Queue Metadata, twice)
 func QueueLength(ctx context.Context, queues *azqueue.ServiceClient, name string) (*Queue, error) {
 	var q Queue
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		q.Messages, err = storage.QueueLength(ctx, queues, name)
-		return err
-	})
-	group.Go(func() (err error) {
-		q.Poison, err = storage.QueueLength(ctx, queues, name+storage.PoisonSuffix)
-		if storage.Status(err) == http.StatusNotFound {
-			return nil
-		}
-		return err
-	})
-	if err := group.Wait(); err != nil {
+	var err, poisonErr error
+	var group sync.WaitGroup
+	group.Go(func() { q.Messages, err = storage.QueueLength(ctx, queues, name) })
+	group.Go(func() { q.Poison, poisonErr = storage.QueueLength(ctx, queues, name+storage.PoisonSuffix) })
+	group.Wait()
+	if storage.Status(poisonErr) == http.StatusNotFound {
+		poisonErr = nil
+	}
+	if err := cmp.Or(err, poisonErr); err != nil { // always the same one where both fail
 		return nil, err
 	}
 	return &q, nil

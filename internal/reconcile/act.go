@@ -19,8 +19,6 @@ import (
 const (
 	// saveEvery is how often a run writes what it has learnt while it goes on.
 	saveEvery = 5 * time.Second
-	// lastSave is the time that writing takes at most after the run's own is up.
-	lastSave = 10 * time.Second
 	// mostRaces bounds how often a run that loses the race to another process plans
 	// its effects anew.
 	mostRaces = 3
@@ -53,7 +51,7 @@ func (v *visit) act(ctx context.Context) error {
 
 // saveLast writes what was learnt even if ctx has ended.
 func (v *visit) saveLast(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+	ctx, cancel := state.LastWrite(ctx)
 	defer cancel()
 	v.endLook()
 	return v.save(ctx)

@@ -63,8 +63,6 @@ const (
 	heldFor = 2 * time.Minute
 	// saveEvery is how often progress is written.
 	saveEvery = 20 * time.Second
-	// saveTime is how long the last write may take, after the time is up.
-	saveTime = 10 * time.Second
 	// stagedFor is how long the storage service surely keeps parts that wait: it says a week.
 	stagedFor = 6 * 24 * time.Hour
 )
@@ -199,7 +197,7 @@ func (v *run) saveNowAndThen(ctx context.Context) error {
 // release writes the progress and leaves the project to any process, though the time is
 // up.
 func (v *run) release(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+	ctx, cancel := state.LastWrite(ctx)
 	defer cancel()
 	v.p.Holder, v.p.HeldUntil = "", time.Time{}
 	if err := v.cover(ctx); err != nil {

@@ -30,6 +30,9 @@ import (
 // larger one is broken.
 const maxBlob = 16 << 20
 
+// lastWrite is how much longer a last write may take than the invocation it ends.
+const lastWrite = 10 * time.Second
+
 // conflictTries is how many times Update tries to write while others write too.
 const conflictTries = 20
 
@@ -233,6 +236,20 @@ func (s *Store) replace(ctx context.Context, name string, data []byte) error {
 		}
 	}
 	return fmt.Errorf("write %s: others wrote it %d times meanwhile", name, conflictTries)
+}
+
+// LastWrite returns a context for a write that is made even if ctx has ended: it ends ten
+// seconds after ctx does. So a try that hangs is made again while ctx has time.
+func LastWrite(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-longer.Done():
+		case <-time.After(lastWrite):
+			cancel()
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 func isConflict(err error) bool {
