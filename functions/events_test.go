@@ -14,6 +14,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/events"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/state"
 )
 
@@ -119,6 +120,47 @@ func TestSweepsThatDoNotComeAreNoticedByAMessage(t *testing.T) {
 	again := look(4 * time.Hour)
 	require.Equal(t, []string{events.SweepOverdue}, kinds(again))
 	assert.NotEqual(t, told[0].ID, again[0].ID)
+}
+
+// What is about no one project waits too, and health.json and status say so. Who is no
+// destination any more is waited for no longer.
+func TestADestinationThatTakesNothingOfTheAppItselfIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true, told: true})
+	_, err := w.events.Delete(t.Context(), nil)
+	require.NoError(t, err)
+	record, err := w.State.Load(t.Context(), state.App)
+	require.NoError(t, err)
+	now := w.Service.Now()
+	require.NoError(t, w.State.Update(t.Context(), record, func(p *state.Project) error {
+		p.Events(w.postman.Names(), now).Add(now, events.Overdue(state.Health{Ended: now}, now, now))
+		return nil
+	}))
+	shown := func() (ofHealth []state.ProjectCondition, blocked int, ofStatus []overview.Condition) {
+		require.NoError(t, w.sweep(t.Context()))
+		health, err := w.State.Health(t.Context())
+		require.NoError(t, err)
+		status, err := overview.New(overview.Sources{Archive: w.Archive, State: w.State}).Gather(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, status.Sweep.Conditions)
+		return health.Conditions, health.Blocked, status.Conditions
+	}
+	_, _, ofStatus := shown() // the sweep has told of it after it had written health.json
+	require.Len(t, ofStatus, 1)
+	assert.Contains(t, ofStatus[0].Why, "1 of the app's events wait for the queue")
+	ofHealth, blocked, _ := shown()
+	require.Len(t, ofHealth, 1)
+	assert.Equal(t, 1, blocked)
+	assert.Equal(t, state.App, ofHealth[0].Project)
+	assert.Equal(t, state.Undelivered, ofHealth[0].Code)
+
+	w.postman.Destinations = nil
+	w.options.Events = []string{}
+	w.restart()
+	ofHealth, blocked, ofStatus = shown()
+	assert.Empty(t, ofHealth)
+	assert.Zero(t, blocked)
+	assert.Empty(t, ofStatus)
 }
 
 func TestWhatCannotBeDoneForADayIsTold(t *testing.T) {

@@ -42,6 +42,9 @@ type Postman struct {
 // Names are those of the destinations; not nil where there are none.
 func (p *Postman) Names() []string {
 	names := []string{}
+	if p == nil {
+		return names
+	}
 	for _, d := range p.Destinations {
 		names = append(names, d.Name())
 	}
@@ -276,17 +279,25 @@ func (r *round) conclude(p *state.Project, d Destination, result *result) {
 			c.Attempts += before.Attempts
 		}
 		c.Next = now.Add(pauses[min(c.Attempts, len(pauses))-1])
-		c.Why = fmt.Sprintf("%d of the project's events wait for %s: %s", waiting, d.Place(), result.err)
+		c.Why = fmt.Sprintf("%d of the %s's events wait for %s: %s", waiting, whose(p), d.Place(), result.err)
 		if dead > 0 {
 			c.Why += fmt.Sprintf("; %d were given up", dead)
 		}
 	case dead > 0:
-		c.Why = fmt.Sprintf("%d of the project's events were given up, because %s didn't take them for a week or nothing shows them any more: `visionkeeper events list` shows them, and `visionkeeper events send --again` sends them again", dead, d.Place())
+		c.Why = fmt.Sprintf("%d of the %s's events were given up, because %s didn't take them for a week or nothing shows them any more: `visionkeeper events list` shows them, and `visionkeeper events send --again` sends them again", dead, whose(p), d.Place())
 	default:
 		p.Clear(scope)
 		return
 	}
 	p.Note(c)
+}
+
+// whose is who has an outbox, for a person.
+func whose(p *state.Project) string {
+	if p.ID == state.App {
+		return "app"
+	}
+	return "project"
 }
 
 // report logs what came of it.

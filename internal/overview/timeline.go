@@ -54,6 +54,9 @@ func (s Status) Timeline() Timeline {
 	for _, p := range s.Projects {
 		t.project(s, p)
 	}
+	for _, c := range s.Conditions {
+		t.tell(c.Since, Blocked, Project{}, c.Place()+": "+c.Why)
+	}
 	if s.view != nil {
 		for _, l := range s.view.Letters {
 			t.tell(l.Last, DeadLetter, Project{}, "a message was kept as a dead letter, "+l.ID[:min(12, len(l.ID))])

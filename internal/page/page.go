@@ -257,6 +257,7 @@ func (v *visit) clean(s *overview.Status) {
 	for i := range s.Notes {
 		s.Notes[i] = v.Clean(s.Notes[i])
 	}
+	v.cleanConditions(s.Conditions)
 	if s.Sweep != nil {
 		for _, list := range [][]string{s.Sweep.Warnings, s.Sweep.Errors} {
 			for i := range list {

@@ -273,6 +273,11 @@ func TestWhatIsBrokenIsSaid(t *testing.T) {
 	s := newSite(t)
 	s.kitchen("Kitchen")
 	assert.Contains(t, s.see(base), "need a look")
+	s.remember(state.App, func(p *state.Project) {
+		p.Note(state.Condition{Scope: state.Scope{Destination: "queue"}, Code: state.Undelivered, Why: "1 of the app's events wait", First: s.now, Next: s.now.Add(time.Hour)})
+	})
+	assert.Contains(t, html.UnescapeString(s.see(base)), "1 of the app's events wait; since")
+	assert.Contains(t, html.UnescapeString(s.see(base+"/timeline")), "Queue: 1 of the app's events wait")
 	_, err := s.Containers.State.Delete(t.Context(), nil)
 	require.NoError(t, err)
 	page := s.see(base)

@@ -164,6 +164,9 @@ func (v *visit) problems(s overview.Status) []Problem {
 			add("", "The last sweep ended more than a day ago: see whether the app runs")
 		}
 	}
+	for _, c := range s.Conditions {
+		add("", "%s; %s", sentence(c.Why), c.When(v.Now()))
+	}
 	if s.Queue != nil && s.Queue.Poison > 0 {
 		add("", "%s in the poison queue: the next sweep takes them", count(s.Queue.Poison, "message"))
 	}

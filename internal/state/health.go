@@ -55,7 +55,7 @@ type Health struct {
 
 // ProjectCondition is a condition with the project that it belongs to.
 type ProjectCondition struct {
-	Project string `json:"project"` // id; empty for the list of projects
+	Project string `json:"project"` // id; empty for the list of projects, App for what is about no one project
 	Name    string `json:"name"`
 	Condition
 }
