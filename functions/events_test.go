@@ -1,7 +1,11 @@
 package functions_test
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -161,6 +165,57 @@ func TestADestinationThatTakesNothingOfTheAppItselfIsShown(t *testing.T) {
 	assert.Empty(t, ofHealth)
 	assert.Zero(t, blocked)
 	assert.Empty(t, ofStatus)
+}
+
+// busy takes one event and then uses up the sweep's time.
+type busy struct {
+	got []string
+	end context.CancelFunc
+}
+
+func (b *busy) Name() string                { return "busy" }
+func (b *busy) Place() string               { return "somebody busy" }
+func (b *busy) Fingerprint() string         { return "" }
+func (b *busy) Check(context.Context) error { return nil }
+func (b *busy) Send(_ context.Context, _ string, body []byte) error {
+	var e world.Event
+	if err := json.Unmarshal(body, &e); err != nil {
+		return err
+	}
+	b.got = append(b.got, e.Subject)
+	b.end()
+	return nil
+}
+
+// Each project has more to tell than there is time for.
+func TestASweepTellsFirstOfTheProjectsThatTheLastOneHadNoTimeFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	b := &busy{}
+	w.postman = &events.Postman{State: w.options.State, Archive: w.options.Archive, Destinations: []events.Destination{b}}
+	w.options.Events = w.postman.Names()
+	projects := []string{w.project, w.Create(customvision.CreateProjectOptions{Name: "Second"}).ID, w.Create(customvision.CreateProjectOptions{Name: "Third"}).ID}
+	slices.Sort(projects)
+	now := w.Service.Now()
+	for _, id := range projects {
+		record, err := w.State.Load(t.Context(), id)
+		require.NoError(t, err)
+		require.NoError(t, w.State.Update(t.Context(), record, func(p *state.Project) error {
+			var list []state.Event
+			for n := range 5 {
+				list = append(list, state.Event{ID: fmt.Sprint(n), Type: events.TrainingCompleted, Subject: id, Time: now, Data: json.RawMessage(`{}`)})
+			}
+			p.Events(w.options.Events, now).Add(now, list...)
+			return nil
+		}))
+	}
+	for range 4 {
+		var ctx context.Context
+		ctx, b.end = context.WithCancel(t.Context())
+		w.restart() // the process may be another one
+		require.NoError(t, w.sweep(ctx))
+	}
+	assert.Equal(t, append(projects, projects[0]), b.got)
 }
 
 func TestWhatCannotBeDoneForADayIsTold(t *testing.T) {

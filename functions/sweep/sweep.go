@@ -72,6 +72,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	swept.Blocked += len(own)
 
 	health.Projects, health.Outside, health.Resume, health.Lists, health.Round = swept.Projects, swept.Outside, swept.Resume, swept.Lists, last.Round
+	health.Told = last.Told
 	health.Covered, health.Failed, health.Gap, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Gap, swept.Counts, swept.Conditions
 	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered
@@ -115,18 +116,25 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 			inv.Log.Warn().Msg(err.Error())
 		}
 	}
-	f.tell(ctx, inv, swept.Untold)
+	if health.Told = f.tell(ctx, inv, last.Told, swept.Untold); health.Told != last.Told && reportErr == nil {
+		reportErr = f.report(ctx, health)
+	}
 	return errors.Join(pruneErr, drainErr, err, ownErr, rescueErr, reportErr, f.rescue(ctx, rescues, inv.Log))
 }
 
 // tell tells others what happened, in the time that is left. What they don't take now they
-// are told by the next sweep, so this one is none the worse for it.
-func (f Function) tell(ctx context.Context, inv *handler.Invocation, projects []string) {
+// are told by the next sweep, so this one is none the worse for it: it begins with the
+// first project that there was no time for, which tell returns.
+func (f Function) tell(ctx context.Context, inv *handler.Invocation, first string, projects []string) string {
 	ctx, cancel := context.WithTimeout(ctx, events.SweepTime)
 	defer cancel()
-	if err := f.Events.Deliver(ctx, append(projects, state.App)...); err != nil {
+	all := slices.Sorted(slices.Values(append(projects, state.App)))
+	begin, _ := slices.BinarySearch(all, first)
+	next, err := f.Events.Deliver(ctx, slices.Concat(all[begin:], all[:begin])...)
+	if err != nil {
 		inv.Log.Warn().Err(err).Msg("others are told later what happened")
 	}
+	return next
 }
 
 // own are the conditions of what is about no one project: destinations that don't take the

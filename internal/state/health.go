@@ -41,6 +41,10 @@ type Health struct {
 	// Round is when the last round was completed that looked at everything of all projects.
 	Round time.Time `json:"round,omitzero"`
 
+	// Told is the project with which the next sweep begins to tell others what happened; ""
+	// where it begins with the first.
+	Told string `json:"told,omitempty"`
+
 	// Counts are those of the projects gone over since the round began, Conditions the
 	// oldest of their conditions, a hundred at most: first that of the list of projects,
 	// where it couldn't be had, with no project.
