@@ -139,6 +139,7 @@ func (p *program) commands() *cobra.Command {
 		p.rescueCommand(),
 		p.deadLettersCommand(),
 		p.eventsCommand(),
+		p.timelineCommand(),
 		p.versionCommand(),
 	)
 	root.SetFlagErrorFunc(flagError)

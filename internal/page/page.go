@@ -443,7 +443,7 @@ func (v *visit) timeline(asJSON bool) {
 	if !ok {
 		return
 	}
-	t := status.Timeline()
+	t := status.Timeline("")
 	for i := range t.Events {
 		t.Events[i].Text = v.Clean(t.Events[i].Text)
 	}

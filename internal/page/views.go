@@ -395,14 +395,6 @@ func (v *visit) newTimeline(s overview.Status, t overview.Timeline) timelinePage
 	return page
 }
 
-// Label is the kind in words.
-func (e timelineEvent) Label() string {
-	return cmp.Or(map[overview.EventKind]string{
-		overview.Trained: "trained", overview.Failed: "failed", overview.Asked: "asked for", overview.Notified: "message",
-		overview.Archived: "archived", overview.Blocked: "blocked", overview.DeadLetter: "dead letter", overview.Swept: "sweep", overview.Policed: "policy",
-	}[e.Kind], string(e.Kind))
-}
-
 // Sign is the kind's sign.
 func (e timelineEvent) Sign() string {
 	return cmp.Or(map[overview.EventKind]string{
