@@ -55,12 +55,8 @@ func (r Rule) String() string {
 			text += ", and stored predictions"
 		}
 	}
-	if r.Retrain == nil {
-		return text
-	}
-	text += fmt.Sprintf("; retrain: afterFailure %d, within %s, perMonth %d", r.Retrain.AfterFailure, r.Retrain.Within, r.Retrain.PerMonth)
-	if r.Retrain.Force {
-		text += ", force"
+	if r.Retrain != nil {
+		text += "; retrain: " + r.Retrain.String()
 	}
 	return text
 }
