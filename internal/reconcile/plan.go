@@ -29,6 +29,8 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Worth is nil where nobody looked whether a training is worth it.
+	Worth *Worth
 	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
 	Held map[string][]models.Blob
 	// Tried holds the steps that this run has tried: none is planned again.
@@ -75,6 +77,8 @@ type Action struct {
 	Step
 	Code state.Code // of a Postpone
 	Why  string     // for a person
+	// Training is what is trained, of a Retrain and a Train; nil of others.
+	Training *Training
 }
 
 // ActionKind names what is done.
@@ -86,7 +90,7 @@ const (
 	Backup   ActionKind = "backup"   // archive and prove a finished export
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for
 	Export   ActionKind = "export"   // ask for an export
-	Retrain  ActionKind = "retrain"  // train again after a failure
+	Retrain  ActionKind = "retrain"  // train again, after a failure or because it is worth it
 	Train    ActionKind = "train"    // train because a person asks for it: never planned by Plan
 	Adopt    ActionKind = "adopt"    // record which training came of an intent whose answer was lost
 	Postpone ActionKind = "postpone" // record that something can't be done now, and why
@@ -123,14 +127,13 @@ func Plan(r Rules, o Observed) []Action {
 		switch it.Status {
 		case customvision.StatusTraining:
 			p.add(Wait, state.Scope{Iteration: it.ID}, "it is training")
-		case customvision.StatusFailed:
-			p.failed(it)
 		case customvision.StatusCompleted:
 			if look := o.Looks[it.ID]; look != nil {
 				p.completed(it, look)
 			}
 		}
 	}
+	p.retrain()
 	p.openTrainings()
 	p.blobs()
 	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { return o.Tried[a.Step] })
