@@ -150,7 +150,7 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		err = v.describe(share, a.Iteration)
 		cancel()
 	case Postpone:
-		err = fault{code: a.Code, why: a.Why}
+		err = fault{code: a.Code, why: a.Why, until: a.Until}
 	default:
 		v.remember(a)
 	}

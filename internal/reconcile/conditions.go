@@ -72,7 +72,10 @@ func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool,
 	if !counted {
 		c.Attempts++
 	}
-	if !c.Final() {
+	switch {
+	case !f.until.IsZero():
+		c.Next = f.until
+	case !c.Final():
 		c.Next = now.Add(pause(c))
 	}
 	p.Note(c)
@@ -87,7 +90,10 @@ func correct(p *state.Project, s state.Scope, f fault, under string, now time.Ti
 		return
 	}
 	c := state.Condition{Scope: s, Code: f.code, Why: f.why, Last: now, Attempts: known.Attempts, Next: known.Next, Under: under, Sight: f.sight}
-	if c.Next.IsZero() {
+	switch {
+	case !f.until.IsZero():
+		c.Next = f.until
+	case c.Next.IsZero():
 		c.Next = now
 	}
 	p.Note(c)
@@ -99,7 +105,8 @@ type fault struct {
 	why  string
 	on   state.Sight // what it is final for; zero where it isn't
 
-	sight string // of the project, where a training is refused
+	until time.Time // when it is over by itself; zero where nobody knows
+	sight string    // of the project, where a training is refused
 
 	cause error // the service's own answer, where a person's ask needs it; nil elsewhere
 }

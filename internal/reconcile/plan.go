@@ -77,6 +77,8 @@ type Action struct {
 	Step
 	Code state.Code // of a Postpone
 	Why  string     // for a person
+	// Until is when a Postpone is over by itself; zero where nobody knows.
+	Until time.Time
 	// Training is what is trained, of a Retrain and a Train; nil of others.
 	Training *Training
 }

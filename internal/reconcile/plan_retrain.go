@@ -67,8 +67,10 @@ func (p *plan) toAnswer(it customvision.Iteration) bool {
 func (p *plan) request(s state.Scope, cause state.Cause, why string) {
 	t := &Training{Cause: cause, Options: p.options(cause)}
 	t.Minutes = p.expected(t.Options)
-	if limit := p.limit(t.Minutes); limit != "" {
-		p.postpone(s, state.BudgetSpent, "it is not trained now, though "+why+": "+limit)
+	if limit, until := p.limit(t.Minutes); limit != "" {
+		if c := p.o.Project.Condition(s); c == nil || c.Code != state.BudgetSpent || due(c, p.Under, p.o.Now) {
+			p.actions = append(p.actions, Action{Step: Step{Kind: Postpone, Scope: s}, Code: state.BudgetSpent, Why: "it is not trained now, though " + why + ": " + limit, Until: until})
+		}
 		return
 	}
 	if p.mayTry(s) {
@@ -183,13 +185,6 @@ func chain(trainings []*state.Training, id string) int {
 		}
 	}
 	return n
-}
-
-// trainedThisMonth counts our trainings, but not those that came to nothing.
-func (p *plan) trainedThisMonth() int {
-	return countFunc(p.o.Project.Trainings, func(t *state.Training) bool {
-		return t.Cause.Kind != state.ByPerson && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month))
-	})
 }
 
 // resultOf is an iteration that wasn't there when the intent was written; "" where

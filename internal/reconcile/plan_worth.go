@@ -209,26 +209,58 @@ func (p *plan) made(token string) string {
 }
 
 // limit says which of the policy's limits keeps a training of so many minutes from being
-// asked for; it is empty where none does.
-func (p *plan) limit(minutes int) string {
-	if n := p.trainedThisMonth(); n >= p.Retrain.PerMonth {
-		return fmt.Sprintf("%d trainings were asked for in the last 30 days, and perMonth allows %d", n, p.Retrain.PerMonth)
+// asked for, and until when at least; it is empty where none does.
+func (p *plan) limit(minutes int) (why string, until time.Time) {
+	if asked := p.asked(); len(asked) >= p.Retrain.PerMonth {
+		return fmt.Sprintf("%d trainings were asked for in the last 30 days, and perMonth allows %d", len(asked), p.Retrain.PerMonth), p.freeAgain(asked, p.Retrain.PerMonth-1)
 	}
 	budget := 60 * p.Retrain.MonthlyBudgetHours
-	if budget == 0 {
-		return ""
-	}
+	spent := p.spent()
 	sum := 0
-	for _, s := range p.spent() {
+	for _, s := range spent {
 		sum += s.Minutes
 	}
-	if sum+minutes <= budget {
-		return ""
+	if budget == 0 || sum+minutes <= budget {
+		return "", time.Time{}
 	}
-	return fmt.Sprintf("it counts as %s, and %s of the %s of monthlyBudgetHours are spent", Hours(minutes), Hours(sum), Hours(budget))
+	return fmt.Sprintf("it counts as %s, and %s of the %s of monthlyBudgetHours are spent", Hours(minutes), Hours(sum), Hours(budget)), p.freeAgain(spent, budget-minutes)
 }
 
-// Hours are minutes of training for a person, such as 1.5 h.
+// freeAgain is when what is older than 30 days no longer counts, so that no more than this
+// is left; in 30 days where that never is so.
+func (p *plan) freeAgain(list []state.Spent, left int) time.Time {
+	sum := 0
+	for _, s := range list {
+		sum += s.Minutes
+	}
+	slices.SortFunc(list, func(a, b state.Spent) int { return a.At.Compare(b.At) })
+	for _, s := range list {
+		if sum -= s.Minutes; sum <= left {
+			return s.At.Add(month)
+		}
+	}
+	return p.o.Now.Add(month)
+}
+
+// asked are our trainings of the last 30 days, but not those that came to nothing, each
+// counted as one.
+func (p *plan) asked() (list []state.Spent) {
+	for _, t := range p.o.Project.Trainings {
+		if t.Cause.Kind != state.ByPerson && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month)) {
+			list = append(list, state.Spent{At: t.Asked, Minutes: 1})
+		}
+	}
+	return list
+}
+
+// Hours are minutes of training for a person, such as 1 h 30 min.
 func Hours(minutes int) string {
-	return strconv.FormatFloat(float64(minutes*10/60)/10, 'f', -1, 64) + " h"
+	hours, rest := fmt.Sprintf("%d h", minutes/60), fmt.Sprintf("%d min", minutes%60)
+	switch {
+	case minutes%60 == 0:
+		return hours
+	case minutes < 60:
+		return rest
+	}
+	return hours + " " + rest
 }
