@@ -60,6 +60,13 @@ func NotFound(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusNotFound && strings.HasPrefix(e.Code, "NotFound")
 }
 
+// NotNeeded reports whether the service refuses to train because nothing changed since
+// the last training.
+func NotNeeded(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && strings.HasPrefix(e.Code, "BadRequestTrainingNotNeeded")
+}
+
 // Lost reports whether a failed call may have been carried out: no answer came,
 // the answer couldn't be read, or it was a timeout or a 5xx. Look at the service
 // before calling again.

@@ -157,7 +157,7 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		err = v.measure(share, a)
 		cancel()
 	case Postpone:
-		err = fault{code: a.Code, why: a.Why}
+		err = fault{code: a.Code, why: a.Why, until: a.Until}
 	default:
 		v.remember(a)
 	}

@@ -29,6 +29,8 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Worth is nil where nobody looked whether a training is worth it.
+	Worth *Worth
 	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
 	Held map[string][]models.Blob
 	// Tried holds the steps that this run has tried: none is planned again.
@@ -75,6 +77,10 @@ type Action struct {
 	Step
 	Code state.Code // of a Postpone
 	Why  string     // for a person
+	// Until is when a Postpone is over by itself; zero where nobody knows.
+	Until time.Time
+	// Training is what is trained, of a Retrain and a Train; nil of others.
+	Training *Training
 }
 
 // ActionKind names what is done.
@@ -86,7 +92,7 @@ const (
 	Backup   ActionKind = "backup"   // archive and prove a finished export
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for
 	Export   ActionKind = "export"   // ask for an export
-	Retrain  ActionKind = "retrain"  // train again after a failure
+	Retrain  ActionKind = "retrain"  // train again, after a failure or because it is worth it
 	Train    ActionKind = "train"    // train because a person asks for it: never planned by Plan
 	Measure  ActionKind = "measure"  // ask how well an iteration predicts, for the gate
 	Publish  ActionKind = "publish"  // give an iteration the name that the policy publishes under
@@ -127,14 +133,13 @@ func Plan(r Rules, o Observed) []Action {
 		switch it.Status {
 		case customvision.StatusTraining:
 			p.add(Wait, state.Scope{Iteration: it.ID}, "it is training")
-		case customvision.StatusFailed:
-			p.failed(it)
 		case customvision.StatusCompleted:
 			if look := o.Looks[it.ID]; look != nil {
 				p.completed(it, look)
 			}
 		}
 	}
+	p.retrain()
 	p.openTrainings()
 	p.promote()
 	p.blobs()

@@ -33,6 +33,10 @@ func (p Project) Clone() Project {
 		p.Trainings[i] = pointer(t)
 		p.Trainings[i].Known = slices.Clone(t.Known)
 	}
+	p.Spent, p.Happened = slices.Clone(p.Spent), maps.Clone(p.Happened)
+	if p.Trained = pointer(p.Trained); p.Trained != nil {
+		p.Trained.Tags = maps.Clone(p.Trained.Tags)
+	}
 	p.Conditions = slices.Clone(p.Conditions)
 	for i, c := range p.Conditions {
 		p.Conditions[i] = pointer(c)
