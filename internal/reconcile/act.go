@@ -212,7 +212,7 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 		})
 		return
 	}
-	if a.Kind == Train { // the person hears of it, and nothing is put off
+	if a.Kind.personal() {
 		v.fail(log, a, err)
 		return
 	}

@@ -97,8 +97,8 @@ func TestTwoMachinesRepeatAFailedExportOnce(t *testing.T) {
 	}
 }
 
-// effects are what the app asks the service to do: the operation, and what leads to it.
-var effects = map[string]struct {
+// asks are what the app asks the service to do: the operation, and what leads to it.
+var asks = map[string]struct {
 	operation string
 	begin     func(*app) Key
 }{
@@ -108,7 +108,7 @@ var effects = map[string]struct {
 
 func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
-	for name, c := range effects {
+	for name, c := range asks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
@@ -138,7 +138,7 @@ func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 
 func TestWhatNeverReachedTheServiceIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	for name, c := range effects {
+	for name, c := range asks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)

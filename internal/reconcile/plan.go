@@ -94,8 +94,9 @@ const (
 	Settle   ActionKind = "settle"   // record that everything is done
 )
 
-// effect reports whether the action changes the service and can't be undone.
-func (k ActionKind) effect() bool { return k == Export || k == Retrain || k == Train }
+// personal reports whether nobody but a person asks for it, who hears at once what becomes
+// of it: nothing is put off.
+func (k ActionKind) personal() bool { return k == Train }
 
 // reads reports whether the action reads a package.
 func (a Action) reads() bool { return a.Kind == Backup || a.Kind == Collect }
