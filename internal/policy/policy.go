@@ -51,6 +51,9 @@ type Rule struct {
 	// Predictions lets Rescue save stored predictions too: pictures that people had
 	// classified.
 	Predictions bool `json:"predictions,omitempty"`
+	// Keep is how many iterations a project keeps, 1 to 20: of more, or of 20, the oldest is
+	// deleted at Custom Vision once it is safe. 0 deletes none.
+	Keep int `json:"keep,omitempty"`
 	// Retrain is what to do after a failed training. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
 }

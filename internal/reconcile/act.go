@@ -149,6 +149,8 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		share, cancel := shareOf(ctx)
 		err = v.describe(share, a.Iteration)
 		cancel()
+	case Bury:
+		err = v.bury(ctx, a.Iteration)
 	case Postpone:
 		err = fault{code: a.Code, why: a.Why}
 	default:
@@ -294,6 +296,8 @@ var said = map[ActionKind]string{
 	Backup:   "archived",
 	Collect:  "archived",
 	Export:   "asked for an export",
+	Delete:   "deleted an iteration to make room",
+	Bury:     "noted that an iteration is gone",
 	Retrain:  "started a training",
 	Train:    "started a training",
 	Adopt:    "found the training that was asked for",

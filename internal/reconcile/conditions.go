@@ -28,7 +28,7 @@ func pause(c state.Condition) time.Duration {
 	switch {
 	case c.Code == state.Unfinished:
 		pauses = cutOff
-	case c.Code == state.Unseen && c.Blob == "":
+	case c.Code == state.Unseen && c.Blob == "", c.Scope == noRoom:
 		pauses = passing
 	case c.Code != state.Unavailable && c.Code != state.Unreadable:
 	case c.Unproven || c.Blob != "" || c.Fact != "":

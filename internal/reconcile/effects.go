@@ -46,6 +46,7 @@ type kindOfEffect struct {
 // effects are all kinds, in the order in which they go.
 var effects = []kindOfEffect{
 	{Export, exportEffect{}},
+	{Delete, deletionEffect{}},
 	{Retrain, trainingEffect{}},
 	{Train, trainingEffect{}},
 }

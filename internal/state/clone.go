@@ -25,6 +25,7 @@ func (p Project) Clone() Project {
 		s.Exports = maps.Clone(s.Exports)
 		return s
 	})
+	p.Deletions = each(p.Deletions, func(d Deletion) Deletion { return d })
 	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {

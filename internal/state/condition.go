@@ -24,6 +24,13 @@ const (
 	// ExportRefused and TrainingRefused: the service's answer was no.
 	ExportRefused   Code = "export-refused"
 	TrainingRefused Code = "training-refused"
+	// Full: the project has as many iterations as it may have. It isn't trained, or none of
+	// them can be deleted.
+	Full Code = "full"
+	// NotSafe: an iteration isn't deleted, because not all of it is safe in the archive.
+	NotSafe Code = "not-safe"
+	// DeletionRefused: the service doesn't delete an iteration.
+	DeletionRefused Code = "deletion-refused"
 	// FactRefused: the service doesn't say what proofs record of the iteration.
 	FactRefused Code = "fact-refused"
 	// ExportFailed: the service lists the export as failed.
@@ -72,8 +79,12 @@ type Scope struct {
 	Destination string `json:"destination,omitempty"` // of events
 }
 
-// FactExports is the fact which exports an iteration has.
-const FactExports = "exports"
+// FactExports is the fact which exports an iteration has, FactRoom that a project, or an
+// iteration that is in the way, leaves no room for another one.
+const (
+	FactExports = "exports"
+	FactRoom    = "room"
+)
 
 // Condition is something that can't be done now, and when it is tried again.
 // There is one for each scope at most. Times are by the storage service's clock.

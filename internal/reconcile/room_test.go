@@ -1,0 +1,199 @@
+package reconcile
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+)
+
+const keepsTwo = `{"projects":[{"project":"*","exports":["ONNX"],"keep":2}]}`
+
+// crowded is a project with so many trained iterations, the oldest first, each with its
+// export in the archive.
+func (w *app) crowded(n int) (project string, iterations []Key) {
+	w.t.Helper()
+	project = w.project(world.Compact)
+	for range n {
+		key := Key{Project: project, Iteration: w.Train(project).ID}
+		w.settle(key)
+		iterations = append(iterations, key)
+	}
+	return project, iterations
+}
+
+// listed are the iterations that the service has, by a person's look.
+func (w *app) listed(project string) []string {
+	w.t.Helper()
+	list, err := w.Client.Iterations(w.t.Context(), project)
+	require.NoError(w.t, err)
+	var ids []string
+	for _, it := range list {
+		if it.Status != customvision.StatusNew {
+			ids = append(ids, it.ID)
+		}
+	}
+	return ids
+}
+
+// tombstones are how many of each kind the archive has of an iteration.
+func (w *app) tombstones(key Key) (announced, done int) {
+	w.t.Helper()
+	pages := w.Containers.Archive.NewListBlobsFlatPager(nil)
+	for pages.More() {
+		page, err := pages.NextPage(w.t.Context())
+		require.NoError(w.t, err)
+		for _, item := range page.Segment.BlobItems {
+			if !strings.HasPrefix(*item.Name, key.Project+"/"+key.Iteration+"/deletion-") {
+				continue
+			}
+			if strings.HasSuffix(*item.Name, ".done.json") {
+				done++
+			} else {
+				announced++
+			}
+		}
+	}
+	return announced, done
+}
+
+// full is what keeps a project from making room; nil where nothing does.
+func (w *app) full(project string) *state.Condition {
+	w.t.Helper()
+	remembered := w.Remembered(project)
+	return remembered.Condition(noRoom)
+}
+
+func TestTheOldestIsDeletedOnceItIsSafe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	project, its := w.crowded(3)
+	planned, _, err := New(w.options).Preview(t.Context(), Request{Key: Key{Project: project}})
+	require.NoError(t, err)
+	require.Len(t, planned, 1)
+	assert.Equal(t, Delete, planned[0].Kind)
+	assert.Equal(t, its[0].Iteration, planned[0].Iteration)
+	assert.Contains(t, planned[0].Why, "the project has 3 iterations, and the policy keeps 2")
+	assert.Len(t, w.listed(project), 3, "a plan deletes nothing")
+
+	ctx, log := logged(t)
+	_, err = New(w.options).Sweep(ctx, Before{})
+	require.NoError(t, err)
+	assert.Contains(t, log.String(), "deleted an iteration to make room")
+	assert.ElementsMatch(t, []string{its[1].Iteration, its[2].Iteration}, w.listed(project))
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(its[0]))
+
+	stones, err := w.Archive.Tombstones(t.Context(), project)
+	require.NoError(t, err)
+	require.Len(t, stones, 1)
+	assert.Equal(t, its[0].Iteration, stones[0].Iteration)
+	assert.Equal(t, []string{w.kept(its[0])[0].Proof}, stones[0].Proofs)
+	assert.NotNil(t, stones[0].Gone)
+	assert.Contains(t, stones[0].Why, "the policy keeps 2")
+	announced, done := w.tombstones(its[0])
+	assert.Equal(t, []int{1, 1}, []int{announced, done})
+
+	remembered := w.Remembered(project)
+	d := remembered.Deletions[its[0].Iteration]
+	require.NotNil(t, d)
+	assert.False(t, d.Open())
+	assert.Empty(t, remembered.Conditions)
+	assert.True(t, onlyBlobs(remembered.Iterations[its[0].Iteration]), "but for what lies in the model container it is forgotten")
+
+	calls := w.calls(func() { w.sweep() })
+	assert.Zero(t, calls["DeleteIteration"], "two are left")
+	assert.Zero(t, calls["GetExports"], "and need no look")
+}
+
+func TestOneIsDeletedWithEachSweep(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project, its := w.crowded(4)
+	w.options.Policy = parsed(t, strings.Replace(keepsTwo, `"keep":2`, `"keep":1`, 1))
+	for left := 3; left > 0; left-- {
+		calls := w.calls(func() { w.sweep() })
+		assert.Equal(t, 1, calls["DeleteIteration"])
+		assert.Len(t, w.listed(project), left)
+	}
+	w.sweep()
+	assert.Equal(t, []string{its[3].Iteration}, w.listed(project), "the newest stays")
+}
+
+func TestAPolicyThatOnlyObservesDeletesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	project, _ := w.crowded(3)
+	w.options.Policy = parsed(t, strings.Replace(keepsTwo, `{"projects"`, `{"mode":"observe","projects"`, 1))
+	ctx, log := logged(t)
+	_, err := New(w.options).Sweep(ctx, Before{})
+	require.NoError(t, err)
+	assert.Contains(t, log.String(), "would delete, but the policy only observes")
+	assert.Len(t, w.listed(project), 3)
+}
+
+// publish publishes an iteration, as a person does.
+func (w *app) publish(key Key, name string) {
+	w.t.Helper()
+	require.NoError(w.t, w.Client.Publish(w.t.Context(), key.Project, key.Iteration, name, "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/p", false))
+}
+
+func TestWhatIsDeletedIsNeitherPublishedNorNewestNorUnsafe(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before  func(w *app, its []Key)
+		deleted int    // which one is deleted; -1 none
+		why     string // why none is
+	}{
+		"the oldest is published": {func(w *app, its []Key) { w.publish(its[0], "live") }, 1, ""},
+		"all but the newest are published": {func(w *app, its []Key) {
+			w.publish(its[0], "live")
+			w.publish(its[1], "before")
+		}, -1, "each is published, or is the newest"},
+		"an export is underway": {func(w *app, its []Key) {
+			require.NoError(w.t, w.Service.Export(its[0].Project, its[0].Iteration, "CoreML", ""))
+			w.publish(its[1], "live")
+		}, -1, "CoreML is being exported"},
+		"its package was written anew": {func(w *app, its []Key) {
+			w.publish(its[1], "live")
+			blob := w.kept(its[0])[0].Blob
+			w.write(w.Containers.Archive, blob, w.read(w.Containers.Archive, blob))
+			w.sweep()
+			announced, _ := w.tombstones(its[0])
+			assert.Zero(w.t, announced, "nothing was asked for")
+		}, -1, "the archive is not as the proofs say"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, keepsTwo)
+			project, its := w.crowded(3)
+			c.before(w, its)
+			w.sweepAnyhow()
+			left := w.listed(project)
+			if c.deleted >= 0 {
+				assert.Len(t, left, 2)
+				assert.NotContains(t, left, its[c.deleted].Iteration)
+				return
+			}
+			assert.Len(t, left, 3)
+			if full := w.full(project); assert.NotNil(t, full) {
+				assert.Equal(t, state.Full, full.Code)
+				assert.Contains(t, full.Why, c.why)
+			}
+		})
+	}
+}
+
+var _ = context.Background
+var _ = http.MethodDelete
+var _ = slices.Sort[[]string]
+var _ = time.Second
