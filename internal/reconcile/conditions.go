@@ -28,8 +28,10 @@ func pause(c state.Condition) time.Duration {
 	switch {
 	case c.Code == state.Unfinished:
 		pauses = cutOff
-	case c.Code == state.Unseen && c.Blob == "", c.Scope == noRoom:
+	case c.Code == state.Unseen && c.Blob == "":
 		pauses = passing
+	case c.Scope == noRoom: // another iteration may be safe soon
+		pauses = asking[2:]
 	case c.Code != state.Unavailable && c.Code != state.Unreadable:
 	case c.Unproven || c.Blob != "" || c.Fact != "":
 		pauses = passing

@@ -69,6 +69,9 @@ func (p *iterationPlan) open() bool {
 			return true
 		}
 	}
+	if d := p.o.Project.Deletions[p.iteration.ID]; d != nil && p.deleting(d) {
+		return true
+	}
 	lacked := func(c *state.Condition) bool { return c.Iteration == p.iteration.ID && p.look.lacked(c) }
 	return p.o.askable(p.Rules, p.iteration.ID) || slices.ContainsFunc(p.o.Project.Conditions, lacked) || slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
 		return e.Status == customvision.ExportDone && !p.look.proven(e.Key) && p.o.Project.Condition(p.scope(e.Key.String())) == nil

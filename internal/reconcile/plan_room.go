@@ -53,7 +53,8 @@ func (p *plan) room() {
 		return
 	}
 	var why []string
-	if len(p.o.Unusable) > 0 || newest(p.o.Iterations) == "" {
+	completed := slices.ContainsFunc(p.o.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusCompleted })
+	if len(p.o.Unusable) > 0 || completed && newest(p.o.Iterations) == "" {
 		why = append(why, "it can't be told which of them is the newest")
 	} else {
 		for _, it := range p.spare() {

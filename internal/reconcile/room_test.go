@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -193,7 +192,159 @@ func TestWhatIsDeletedIsNeitherPublishedNorNewestNorUnsafe(t *testing.T) {
 	}
 }
 
-var _ = context.Background
-var _ = http.MethodDelete
-var _ = slices.Sort[[]string]
-var _ = time.Second
+// safely lets a request to delete an iteration through only after what of it would be lost
+// was looked for, and lets it meet a fault.
+func (w *app) safely(f world.Fault) world.Fault {
+	return func(req *http.Request, send world.Send) (*http.Response, error) {
+		id := world.Deletes(req)
+		if id == "" {
+			return send(req)
+		}
+		for _, p := range w.Service.View().Projects {
+			assert.Empty(w.t, w.Unsaved(p.ID, id), "it is deleted, and with it")
+		}
+		return f(req, send)
+	}
+}
+
+// deletions counts the requests that reached the service.
+func (w *app) deletions(do func()) int { return w.calls(do)["DeleteIteration"] }
+
+func TestALostAnswerToADeletionIsFoundByTheNextLook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	w.overLine()
+	project, its := w.crowded(3)
+	assert.Equal(t, 1, w.deletions(func() { w.line.While(w.safely(world.Lose), func() { w.sweepAnyhow() }) }))
+	remembered := w.Remembered(project)
+	require.NotNil(t, remembered.Deletions[its[0].Iteration])
+	_, done := w.tombstones(its[0])
+	assert.Zero(t, done+len(remembered.Deletions)-1, "nobody knows yet that it is gone")
+
+	assert.Zero(t, w.deletions(func() { w.sweep() }))
+	announced, done := w.tombstones(its[0])
+	assert.Equal(t, []int{1, 1}, []int{announced, done})
+	remembered = w.Remembered(project)
+	assert.False(t, remembered.Deletions[its[0].Iteration].Open())
+	assert.Empty(t, remembered.Conditions)
+}
+
+func TestADeletionThatNeverArrivedIsAskedForAgainAfterTheGrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	w.overLine()
+	project, its := w.crowded(3)
+	w.line.While(w.safely(world.Break), func() { w.sweepAnyhow() })
+	assert.Zero(t, w.deletions(func() { w.sweep() }), "its sender may not be done yet")
+	w.Service.Advance(10 * time.Minute)
+	assert.Equal(t, 1, w.deletions(func() { w.line.While(w.safely(world.Pass), func() { w.sweep() }) }))
+	assert.Len(t, w.listed(project), 2)
+	announced, done := w.tombstones(its[0])
+	assert.Equal(t, []int{2, 1}, []int{announced, done}, "each announcement has its own")
+}
+
+// What a person does at each instant of a deletion: after the app looked, after it
+// announced it in the state and in the archive, and while the request is on its way.
+func TestAPersonActsWhileAnIterationIsBeingDeleted(t *testing.T) {
+	t.Parallel()
+	inState := func(req *http.Request) bool {
+		return req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/projects/")
+	}
+	inArchive := func(req *http.Request) bool { return strings.Contains(req.URL.Path, ".announced.json") }
+	request := func(req *http.Request) bool { return world.Deletes(req) != "" }
+	export := func(w *app, its []Key) {
+		require.NoError(w.t, w.Service.Export(its[0].Project, its[0].Iteration, "CoreML", ""))
+	}
+	publish := func(w *app, its []Key) { w.publish(its[0], "live") }
+	remove := func(w *app, its []Key) {
+		require.NoError(w.t, w.Client.DeleteIteration(w.t.Context(), its[0].Project, its[0].Iteration))
+	}
+	for name, c := range map[string]struct {
+		at      func(*http.Request) bool
+		does    func(w *app, its []Key)
+		deleted bool // it is gone in the end
+		refused bool // by the service
+	}{
+		"publishes it when it is announced in the state":   {inState, publish, false, false},
+		"publishes it when it is announced in the archive": {inArchive, publish, false, false},
+		"publishes it when the request is sent":            {request, publish, false, true},
+		"exports it when it is announced in the archive":   {inArchive, export, false, false},
+		"deletes it when it is announced in the archive":   {inArchive, remove, true, false},
+		"deletes it when the request is sent":              {request, remove, true, false},
+		"trains when it is announced":                      {inArchive, func(w *app, its []Key) { w.Train(its[0].Project) }, true, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, keepsTwo)
+			w.overLine()
+			project, its := w.crowded(3)
+			w.publish(its[1], "before")
+			acted := world.On(c.at, world.Times(1, func(req *http.Request, send world.Send) (*http.Response, error) {
+				c.does(w, its)
+				return send(req)
+			}))
+			w.line.While(acted, func() { w.sweepAnyhow() })
+			left := w.listed(project)
+			assert.Equal(t, c.deleted, !slices.Contains(left, its[0].Iteration))
+			remembered := w.Remembered(project)
+			d, kept := remembered.Deletions[its[0].Iteration], remembered.Condition(roomOf(its[0].Iteration))
+			_, done := w.tombstones(its[0])
+			if c.deleted {
+				assert.Equal(t, 1, done)
+				assert.False(t, d.Open())
+				return
+			}
+			assert.Nil(t, d, "nothing is announced any more")
+			assert.Zero(t, done, "and no tombstone says that it is gone")
+			w.Service.Advance(time.Hour)
+			w.sweep()
+			remembered = w.Remembered(project)
+			switch {
+			case c.refused:
+				require.NotNil(t, kept)
+				assert.Equal(t, state.DeletionRefused, kept.Code)
+				assert.Nil(t, remembered.Condition(roomOf(its[0].Iteration)), "published, it isn't in question any more")
+			case !slices.Contains(w.listed(project), its[0].Iteration): // once its export is in the archive
+				assert.Equal(t, archive.Proven, w.backups(its[0])["CoreML"])
+			}
+		})
+	}
+}
+
+func TestATrainingThatTheLimitRefusesBeginsOnceThereIsRoom(t *testing.T) {
+	t.Parallel()
+	for name, makeRoom := range map[string]func(w *app, its []Key){
+		"a person makes it": func(w *app, its []Key) {
+			require.NoError(w.t, w.Client.DeleteIteration(w.t.Context(), its[0].Project, its[0].Iteration))
+		},
+		"the app makes it": func(w *app, its []Key) {
+			w.options.Policy = parsed(w.t, `{"projects":[{"project":"*","retrain":{"afterFailure":1},"keep":20}]}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`)
+			w.overLine()
+			project := w.project(world.Compact)
+			var its []Key
+			for range mostIterations - 2 {
+				its = append(its, Key{Project: project, Iteration: w.Train(project).ID})
+			}
+			w.export(its[0], "ONNX")
+			w.settle(its[0])
+			w.Service.FailTrainings(2)
+			failed := Key{Project: project, Iteration: w.Train(project).ID}
+			failed.Iteration = w.Train(project).ID
+			w.sweep()
+			c := w.condition(failed, "")
+			require.Equal(t, state.Full, c.Code)
+			assert.Contains(t, c.Why, "keep")
+			require.Equal(t, mostIterations, len(w.listed(project)))
+
+			makeRoom(w, its)
+			calls := w.calls(func() { w.line.While(w.safely(world.Pass), func() { w.sweep() }) })
+			assert.Equal(t, 1, calls["TrainProject"], "at once")
+			assert.Empty(t, w.condition(failed, "").Code)
+		})
+	}
+}
