@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -96,7 +97,9 @@ func (a *Archive) putTombstone(ctx context.Context, t Tombstone) error {
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
 	if refused(err) {
-		_, err = a.tombstone(ctx, name) // what stands there has to be one
+		if _, there := a.tombstone(ctx, name); !errors.Is(there, ErrNotFound) { // what stands there has to be one
+			err = there
+		}
 	}
 	return storage.Explain("write the tombstone "+name, err)
 }
