@@ -66,6 +66,9 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		return err
 	}
 	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
+	if customvision.TooManyIterations(err) {
+		return fault{code: state.Full, why: fmt.Sprintf("the project has as many iterations as Custom Vision allows, so it is not trained: delete one there, or let the policy's key keep make room: %s", err), cause: err}
+	}
 	if !definite(err) {
 		return err
 	}
