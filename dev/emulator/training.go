@@ -89,6 +89,7 @@ func (s *Server) train(p *project, r trainRequest, now time.Time) (*iteration, e
 	i.BaseProject, i.BaseIteration = r.BaseProject, r.BaseIteration
 	p.Named++
 	i.Name = fmt.Sprintf("Iteration %d", p.Named)
+	i.Quality = s.quality
 	p.snapshot(i)
 	p.openWorkspace(now)
 	p.LastModified = now
@@ -120,10 +121,10 @@ func (s *Server) checkTraining(p *project, r trainRequest) error {
 			return badRequest("BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining", "Advanced training needs at least 1 reserved hour")
 		}
 	}
+	if len(closed) >= maxIterations {
+		return badRequest("BadRequestExceedIterationPerProjectLimit", "The project has %d iterations: delete one first", len(closed))
+	}
 	if !s.options.NoValidation {
-		if len(closed) >= maxIterations {
-			return badRequest("BadRequestExceedIterationPerProjectLimit", "The project has %d iterations: delete one first", len(closed))
-		}
 		if err := s.checkPictures(p, r.Tags); err != nil {
 			return err
 		}

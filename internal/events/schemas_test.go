@@ -59,8 +59,12 @@ func TestWhatIsSentHasTheFormOfItsSchema(t *testing.T) {
 	proof.Verdict = dataset.Changed
 	_, isComplete = Saved(o.Postman.Archive, proof)
 	assert.False(t, isComplete)
+	named := func(id string) string { return "Iteration " + id }
+	promoted, _ := Promoted(&state.Project{ID: projectID, Name: "Küche", Promotion: &state.Promotion{Name: "production", Holder: "2", From: "1", By: state.ByPolicy, At: at}}, named)
+	_, isPromoted := Promoted(&state.Project{Promotion: &state.Promotion{Name: "production", Holder: "2"}}, named)
+	assert.False(t, isPromoted, "it had the name when the app first looked")
 	seen := map[string]bool{}
-	for _, e := range []state.Event{saved, completed, failed, blocked, whole, broken, overdue, round} {
+	for _, e := range []state.Event{completed, failed, blocked, whole, broken, promoted, saved, overdue, round} {
 		body, err := write(t.Context(), o.Postman.Archive, e)
 		require.NoError(t, err)
 		read := world.ReadEvent(t, body)

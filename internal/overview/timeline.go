@@ -11,6 +11,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 // Event is something that the app saw or did.
@@ -136,8 +137,11 @@ func (t *teller) project(s Status, p Project) {
 	}
 	for _, training := range remembered.Trainings {
 		text := "a training was asked for"
-		if training.Cause != "" {
-			text += ", because " + cmp.Or(names[training.Cause], training.Cause) + " failed"
+		if cause := training.Cause; cause.Kind != state.Person {
+			if cause.Kind == state.Failure {
+				cause.Of = cmp.Or(names[cause.Of], cause.Of)
+			}
+			text += ", because " + cause.String()
 		}
 		if training.Result != "" {
 			text += ": " + cmp.Or(names[training.Result], training.Result)

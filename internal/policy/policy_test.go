@@ -22,6 +22,30 @@ func TestParseFillsInTheDefaults(t *testing.T) {
 	}}}, p)
 }
 
+// promoting is a promote of a rule, with the members that are given besides.
+func promoting(more string) string {
+	return `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/seeing"` + more + `}}]}`
+}
+
+func TestPromotingIsOffUnlessAskedForAndHasDefaults(t *testing.T) {
+	t.Parallel()
+	p, err := Parse([]byte(`{"projects":[{"project":"*"}]}`))
+	require.NoError(t, err)
+	assert.Nil(t, p.Projects[0].Promote)
+
+	p, err = Parse([]byte(promoting("")))
+	require.NoError(t, err)
+	want := Promote{Name: "production", PredictionID: p.Projects[0].Promote.PredictionID, PerTag: true, NotWorseBy: 0.02, Threshold: 0.5}
+	assert.Equal(t, want, *p.Projects[0].Promote)
+
+	p, err = Parse([]byte(promoting(`,"perTag":false,"notWorseBy":0,"threshold":0,"minimum":{"recall":1,"precision":0.75}`)))
+	require.NoError(t, err)
+	want.PerTag, want.NotWorseBy, want.Threshold, want.Minimum = false, 0, 0, Measures{Precision: 0.75, Recall: 1}
+	assert.Equal(t, want, *p.Projects[0].Promote)
+	assert.Equal(t, `no exports of iterations newest, published; promote: as "production" to seeing, minimum precision 0.75, recall 1, averagePrecision 0, notWorseBy 0, threshold 0, not per tag`,
+		p.Projects[0].String())
+}
+
 func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ policy, want string }{
@@ -32,7 +56,16 @@ func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {
 		"unknown mode":     {`{"mode":"on","projects":[{"project":"*"}]}`, "/mode"},
 		"bad export":       {`{"projects":[{"project":"*","exports":["ONNX/Float"]}]}`, "/projects/0/exports/0"},
 		"bad duration":     {`{"projects":[{"project":"*","retrain":{"afterFailure":1,"within":"a day"}}]}`, "/projects/0/retrain/within"},
+		"no cause":         {`{"projects":[{"project":"*","retrain":{"perMonth":1}}]}`, `at '/projects/0/retrain': it needs one of the keys 'afterFailure', 'onImages', 'onImagesPerTag', 'olderThan', 'after'`},
+		"advanced":         {`{"projects":[{"project":"*","retrain":{"afterFailure":1,"type":"advanced"}}]}`, `the key "budgetHours" is missing`},
+		"long duration":    {`{"projects":[{"project":"*","retrain":{"olderThan":"999999999999d"}}]}`, "too long"},
+		"after everything": {`{"projects":[{"project":"A","retrain":{"after":{"project":"*","event":"model.promoted"}}}]}`, "/projects/0/retrain/after/project"},
+		"unknown event":    {`{"projects":[{"project":"A","retrain":{"after":{"project":"B","event":"backup.proven"}}}]}`, "/projects/0/retrain/after/event"},
 		"too many retries": {`{"projects":[{"project":"*","retrain":{"afterFailure":99}}]}`, "/projects/0/retrain/afterFailure"},
+		"more than whole":  {promoting(`,"minimum":{"recall":1.5}`), "at '/projects/0/promote/minimum/recall': it must be at most 1"},
+		"per cent":         {promoting(`,"threshold":50`), "/projects/0/promote/threshold"},
+		"no number":        {promoting(`,"notWorseBy":"little"`), "it is a text and must be a number"},
+		"no resource":      {`{"projects":[{"project":"*","promote":{"name":"a","predictionId":"seeing"}}]}`, "/projects/0/promote/predictionId"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -42,6 +75,49 @@ func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
+}
+
+func TestTrainingsThatCauseOneAnotherInACircleAreAFault(t *testing.T) {
+	t.Parallel()
+	after := func(project, other string) string {
+		return `{"project":"` + project + `","retrain":{"after":{"project":"` + other + `","event":"training.completed"}}}`
+	}
+	for rules, circle := range map[string]string{
+		after("A", "a"): "a after a",
+		after("A", "B") + "," + after("B", "C") + "," + after("C", "A"): "B after C after A after B",
+		after("*", "Parts"):                                     "Parts after Parts",
+		`{"project":"Parts"},` + after("*", "Parts"):            "",
+		after("A", "B") + "," + after("C", "B"):                 "",
+		after("A", "B") + "," + after("*", "A"):                 "B after A after B",
+		after("A", "B") + `,{"project":"B"},` + after("*", "A"): "",
+	} {
+		_, err := Parse([]byte(`{"projects":[` + rules + `]}`))
+		if circle == "" {
+			assert.NoError(t, err, rules)
+		} else {
+			assert.ErrorContains(t, err, "in a circle: "+circle, rules)
+		}
+	}
+}
+
+func TestADurationMayHaveDays(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{"30d": 30 * day, "1d12h": 36 * time.Hour, "2h1d": 26 * time.Hour, "90m": 90 * time.Minute, "24h": day, "106751d": 106751 * day} {
+		var d Duration
+		require.NoError(t, json.Unmarshal([]byte(`"`+text+`"`), &d), text)
+		assert.Equal(t, want, time.Duration(d))
+		again, err := json.Marshal(d)
+		require.NoError(t, err)
+		var same Duration
+		require.NoError(t, json.Unmarshal(again, &same), string(again))
+		assert.Equal(t, d, same)
+	}
+	for _, text := range []string{"", "d", "a day", "106752d", "106751d24h", "99999999999999999999d", "100000d100000d"} {
+		var d Duration
+		assert.Error(t, json.Unmarshal([]byte(`"`+text+`"`), &d), text)
+	}
+	assert.Equal(t, "30d", Duration(30*day).String())
+	assert.Equal(t, "24h", Duration(day).String())
 }
 
 func TestParseReadsWhatPeopleWrite(t *testing.T) {
@@ -136,6 +212,8 @@ func TestDoubtsNameWhatHasNoEffect(t *testing.T) {
 		"after *":        {`{"projects":[{"project":"*"},{"project":"a"},{"project":"*"}]}`, []string{`rule 2`, `rule 3`}},
 		"twice":          {`{"projects":[{"project":"Kitchen"},{"project":"kitchen"}]}`, []string{`rule 2`}},
 		"doubled key":    {`{"projects":[{"project":"*","exports":["ONNX"],"exports":[]}]}`, []string{`"exports" stands twice`}},
+		"no minimum":     {promoting(""), []string{`has the name "production"`}},
+		"a minimum":      {promoting(`,"minimum":{"recall":0.5}`), nil},
 		"in another one": {`{"mode":"act","projects":[{"project":"*"}],"mode":"observe"}`, []string{`"mode" stands twice`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +297,7 @@ func TestARuleByIDAndOneByNameForOneProjectAreNamed(t *testing.T) {
 func TestADurationIsWrittenAsAPersonWouldWriteIt(t *testing.T) {
 	t.Parallel()
 	for written, want := range map[string]string{
-		"24h": "24h", "168h": "168h", "10m": "10m", "1h30m": "1h30m", "90m": "1h30m", "1h0m30s": "1h0m30s", "10s": "10s", "0s": "0s", "100ms": "100ms",
+		"24h": "24h", "168h": "7d", "48h": "2d", "36h": "36h", "10m": "10m", "1h30m": "1h30m", "90m": "1h30m", "1h0m30s": "1h0m30s", "10s": "10s", "0s": "0s", "100ms": "100ms", "30d": "30d",
 	} {
 		var d Duration
 		require.NoError(t, json.Unmarshal([]byte(`"`+written+`"`), &d))

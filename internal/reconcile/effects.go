@@ -1,10 +1,10 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -23,22 +23,58 @@ var errTooSlow = errors.New("there was no time left to ask Custom Vision for it:
 // errOvertaken says that another process wrote the state since this one looked.
 var errOvertaken = errors.New("another process was first")
 
-// affect asks the service for exports and trainings: effects that can't be undone
-// and are never repeated blindly. It plans by a fresh look and sends what is still
-// planned: one effect, exports before trainings. The next one needs a fresh look of its
-// own. Work that the fresh look shows comes first. What becomes of a lost answer the
-// next look shows. It reports whether another process was first. An error means that
-// the state can't be written.
+// effect is one kind of what is asked of the service and can't be undone. It is announced
+// in the state before it is sent, and never repeated blindly.
+type effect interface {
+	// look sees of an iteration, as it is now, what the effect is planned on besides the
+	// list of iterations.
+	look(ctx context.Context, v *visit, iteration string) error
+	// announce writes the intent.
+	announce(v *visit, p *state.Project, a Action, s sending)
+	// withdraw ends an announcement, and no other's.
+	withdraw(p *state.Project, a Action, s sending)
+	// send asks for it, and learns what the answer says. After a lost answer the intent
+	// stays open; visit.refusedNow ends one that came to nothing.
+	send(ctx context.Context, v *visit, a Action, s sending) error
+}
+
+type kindOfEffect struct {
+	kind ActionKind
+	effect
+}
+
+// effects are all kinds, in the order in which they go.
+var effects = []kindOfEffect{
+	{Export, exportEffect{}},
+	{Publish, publishEffect{}},
+	{Promote, publishEffect{}},
+	{Delete, deletionEffect{}},
+	{Retrain, trainingEffect{}},
+	{Train, trainingEffect{}},
+}
+
+// effect reports whether the action changes the service and can't be undone.
+func (k ActionKind) effect() bool { return k.rank() >= 0 }
+
+// rank is a kind's place in the order of effects; -1 where it is none.
+func (k ActionKind) rank() int {
+	return slices.IndexFunc(effects, func(e kindOfEffect) bool { return e.kind == k })
+}
+
+// affect asks the service for effects. It plans by a fresh look and sends what is still
+// planned: the first one. The next one needs a fresh look of its own. Work that the fresh
+// look shows comes first. What becomes of a lost answer the next look shows. It reports
+// whether another process was first. An error means that the state can't be written.
 func (v *visit) affect(ctx context.Context) (overtaken bool, err error) {
 	if v.outside {
 		return false, nil
 	}
-	work, effects := v.plan(ctx)
-	if len(work) > 0 || len(effects) == 0 {
+	work, planned := v.plan(ctx)
+	if len(work) > 0 || len(planned) == 0 {
 		return false, nil
 	}
-	first := max(slices.IndexFunc(effects, func(a Action) bool { return a.Kind == Export }), 0)
-	err = v.send(ctx, effects[first])
+	first := slices.MinFunc(planned, func(a, b Action) int { return cmp.Compare(a.Kind.rank(), b.Kind.rank()) })
+	err = v.send(ctx, first)
 	if errors.Is(err, errOvertaken) {
 		v.seen.Project = v.record.Clone() // the next round looks anew
 		v.apply(&v.seen.Project)
@@ -50,8 +86,8 @@ func (v *visit) affect(ctx context.Context) (overtaken bool, err error) {
 // fresh is how old what an effect is planned on may be: it was seen directly before.
 const fresh = 2 * time.Second
 
-// lookAnew sees the project's name, its iterations and, of those that are asked to
-// be exported, the exports as they are now, unless all that was seen just now.
+// lookAnew sees the project's name, its iterations and what else the planned effects need
+// as they are now, unless all that was seen just now.
 func (v *visit) lookAnew(ctx context.Context) error {
 	if v.Clock.Now().Sub(v.askedAt) >= fresh {
 		if err := v.ask(ctx); err != nil {
@@ -64,18 +100,16 @@ func (v *visit) lookAnew(ctx context.Context) error {
 	if err := v.listIterations(ctx); err != nil {
 		return err
 	}
-	looked := map[string]error{}
+	looked := map[Step]error{} // once for all effects of a kind on an iteration
 	for _, a := range v.planned(ctx) {
-		if a.Kind != Export {
+		if !a.Kind.effect() {
 			continue
 		}
-		err, again := looked[a.Iteration]
+		about := Step{Kind: a.Kind, Scope: state.Scope{Iteration: a.Iteration}}
+		err, again := looked[about]
 		if !again {
-			err = v.listExports(ctx, a.Iteration, v.seen.Looks[a.Iteration])
-			looked[a.Iteration] = err
-			if ctx.Err() == nil {
-				v.shown(state.Scope{Iteration: a.Iteration, Fact: state.FactExports}, err)
-			}
+			err = effects[a.Kind.rank()].look(ctx, v, a.Iteration)
+			looked[about] = err
 		}
 		if err != nil { // what isn't seen as it is now isn't asked for
 			v.seen.Tried[a.Step] = true
@@ -118,14 +152,11 @@ func (v *visit) send(ctx context.Context, a Action) error {
 
 	ctx, cancel := context.WithTimeout(ctx, s.until.Sub(v.now()))
 	defer cancel()
-	switch {
-	case ctx.Err() != nil: // it never left the process
+	if ctx.Err() != nil { // it never left the process
 		v.takeBack(a, s)
 		err = errTooSlow
-	case a.Kind == Export:
-		err = v.sendExport(ctx, a, s)
-	default:
-		err = v.sendTraining(ctx, a, s)
+	} else {
+		err = effects[a.Kind.rank()].send(ctx, v, a, s)
 	}
 	span.End(err)
 	v.effectDone(ctx, a, err, s.before != nil)
@@ -145,7 +176,7 @@ type sending struct {
 // after a pause.
 func (v *visit) effectDone(ctx context.Context, a Action, err error, known bool) {
 	lost := err != nil && customvision.Lost(err)
-	if lost && !known && a.Kind != Train {
+	if lost && !known && !a.Kind.personal() {
 		v.learn(func(p *state.Project) { note(p, a.Scope, false, faultOf(err), false, v.rules.Under, v.now()) })
 	}
 	if lost || errors.Is(err, errTooSlow) {
@@ -166,26 +197,13 @@ func (v *visit) until(ctx context.Context) time.Time {
 
 // announce writes the intent, and counts the try of what couldn't be done before.
 func (v *visit) announce(p *state.Project, a Action, s sending) {
-	now := v.now()
-	attempted(p, a.Scope, v.rules.Under, now)
-	if a.Kind == Export {
-		e := p.Iteration(a.Iteration).Export(a.Export)
-		e.Asked, e.Until = now, s.until
-		p.Iteration(a.Iteration).Settled = nil // a person may ask for more than the policy; sweeps are to see its end
-		return
-	}
-	// An open one of the same cause came to nothing. Kept, it would answer the failure
-	// once this one is taken back.
-	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Cause == a.Iteration && t.Open() })
-	var known []string
-	for _, it := range v.seen.Iterations {
-		if it.Status != customvision.StatusNew {
-			known = append(known, it.ID)
-		}
-	}
-	p.Trainings = append(v.remembered(p.Trainings, now), &state.Training{
-		Token: s.token, Cause: a.Iteration, Known: known, Asked: now, Until: s.until,
-	})
+	attempted(p, a.Scope, v.rules.Under, v.now())
+	effects[a.Kind.rank()].announce(v, p, a, s)
+}
+
+// withdraw ends an announcement, and no other's.
+func (v *visit) withdraw(a Action, s sending) {
+	v.learn(func(p *state.Project) { effects[a.Kind.rank()].withdraw(p, a, s) })
 }
 
 // refusedNow ends an announcement after an error that is no lost answer: a try that
@@ -205,19 +223,6 @@ func idle(err error) bool {
 	return errors.As(err, &e) && !customvision.Lost(err) && (e.Status == 0 || e.Status == http.StatusTooManyRequests)
 }
 
-// withdraw ends an announcement, and no other's.
-func (v *visit) withdraw(a Action, s sending) {
-	v.learn(func(p *state.Project) {
-		if a.Kind != Export {
-			p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token && t.Cause == a.Iteration })
-			return
-		}
-		if e := p.Iteration(a.Iteration).Export(a.Export); e.Until.Equal(s.until) {
-			e.Asked, e.Until = time.Time{}, time.Time{}
-		}
-	})
-}
-
 // takeBack makes an announcement as if it had never been made: what it was for never
 // left the process, so the try doesn't count.
 func (v *visit) takeBack(a Action, s sending) {
@@ -227,71 +232,4 @@ func (v *visit) takeBack(a Action, s sending) {
 			*c = *s.before
 		}
 	})
-}
-
-// remembered drops trainings that no rule looks back to: old ones that neither answer
-// nor are an iteration that is there.
-func (v *visit) remembered(trainings []*state.Training, now time.Time) []*state.Training {
-	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool {
-		return now.Sub(t.Asked) > 2*month && v.iteration(t.Cause) == nil && v.iteration(t.Result) == nil
-	})
-}
-
-func (v *visit) sendExport(ctx context.Context, a Action, s sending) error {
-	key, err := v.key(a)
-	if err != nil {
-		return err
-	}
-	look := v.seen.Looks[a.Iteration]
-	e, err := v.Service.Export(ctx, key.Project, key.Iteration, key.Platform, key.Flavor)
-	if customvision.Lost(err) {
-		return err // the intent stays open
-	}
-	switch {
-	case err == nil:
-		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
-		look.see(key, e)
-		return nil
-	case definite(err):
-		v.learn(func(p *state.Project) { *p.Iteration(a.Iteration).Export(a.Export) = state.Export{} })
-		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
-	}
-	v.refusedNow(a, s, err)
-	return err
-}
-
-// trainOptions are those of the training that failed, or what a person asks for.
-func (v *visit) trainOptions(a Action) customvision.TrainOptions {
-	if a.Kind == Train {
-		return customvision.TrainOptions{Force: v.scope.ask.Force}
-	}
-	failed := v.iteration(a.Iteration)
-	return customvision.TrainOptions{Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force}
-}
-
-func (v *visit) sendTraining(ctx context.Context, a Action, s sending) error {
-	it, err := v.Service.Train(ctx, v.record.ID, v.trainOptions(a))
-	switch {
-	case err == nil:
-		if it.ID, err = customvision.ParseID(it.ID); err != nil {
-			return err
-		}
-		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
-		v.learn(func(p *state.Project) {
-			for _, t := range p.Trainings {
-				if t.Token == s.token && t.Cause == a.Iteration {
-					t.Result = it.ID
-				}
-			}
-			p.Clear(a.Scope)
-		})
-		return nil
-	case customvision.Lost(err):
-		return err // the intent stays open
-	}
-	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
-	if definite(err) {
-		return fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
-	}
-	return err
 }

@@ -97,8 +97,8 @@ func TestTwoMachinesRepeatAFailedExportOnce(t *testing.T) {
 	}
 }
 
-// effects are what the app asks the service to do: the operation, and what leads to it.
-var effects = map[string]struct {
+// asks are what the app asks the service to do: the operation, and what leads to it.
+var asks = map[string]struct {
 	operation string
 	begin     func(*app) Key
 }{
@@ -108,7 +108,7 @@ var effects = map[string]struct {
 
 func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 	t.Parallel()
-	for name, c := range effects {
+	for name, c := range asks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
@@ -138,7 +138,7 @@ func TestALostAnswerIsNotAskedForAgain(t *testing.T) {
 
 func TestWhatNeverReachedTheServiceIsAskedForAgain(t *testing.T) {
 	t.Parallel()
-	for name, c := range effects {
+	for name, c := range asks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, onnx)
@@ -285,7 +285,7 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	assert.Equal(t, 2, w.Service.Counts()["TrainProject"], "the person's training and one answer")
 	trainings := w.Remembered(key.Project).Trainings
 	require.Len(t, trainings, 1)
-	assert.Equal(t, key.Iteration, trainings[0].Cause)
+	assert.Equal(t, state.FailureOf(key.Iteration), trainings[0].Cause)
 }
 
 func TestARetrainingThatSucceedsIsExported(t *testing.T) {

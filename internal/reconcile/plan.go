@@ -7,6 +7,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -29,8 +30,15 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Worth is nil where nobody looked whether a training is worth it.
+	Worth *Worth
 	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
 	Held map[string][]models.Blob
+	// Gone are iterations that the service, asked for them, doesn't have.
+	Gone map[string]bool
+	// Sets are the complete snapshots of data sets in the archive, by iteration; nil where
+	// they weren't listed, which is done where room is to be made.
+	Sets map[string]dataset.Snapshot
 	// Tried holds the steps that this run has tried: none is planned again.
 	Tried map[Step]bool
 }
@@ -75,6 +83,10 @@ type Action struct {
 	Step
 	Code state.Code // of a Postpone
 	Why  string     // for a person
+	// Until is when a Postpone is over by itself; zero where nobody knows.
+	Until time.Time
+	// Training is what is trained, of a Retrain and a Train; nil of others.
+	Training *Training
 }
 
 // ActionKind names what is done.
@@ -86,16 +98,22 @@ const (
 	Backup   ActionKind = "backup"   // archive and prove a finished export
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for
 	Export   ActionKind = "export"   // ask for an export
-	Retrain  ActionKind = "retrain"  // train again after a failure
+	Delete   ActionKind = "delete"   // delete an iteration at the service, to make room
+	Bury     ActionKind = "bury"     // record that an iteration which the app deleted is gone
+	Retrain  ActionKind = "retrain"  // train again, after a failure or because it is worth it
 	Train    ActionKind = "train"    // train because a person asks for it: never planned by Plan
-	Adopt    ActionKind = "adopt"    // record which training came of an intent whose answer was lost
+	Measure  ActionKind = "measure"  // ask how well an iteration predicts, for the gate
+	Publish  ActionKind = "publish"  // give an iteration the name that the policy publishes under
+	Promote  ActionKind = "promote"  // the same because a person asks for it
+	Adopt    ActionKind = "adopt"    // record what came of an intent whose answer was lost
 	Postpone ActionKind = "postpone" // record that something can't be done now, and why
 	Wait     ActionKind = "wait"     // nothing to do until the service has finished
 	Settle   ActionKind = "settle"   // record that everything is done
 )
 
-// effect reports whether the action changes the service and can't be undone.
-func (k ActionKind) effect() bool { return k == Export || k == Retrain || k == Train }
+// personal reports whether nobody but a person asks for it, who hears at once what becomes
+// of it: nothing is put off.
+func (k ActionKind) personal() bool { return k == Train || k == Promote }
 
 // reads reports whether the action reads a package.
 func (a Action) reads() bool { return a.Kind == Backup || a.Kind == Collect }
@@ -108,6 +126,7 @@ type Rules struct {
 	StuckAfter time.Duration // an export that takes longer no longer holds its platform
 	Grace      time.Duration // after a dead sender's deadline, until another may send
 	SettledFor time.Duration // until a settled iteration is looked at again, at most
+	Ask        *Ask          // what a person asks for; nil otherwise
 }
 
 // Plan says what is to be done, in order: first what secures what there is, with
@@ -122,15 +141,17 @@ func Plan(r Rules, o Observed) []Action {
 		switch it.Status {
 		case customvision.StatusTraining:
 			p.add(Wait, state.Scope{Iteration: it.ID}, "it is training")
-		case customvision.StatusFailed:
-			p.failed(it)
 		case customvision.StatusCompleted:
 			if look := o.Looks[it.ID]; look != nil {
 				p.completed(it, look)
 			}
 		}
 	}
+	p.retrain()
 	p.openTrainings()
+	p.promote()
+	p.deletions()
+	p.room()
 	p.blobs()
 	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { return o.Tried[a.Step] })
 	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(p.attempts(a), p.attempts(b)) })
@@ -156,7 +177,11 @@ func (p *plan) postpone(s state.Scope, code state.Code, why string) {
 }
 
 // due reports whether nothing keeps a scope from being tried now.
-func (p *plan) due(s state.Scope) bool { return due(p.o.Project.Condition(s), p.Under, p.o.Now) }
+// What the service's limit kept from being trained is due as soon as there is room.
+func (p *plan) due(s state.Scope) bool {
+	c := p.o.Project.Condition(s)
+	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s != noRoom && p.o.count() < mostIterations
+}
 
 func (p *plan) attempts(a Action) int {
 	if c := p.o.Project.Condition(a.Scope); c != nil && a.reads() {
@@ -403,7 +428,7 @@ func settled(r Rules, o Observed, it customvision.Iteration) bool {
 // anyDue reports whether a condition of the iteration is to be tried again now.
 func anyDue(r Rules, o Observed, iteration string) bool {
 	return slices.ContainsFunc(o.Project.Conditions, func(c *state.Condition) bool {
-		return c.Iteration == iteration && due(c, r.Under, o.Now) && (r.Mode == policy.Act || !ofAsking(c))
+		return c.Iteration == iteration && !ofPromoting(c) && due(c, r.Under, o.Now) && (r.Mode == policy.Act || !ofAsking(c))
 	})
 }
 

@@ -13,6 +13,7 @@ func (p Project) Clone() Project {
 		i.Facts = slices.Clone(i.Facts)
 		i.Exports = each(i.Exports, func(e Export) Export { return e })
 		i.Blobs = maps.Clone(i.Blobs)
+		i.Figures = i.Figures.clone()
 		if i.Settled = pointer(i.Settled); i.Settled != nil {
 			i.Settled.Done = slices.Clone(i.Settled.Done)
 		}
@@ -25,11 +26,17 @@ func (p Project) Clone() Project {
 		s.Exports = maps.Clone(s.Exports)
 		return s
 	})
+	p.Promotion = p.Promotion.clone()
+	p.Deletions = each(p.Deletions, func(d Deletion) Deletion { return d })
 	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {
 		p.Trainings[i] = pointer(t)
 		p.Trainings[i].Known = slices.Clone(t.Known)
+	}
+	p.Spent, p.Happened = slices.Clone(p.Spent), maps.Clone(p.Happened)
+	if p.Trained = pointer(p.Trained); p.Trained != nil {
+		p.Trained.Tags = maps.Clone(p.Trained.Tags)
 	}
 	p.Conditions = slices.Clone(p.Conditions)
 	for i, c := range p.Conditions {
