@@ -35,9 +35,8 @@ func (trainingEffect) announce(v *visit, p *state.Project, a Action, s sending) 
 	p.Trainings = append(v.remembered(p.Trainings, v.now()), &state.Training{
 		Token: s.token, Cause: a.Training.Cause, Known: known, Asked: v.now(), Until: s.until,
 	})
-	if v.budgeted() {
-		p.Spent = append(p.Spent, state.Spent{Token: s.token, At: v.now(), Minutes: a.Training.Minutes})
-	}
+	p.Spend(nil, v.now().Add(-month))
+	p.Spent = append(p.Spent, state.Spent{Token: s.token, At: v.now(), Minutes: a.Training.Minutes})
 }
 
 func (trainingEffect) withdraw(p *state.Project, _ Action, s sending) {
