@@ -18,6 +18,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/state"
 )
@@ -29,11 +30,13 @@ const (
 	ExportBlocked     = "export.blocked"
 	TrainingCompleted = "training.completed"
 	TrainingFailed    = "training.failed"
+	ModelPromoted     = "model.promoted"
+	DatasetComplete   = "dataset.complete"
 	SweepOverdue      = "sweep.overdue"
 )
 
 // Types are all types.
-var Types = []string{BackupProven, BackupBroken, ExportBlocked, TrainingCompleted, TrainingFailed, SweepOverdue}
+var Types = []string{BackupProven, BackupBroken, ExportBlocked, TrainingCompleted, TrainingFailed, ModelPromoted, DatasetComplete, SweepOverdue}
 
 // BlockedAfter is how long a thing can't be done until others are told.
 const BlockedAfter = 24 * time.Hour
@@ -123,6 +126,28 @@ func Trained(p *state.Project, it customvision.Iteration, at time.Time) (state.E
 	}), true
 }
 
+type promotedData struct {
+	Project   Named          `json:"project"`
+	Iteration Named          `json:"iteration"`
+	Name      string         `json:"name"`     // the name that it is published under
+	Previous  Named          `json:"previous"` // who had the name before; empty where none had
+	By        state.Promoter `json:"by"`
+	At        time.Time      `json:"at"`
+}
+
+// Promoted is that an iteration got the name that the policy publishes under; it is false
+// where none has since the app knows the name. Called finds an iteration's name.
+func Promoted(p *state.Project, called func(iteration string) string) (state.Event, bool) {
+	r := p.Promotion
+	if r == nil || r.At.IsZero() || r.Holder == "" {
+		return state.Event{}, false
+	}
+	named := func(id string) Named { return Named{id, called(id)} }
+	return with(event(ModelPromoted, p.ID+"/"+r.Holder, r.At, p.ID, r.Name, r.Holder, r.At.UTC().Format(time.RFC3339Nano)), promotedData{
+		Project: Named{p.ID, p.Name}, Iteration: named(r.Holder), Name: r.Name, Previous: named(r.From), By: r.By, At: r.At.UTC(),
+	}), true
+}
+
 type blockedData struct {
 	Project   Named      `json:"project"`
 	Iteration Named      `json:"iteration"` // empty where it is about the whole project
@@ -151,6 +176,34 @@ func Blocked(p *state.Project, c state.Condition, name string, now time.Time) (s
 	return with(event(ExportBlocked, subject, c.First.Add(BlockedAfter), about...), blockedData{
 		Project: Named{p.ID, p.Name}, Iteration: Named{c.Iteration, name}, Export: c.Export, Fact: c.Fact, Blob: c.Blob,
 		Code: c.Code, Why: redact.String(c.Why), Since: c.First.UTC(), Attempts: c.Attempts, Final: c.Final(), Unproven: c.Unproven,
+	}), true
+}
+
+type savedData struct {
+	Project   Named  `json:"project"`
+	Snapshot  string `json:"snapshotId"`
+	Container string `json:"container"`
+	Blob      string `json:"blob"`
+	Proof     string `json:"proof"`
+	Size      int64  `json:"size"` // bytes of the snapshot
+	SHA256    string `json:"sha256"`
+	// Files and Bytes count the pictures that it names, each content once.
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+	dataset.Counts
+	Begun time.Time `json:"begun"`
+	Ended time.Time `json:"ended"`
+}
+
+// Saved is that a project's data set is complete in the archive as it was when the proof's
+// snapshot was taken; it is false where the proof says something else.
+func Saved(a *archive.Archive, p dataset.Proof) (state.Event, bool) {
+	if p.Of != dataset.Workspace || p.Verdict != dataset.Complete {
+		return state.Event{}, false
+	}
+	return with(event(DatasetComplete, p.Name.Blob(), p.Ended, p.Name.Blob()), savedData{
+		Project: Named{p.Project, p.ProjectName}, Snapshot: p.Snapshot, Container: a.Name(), Blob: p.Name.Blob(), Proof: p.Name.Proof(p.Verdict),
+		Size: p.Size, SHA256: p.SHA256, Files: p.Files, Bytes: p.Bytes, Counts: p.Found, Begun: p.Begun.UTC(), Ended: p.Ended.UTC(),
 	}), true
 }
 

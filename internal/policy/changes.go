@@ -58,5 +58,19 @@ func (r Rule) String() string {
 	if r.Retrain != nil {
 		text += "; retrain: " + r.Retrain.String()
 	}
+	if r.Promote != nil {
+		text += "; promote: " + r.Promote.String()
+	}
+	return text
+}
+
+// String is when an iteration is published, for a person.
+func (p Promote) String() string {
+	_, resource, _ := strings.Cut(p.PredictionID, "/accounts/")
+	text := fmt.Sprintf("as %q to %s, minimum precision %v, recall %v, averagePrecision %v, notWorseBy %v, threshold %v",
+		p.Name, resource, p.Minimum.Precision, p.Minimum.Recall, p.Minimum.AveragePrecision, p.NotWorseBy, p.Threshold)
+	if !p.PerTag {
+		text += ", not per tag"
+	}
 	return text
 }

@@ -19,7 +19,7 @@ import (
 // or at another one.
 func anything(depth int) *rapid.Generator[any] {
 	single := rapid.SampledFrom([]any{
-		nil, true, false, 0, 1, 5, 6, -1, 1.5, "", "*", "all", "newest", "published", "act", "observe", "24h", "a day", "1h30m",
+		nil, true, false, 0, 1, 5, 6, -1, 1.5, 0.5, "", "*", "all", "newest", "published", "act", "observe", "24h", "a day", "1h30m",
 		"ONNX", "TensorFlow.TensorFlowLite", "Onyx", "advanced", "30d", "visionkeeper:policy",
 	})
 	if depth == 0 {
@@ -31,7 +31,9 @@ func anything(depth int) *rapid.Generator[any] {
 }
 
 var key = rapid.SampledFrom([]string{"$schema", "mode", "projects", "project", "exports", "iterations", "retrain", "afterFailure", "within", "perMonth", "force", "export", "Mode",
-	"onImages", "onImagesPerTag", "olderThan", "after", "event", "type", "budgetHours", "monthlyBudgetHours", "email"})
+	"onImages", "onImagesPerTag", "olderThan", "after", "event", "type", "budgetHours", "monthlyBudgetHours", "email", "promote", "name", "predictionId", "minimum", "recall", "perTag", "notWorseBy", "threshold"})
+
+const resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/seeing"
 
 // spoilt is a right policy in which some values and keys are others.
 func spoilt(t *rapid.T) any {
@@ -44,6 +46,13 @@ func spoilt(t *rapid.T) any {
 			"onImages": words(1, 50), "olderThan": words("30d", "1d12h"), "type": words("regular", "advanced"), "budgetHours": words(1, 24), "email": words("a@b", "c@d.example"),
 			"after": words(map[string]any{"project": "Kitchen", "event": "training.completed"}, map[string]any{"project": "Kitchen", "event": "model.promoted"}, map[string]any{"project": "*", "event": "model.promoted"})},
 	}
+	promote := map[string]any{
+		"name": "production", "predictionId": words(resource, resource, resource, resource+"/x"), "minimum": map[string]any{"recall": words(0, 0.5, 1)},
+		"perTag": words(true, false), "notWorseBy": words(0, 0.02), "threshold": words(0.5, 1, 1, 1.01),
+	}
+	if rapid.Bool().Draw(t, "promotes") {
+		rule["promote"] = promote
+	}
 	policy := map[string]any{"mode": words("act", "observe"), "projects": []any{rule}}
 	retrain := rule["retrain"].(map[string]any)
 	for _, key := range slices.Sorted(maps.Keys(retrain)) { // with all of them hardly any would be right
@@ -51,7 +60,7 @@ func spoilt(t *rapid.T) any {
 			delete(retrain, key)
 		}
 	}
-	for _, at := range []map[string]any{policy, rule, retrain} {
+	for _, at := range []map[string]any{policy, rule, retrain, promote} {
 		switch rapid.IntRange(0, 3).Draw(t, "how") {
 		case 0:
 			at[key.Draw(t, "key")] = anything(2).Draw(t, "value")

@@ -24,6 +24,7 @@ func (v *visit) conclude(ctx context.Context) {
 	v.clearConditions(gone)
 	v.renewLooks()
 	v.forget(gone)
+	v.keepName(gone)
 	v.keepShown()
 	v.keepNotified()
 	v.keepSpent()
@@ -190,6 +191,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 			c.Scope == (state.Scope{}) && (v.deleted || v.Service == nil),
 			c.Iteration == "" && c.Fact != "" && (v.deleted || v.Service == nil || v.factIsOver(c.Fact)),
 			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
+			ofPromoting(c) && v.isPromotionOver(c),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
 			lacked[c.Scope] = look.lacked(c)
@@ -288,6 +290,9 @@ func (v *visit) missing() map[string]bool {
 			missing[c.Iteration] = true
 		}
 	}
+	if holder := v.holder(); holder != "" && v.iteration(holder) == nil {
+		missing[holder] = true
+	}
 	return missing
 }
 
@@ -319,6 +324,15 @@ func (v *visit) dateLacked() {
 	}
 }
 
+// holder is the iteration that is known to have the name that the policy publishes under;
+// empty where none is.
+func (v *visit) holder() string {
+	if v.seen.Project.Promotion == nil {
+		return ""
+	}
+	return v.seen.Project.Promotion.Holder
+}
+
 // onlyBlobs reports whether nothing is known of an iteration but its blobs that are archived.
 func onlyBlobs(it *state.Iteration) bool {
 	return it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
@@ -347,7 +361,7 @@ func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 	ctx, cancel := shareOf(ctx)
 	defer cancel()
 	for id := range v.missing() {
-		if v.confirmed[id] || v.rests(id) && (!effects || v.overtaken(id)) {
+		if v.confirmed[id] || v.rests(id) && id != v.holder() && (!effects || v.overtaken(id)) {
 			continue
 		}
 		if v.asked < mostConfirmed && ctx.Err() == nil {

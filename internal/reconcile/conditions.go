@@ -33,9 +33,9 @@ func pause(c state.Condition) time.Duration {
 	case c.Code == state.Unseen && c.Blob == "":
 		pauses = passing
 	case c.Code != state.Unavailable && c.Code != state.Unreadable:
-	case c.Unproven || c.Blob != "" || c.Fact != "" && c.Fact != state.FactTraining:
+	case c.Unproven || c.Blob != "" || c.Fact != "" && c.Fact != state.FactTraining && c.Fact != state.FactPromotion:
 		pauses = passing
-	default: // an export or a training was asked for
+	default: // an export, a training or a name was asked for
 		pauses = asking
 	}
 	return pauses[min(max(c.Attempts, 1), len(pauses))-1]

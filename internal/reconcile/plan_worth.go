@@ -251,7 +251,7 @@ func (p *plan) freeAgain(list []state.Spent, left int) time.Time {
 // counted as one.
 func (p *plan) asked() (list []state.Spent) {
 	for _, t := range p.o.Project.Trainings {
-		if t.Cause.Kind != state.ByPerson && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month)) {
+		if t.Cause.Kind != state.Person && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month)) {
 			list = append(list, state.Spent{At: t.Asked, Minutes: 1})
 		}
 	}

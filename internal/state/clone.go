@@ -13,6 +13,7 @@ func (p Project) Clone() Project {
 		i.Facts = slices.Clone(i.Facts)
 		i.Exports = each(i.Exports, func(e Export) Export { return e })
 		i.Blobs = maps.Clone(i.Blobs)
+		i.Figures = i.Figures.clone()
 		if i.Settled = pointer(i.Settled); i.Settled != nil {
 			i.Settled.Done = slices.Clone(i.Settled.Done)
 		}
@@ -25,6 +26,7 @@ func (p Project) Clone() Project {
 		s.Exports = maps.Clone(s.Exports)
 		return s
 	})
+	p.Promotion = p.Promotion.clone()
 	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {

@@ -62,6 +62,12 @@ const (
 	BadName Code = "bad-name"
 	// Overwritten: another export took its place, and no other way gives its bytes.
 	Overwritten Code = "overwritten"
+	// GateFailed: the newest iteration isn't good enough to be published.
+	GateFailed Code = "gate-failed"
+	// LeftToPerson: somebody else decided which iteration is published, or may have.
+	LeftToPerson Code = "left-to-person"
+	// PublishRefused: the service doesn't publish it.
+	PublishRefused Code = "publish-refused"
 	// Damaged: the source itself is damaged, by its own bytes.
 	Damaged Code = "damaged"
 )
@@ -71,7 +77,7 @@ const (
 // destination of events.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
-	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; its list of exports; or one about the project
+	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; its list of exports; its figures or its promotion; or one about the project
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing
@@ -79,8 +85,12 @@ type Scope struct {
 	Destination string `json:"destination,omitempty"` // of events
 }
 
-// FactExports is the fact which exports an iteration has.
-const FactExports = "exports"
+// Facts besides those that proofs record.
+const (
+	FactExports   = "exports"   // which exports an iteration has
+	FactFigures   = "figures"   // how well it predicts, which the gate of its promotion goes by
+	FactPromotion = "promotion" // that it is published by the policy
+)
 
 // The facts about a project as a whole.
 const (

@@ -37,6 +37,9 @@ type Project struct {
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
 	// Trainings that the app asked for, oldest first.
 	Trainings []*Training `json:"trainings,omitempty"`
+	// Promotion is what is remembered of the name to publish under; nil where the policy
+	// has none.
+	Promotion *Promotion `json:"promotion,omitempty"`
 	// Spent are the hours of trainings of the last 30 days, where the policy bounds them.
 	Spent []Spent `json:"spent,omitempty"`
 	// Trained is what the last training saw, where the policy counts images.
@@ -75,6 +78,8 @@ type Iteration struct {
 	// Blobs of the model container that are archived: ETag by name.
 	Blobs   map[string]string `json:"blobs,omitempty"`
 	Settled *Settled          `json:"settled,omitempty"`
+	// Figures are what the gate of a promotion goes by; nil where they aren't needed.
+	Figures *Figures `json:"figures,omitempty"`
 	// Looked is the last look because of a message, if it left something to wait for.
 	Looked *Looked `json:"looked,omitempty"`
 	// Lacked is since when the service's list lacks it; zero while it is there.

@@ -40,7 +40,7 @@ type CauseKind string
 
 // The kinds of causes.
 const (
-	ByPerson   CauseKind = ""
+	Person     CauseKind = ""
 	Failure    CauseKind = "failure"
 	Images     CauseKind = "images"
 	Age        CauseKind = "age"
@@ -54,7 +54,7 @@ func FailureOf(iteration string) Cause { return Cause{Failure, iteration} }
 // other cause: they take whatever stands here for an iteration that is gone.
 func (c Cause) MarshalText() ([]byte, error) {
 	switch c.Kind {
-	case ByPerson, Failure:
+	case Person, Failure:
 		return []byte(c.Of), nil
 	}
 	return []byte(string(c.Kind) + ":" + c.Of), nil
