@@ -60,6 +60,10 @@ TrainProject               ok     ok     again  again  again  again  again  agai
 retrain: state GET         ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 retrain: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 retrain: state PUT 2       ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+GetImageCount              ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
+worth: GetImageCount 2     ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
+worth: TrainProject        ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+worth: state PUT           ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 GetProjects                ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 model list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 state list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
@@ -104,6 +108,7 @@ type story struct {
 const (
 	onnx      = `{"projects":[{"project":"*","exports":["ONNX"]}]}`
 	retrained = `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`
+	worthIt   = `{"projects":[{"project":"*","retrain":{"onImages":1,"monthlyBudgetHours":4}}]}`
 )
 
 // exported is a project whose export a person has made.
@@ -173,6 +178,11 @@ var stories = map[string]story{
 		w.Service.FailTrainings(1)
 		return trained(w)
 	}},
+	"worth": {setting: setting{policy: worthIt}, sweeps: true, begin: func(w *app) customvision.Notification {
+		n := trained(w)
+		w.AddPictures(w.project, 0, 1, w.Tag(w.project, "cup"))
+		return n
+	}},
 	"sweep": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: exportedAndPoisoned},
 	"buried": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: func(w *app) customvision.Notification {
 		_, err := w.State.Bury(w.t.Context(), []byte(noNotification), "it came before", w.Service.Now())
@@ -193,6 +203,6 @@ var storyOf = map[string]string{
 	"blocklist GET": "blocks", "block PUT": "blocks", "blocklist PUT": "blocks",
 	"GetArtifact": "artifact", "archive PUT": "artifact",
 	"ExportIteration": "export", "TrainProject": "retrain",
-	"GetProjects": "sweep", "model list": "sweep", "state list": "sweep", "health GET": "sweep", "health PUT": "sweep",
+	"GetImageCount": "worth", "GetProjects": "sweep", "model list": "sweep", "state list": "sweep", "health GET": "sweep", "health PUT": "sweep",
 	"poison receive": "sweep", "poison delete": "sweep", "dead letter PUT": "sweep", "dead letter GET": "buried",
 }

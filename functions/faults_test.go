@@ -78,6 +78,8 @@ func (w *app) end(iteration string) end {
 		switch {
 		case c.Code == state.TrainingRefused:
 			e.blocked = append(e.blocked, "training")
+		case c.Fact == state.FactImages:
+			e.blocked = append(e.blocked, "images")
 		case c.Export != "":
 			e.blocked = append(e.blocked, c.Export)
 		}
