@@ -145,6 +145,7 @@ func (a Action) Exported() string {
 var Would = map[reconcile.ActionKind]string{
 	reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain", reconcile.Train: "train",
 	reconcile.Measure: "measure", reconcile.Publish: "publish", reconcile.Promote: "publish",
+	reconcile.Delete: "delete", reconcile.Bury: "note that it is gone",
 	reconcile.Adopt: "find again", reconcile.Postpone: "put off", reconcile.Settle: "settle", reconcile.Wait: "wait",
 }
 

@@ -55,6 +55,9 @@ func (r Rule) String() string {
 			text += ", and stored predictions"
 		}
 	}
+	if r.Keep > 0 {
+		text += fmt.Sprintf("; keep: %d iterations at most", r.Keep)
+	}
 	if r.Retrain != nil {
 		text += "; retrain: " + r.Retrain.String()
 	}

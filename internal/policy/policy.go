@@ -50,6 +50,9 @@ type Rule struct {
 	// Predictions lets Rescue save stored predictions too: pictures that people had
 	// classified.
 	Predictions bool `json:"predictions,omitempty"`
+	// Keep is how many iterations a project keeps, 1 to 20: of more, or of 20, the oldest is
+	// deleted at Custom Vision once it is safe. 0 deletes none.
+	Keep int `json:"keep,omitempty"`
 	// Retrain is when to train, and how much that may cost. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
 	// Promote is which iteration is published. Nil never publishes.

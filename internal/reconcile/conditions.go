@@ -32,6 +32,8 @@ func pause(c state.Condition) time.Duration {
 		pauses = cutOff
 	case c.Code == state.Unseen && c.Blob == "":
 		pauses = passing
+	case c.Scope == noRoom: // another iteration may be safe soon
+		pauses = asking[2:]
 	case c.Code != state.Unavailable && c.Code != state.Unreadable:
 	case c.Unproven || c.Blob != "" || c.Fact != "" && c.Fact != state.FactTraining && c.Fact != state.FactPromotion:
 		pauses = passing

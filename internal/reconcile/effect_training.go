@@ -65,12 +65,14 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		return err
 	}
 	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
-	if !definite(err) {
-		return err
-	}
 	f := fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
-	if customvision.NotNeeded(err) {
+	switch {
+	case customvision.TooManyIterations(err):
+		f.code, f.why = state.Full, fmt.Sprintf("the project has as many iterations as Custom Vision allows, so it is not trained: delete one there, or let the policy's key keep make room: %s", err)
+	case customvision.NotNeeded(err):
 		f.code = state.TrainingNotNeeded
+	case !definite(err):
+		return err
 	}
 	if v.seen.Worth != nil {
 		f.sight = v.seen.Worth.sight(v.seen.Iterations)

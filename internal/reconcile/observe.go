@@ -208,6 +208,13 @@ func (v *visit) look(ctx context.Context) error {
 			wanted = append(wanted, it.ID)
 		}
 	}
+	inTheWay := v.inTheWay()
+	if len(inTheWay) > 0 && v.rules.Rescue && v.Sets != nil {
+		if err := v.lookForSets(ctx); err != nil {
+			return err
+		}
+	}
+	wanted = append(wanted, inTheWay...)
 	wanted = append(wanted, slices.Collect(maps.Keys(v.seen.Blobs))...) // some are of iterations that the service doesn't list as completed
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)

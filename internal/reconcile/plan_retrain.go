@@ -83,7 +83,7 @@ func (p *plan) request(s state.Scope, cause state.Cause, why string) {
 // is another, every hour at most.
 func (p *plan) mayTry(s state.Scope) bool {
 	c := p.o.Project.Condition(s)
-	return due(c, p.Under, p.o.Now) || c.Code == state.BudgetSpent ||
+	return p.due(s) || c.Code == state.BudgetSpent ||
 		c.Sight != "" && p.o.Worth != nil && c.Sight != p.o.Worth.sight(p.o.Iterations) && p.o.Now.Sub(c.Last) >= time.Hour
 }
 

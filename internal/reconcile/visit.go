@@ -27,10 +27,7 @@ type visit struct {
 	saved   time.Time
 	looking string // the token of what the state says of this look; "" where it says nothing
 	unsure  bool   // a write failed, and may have been carried out
-	// confirmed are the remembered iterations that the list lacks and that the service, asked
-	// for them, doesn't have; asked counts the calls.
-	confirmed map[string]bool
-	asked     int
+	asked   int    // calls for remembered iterations that the list lacks
 
 	importing bool      // the service says so
 	modified  time.Time // when the service says that the project last changed
@@ -54,8 +51,8 @@ type visit struct {
 
 func (r *Reconciler) visit(s scope, record *state.Record) *visit {
 	now := r.Clock.Now()
-	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, confirmed: map[string]bool{}, seen: Observed{
-		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Tried: map[Step]bool{},
+	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, seen: Observed{
+		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Gone: map[string]bool{}, Tried: map[Step]bool{},
 	}}
 	if s.blobsKnown {
 		v.seen.Held = map[string][]models.Blob{}

@@ -27,6 +27,7 @@ func (p Project) Clone() Project {
 		return s
 	})
 	p.Promotion = p.Promotion.clone()
+	p.Deletions = each(p.Deletions, func(d Deletion) Deletion { return d })
 	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {

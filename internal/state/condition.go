@@ -31,6 +31,13 @@ const (
 	// ChainBroken: the project that a training is to follow isn't there, or that would be
 	// a circle.
 	ChainBroken Code = "chain-broken"
+	// Full: the project has as many iterations as it may have. It isn't trained, or none of
+	// them can be deleted.
+	Full Code = "full"
+	// NotSafe: an iteration isn't deleted, because not all of it is safe in the archive.
+	NotSafe Code = "not-safe"
+	// DeletionRefused: the service doesn't delete an iteration.
+	DeletionRefused Code = "deletion-refused"
 	// FactRefused: the service doesn't say what proofs record of the iteration.
 	FactRefused Code = "fact-refused"
 	// ExportFailed: the service lists the export as failed.
@@ -97,6 +104,7 @@ const (
 	FactTraining = "training" // whether it is to be trained
 	FactImages   = "images"   // how many images are tagged
 	FactAfter    = "after"    // what became of the project that its trainings follow
+	FactRoom     = "room"     // that it, or an iteration that is in the way, leaves no room for another one
 )
 
 // Condition is something that can't be done now, and when it is tried again.

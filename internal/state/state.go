@@ -7,6 +7,8 @@ package state
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -47,6 +49,8 @@ type Project struct {
 	// Completed is the newest completed iteration that the app has seen: trainings of other
 	// projects may follow from it.
 	Completed Happened `json:"completed,omitzero"`
+	// Deletions are the iterations that the app asked the service to delete, by id.
+	Deletions map[string]*Deletion `json:"deletions,omitempty"`
 	// Looking says that a process looks at the project because of messages: others wait for
 	// what it finds.
 	Looking *Looking `json:"looking,omitempty"`
@@ -132,6 +136,38 @@ type Export struct {
 	// service's clock.
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
+}
+
+// Deletion is an iteration that the app asked the service to delete. It is an intent until
+// Gone is set.
+type Deletion struct {
+	ID      string    `json:"id"`   // of its tombstones in the archive
+	Name    string    `json:"name"` // of the iteration
+	Trained time.Time `json:"trained,omitzero"`
+	// Asked and Until as in Export.
+	Asked time.Time `json:"asked"`
+	Until time.Time `json:"until"`
+	// Gone is when the service was seen to have it no longer, and that stood in the archive.
+	Gone time.Time `json:"gone,omitzero"`
+}
+
+// Open reports whether it isn't known yet that the iteration is gone.
+func (d *Deletion) Open() bool { return d.Gone.IsZero() }
+
+// mostDeletions is how many iterations that are gone are remembered. The archive has all.
+const mostDeletions = 100
+
+// Delete records a deletion that is about to be asked for, and forgets the oldest.
+func (p *Project) Delete(iteration string, d Deletion) {
+	if p.Deletions == nil {
+		p.Deletions = map[string]*Deletion{}
+	}
+	p.Deletions[iteration] = &d
+	gone := slices.SortedFunc(maps.Keys(p.Deletions), func(a, b string) int { return p.Deletions[a].Asked.Compare(p.Deletions[b].Asked) })
+	gone = slices.DeleteFunc(gone, func(id string) bool { return p.Deletions[id].Open() })
+	for _, id := range gone[:max(0, len(gone)-mostDeletions)] {
+		delete(p.Deletions, id)
+	}
 }
 
 // Iteration returns the record of an iteration. It adds an empty one if there is
