@@ -48,6 +48,7 @@ type Server struct {
 	answers  map[Question]string
 	rules    []PredictionRule
 	faults   faults
+	quality  float64 // of the trainings to come; 0 goes by the pictures
 	log      requestLog
 	throttle throttle
 	held     []Message // to be sent last first

@@ -58,8 +58,12 @@ func (s *Server) getIterationPerformance(c *call) (any, error) {
 		overlap = defaultOverlap
 	}
 	all := performanceWire{PerTagPerformance: []tagPerformanceWire{}}
+	if len(i.Tags) == 0 { // trained without validation
+		w := i.performance(&tag{}, threshold, overlap)
+		all.Precision, all.Recall, all.AveragePrecision = w.Precision, w.Recall, w.AveragePrecision
+	}
 	for _, t := range i.Tags {
-		w := tagPerformance(i.ID, t, threshold, overlap)
+		w := i.performance(t, threshold, overlap)
 		all.PerTagPerformance = append(all.PerTagPerformance, w)
 		all.Precision += w.Precision
 		all.Recall += w.Recall
@@ -71,9 +75,21 @@ func (s *Server) getIterationPerformance(c *call) (any, error) {
 	return all, nil
 }
 
-func tagPerformance(iterationID string, t *tag, threshold, overlap float64) tagPerformanceWire {
+// SetQuality says how well the trainings that are asked for from now on predict, whatever
+// their pictures are: their average precision, between 0 and 1. With 0 the pictures count
+// again.
+func (s *Server) SetQuality(q float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quality = q
+}
+
+func (i *iteration) performance(t *tag, threshold, overlap float64) tagPerformanceWire {
 	quality := 0.6 + 0.38*float64(t.ImageCount)/float64(t.ImageCount+15)
-	quality -= 0.04 * unit(iterationID, t.ID)         // no two trainings are alike
+	quality -= 0.04 * unit(i.ID, t.ID) // no two trainings are alike
+	if i.Quality > 0 {
+		quality = i.Quality
+	}
 	quality *= 1 - 0.3*max(0, overlap-defaultOverlap) // a tighter box is missed more often
 	return tagPerformanceWire{
 		ID: t.ID, Name: t.Name,

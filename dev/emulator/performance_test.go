@@ -82,3 +82,16 @@ func withoutLinks(got, want map[string]any) map[string]any {
 	got["imageUri"], got["thumbnailUri"] = want["imageUri"], want["thumbnailUri"]
 	return got
 }
+
+func TestATestMaySayHowWellAnIterationPredicts(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	project := s.trainable()
+	s.SetQuality(0.4)
+	poor := s.trained(project)
+	s.SetQuality(0)
+	measure := func(path string) any {
+		return s.call("GET", path+"/performance", nil, nil).ok()["averagePrecision"]
+	}
+	assert.InDelta(t, 0.4, measure(poor), 1e-9)
+}

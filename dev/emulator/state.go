@@ -91,6 +91,7 @@ type iteration struct {
 	BaseProject, BaseIteration string
 	SelectedTags               []string
 	Revision                   int
+	Quality                    float64    // what SetQuality said; 0 goes by the pictures
 	Tags                       []*tag     // as trained
 	Images                     []*picture // as trained
 	Exports                    []*export

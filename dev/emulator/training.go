@@ -89,6 +89,7 @@ func (s *Server) train(p *project, r trainRequest, now time.Time) (*iteration, e
 	i.BaseProject, i.BaseIteration = r.BaseProject, r.BaseIteration
 	p.Named++
 	i.Name = fmt.Sprintf("Iteration %d", p.Named)
+	i.Quality = s.quality
 	p.snapshot(i)
 	p.openWorkspace(now)
 	p.LastModified = now

@@ -34,6 +34,7 @@ export function sentence({ type, data }) {
     case "export.blocked": return `${what}: couldn't be done for a day: ${data.why}.`;
     case "training.completed": return `${what}: the training is completed.`;
     case "training.failed": return `${what}: the training failed.`;
+    case "model.promoted": return `${what}: it is published as ${data.name} now.`;
     case "sweep.overdue": return `No sweep has ended since ${data.lastEnded}.`;
     default: return `${type}: ${what}.`;
   }

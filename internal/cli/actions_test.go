@@ -14,7 +14,7 @@ import (
 func TestEveryKindOfActionHasWords(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []reconcile.ActionKind{reconcile.Describe, reconcile.Backup, reconcile.Collect, reconcile.Export,
-		reconcile.Retrain, reconcile.Train, reconcile.Adopt, reconcile.Postpone, reconcile.Wait, reconcile.Settle} {
+		reconcile.Retrain, reconcile.Train, reconcile.Measure, reconcile.Publish, reconcile.Promote, reconcile.Adopt, reconcile.Postpone, reconcile.Wait, reconcile.Settle} {
 		assert.NotEmpty(t, wasDone[kind], kind)
 		assert.NotEmpty(t, overview.Would[kind], kind)
 	}

@@ -29,3 +29,19 @@ func TestAnAnswerOfFalseIsAFailure(t *testing.T) {
 	err := client.Publish(t.Context(), projectID, iterationID, "prod", predictionID, false)
 	require.ErrorContains(t, err, "PublishIteration: ")
 }
+
+func TestUnpublishFreesTheName(t *testing.T) {
+	t.Parallel()
+	client, s := setup(t, answerWith(http.StatusNoContent, ``))
+	require.NoError(t, client.Unpublish(t.Context(), projectID, iterationID))
+	assert.Equal(t, http.MethodDelete, s.only(t).method)
+	assert.Contains(t, s.only(t).path, "/iterations/"+iterationID+"/publish")
+}
+
+func TestANameThatIsTakenIsKnownByItsCode(t *testing.T) {
+	t.Parallel()
+	client, _ := setup(t, answerWith(http.StatusBadRequest, `{"code": "BadRequestInvalidPublishName", "message": "no"}`))
+	assert.True(t, NameTaken(client.Publish(t.Context(), projectID, iterationID, "prod", predictionID, true)))
+	client, _ = setup(t, answerWith(http.StatusBadRequest, `{"code": "BadRequestIterationIsPublished", "message": "no"}`))
+	assert.False(t, NameTaken(client.Publish(t.Context(), projectID, iterationID, "prod", predictionID, true)))
+}

@@ -29,11 +29,12 @@ const (
 	ExportBlocked     = "export.blocked"
 	TrainingCompleted = "training.completed"
 	TrainingFailed    = "training.failed"
+	ModelPromoted     = "model.promoted"
 	SweepOverdue      = "sweep.overdue"
 )
 
 // Types are all types.
-var Types = []string{BackupProven, BackupBroken, ExportBlocked, TrainingCompleted, TrainingFailed, SweepOverdue}
+var Types = []string{BackupProven, BackupBroken, ExportBlocked, TrainingCompleted, TrainingFailed, ModelPromoted, SweepOverdue}
 
 // BlockedAfter is how long a thing can't be done until others are told.
 const BlockedAfter = 24 * time.Hour
@@ -120,6 +121,28 @@ func Trained(p *state.Project, it customvision.Iteration, at time.Time) (state.E
 	return with(event(kind, p.ID+"/"+it.ID, at, p.ID, it.ID), trainingData{
 		Project: Named{p.ID, p.Name}, Iteration: Named{it.ID, it.Name}, At: at.UTC(),
 		DomainID: it.DomainID, ClassificationType: it.ClassificationType, TrainingType: it.TrainingType, Exportable: it.Exportable,
+	}), true
+}
+
+type promotedData struct {
+	Project   Named          `json:"project"`
+	Iteration Named          `json:"iteration"`
+	Name      string         `json:"name"`     // the name that it is published under
+	Previous  Named          `json:"previous"` // who had the name before; empty where none had
+	By        state.Promoter `json:"by"`
+	At        time.Time      `json:"at"`
+}
+
+// Promoted is that an iteration got the name that the policy publishes under; it is false
+// where none has since the app knows the name. Called finds an iteration's name.
+func Promoted(p *state.Project, called func(iteration string) string) (state.Event, bool) {
+	r := p.Promotion
+	if r == nil || r.At.IsZero() || r.Holder == "" {
+		return state.Event{}, false
+	}
+	named := func(id string) Named { return Named{id, called(id)} }
+	return with(event(ModelPromoted, p.ID+"/"+r.Holder, r.At, p.ID, r.Name, r.Holder, r.At.UTC().Format(time.RFC3339Nano)), promotedData{
+		Project: Named{p.ID, p.Name}, Iteration: named(r.Holder), Name: r.Name, Previous: named(r.From), By: r.By, At: r.At.UTC(),
 	}), true
 }
 

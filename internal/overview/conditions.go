@@ -122,6 +122,7 @@ func (a Action) Exported() string {
 // Would says what is done by an action that is only planned.
 var Would = map[reconcile.ActionKind]string{
 	reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Delete: "delete", reconcile.Bury: "note that it is gone", reconcile.Retrain: "retrain", reconcile.Train: "train",
+	reconcile.Measure: "measure", reconcile.Publish: "publish", reconcile.Promote: "publish",
 	reconcile.Adopt: "find again", reconcile.Postpone: "put off", reconcile.Settle: "settle", reconcile.Wait: "wait",
 }
 

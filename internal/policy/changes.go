@@ -58,12 +58,25 @@ func (r Rule) String() string {
 	if r.Keep > 0 {
 		text += fmt.Sprintf("; keep: %d iterations at most", r.Keep)
 	}
-	if r.Retrain == nil {
-		return text
+	if r.Retrain != nil {
+		text += fmt.Sprintf("; retrain: afterFailure %d, within %s, perMonth %d", r.Retrain.AfterFailure, r.Retrain.Within, r.Retrain.PerMonth)
+		if r.Retrain.Force {
+			text += ", force"
+		}
 	}
-	text += fmt.Sprintf("; retrain: afterFailure %d, within %s, perMonth %d", r.Retrain.AfterFailure, r.Retrain.Within, r.Retrain.PerMonth)
-	if r.Retrain.Force {
-		text += ", force"
+	if r.Promote != nil {
+		text += "; promote: " + r.Promote.String()
+	}
+	return text
+}
+
+// String is when an iteration is published, for a person.
+func (p Promote) String() string {
+	_, resource, _ := strings.Cut(p.PredictionID, "/accounts/")
+	text := fmt.Sprintf("as %q to %s, minimum precision %v, recall %v, averagePrecision %v, notWorseBy %v, threshold %v",
+		p.Name, resource, p.Minimum.Precision, p.Minimum.Recall, p.Minimum.AveragePrecision, p.NotWorseBy, p.Threshold)
+	if !p.PerTag {
+		text += ", not per tag"
 	}
 	return text
 }

@@ -28,6 +28,9 @@ func Doubts(data []byte) []error {
 		case first < i:
 			doubts = append(doubts, remedy.New(fmt.Sprintf("join it with rule %d, which is for the same project", first+1), "rule %d of the policy, for the project %q, is never reached", i+1, r.Project))
 		}
+		if r.Promote != nil && r.Promote.Minimum == (Measures{}) {
+			doubts = append(doubts, remedy.New("give it a minimum", "rule %d of the policy, for the project %q, publishes without a minimum: while no iteration has the name %q, any may get it, however bad it is", i+1, r.Project, r.Promote.Name))
+		}
 	}
 	return doubts
 }

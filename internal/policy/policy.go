@@ -56,6 +56,8 @@ type Rule struct {
 	Keep int `json:"keep,omitempty"`
 	// Retrain is what to do after a failed training. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
+	// Promote is which iteration is published. Nil never publishes.
+	Promote *Promote `json:"promote,omitempty"`
 }
 
 // The words of Rule.Iterations. All also stands in Rule.Exports.
@@ -71,6 +73,35 @@ type Retrain struct {
 	Within       Duration `json:"within"`       // age in which a failure leads to a training; 24 hours by default
 	PerMonth     int      `json:"perMonth"`     // most trainings in 30 days; 10 by default
 	Force        bool     `json:"force"`        // train although nothing changed
+}
+
+// Promote says when the newest iteration is published under a name: when it passes the
+// gate. The figures are the service's own.
+type Promote struct {
+	Name         string `json:"name"`
+	PredictionID string `json:"predictionId"` // the prediction resource's id in Azure Resource Manager
+	// Minimum is the least that each measure must be; 0 for no matter what.
+	Minimum Measures `json:"minimum"`
+	// PerTag lets Minimum and NotWorseBy hold for each tag too.
+	PerTag bool `json:"perTag"` // true by default
+	// NotWorseBy is by how much each measure may be less than that of the iteration that
+	// has the name.
+	NotWorseBy float64 `json:"notWorseBy"` // 0.02 by default
+	Threshold  float64 `json:"threshold"`  // the probability at which is measured; 0.5 by default
+}
+
+// Measures are how well an iteration predicts, each between 0 and 1.
+type Measures struct {
+	Precision        float64 `json:"precision"`
+	Recall           float64 `json:"recall"`
+	AveragePrecision float64 `json:"averagePrecision"`
+}
+
+// UnmarshalJSON fills in the defaults.
+func (p *Promote) UnmarshalJSON(data []byte) error {
+	type plain Promote
+	*p = Promote{PerTag: true, NotWorseBy: 0.02, Threshold: 0.5}
+	return json.Unmarshal(data, (*plain)(p))
 }
 
 // Duration is a time.Duration whose JSON is a string such as "24h".

@@ -22,6 +22,30 @@ func TestParseFillsInTheDefaults(t *testing.T) {
 	}}}, p)
 }
 
+// promoting is a promote of a rule, with the members that are given besides.
+func promoting(more string) string {
+	return `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/seeing"` + more + `}}]}`
+}
+
+func TestPromotingIsOffUnlessAskedForAndHasDefaults(t *testing.T) {
+	t.Parallel()
+	p, err := Parse([]byte(`{"projects":[{"project":"*"}]}`))
+	require.NoError(t, err)
+	assert.Nil(t, p.Projects[0].Promote)
+
+	p, err = Parse([]byte(promoting("")))
+	require.NoError(t, err)
+	want := Promote{Name: "production", PredictionID: p.Projects[0].Promote.PredictionID, PerTag: true, NotWorseBy: 0.02, Threshold: 0.5}
+	assert.Equal(t, want, *p.Projects[0].Promote)
+
+	p, err = Parse([]byte(promoting(`,"perTag":false,"notWorseBy":0,"threshold":0,"minimum":{"recall":1,"precision":0.75}`)))
+	require.NoError(t, err)
+	want.PerTag, want.NotWorseBy, want.Threshold, want.Minimum = false, 0, 0, Measures{Precision: 0.75, Recall: 1}
+	assert.Equal(t, want, *p.Projects[0].Promote)
+	assert.Equal(t, `no exports of iterations newest, published; promote: as "production" to seeing, minimum precision 0.75, recall 1, averagePrecision 0, notWorseBy 0, threshold 0, not per tag`,
+		p.Projects[0].String())
+}
+
 func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ policy, want string }{
@@ -33,6 +57,10 @@ func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {
 		"bad export":       {`{"projects":[{"project":"*","exports":["ONNX/Float"]}]}`, "/projects/0/exports/0"},
 		"bad duration":     {`{"projects":[{"project":"*","retrain":{"afterFailure":1,"within":"a day"}}]}`, "/projects/0/retrain/within"},
 		"too many retries": {`{"projects":[{"project":"*","retrain":{"afterFailure":99}}]}`, "/projects/0/retrain/afterFailure"},
+		"more than whole":  {promoting(`,"minimum":{"recall":1.5}`), "at '/projects/0/promote/minimum/recall': it must be at most 1"},
+		"per cent":         {promoting(`,"threshold":50`), "/projects/0/promote/threshold"},
+		"no number":        {promoting(`,"notWorseBy":"little"`), "it is a text and must be a number"},
+		"no resource":      {`{"projects":[{"project":"*","promote":{"name":"a","predictionId":"seeing"}}]}`, "/projects/0/promote/predictionId"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,6 +164,8 @@ func TestDoubtsNameWhatHasNoEffect(t *testing.T) {
 		"after *":        {`{"projects":[{"project":"*"},{"project":"a"},{"project":"*"}]}`, []string{`rule 2`, `rule 3`}},
 		"twice":          {`{"projects":[{"project":"Kitchen"},{"project":"kitchen"}]}`, []string{`rule 2`}},
 		"doubled key":    {`{"projects":[{"project":"*","exports":["ONNX"],"exports":[]}]}`, []string{`"exports" stands twice`}},
+		"no minimum":     {promoting(""), []string{`has the name "production"`}},
+		"a minimum":      {promoting(`,"minimum":{"recall":0.5}`), nil},
 		"in another one": {`{"mode":"act","projects":[{"project":"*"}],"mode":"observe"}`, []string{`"mode" stands twice`}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,8 +37,8 @@ type schema struct {
 	UniqueItems          bool               `json:"uniqueItems"`
 	MinLength            int                `json:"minLength"`
 	Pattern              string             `json:"pattern"`
-	Minimum              *int64             `json:"minimum"`
-	Maximum              *int64             `json:"maximum"`
+	Minimum              *float64           `json:"minimum"`
+	Maximum              *float64           `json:"maximum"`
 	If                   *schema            `json:"if"`
 	Then                 *schema            `json:"then"`
 
@@ -95,7 +95,8 @@ func (c *checker) check(s *schema, n *dotnet.Node, path string) {
 		s = c.defs[strings.TrimPrefix(s.Ref, "#/$defs/")]
 	}
 	kind := kindOf(n)
-	if len(s.Type) > 0 && !slices.Contains(s.Type, kind) {
+	whole := kind == "integer" && slices.Contains(s.Type, "number")
+	if len(s.Type) > 0 && !slices.Contains(s.Type, kind) && !whole {
 		c.fault(n.Place, path, "it is %s and must be %s", named(kind), alternatives(s.Type))
 		return
 	}
@@ -108,7 +109,7 @@ func (c *checker) check(s *schema, n *dotnet.Node, path string) {
 		c.fault(n.Place, path, "%q has not the form %s", text, s.Pattern)
 	}
 	switch kind {
-	case "integer":
+	case "integer", "number":
 		c.number(s, n, path)
 	case "array":
 		c.array(s, n, path)
@@ -121,12 +122,12 @@ func (c *checker) check(s *schema, n *dotnet.Node, path string) {
 }
 
 func (c *checker) number(s *schema, n *dotnet.Node, path string) {
-	number, _ := n.Value.(json.Number).Int64()
+	number, _ := n.Value.(json.Number).Float64()
 	if s.Minimum != nil && number < *s.Minimum {
-		c.fault(n.Place, path, "it must be at least %d", *s.Minimum)
+		c.fault(n.Place, path, "it must be at least %v", *s.Minimum)
 	}
 	if s.Maximum != nil && number > *s.Maximum {
-		c.fault(n.Place, path, "it must be at most %d", *s.Maximum)
+		c.fault(n.Place, path, "it must be at most %v", *s.Maximum)
 	}
 }
 
@@ -209,6 +210,10 @@ func named(kind string) string {
 func alternatives(kinds []string) string {
 	var names []string
 	for _, k := range kinds {
+		if k == "number" { // whole or not
+			names = append(names, "a number")
+			continue
+		}
 		names = append(names, named(k))
 	}
 	return strings.Join(names, " or ")

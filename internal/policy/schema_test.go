@@ -17,7 +17,7 @@ import (
 // or at another one.
 func anything(depth int) *rapid.Generator[any] {
 	single := rapid.SampledFrom([]any{
-		nil, true, false, 0, 1, 5, 6, -1, 1.5, "", "*", "all", "newest", "published", "act", "observe", "24h", "a day", "1h30m",
+		nil, true, false, 0, 1, 5, 6, -1, 1.5, 0.5, "", "*", "all", "newest", "published", "act", "observe", "24h", "a day", "1h30m",
 		"ONNX", "TensorFlow.TensorFlowLite", "Onyx", "visionkeeper:policy",
 	})
 	if depth == 0 {
@@ -28,7 +28,9 @@ func anything(depth int) *rapid.Generator[any] {
 	return rapid.OneOf(single, list, object)
 }
 
-var key = rapid.SampledFrom([]string{"$schema", "mode", "projects", "project", "exports", "iterations", "retrain", "afterFailure", "within", "perMonth", "force", "export", "Mode"})
+var key = rapid.SampledFrom([]string{"$schema", "mode", "projects", "project", "exports", "iterations", "retrain", "afterFailure", "within", "perMonth", "force", "export", "Mode", "promote", "name", "predictionId", "minimum", "recall", "perTag", "notWorseBy", "threshold"})
+
+const resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/seeing"
 
 // spoilt is a right policy in which some values and keys are others.
 func spoilt(t *rapid.T) any {
@@ -39,8 +41,15 @@ func spoilt(t *rapid.T) any {
 		"iterations": words("all", []any{"newest"}, []any{"published", "all"}, []any{}, "newest"),
 		"retrain":    map[string]any{"afterFailure": words(1, 5), "within": words("1h", "2h30m"), "perMonth": words(1, 100), "force": words(true, false)},
 	}
+	promote := map[string]any{
+		"name": "production", "predictionId": words(resource, resource, resource, resource+"/x"), "minimum": map[string]any{"recall": words(0, 0.5, 1)},
+		"perTag": words(true, false), "notWorseBy": words(0, 0.02), "threshold": words(0.5, 1, 1, 1.01),
+	}
+	if rapid.Bool().Draw(t, "promotes") {
+		rule["promote"] = promote
+	}
 	policy := map[string]any{"mode": words("act", "observe"), "projects": []any{rule}}
-	for _, at := range []map[string]any{policy, rule, rule["retrain"].(map[string]any)} {
+	for _, at := range []map[string]any{policy, rule, rule["retrain"].(map[string]any), promote} {
 		switch rapid.IntRange(0, 3).Draw(t, "how") {
 		case 0:
 			at[key.Draw(t, "key")] = anything(2).Draw(t, "value")

@@ -110,6 +110,9 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 		switch {
 		case a.Kind == Wait:
 			v.waiting = append(v.waiting, a)
+		case v.scope.ask != nil && ofPromotion(a):
+			v.seen.Tried[a.Step] = true
+			v.fail(v.log(ctx, a), a, fault{code: a.Code, why: a.Why})
 		case !a.Kind.effect():
 			work = append(work, a)
 		case v.scope.ask != nil:
@@ -151,6 +154,10 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		cancel()
 	case Bury:
 		err = v.bury(ctx, a.Iteration)
+	case Measure:
+		share, cancel := shareOf(ctx)
+		err = v.measure(share, a)
+		cancel()
 	case Postpone:
 		err = fault{code: a.Code, why: a.Why}
 	default:
@@ -299,8 +306,11 @@ var said = map[ActionKind]string{
 	Delete:   "deleted an iteration to make room",
 	Bury:     "noted that an iteration is gone",
 	Retrain:  "started a training",
+	Measure:  "noted how well it predicts",
+	Publish:  "published",
+	Promote:  "published",
 	Train:    "started a training",
-	Adopt:    "found the training that was asked for",
+	Adopt:    "found what was asked for",
 	Postpone: "cannot be done now",
 	Settle:   "all that can be done now is done",
 }
@@ -309,6 +319,10 @@ var said = map[ActionKind]string{
 func (v *visit) remember(a Action) {
 	switch a.Kind {
 	case Adopt:
+		if a.Fact == state.FactPromotion {
+			v.promoted(*v.seen.Project.Promotion.Move)
+			return
+		}
 		v.learn(func(p *state.Project) {
 			for _, t := range p.Trainings {
 				if t.Open() && !slices.Contains(t.Known, a.Iteration) {

@@ -19,6 +19,11 @@ type Ask struct {
 	Again   bool
 	// Train asks for a training, unless one runs; Force also if nothing changed.
 	Train, Force bool
+	// Promote is the iteration that gets the name that the policy publishes under; with
+	// Force also if it doesn't pass the policy's gate. Rollback gives the name to the
+	// iteration that had it before instead.
+	Promote  string
+	Rollback bool
 }
 
 // rules are the policy's rules for the project, widened by what is asked of an iteration.
@@ -31,9 +36,12 @@ func (a *Ask) rules(r Rules, o Observed, iteration string) Rules {
 	return r
 }
 
+// promotes reports whether a name is to be given away.
+func (a *Ask) promotes() bool { return a.Promote != "" || a.Rollback }
+
 // covers reports whether an effect is what is asked for.
 func (a *Ask) covers(effect Action) bool {
-	return effect.Kind == Train || effect.Kind == Export && (slices.Contains(a.Exports, effect.Export) || slices.Contains(a.Exports, policy.All))
+	return effect.Kind.personal() || effect.Kind == Publish && a.promotes() || effect.Kind == Export && (slices.Contains(a.Exports, effect.Export) || slices.Contains(a.Exports, policy.All))
 }
 
 // retry makes due what kept the exports from being asked for.

@@ -25,6 +25,7 @@ func (v *visit) conclude(ctx context.Context) {
 	v.clearConditions(gone)
 	v.renewLooks()
 	v.forget(gone)
+	v.keepName(gone)
 	v.keepShown()
 	v.keepNotified()
 	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
@@ -189,6 +190,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 			c.Blob == "" && gone[c.Iteration],
 			c.Scope == (state.Scope{}) && (v.deleted || v.Service == nil),
 			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
+			ofPromoting(c) && v.isPromotionOver(c),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
 			over = append(over, c.Scope)
 			lacked[c.Scope] = look.lacked(c)
@@ -292,6 +294,9 @@ func (v *visit) missing() map[string]bool {
 			missing[c.Iteration] = true
 		}
 	}
+	if holder := v.holder(); holder != "" && v.iteration(holder) == nil {
+		missing[holder] = true
+	}
 	return missing
 }
 
@@ -323,6 +328,15 @@ func (v *visit) dateLacked() {
 	}
 }
 
+// holder is the iteration that is known to have the name that the policy publishes under;
+// empty where none is.
+func (v *visit) holder() string {
+	if v.seen.Project.Promotion == nil {
+		return ""
+	}
+	return v.seen.Project.Promotion.Holder
+}
+
 // onlyBlobs reports whether nothing is known of an iteration but its blobs that are archived.
 func onlyBlobs(it *state.Iteration) bool {
 	return it.Settled == nil && len(it.Exports) == 0 && it.Facts == nil && it.Ended.IsZero()
@@ -352,7 +366,8 @@ func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 	defer cancel()
 	for id := range v.missing() {
 		d := v.seen.Project.Deletions[id]
-		if v.seen.Gone[id] || v.rests(id) && (!effects || v.overtaken(id)) && (d == nil || !d.Open()) {
+		asked := id == v.holder() || d != nil && d.Open()
+		if v.seen.Gone[id] || v.rests(id) && !asked && (!effects || v.overtaken(id)) {
 			continue
 		}
 		if v.asked < mostConfirmed && ctx.Err() == nil {

@@ -33,9 +33,9 @@ func pause(c state.Condition) time.Duration {
 	case c.Scope == noRoom: // another iteration may be safe soon
 		pauses = asking[2:]
 	case c.Code != state.Unavailable && c.Code != state.Unreadable:
-	case c.Unproven || c.Blob != "" || c.Fact != "":
+	case c.Unproven || c.Blob != "" || c.Fact != "" && c.Fact != state.FactPromotion:
 		pauses = passing
-	default: // an export or a training was asked for
+	default: // an export, a training or a name was asked for
 		pauses = asking
 	}
 	return pauses[min(max(c.Attempts, 1), len(pauses))-1]

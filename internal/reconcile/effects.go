@@ -46,6 +46,8 @@ type kindOfEffect struct {
 // effects are all kinds, in the order in which they go.
 var effects = []kindOfEffect{
 	{Export, exportEffect{}},
+	{Publish, publishEffect{}},
+	{Promote, publishEffect{}},
 	{Delete, deletionEffect{}},
 	{Retrain, trainingEffect{}},
 	{Train, trainingEffect{}},

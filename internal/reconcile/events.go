@@ -24,7 +24,8 @@ func (v *visit) openOutbox(ctx context.Context) {
 const mostBlobs = 100
 
 // tell writes what others are to be told of all that is seen: of trainings that ended, of
-// proofs in the archive, and of conditions that are old. It goes by what is there, not by
+// proofs in the archive, of a name that another iteration got, and of conditions that are
+// old. It goes by what is there, not by
 // what was just done, so that nothing is lost with a process that died in between. What
 // is written already isn't written again.
 func (v *visit) tell(p *state.Project) {
@@ -63,7 +64,11 @@ func (v *visit) tell(p *state.Project) {
 			blocked = append(blocked, e)
 		}
 	}
-	for _, list := range [][]state.Event{trainings, proofs, blocked} {
+	var promoted []state.Event
+	if e, ok := events.Promoted(p, v.nameOf); ok {
+		promoted = append(promoted, e)
+	}
+	for _, list := range [][]state.Event{trainings, proofs, promoted, blocked} {
 		slices.SortFunc(list, func(a, b state.Event) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID)) })
 		out.Add(now, list...)
 	}

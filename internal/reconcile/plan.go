@@ -96,7 +96,10 @@ const (
 	Bury     ActionKind = "bury"     // record that an iteration which the app deleted is gone
 	Retrain  ActionKind = "retrain"  // train again after a failure
 	Train    ActionKind = "train"    // train because a person asks for it: never planned by Plan
-	Adopt    ActionKind = "adopt"    // record which training came of an intent whose answer was lost
+	Measure  ActionKind = "measure"  // ask how well an iteration predicts, for the gate
+	Publish  ActionKind = "publish"  // give an iteration the name that the policy publishes under
+	Promote  ActionKind = "promote"  // the same because a person asks for it
+	Adopt    ActionKind = "adopt"    // record what came of an intent whose answer was lost
 	Postpone ActionKind = "postpone" // record that something can't be done now, and why
 	Wait     ActionKind = "wait"     // nothing to do until the service has finished
 	Settle   ActionKind = "settle"   // record that everything is done
@@ -104,7 +107,7 @@ const (
 
 // personal reports whether nobody but a person asks for it, who hears at once what becomes
 // of it: nothing is put off.
-func (k ActionKind) personal() bool { return k == Train }
+func (k ActionKind) personal() bool { return k == Train || k == Promote }
 
 // reads reports whether the action reads a package.
 func (a Action) reads() bool { return a.Kind == Backup || a.Kind == Collect }
@@ -117,6 +120,7 @@ type Rules struct {
 	StuckAfter time.Duration // an export that takes longer no longer holds its platform
 	Grace      time.Duration // after a dead sender's deadline, until another may send
 	SettledFor time.Duration // until a settled iteration is looked at again, at most
+	Ask        *Ask          // what a person asks for; nil otherwise
 }
 
 // Plan says what is to be done, in order: first what secures what there is, with
@@ -140,6 +144,7 @@ func Plan(r Rules, o Observed) []Action {
 		}
 	}
 	p.openTrainings()
+	p.promote()
 	p.deletions()
 	p.room()
 	p.blobs()
@@ -418,7 +423,7 @@ func settled(r Rules, o Observed, it customvision.Iteration) bool {
 // anyDue reports whether a condition of the iteration is to be tried again now.
 func anyDue(r Rules, o Observed, iteration string) bool {
 	return slices.ContainsFunc(o.Project.Conditions, func(c *state.Condition) bool {
-		return c.Iteration == iteration && due(c, r.Under, o.Now) && (r.Mode == policy.Act || !ofAsking(c))
+		return c.Iteration == iteration && c.Fact != state.FactRoom && !ofPromoting(c) && due(c, r.Under, o.Now) && (r.Mode == policy.Act || !ofAsking(c))
 	})
 }
 

@@ -140,12 +140,6 @@ func TestAPolicyThatOnlyObservesDeletesNothing(t *testing.T) {
 	assert.Len(t, w.listed(project), 3)
 }
 
-// publish publishes an iteration, as a person does.
-func (w *app) publish(key Key, name string) {
-	w.t.Helper()
-	require.NoError(w.t, w.Client.Publish(w.t.Context(), key.Project, key.Iteration, name, "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/p", false))
-}
-
 func TestWhatIsDeletedIsNeitherPublishedNorNewestNorUnsafe(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

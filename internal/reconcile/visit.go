@@ -76,7 +76,7 @@ func (v *visit) applyPolicy(ctx context.Context) error {
 	v.outside = !ok
 	v.rules = Rules{
 		Rule: rule, Mode: inForce.Mode, Under: rule.Hash() + "-" + string(inForce.Mode) + "-" + v.Fingerprint,
-		StuckAfter: v.Times.StuckAfter, Grace: v.Times.IntentGrace, SettledFor: v.Times.SettledFor,
+		StuckAfter: v.Times.StuckAfter, Grace: v.Times.IntentGrace, SettledFor: v.Times.SettledFor, Ask: v.scope.ask,
 	}
 	if v.scope.ask != nil {
 		v.outside = false

@@ -13,6 +13,7 @@ func (p Project) Clone() Project {
 		i.Facts = slices.Clone(i.Facts)
 		i.Exports = each(i.Exports, func(e Export) Export { return e })
 		i.Blobs = maps.Clone(i.Blobs)
+		i.Figures = i.Figures.clone()
 		if i.Settled = pointer(i.Settled); i.Settled != nil {
 			i.Settled.Done = slices.Clone(i.Settled.Done)
 		}
@@ -26,6 +27,7 @@ func (p Project) Clone() Project {
 		return s
 	})
 	p.Deletions = each(p.Deletions, func(d Deletion) Deletion { return d })
+	p.Promotion = p.Promotion.clone()
 	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {

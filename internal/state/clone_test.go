@@ -39,6 +39,8 @@ func fill(v reflect.Value) {
 		v.SetString("text")
 	case v.Kind() == reflect.Bool:
 		v.SetBool(true)
+	case v.CanFloat():
+		v.SetFloat(1)
 	default:
 		v.SetInt(1)
 	}

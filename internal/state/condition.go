@@ -62,6 +62,12 @@ const (
 	BadName Code = "bad-name"
 	// Overwritten: another export took its place, and no other way gives its bytes.
 	Overwritten Code = "overwritten"
+	// GateFailed: the newest iteration isn't good enough to be published.
+	GateFailed Code = "gate-failed"
+	// LeftToPerson: somebody else decided which iteration is published, or may have.
+	LeftToPerson Code = "left-to-person"
+	// PublishRefused: the service doesn't publish it.
+	PublishRefused Code = "publish-refused"
 	// Damaged: the source itself is damaged, by its own bytes.
 	Damaged Code = "damaged"
 )
@@ -71,7 +77,7 @@ const (
 // destination of events.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
-	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; or its list of exports
+	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; its list of exports; its figures or its promotion
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing
@@ -79,11 +85,12 @@ type Scope struct {
 	Destination string `json:"destination,omitempty"` // of events
 }
 
-// FactExports is the fact which exports an iteration has, FactRoom that a project, or an
-// iteration that is in the way, leaves no room for another one.
+// Facts besides those that proofs record.
 const (
-	FactExports = "exports"
-	FactRoom    = "room"
+	FactExports   = "exports"   // which exports an iteration has
+	FactFigures   = "figures"   // how well it predicts, which the gate of its promotion goes by
+	FactPromotion = "promotion" // that it is published by the policy
+	FactRoom      = "room"      // that a project, or an iteration in the way, leaves no room for another one
 )
 
 // Condition is something that can't be done now, and when it is tried again.

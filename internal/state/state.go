@@ -41,6 +41,9 @@ type Project struct {
 	Trainings []*Training `json:"trainings,omitempty"`
 	// Deletions are the iterations that the app asked the service to delete, by id.
 	Deletions map[string]*Deletion `json:"deletions,omitempty"`
+	// Promotion is what is remembered of the name to publish under; nil where the policy
+	// has none.
+	Promotion *Promotion `json:"promotion,omitempty"`
 	// Looking says that a process looks at the project because of messages: others wait for
 	// what it finds.
 	Looking *Looking `json:"looking,omitempty"`
@@ -72,6 +75,8 @@ type Iteration struct {
 	// Blobs of the model container that are archived: ETag by name.
 	Blobs   map[string]string `json:"blobs,omitempty"`
 	Settled *Settled          `json:"settled,omitempty"`
+	// Figures are what the gate of a promotion goes by; nil where they aren't needed.
+	Figures *Figures `json:"figures,omitempty"`
 	// Looked is the last look because of a message, if it left something to wait for.
 	Looked *Looked `json:"looked,omitempty"`
 	// Lacked is since when the service's list lacks it; zero while it is there.

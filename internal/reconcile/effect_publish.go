@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
+)
+
+// publishEffect gives a name to an iteration. Its intent is a state.Move.
+type publishEffect struct{}
+
+func (publishEffect) look(context.Context, *visit, string) error { return nil }
+
+func (publishEffect) announce(v *visit, p *state.Project, a Action, s sending) {
+	known := p.Promotion
+	if known == nil || known.Move == nil && known.Name != v.rules.Promote.Name {
+		known = &state.Promotion{Name: v.rules.Promote.Name, Holder: holderOf(v.seen.Iterations, v.rules.Promote.Name)}
+		p.Promotion = known
+	}
+	m := &state.Move{Token: s.token, To: a.Iteration, Asked: v.now(), Until: s.until, By: v.promoter(a), Resource: v.rules.Promote.PredictionID}
+	holder := v.iteration(holderOf(v.seen.Iterations, known.Name))
+	switch before := known.Move; {
+	case holder != nil:
+		m.From, m.FromResource = holder.ID, holder.OriginalPublishResourceID
+	case before != nil && before.Freed(a.Iteration): // it is gone on with
+		m.From, m.FromResource, m.Resource, m.By = before.From, before.FromResource, before.Resource, before.By
+	}
+	known.Move = m
+}
+
+func (v *visit) promoter(a Action) state.Promoter {
+	switch {
+	case a.Kind == Publish:
+		return state.ByPolicy
+	case v.scope.ask.Rollback:
+		return state.ByRollback
+	}
+	return state.ByPerson
+}
+
+func (publishEffect) withdraw(p *state.Project, _ Action, s sending) {
+	if p.Promotion != nil && p.Promotion.Move != nil && p.Promotion.Move.Token == s.token {
+		p.Promotion.Move = nil
+	}
+}
+
+// send takes the name over in one call. Where the service refuses that, it frees the name
+// and takes it at once. If the process ends in between, the intent says what is to be
+// finished.
+func (publishEffect) send(ctx context.Context, v *visit, a Action, s sending) error {
+	name, m := v.seen.Project.Promotion.Name, *v.seen.Project.Promotion.Move
+	held := m.From != "" && holderOf(v.seen.Iterations, name) == m.From
+	freed := m.From != "" && !held // by the one that this one goes on with
+	err := v.Service.Publish(ctx, v.record.ID, m.To, name, m.ResourceOf(m.To), held)
+	if held && customvision.NameTaken(err) {
+		freed, err = v.freeAndTake(ctx, name, m)
+	}
+	switch {
+	case err == nil:
+		v.promoted(m)
+		return nil
+	case customvision.Lost(err):
+		return err
+	case freed:
+		return v.giveBack(ctx, name, a, m, s, err)
+	}
+	v.refusedNow(a, s, err)
+	return publishFault(err)
+}
+
+func publishFault(err error) error {
+	if definite(err) {
+		return fault{code: state.PublishRefused, why: fmt.Sprintf("the service refuses to publish it: %s", err), cause: err}
+	}
+	return err
+}
+
+// freeAndTake frees the name and takes it, and reports whether it was freed.
+func (v *visit) freeAndTake(ctx context.Context, name string, m state.Move) (freed bool, err error) {
+	unsure := v.Service.Unpublish(ctx, v.record.ID, m.From)
+	if unsure != nil && !customvision.Lost(unsure) {
+		return false, unsure
+	}
+	err = v.Service.Publish(ctx, v.record.ID, m.To, name, m.ResourceOf(m.To), false)
+	if unsure != nil && customvision.NameTaken(err) { // it wasn't freed
+		return false, unsure
+	}
+	return true, err
+}
+
+// backTime bounds the call that gives a name back, for which the run's time may be up.
+const backTime = 20 * time.Second
+
+// giveBack gives the name that was freed back to the iteration that had it, since the other
+// one can't have it. As long as that fails the intent says that it is still to be done.
+func (v *visit) giveBack(ctx context.Context, name string, a Action, m state.Move, s sending, err error) error {
+	switch {
+	case customvision.NameTaken(err):
+		v.withdraw(a, s)
+		return faultf(state.LeftToPerson, "somebody else took the name %q while it was to be published: %s", name, err)
+	case m.To == m.From, idle(err): // the next run finishes it
+		return publishFault(err)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backTime)
+	defer cancel()
+	if back := v.Service.Publish(ctx, v.record.ID, m.From, name, m.ResourceOf(m.From), false); back != nil {
+		v.learn(func(p *state.Project) {
+			if p.Promotion != nil && p.Promotion.Move != nil && p.Promotion.Move.Token == s.token {
+				p.Promotion.Move.To = m.From
+			}
+		})
+		return publishFault(err)
+	}
+	v.withdraw(a, s)
+	return publishFault(err)
+}
