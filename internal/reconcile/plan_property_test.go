@@ -276,6 +276,12 @@ func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
 	deleted := 0
 	rapid.Check(t, func(t *rapid.T) {
 		r, o := drawRules(t), drawObserved(t)
+		if len(o.Iterations) > 0 && rapid.Bool().Draw(t, "promoted") {
+			o.Project.Promotion = &state.Promotion{Name: "production", Holder: rapid.SampledFrom(o.Iterations).Draw(t, "champion").ID}
+			if rapid.SampledFrom([]bool{false, false, true}).Draw(t, "moves") {
+				o.Project.Promotion.Move = &state.Move{To: o.Project.Promotion.Holder, Until: drawTime(t, "move")}
+			}
+		}
 		n := 0
 		for _, a := range Plan(r, o) {
 			if a.Kind != Delete {
@@ -296,6 +302,10 @@ func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
 			}
 			assert.Greater(t, count, min(r.Keep, 19))
 			assert.Empty(t, it.PublishName)
+			if known := o.Project.Promotion; known != nil {
+				assert.NotEqual(t, known.Holder, it.ID, "the champion")
+				assert.Nil(t, known.Move, "a name is being given away")
+			}
 			for _, training := range o.Project.Trainings {
 				assert.False(t, training.Open() && noon.Before(training.Until.Add(r.Grace)), "a training was asked for")
 			}
