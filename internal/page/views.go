@@ -395,7 +395,7 @@ func (v *visit) newTimeline(s overview.Status, t overview.Timeline) timelinePage
 // Label is the kind in words.
 func (e timelineEvent) Label() string {
 	return cmp.Or(map[overview.EventKind]string{
-		overview.Trained: "trained", overview.Failed: "failed", overview.Asked: "asked for", overview.Notified: "message",
+		overview.Trained: "trained", overview.Failed: "failed", overview.Asked: "asked for", overview.Deleted: "deleted", overview.Notified: "message",
 		overview.Archived: "archived", overview.Blocked: "blocked", overview.DeadLetter: "dead letter", overview.Swept: "sweep", overview.Policed: "policy",
 	}[e.Kind], string(e.Kind))
 }
@@ -403,7 +403,7 @@ func (e timelineEvent) Label() string {
 // Sign is the kind's sign.
 func (e timelineEvent) Sign() string {
 	return cmp.Or(map[overview.EventKind]string{
-		overview.Trained: "trained", overview.Failed: "blocked", overview.Asked: "underway", overview.Notified: "message",
+		overview.Trained: "trained", overview.Failed: "blocked", overview.Asked: "underway", overview.Deleted: "proven", overview.Notified: "message",
 		overview.Archived: "proven", overview.Blocked: "blocked", overview.DeadLetter: "blocked", overview.Swept: "sweep", overview.Policed: "message",
 	}[e.Kind], "message")
 }
