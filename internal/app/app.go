@@ -56,7 +56,7 @@ func NewRescuer(s settings.Settings, version string, r *reconcile.Reconciler) (*
 		return nil, err
 	}
 	return rescue.New(rescue.Options{
-		Service: r.Service, Archive: r.Archive, Sets: sets, State: r.State, Now: r.Clock.Now,
+		Service: r.Service, Archive: r.Archive, Sets: sets, State: r.State, Now: r.Clock.Now, Events: r.Events,
 		CheckLink: func(link string) error {
 			return archive.CheckDownloadURL(link, r.Downloads.Suffix, r.Downloads.Loopback)
 		},

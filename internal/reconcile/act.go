@@ -152,14 +152,14 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		share, cancel := shareOf(ctx)
 		err = v.describe(share, a.Iteration)
 		cancel()
-	case Bury:
-		err = v.bury(ctx, a.Iteration)
 	case Measure:
 		share, cancel := shareOf(ctx)
 		err = v.measure(share, a)
 		cancel()
+	case Bury:
+		err = v.bury(ctx, a.Iteration)
 	case Postpone:
-		err = fault{code: a.Code, why: a.Why}
+		err = fault{code: a.Code, why: a.Why, until: a.Until}
 	default:
 		v.remember(a)
 	}

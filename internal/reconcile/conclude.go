@@ -28,6 +28,8 @@ func (v *visit) conclude(ctx context.Context) {
 	v.keepName(gone)
 	v.keepShown()
 	v.keepNotified()
+	v.keepSpent()
+	v.keepHappened()
 	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
 	}
@@ -189,6 +191,7 @@ func (v *visit) clearConditions(gone map[string]bool) {
 			c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
 			c.Blob == "" && gone[c.Iteration],
 			c.Scope == (state.Scope{}) && (v.deleted || v.Service == nil),
+			c.Iteration == "" && c.Fact != "" && (v.deleted || v.Service == nil || v.factIsOver(c.Fact)),
 			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
 			ofPromoting(c) && v.isPromotionOver(c),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
@@ -220,7 +223,7 @@ func (v *visit) isIterationOver(c *state.Condition, it customvision.Iteration) b
 		return it.Exportable || len(v.rules.Exports) == 0 || !isWanted(v.rules.Rule, it, v.seen.Iterations)
 	}
 	p := &plan{Rules: v.rules, o: v.seen}
-	return v.rules.Retrain == nil || p.trainedSince(it) || p.o.Now.Sub(p.ended(it)) > time.Duration(v.rules.Retrain.Within)
+	return v.rules.Retrain == nil || v.rules.Retrain.AfterFailure == 0 || p.trainedSince(it) || p.o.Now.Sub(p.ended(it)) > time.Duration(v.rules.Retrain.Within)
 }
 
 // isOver reports whether the condition of an export no longer stands.
@@ -366,8 +369,7 @@ func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 	defer cancel()
 	for id := range v.missing() {
 		d := v.seen.Project.Deletions[id]
-		asked := id == v.holder() || d != nil && d.Open()
-		if v.seen.Gone[id] || v.rests(id) && !asked && (!effects || v.overtaken(id)) {
+		if v.seen.Gone[id] || v.rests(id) && id != v.holder() && (!effects || v.overtaken(id)) && (d == nil || !d.Open()) {
 			continue
 		}
 		if v.asked < mostConfirmed && ctx.Err() == nil {

@@ -30,6 +30,8 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Worth is nil where nobody looked whether a training is worth it.
+	Worth *Worth
 	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
 	Held map[string][]models.Blob
 	// Gone are iterations that the service, asked for them, doesn't have.
@@ -81,6 +83,10 @@ type Action struct {
 	Step
 	Code state.Code // of a Postpone
 	Why  string     // for a person
+	// Until is when a Postpone is over by itself; zero where nobody knows.
+	Until time.Time
+	// Training is what is trained, of a Retrain and a Train; nil of others.
+	Training *Training
 }
 
 // ActionKind names what is done.
@@ -94,7 +100,7 @@ const (
 	Export   ActionKind = "export"   // ask for an export
 	Delete   ActionKind = "delete"   // delete an iteration at the service, to make room
 	Bury     ActionKind = "bury"     // record that an iteration which the app deleted is gone
-	Retrain  ActionKind = "retrain"  // train again after a failure
+	Retrain  ActionKind = "retrain"  // train again, after a failure or because it is worth it
 	Train    ActionKind = "train"    // train because a person asks for it: never planned by Plan
 	Measure  ActionKind = "measure"  // ask how well an iteration predicts, for the gate
 	Publish  ActionKind = "publish"  // give an iteration the name that the policy publishes under
@@ -135,14 +141,13 @@ func Plan(r Rules, o Observed) []Action {
 		switch it.Status {
 		case customvision.StatusTraining:
 			p.add(Wait, state.Scope{Iteration: it.ID}, "it is training")
-		case customvision.StatusFailed:
-			p.failed(it)
 		case customvision.StatusCompleted:
 			if look := o.Looks[it.ID]; look != nil {
 				p.completed(it, look)
 			}
 		}
 	}
+	p.retrain()
 	p.openTrainings()
 	p.promote()
 	p.deletions()
@@ -175,7 +180,7 @@ func (p *plan) postpone(s state.Scope, code state.Code, why string) {
 // What the service's limit kept from being trained is due as soon as there is room.
 func (p *plan) due(s state.Scope) bool {
 	c := p.o.Project.Condition(s)
-	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s.Fact == "" && p.o.count() < mostIterations
+	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s != noRoom && p.o.count() < mostIterations
 }
 
 func (p *plan) attempts(a Action) int {

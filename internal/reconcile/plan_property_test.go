@@ -141,7 +141,7 @@ func drawTraining(t *rapid.T, o *Observed, i int) {
 	later := slices.Index(ids, cause) + 1
 	asked := drawTime(t, "trained")
 	training := &state.Training{
-		Token: fmt.Sprint(i), Cause: cause, Known: ids[:rapid.IntRange(later, len(ids)).Draw(t, "known")],
+		Token: fmt.Sprint(i), Cause: state.FailureOf(cause), Known: ids[:rapid.IntRange(later, len(ids)).Draw(t, "known")],
 		Asked: asked, Until: asked.Add(5 * time.Minute),
 	}
 	switch rapid.SampledFrom([]string{"open", "result", "result", "refused"}).Draw(t, "outcome") {

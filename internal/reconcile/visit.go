@@ -29,11 +29,12 @@ type visit struct {
 	unsure  bool   // a write failed, and may have been carried out
 	asked   int    // calls for remembered iterations that the list lacks
 
-	importing bool // the service says so
-	outside   bool // the policy leaves the project alone
-	known     bool // what was asked for was looked at since: nothing was looked at
-	unseen    bool // an iteration couldn't be looked at
-	deleted   bool // the service itself says that there is no such project
+	importing bool      // the service says so
+	modified  time.Time // when the service says that the project last changed
+	outside   bool      // the policy leaves the project alone
+	known     bool      // what was asked for was looked at since: nothing was looked at
+	unseen    bool      // an iteration couldn't be looked at
+	deleted   bool      // the service itself says that there is no such project
 	// blind is why the service didn't show the project's iterations. What lies in the
 	// model container is all there is to see then, and nothing rests on what isn't seen.
 	blind error

@@ -39,11 +39,18 @@ type Project struct {
 	Iterations map[string]*Iteration `json:"iterations,omitempty"`
 	// Trainings that the app asked for, oldest first.
 	Trainings []*Training `json:"trainings,omitempty"`
-	// Deletions are the iterations that the app asked the service to delete, by id.
-	Deletions map[string]*Deletion `json:"deletions,omitempty"`
 	// Promotion is what is remembered of the name to publish under; nil where the policy
 	// has none.
 	Promotion *Promotion `json:"promotion,omitempty"`
+	// Spent are the hours of trainings of the last 30 days, where the policy bounds them.
+	Spent []Spent `json:"spent,omitempty"`
+	// Trained is what the last training saw, where the policy counts images.
+	Trained *Tally `json:"trained,omitempty"`
+	// Happened is what last became of the project, by type of event: trainings of other
+	// projects may follow from it.
+	Happened map[string]Happened `json:"happened,omitempty"`
+	// Deletions are the iterations that the app asked the service to delete, by id.
+	Deletions map[string]*Deletion `json:"deletions,omitempty"`
 	// Looking says that a process looks at the project because of messages: others wait for
 	// what it finds.
 	Looking *Looking `json:"looking,omitempty"`
@@ -130,29 +137,6 @@ type Export struct {
 	Asked time.Time `json:"asked,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }
-
-// Training is a training that the app asked for. It is an intent until Result or
-// Nothing is set.
-type Training struct {
-	// Token is random. The sender recognises its own intent by it.
-	Token string `json:"token"`
-	// Cause is the failed iteration that led to this training; empty where a person asked
-	// for it.
-	Cause string `json:"cause"`
-	// Known are the iterations that existed before. Any other one is the result.
-	Known []string `json:"known"`
-	// Asked and Until as in Export.
-	Asked time.Time `json:"asked"`
-	Until time.Time `json:"until"`
-	// Result is the iteration that the training made.
-	Result string `json:"result,omitempty"`
-	// Nothing says why nothing comes of it: the failure is from before the app knew the
-	// project.
-	Nothing string `json:"refused,omitempty"`
-}
-
-// Open reports whether the outcome of the training request isn't known yet.
-func (t *Training) Open() bool { return t.Result == "" && t.Nothing == "" }
 
 // Deletion is an iteration that the app asked the service to delete. It is an intent until
 // Gone is set.
