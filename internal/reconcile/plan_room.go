@@ -86,11 +86,9 @@ const mostObstacles = 5
 func (p *plan) unsettling() bool {
 	project := p.o.Project
 	tried := slices.ContainsFunc(slices.Collect(maps.Keys(p.o.Tried)), func(s Step) bool { return s.Kind == Delete })
-	trains := slices.ContainsFunc(p.o.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusTraining })
-	asked := slices.ContainsFunc(project.Trainings, func(t *state.Training) bool { return t.Open() && !p.abandoned(t) })
 	deletes := slices.ContainsFunc(slices.Collect(maps.Values(project.Deletions)), p.deleting)
 	moves := project.Promotion != nil && project.Promotion.Move != nil
-	return tried || trains || asked || deletes || moves || project.Rebuilt || project.Seen.IsZero() || p.o.Missing
+	return tried || p.underway() || deletes || moves || project.Rebuilt || project.Seen.IsZero() || p.o.Missing
 }
 
 // spare are the iterations that nobody needs at the service, the oldest first. That which
