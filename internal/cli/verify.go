@@ -212,6 +212,7 @@ func (r *verifyResult) addDeleted(a *archive.Archive, stones []archive.Tombstone
 			b, err := a.ByProof(proof)
 			if err == nil && inShare(b.Key, part, parts) && !there[proof] {
 				d.Missing = append(d.Missing, proof)
+				r.Exports++
 				r.Unsafe = append(r.Unsafe, d.Project+", "+d.Iteration+", "+b.Key.String()+": its proof is gone")
 			}
 		}
