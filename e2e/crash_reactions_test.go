@@ -105,7 +105,24 @@ var reactions = []reaction{
 			w.Service.StallExports(100)
 		},
 		cause: func(w *victim) { w.sweep() },
-		want:  figure{Trainings: 2, Exports: 1, Backups: proven("vanished TensorFlow", "Iteration 2 CoreML", "Iteration 2 ONNX")},
+		want:  figure{Trainings: 2, Exports: 1, Deletions: 1, Backups: proven("vanished TensorFlow", "Iteration 2 CoreML", "Iteration 2 ONNX")},
+	},
+	{
+		// The older of two is deleted, once, and its tombstone is whole however the app
+		// was cut.
+		name: "room", policy: `{"projects":[{"project":"*","keep":1}]}`,
+		prepare: func(w *victim) {
+			w.begin()
+			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
+			for range 2 {
+				w.iteration = w.Train(w.project).ID
+				require.NoError(w.t, w.Service.Export(w.project, w.iteration, "ONNX", ""))
+				w.Exported(w.project, w.iteration)
+				w.message(sample(w.t, "export-completed.json", w.project, w.iteration, modelURI(w.app, w.project, w.iteration, "ONNX")))
+			}
+		},
+		cause: func(w *victim) { w.sweep() },
+		want:  figure{Trainings: 2, Deletions: 1, Buried: 1, Backups: proven("vanished ONNX", "Iteration 2 ONNX")},
 	},
 	{
 		name: "poison drain", policy: `{"projects":[{"project":"*"}]}`,

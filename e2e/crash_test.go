@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"runtime"
 	"slices"
 	"strings"
@@ -103,6 +104,7 @@ func newVictim(t *testing.T, r reaction) *victim {
 	if r.want.Told != nil {
 		w.events = w.EventsQueue()
 	}
+	w.front.Use(w.safely(world.Pass))
 	r.prepare(w)
 	return w
 }
@@ -111,9 +113,19 @@ func newVictim(t *testing.T, r reaction) *victim {
 func (w *victim) crashAt(k int, at side) {
 	w.doomed = true
 	if at == before {
-		w.front.Use(world.Nth(k, w.front.KillBefore))
+		w.front.Use(w.safely(world.Nth(k, w.front.KillBefore)))
 	} else {
-		w.front.Use(world.Nth(k, w.front.KillAfter))
+		w.front.Use(w.safely(world.Nth(k, w.front.KillAfter)))
+	}
+}
+
+// safely looks, at each request to delete an iteration, for what would be lost by it.
+func (w *victim) safely(f world.Fault) world.Fault {
+	return func(req *http.Request, send world.Send) (*http.Response, error) {
+		if id := world.Deletes(req); id != "" {
+			assert.Empty(w.t, w.Unsaved(w.project, id), "it is deleted, and with it")
+		}
+		return f(req, send)
 	}
 }
 
@@ -147,6 +159,8 @@ func (w *victim) message(text string) {
 // so may dates and ids.
 type figure struct {
 	Trainings, Exports int               // received by the service, refused ones too
+	Deletions          int               // of iterations, as the two before
+	Buried             int               // iterations of which a tombstone says that they are gone
 	Backups            map[string]string // verdict by iteration and export
 	DeadLetters        []string
 	Told               []string // of what, each once; nil where nobody is told
@@ -187,6 +201,11 @@ func (w *victim) open() string {
 	if health.Round.IsZero() || len(health.Errors) > 0 || health.Unproven > 0 {
 		return fmt.Sprintf("health: %+v", health)
 	}
+	for _, d := range record.Deletions {
+		if d.Open() {
+			return "a deletion is open"
+		}
+	}
 	for _, training := range record.Trainings {
 		if training.Open() {
 			return "a training is open"
@@ -224,7 +243,7 @@ func (w *victim) retry() (n int) {
 func (w *victim) figure() figure {
 	w.t.Helper()
 	counts := w.Service.Counts()
-	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Backups: map[string]string{}}
+	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Deletions: counts["DeleteIteration"], Backups: map[string]string{}}
 	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
 	list := w.Backups("", "")
@@ -241,6 +260,9 @@ func (w *victim) figure() figure {
 		}
 		f.Backups[name+" "+b.Key.String()] += verdict
 	}
+	stones, err := w.Archive.Tombstones(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	f.Buried = len(stones)
 	assert.Equal(w.t, 2*len(list), w.archived(), "packages and proofs, nothing else, none twice")
 	letters := w.Letters()
 	for _, l := range letters {
@@ -272,7 +294,7 @@ func (w *victim) toldOf() []string {
 	return slices.Sorted(maps.Keys(ids))
 }
 
-// archived counts the archive's blobs.
+// archived counts the archive's blobs, but for tombstones.
 func (w *victim) archived() int {
 	w.t.Helper()
 	n := 0
@@ -280,7 +302,11 @@ func (w *victim) archived() int {
 	for pages.More() {
 		page, err := pages.NextPage(w.t.Context())
 		require.NoError(w.t, err)
-		n += len(page.Segment.BlobItems)
+		for _, item := range page.Segment.BlobItems {
+			if !strings.Contains(*item.Name, "/deletion-") {
+				n++
+			}
+		}
 	}
 	return n
 }

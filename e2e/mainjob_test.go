@@ -11,6 +11,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 const exportsAndRetrain = `{"projects":[{"project":"*","exports":["ONNX","ONNX.ONNXFloat16","TensorFlow"],"retrain":{"afterFailure":1}}]}`
@@ -54,5 +55,5 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	assert.Equal(t, 2, a.Service.Counts()["TrainProject"], "the person's training and one answer")
 	trainings := a.Remembered(p.ID).Trainings
 	require.Len(t, trainings, 1)
-	assert.Equal(t, first.ID, trainings[0].Cause)
+	assert.Equal(t, state.FailureOf(first.ID), trainings[0].Cause)
 }

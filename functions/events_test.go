@@ -1,7 +1,11 @@
 package functions_test
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,6 +18,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/events"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/state"
 )
 
@@ -119,6 +124,98 @@ func TestSweepsThatDoNotComeAreNoticedByAMessage(t *testing.T) {
 	again := look(4 * time.Hour)
 	require.Equal(t, []string{events.SweepOverdue}, kinds(again))
 	assert.NotEqual(t, told[0].ID, again[0].ID)
+}
+
+// What is about no one project waits too, and health.json and status say so. Who is no
+// destination any more is waited for no longer.
+func TestADestinationThatTakesNothingOfTheAppItselfIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true, told: true})
+	_, err := w.events.Delete(t.Context(), nil)
+	require.NoError(t, err)
+	record, err := w.State.Load(t.Context(), state.App)
+	require.NoError(t, err)
+	now := w.Service.Now()
+	require.NoError(t, w.State.Update(t.Context(), record, func(p *state.Project) error {
+		p.Events(w.postman.Names(), now).Add(now, events.Overdue(state.Health{Ended: now}, now, now))
+		return nil
+	}))
+	shown := func() (ofHealth []state.ProjectCondition, blocked int, ofStatus []overview.Condition) {
+		require.NoError(t, w.sweep(t.Context()))
+		health, err := w.State.Health(t.Context())
+		require.NoError(t, err)
+		status, err := overview.New(overview.Sources{Archive: w.Archive, State: w.State}).Gather(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, status.Sweep.Conditions)
+		return health.Conditions, health.Blocked, status.Conditions
+	}
+	_, _, ofStatus := shown() // the sweep has told of it after it had written health.json
+	require.Len(t, ofStatus, 1)
+	assert.Contains(t, ofStatus[0].Why, "1 of the app's events wait for the queue")
+	ofHealth, blocked, _ := shown()
+	require.Len(t, ofHealth, 1)
+	assert.Equal(t, 1, blocked)
+	assert.Equal(t, state.App, ofHealth[0].Project)
+	assert.Equal(t, state.Undelivered, ofHealth[0].Code)
+
+	w.postman.Destinations = nil
+	w.options.Events = []string{}
+	w.restart()
+	ofHealth, blocked, ofStatus = shown()
+	assert.Empty(t, ofHealth)
+	assert.Zero(t, blocked)
+	assert.Empty(t, ofStatus)
+}
+
+// busy takes one event and then uses up the sweep's time.
+type busy struct {
+	got []string
+	end context.CancelFunc
+}
+
+func (b *busy) Name() string                { return "busy" }
+func (b *busy) Place() string               { return "somebody busy" }
+func (b *busy) Fingerprint() string         { return "" }
+func (b *busy) Check(context.Context) error { return nil }
+func (b *busy) Send(_ context.Context, _ string, body []byte) error {
+	var e world.Event
+	if err := json.Unmarshal(body, &e); err != nil {
+		return err
+	}
+	b.got = append(b.got, e.Subject)
+	b.end()
+	return nil
+}
+
+// Each project has more to tell than there is time for.
+func TestASweepTellsFirstOfTheProjectsThatTheLastOneHadNoTimeFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	b := &busy{}
+	w.postman = &events.Postman{State: w.options.State, Archive: w.options.Archive, Destinations: []events.Destination{b}}
+	w.options.Events = w.postman.Names()
+	projects := []string{w.project, w.Create(customvision.CreateProjectOptions{Name: "Second"}).ID, w.Create(customvision.CreateProjectOptions{Name: "Third"}).ID}
+	slices.Sort(projects)
+	now := w.Service.Now()
+	for _, id := range projects {
+		record, err := w.State.Load(t.Context(), id)
+		require.NoError(t, err)
+		require.NoError(t, w.State.Update(t.Context(), record, func(p *state.Project) error {
+			var list []state.Event
+			for n := range 5 {
+				list = append(list, state.Event{ID: fmt.Sprint(n), Type: events.TrainingCompleted, Subject: id, Time: now, Data: json.RawMessage(`{}`)})
+			}
+			p.Events(w.options.Events, now).Add(now, list...)
+			return nil
+		}))
+	}
+	for range 4 {
+		var ctx context.Context
+		ctx, b.end = context.WithCancel(t.Context())
+		w.restart() // the process may be another one
+		require.NoError(t, w.sweep(ctx))
+	}
+	assert.Equal(t, append(projects, projects[0]), b.got)
 }
 
 func TestWhatCannotBeDoneForADayIsTold(t *testing.T) {

@@ -60,6 +60,16 @@ TrainProject               ok     ok     again  again  again  again  again  agai
 retrain: state GET         ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 retrain: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 retrain: state PUT 2       ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+DeleteIteration            ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+GetIteration               ok     ok     ok     ok     ok     ok     ok     again  -      -      again  ok     again  again  ok     again
+room: archive list 2       ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
+archive HEAD               ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
+room: proof GET            ok     ok     ok     ok     ok     again  ok     block  block  block  again  block  again  again  ok     again
+tombstone PUT              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
+tombstone GET              ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
+room: tombstone PUT 2      ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
+room: state PUT            ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+room: state PUT 2          ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 GetProjects                ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 model list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 state list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
@@ -103,6 +113,7 @@ type story struct {
 
 const (
 	onnx      = `{"projects":[{"project":"*","exports":["ONNX"]}]}`
+	kept      = `{"projects":[{"project":"*","exports":["ONNX"],"keep":1}]}`
 	retrained = `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`
 )
 
@@ -173,6 +184,12 @@ var stories = map[string]story{
 		w.Service.FailTrainings(1)
 		return trained(w)
 	}},
+	"room": {setting: setting{policy: kept, container: true}, sweeps: true, begin: func(w *app) customvision.Notification {
+		require.NoError(w.t, w.tell(w.t.Context(), exported(w)))
+		n := exported(w)
+		require.NoError(w.t, w.tell(w.t.Context(), n))
+		return n
+	}},
 	"sweep": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: exportedAndPoisoned},
 	"buried": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: func(w *app) customvision.Notification {
 		_, err := w.State.Bury(w.t.Context(), []byte(noNotification), "it came before", w.Service.Now())
@@ -193,6 +210,7 @@ var storyOf = map[string]string{
 	"blocklist GET": "blocks", "block PUT": "blocks", "blocklist PUT": "blocks",
 	"GetArtifact": "artifact", "archive PUT": "artifact",
 	"ExportIteration": "export", "TrainProject": "retrain",
+	"DeleteIteration": "room", "GetIteration": "room", "archive HEAD": "room", "tombstone PUT": "room", "tombstone GET": "room",
 	"GetProjects": "sweep", "model list": "sweep", "state list": "sweep", "health GET": "sweep", "health PUT": "sweep",
 	"poison receive": "sweep", "poison delete": "sweep", "dead letter PUT": "sweep", "dead letter GET": "buried",
 }

@@ -49,6 +49,8 @@ type end struct {
 	damaged   int
 	exports   int // asked for, as the service received them
 	trainings int
+	deletions int  // of iterations, as the two before
+	deleted   int  // iterations of which a tombstone says that they are gone
 	settled   bool // the completed iteration, of which exports are wanted
 	blocked   []string
 	buried    int
@@ -59,7 +61,10 @@ type end struct {
 }
 
 func (w *app) end(iteration string) end {
-	e := end{backups: map[string]int{}, exports: w.Service.Counts()["ExportIteration"], trainings: w.Service.Counts()["TrainProject"]}
+	e := end{backups: map[string]int{}, exports: w.Service.Counts()["ExportIteration"], trainings: w.Service.Counts()["TrainProject"], deletions: w.Service.Counts()["DeleteIteration"]}
+	stones, err := w.Archive.Tombstones(w.t.Context(), w.project)
+	assert.NoError(w.t, err)
+	e.deleted = len(stones)
 	for _, b := range w.kept() {
 		switch {
 		case b.Verdict.Counts():
@@ -78,6 +83,8 @@ func (w *app) end(iteration string) end {
 		switch {
 		case c.Code == state.TrainingRefused:
 			e.blocked = append(e.blocked, "training")
+		case c.Fact == state.FactRoom:
+			e.blocked = append(e.blocked, "room")
 		case c.Export != "":
 			e.blocked = append(e.blocked, c.Export)
 		}
@@ -145,6 +152,9 @@ func (c cell) watching(w *app, f world.Fault) world.Fault {
 	return func(req *http.Request, send world.Send) (*http.Response, error) {
 		operation := w.operation(req)
 		c.meets(operation)
+		if id := world.Deletes(req); id != "" {
+			assert.Empty(w.t, w.Unsaved(w.project, id), "it is deleted, and with it")
+		}
 		if c.story.meets != nil {
 			c.story.meets(w, operation)
 		}
@@ -197,11 +207,13 @@ func judge(t *testing.T, first error, got, want end) string {
 		outcome = "block"
 		assert.LessOrEqual(t, got.exports, want.exports, "what is given up is not asked for either")
 		assert.LessOrEqual(t, got.trainings, want.trainings, "what is given up is not asked for either")
+		assert.LessOrEqual(t, got.deletions, want.deletions, "what is given up is not asked for either")
 		for export, n := range got.backups {
 			assert.LessOrEqual(t, n, want.backups[export], "copies of %s", export)
 		}
 		got.blocked, want.blocked = nil, nil
 		got.exports, got.trainings, got.backups = want.exports, want.trainings, want.backups
+		got.deletions, got.deleted = want.deletions, want.deleted
 	case got.buried > want.buried:
 		outcome = "bury"
 		got.buried = want.buried

@@ -16,6 +16,8 @@ var callPaths = []struct {
 	{"GET", "GetProjects", regexp.MustCompile(`/projects$`)},
 	{"GET", "GetProject", regexp.MustCompile(`/projects/[^/]+$`)},
 	{"POST", "TrainProject", regexp.MustCompile(`/train$`)},
+	{"GET", "GetIteration", regexp.MustCompile(`/iterations/[^/]+$`)},
+	{"DELETE", "DeleteIteration", regexp.MustCompile(`/iterations/[^/]+$`)},
 	{"GET", "GetIterations", regexp.MustCompile(`/iterations$`)},
 	{"GET", "GetExports", regexp.MustCompile(`/export$`)},
 	{"POST", "ExportIteration", regexp.MustCompile(`/export$`)},
@@ -69,6 +71,8 @@ func (w *app) plainOperation(req *http.Request) string {
 		return "source GET"
 	case comp == "blocklist" || comp == "block":
 		return comp + " " + req.Method
+	case strings.HasPrefix(file, "deletion-"):
+		return "tombstone " + req.Method
 	case strings.HasSuffix(file, ".json"):
 		return "proof " + req.Method
 	case world.Copies(req):

@@ -1,6 +1,7 @@
 package functions_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/rescue"
 )
 
@@ -24,7 +26,7 @@ func (w *app) saving() *dataset.Store {
 	o.Retry.RetryDelay = time.Millisecond
 	sets := dataset.Open(w.Archives.Blobs(&o), w.Names.Archive, "test")
 	w.sweeping.Rescuer = rescue.New(rescue.Options{
-		Service: w.options.Service, Archive: w.options.Archive, Sets: sets, State: w.options.State, Now: w.Service.Now,
+		Service: w.options.Service, Archive: w.options.Archive, Sets: sets, State: w.options.State, Now: w.Service.Now, Events: w.options.Events,
 		CheckLink: func(link string) error {
 			return archive.CheckDownloadURL(link, w.options.Downloads.Suffix, w.options.Downloads.Loopback)
 		},
@@ -67,6 +69,21 @@ func TestSweepsSaveTheDataSetAfterTheBackups(t *testing.T) {
 	assert.True(t, c.Whole(), "%+v", c)
 	assert.Equal(t, [6]int{1, 1, 2, 2, 4, 4}, [6]int{c.Trained, c.Safe, c.Wanted, c.Complete, c.Images, c.Saved})
 	assert.Greater(t, w.Service.Counts()["ExportIteration"], 10, "every export is asked for")
+}
+
+func TestACompleteDataSetIsToldToAQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: rescued, told: true})
+	w.saving()
+	w.AddPictures(w.project, 0, 4, w.Tag(w.project, "bolt"))
+	require.NoError(t, w.sweep(t.Context()))
+	require.NoError(t, w.sweep(t.Context())) // which tells what the first one saved at its end
+	told := w.Told(w.events)
+	require.Equal(t, []string{events.DatasetComplete}, kinds(told))
+	assert.Equal(t, json.Number("4"), told[0].Data["images"])
+	assert.Equal(t, w.project, told[0].Data["project"].(map[string]any)["id"])
+	require.NoError(t, w.sweep(t.Context()))
+	assert.Empty(t, w.Told(w.events), "nothing is told twice")
 }
 
 func TestASweepWithoutARuleForItSavesNoDataSet(t *testing.T) {

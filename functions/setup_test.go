@@ -22,6 +22,7 @@ import (
 	"visionkeeper/handler"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/events"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/models"
@@ -76,6 +77,7 @@ func newWorld(t *testing.T, s setting) *app {
 		Policy: rules, Service: w.Open(small),
 		Archive:   archive.Open(w.Archives.Blobs(&large), w.Names.Archive, s.archive),
 		State:     state.Open(w.Archives.Blobs(&small), w.Names.State),
+		Sets:      dataset.Open(w.Archives.Blobs(&small), w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&small), w.Names.Models),
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Customer.BlobURL), world.Host(t, w.API)}},
 		Times:     reconcile.Times{LookInterval: time.Millisecond, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},

@@ -48,8 +48,7 @@ type Options struct {
 
 	// Tier applies the limits of the pricing tier "F0" or "S0"; "" has none.
 	Tier string
-	// NoValidation allows trainings without tags and images, and more than 20
-	// iterations.
+	// NoValidation allows trainings without tags and images.
 	NoValidation bool
 	// Bearer accepts any bearer token in place of the key.
 	Bearer bool

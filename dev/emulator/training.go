@@ -121,10 +121,10 @@ func (s *Server) checkTraining(p *project, r trainRequest) error {
 			return badRequest("BadRequestReservedBudgetInHoursNotEnoughForAdvancedTraining", "Advanced training needs at least 1 reserved hour")
 		}
 	}
+	if len(closed) >= maxIterations {
+		return badRequest("BadRequestExceedIterationPerProjectLimit", "The project has %d iterations: delete one first", len(closed))
+	}
 	if !s.options.NoValidation {
-		if len(closed) >= maxIterations {
-			return badRequest("BadRequestExceedIterationPerProjectLimit", "The project has %d iterations: delete one first", len(closed))
-		}
 		if err := s.checkPictures(p, r.Tags); err != nil {
 			return err
 		}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +15,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -46,7 +51,11 @@ func (s *stack) demo(ctx context.Context) error {
 	if err := s.table(ctx, p.ID); err != nil {
 		return err
 	}
-	tell("\n5. One model is restored and checked by other programs.")
+	tell("\n5. What others were told, by the queue %q:\n", eventsQueue)
+	if err := s.told(ctx); err != nil {
+		return err
+	}
+	tell("\n6. One model is restored and checked by other programs.")
 	if err := s.restore(ctx, p.ID, it.ID); err != nil {
 		return err
 	}
@@ -137,6 +146,42 @@ func (s *stack) table(ctx context.Context, project string) error {
 		fmt.Fprintf(out, "  %s\t%s\t%s\t%s\t%d\t%.12s…\t%s\n", proof.ProjectName, proof.IterationName, b.Key, b.Verdict, proof.Size, proof.SHA256, proof.Source.Kind)
 	}
 	return out.Flush()
+}
+
+// told takes what others were told off the queue, as a program of theirs would, and checks
+// that it is all of what happened, each once.
+func (s *stack) told(ctx context.Context) error {
+	happened := map[string]int{"training.completed": 1, "training.failed": 2, "backup.proven": len(wanted)}
+	told, ids := map[string]int{}, map[string]bool{}
+	err := s.until(ctx, "others are told all that happened", func() (bool, error) {
+		batch, err := s.events.DequeueMessages(ctx, &azqueue.DequeueMessagesOptions{NumberOfMessages: new(int32(32))})
+		if err != nil {
+			return false, err
+		}
+		for _, m := range batch.Messages {
+			var e struct{ ID, Type, Subject string }
+			text, err := base64.StdEncoding.DecodeString(*m.MessageText)
+			if err == nil {
+				err = json.Unmarshal(text, &e)
+			}
+			if err != nil {
+				return false, fmt.Errorf("read an event: %w", err)
+			}
+			if _, err := s.events.DeleteMessage(ctx, *m.MessageID, *m.PopReceipt, nil); err != nil {
+				return false, err
+			}
+			if !ids[e.ID] { // one may come twice
+				told[e.Type]++
+				tell("  %-18s  %s", e.Type, e.Subject)
+			}
+			ids[e.ID] = true
+		}
+		return maps.Equal(told, happened), nil
+	})
+	if err != nil {
+		return fmt.Errorf("others were told %v, and what happened is %v: %w", told, happened, err)
+	}
+	return nil
 }
 
 // restore writes one model to disk and checks it with unzip and sha1sum.

@@ -72,6 +72,7 @@ func (s *stack) introduce(project, program string) {
 	tell("  4. Look at the app's own page, where everything stands: %s", s.page())
 	tell("\nAlso there:")
 	tell("  policy         %s", s.path("policy.json"))
+	tell("  events         the queue %q of the archive's account: vk events list", eventsQueue)
 	tell("  sweep now      curl -X POST -H 'Content-Type: application/json' -d '{}' %s/admin/functions/sweep", s.host.url())
 	tell("  Training API   %s/customvision/v3.3/training/  (header Training-Key: %s)", s.service.url, s.key())
 	tell("  storage        the connection strings are in local.settings.json, beside policy.json")

@@ -60,6 +60,7 @@ type event struct {
 	Change                       string
 	Next                         *time.Time
 	Projects, Covered, Unproven  int
+	Events                       int
 }
 
 // inWords are the app's own messages as a person reads them. What isn't here is shown as
@@ -71,6 +72,7 @@ var inWords = map[string]string{
 	"message comes again":                   "message %s comes again",
 	"message left to the sweep":             "message %s is left to the next sweep",
 	"swept":                                 "the sweep has ended",
+	"told of events":                        "others were told what happened",
 	"found the training that was asked for": "found the training that was asked for",
 }
 
@@ -110,6 +112,9 @@ func (e event) sentence(words string) string {
 	text += strings.ReplaceAll(words, "%s", what)
 	if e.Message == "swept" {
 		text += fmt.Sprintf(": projects looked at: %d of %d; finished exports without a backup: %d", e.Covered, e.Projects, e.Unproven)
+	}
+	if e.Message == "told of events" {
+		text += fmt.Sprintf(": events on the queue: %d", e.Events)
 	}
 	if e.Message == "archived" || e.Message == "all that can be done now is done" {
 		e.Because = "" // it says so itself

@@ -20,6 +20,7 @@ func TestTheNarratorSpeaksToPeople(t *testing.T) {
 		`{"level":"info",` + about + `,"because":"what is asked for it is done or put off","message":"all that can be done now is done"}`:                                             "Demo kitchen, Iteration 1: all that can be done now is done",
 		`{"level":"info","type":"ConnectionTest","project":"11111111-2222","outcome":"Custom Vision reaches the queue","time":"2026-11-30T08:00:00Z","message":"message dealt with"}`: "11111111…: message ConnectionTest: Custom Vision reaches the queue",
 		`{"level":"info","projects":2,"covered":1,"unproven":3,"time":"2026-11-30T08:00:00Z","message":"swept"}`:                                                                      "the sweep has ended: projects looked at: 1 of 2; finished exports without a backup: 3",
+		`{"level":"info","name":"Demo kitchen","destination":"queue","events":3,"time":"2026-11-30T08:00:00Z","message":"told of events"}`:                                            "Demo kitchen: others were told what happened: events on the queue: 3",
 		`{"level":"info",` + about + `,"message":"noted domain, tags and performance"}`:                                                                                               "",
 		`{"level":"info","name":"evil\u001b[2J","message":"archived"}`:                                                                                                                "evil?[2J: archived",
 		"host: warning: something": "  host  host: warning: something",

@@ -35,6 +35,9 @@ const generalCompact = "0732100f-1a38-4e49-a514-c9b44c697ab5"
 // containers, and the emulated service's Training-Key, which is no secret.
 const exampleFile = "local.settings.json.example"
 
+// eventsQueue is the queue on which others are told what happens.
+const eventsQueue = "events"
+
 // The usual ports. If one is taken, a free one is used.
 const (
 	blobPort, queuePort = 10000, 10001
@@ -59,7 +62,8 @@ type stack struct {
 	archive *archive.Archive
 	state   *state.Store
 	queue   *azqueue.QueueClient
-	models  string // the model container's URL
+	events  *azqueue.QueueClient // on which others are told what happens
+	models  string               // the model container's URL
 
 	closers []func()
 }
@@ -170,6 +174,13 @@ func (s *stack) openStorage(ctx context.Context) error {
 	s.queue = queues.NewQueueClient(s.settings["NOTIFICATION_QUEUE"])
 	if _, err := s.queue.Create(ctx, nil); err != nil {
 		return storage.Explain("create the queue", err)
+	}
+	if queues, err = archives.Queue(nil); err != nil {
+		return err
+	}
+	s.events = queues.NewQueueClient(eventsQueue)
+	if _, err := s.events.Create(ctx, nil); err != nil {
+		return storage.Explain("create the queue of events", err)
 	}
 	models, err := customer.Blob(nil)
 	if err != nil {
@@ -282,6 +293,7 @@ func (s *stack) writeSettings(program string) error {
 		"CUSTOMVISION_ENDPOINT": s.service.url,
 		"CustomVisionStorage":   s.azurite.ConnectionString(azurite.Customer),
 		"ArchiveStorage":        s.azurite.ConnectionString(azurite.Archive),
+		"EVENTS_QUEUE":          eventsQueue,
 
 		"AzureFunctionsJobHost__customHandler__description__defaultExecutablePath": program,
 		// The queue is polled more often than in a deployed app.

@@ -67,15 +67,19 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	health.Poison, drainErr = f.drain(ctx)
 	swept, err := f.Reconciler.Sweep(ctx, reconcile.Before{Resume: last.Resume, Lists: last.Lists, Unended: !ended(inv, last)})
 	dateStateless(swept.Conditions, last.Conditions)
+	own, ownErr := f.own(ctx)
+	swept.Conditions = append(swept.Conditions, own...)
+	swept.Blocked += len(own)
 
 	health.Projects, health.Outside, health.Resume, health.Lists, health.Round = swept.Projects, swept.Outside, swept.Resume, swept.Lists, last.Round
+	health.Told = last.Told
 	health.Covered, health.Failed, health.Gap, health.Counts, health.Conditions = swept.Covered, swept.Failed, swept.Gap, swept.Counts, swept.Conditions
 	if last.Resume != "" { // the round goes on
 		health.Covered += last.Covered
 		health.Failed += last.Failed
 		health.Gap = health.Gap || last.Gap
 		before := len(last.Conditions)
-		last.Conditions = slices.DeleteFunc(last.Conditions, ofTheList) // this sweep listed them anew
+		last.Conditions = slices.DeleteFunc(last.Conditions, ofNoProject) // this sweep listed them anew
 		last.Blocked -= before - len(last.Conditions)
 		health.Add(last.Counts)
 		health.Conditions = append(last.Conditions, swept.Conditions...)
@@ -90,7 +94,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if whole {
 		health.Round = health.Ended
 	}
-	for _, err := range []error{pruneErr, drainErr, err, rescueErr} {
+	for _, err := range []error{pruneErr, drainErr, err, ownErr, rescueErr} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	measure(ctx, health, letters)
@@ -112,18 +116,43 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 			inv.Log.Warn().Msg(err.Error())
 		}
 	}
-	f.tell(ctx, inv, swept.Untold)
-	return errors.Join(pruneErr, drainErr, err, rescueErr, reportErr, f.rescue(ctx, rescues, inv.Log))
+	if health.Told = f.tell(ctx, inv, last.Told, swept.Untold); health.Told != last.Told && reportErr == nil {
+		reportErr = f.report(ctx, health)
+	}
+	return errors.Join(pruneErr, drainErr, err, ownErr, rescueErr, reportErr, f.rescue(ctx, rescues, inv.Log))
 }
 
 // tell tells others what happened, in the time that is left. What they don't take now they
-// are told by the next sweep, so this one is none the worse for it.
-func (f Function) tell(ctx context.Context, inv *handler.Invocation, projects []string) {
+// are told by the next sweep, so this one is none the worse for it: it begins with the
+// first project that there was no time for, which tell returns.
+func (f Function) tell(ctx context.Context, inv *handler.Invocation, first string, projects []string) string {
 	ctx, cancel := context.WithTimeout(ctx, events.SweepTime)
 	defer cancel()
-	if err := f.Events.Deliver(ctx, append(projects, state.App)...); err != nil {
+	all := slices.Sorted(slices.Values(append(projects, state.App)))
+	begin, _ := slices.BinarySearch(all, first)
+	next, err := f.Events.Deliver(ctx, slices.Concat(all[begin:], all[:begin])...)
+	if err != nil {
 		inv.Log.Warn().Err(err).Msg("others are told later what happened")
 	}
+	return next
+}
+
+// own are the conditions of what is about no one project: destinations that don't take the
+// app's own events. Those of what is no destination any more are dropped. (Get Blob)
+func (f Function) own(ctx context.Context) ([]state.ProjectCondition, error) {
+	record, err := f.State.Load(ctx, state.App)
+	if err != nil || record.Revision == "" {
+		return nil, err
+	}
+	err = f.State.Update(ctx, record, func(p *state.Project) error {
+		p.Events(f.Events.Names(), record.Seen)
+		return nil
+	})
+	var list []state.ProjectCondition
+	for _, c := range record.Conditions {
+		list = append(list, state.ProjectCondition{Project: state.App, Condition: *c})
+	}
+	return list, err
 }
 
 // measure tells who watches what a sweep found.
@@ -188,6 +217,9 @@ func share(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // ofTheList reports whether a condition is that of the list of projects.
 func ofTheList(c state.ProjectCondition) bool { return c.Project == "" }
+
+// ofNoProject reports whether a condition is about no one project: each sweep lists those.
+func ofNoProject(c state.ProjectCondition) bool { return ofTheList(c) || c.Project == state.App }
 
 // dateStateless dates the conditions that no state has by the health.json before: that of
 // the list of projects, whose tries it counts, and those of projects whose id is no GUID.

@@ -56,7 +56,7 @@ func NewRescuer(s settings.Settings, version string, r *reconcile.Reconciler) (*
 		return nil, err
 	}
 	return rescue.New(rescue.Options{
-		Service: r.Service, Archive: r.Archive, Sets: sets, State: r.State, Now: r.Clock.Now,
+		Service: r.Service, Archive: r.Archive, Sets: sets, State: r.State, Now: r.Clock.Now, Events: r.Events,
 		CheckLink: func(link string) error {
 			return archive.CheckDownloadURL(link, r.Downloads.Suffix, r.Downloads.Loopback)
 		},
@@ -121,12 +121,17 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
 	}
+	sets, err := OpenSets(s, version)
+	if err != nil {
+		return nil, nil, err
+	}
 	rules.Store, rules.Clock = states, reconcile.SystemClock{}
 	return reconcile.New(reconcile.Options{
 		Policy:    rules,
 		Service:   service,
 		Archive:   backups,
 		State:     states,
+		Sets:      sets,
 		Models:    models.Open(s.Models, modelBlobs, s.ModelContainer),
 		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Endpoint), Loopback: s.Loopback()},
 		Times: reconcile.Times{

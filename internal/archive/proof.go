@@ -84,18 +84,9 @@ func (a *Archive) Proof(ctx context.Context, b Backup) (Proof, error) {
 		return Proof{}, fmt.Errorf("%s: %w", b.Blob, ErrUnproven)
 	}
 	what := "read the proof " + b.Proof
-	resp, err := a.container.NewBlobClient(b.Proof).DownloadStream(ctx, nil)
-	if storage.Status(err) == http.StatusNotFound {
-		return Proof{}, fmt.Errorf("%s: %w", what, ErrNotFound)
-	}
+	data, err := a.small(ctx, what, b.Proof)
 	if err != nil {
-		return Proof{}, storage.Explain(what, err)
-	}
-	body := resp.NewRetryReader(ctx, nil)
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, maxProofSize+1))
-	if err != nil {
-		return Proof{}, storage.Explain(what, err)
+		return Proof{}, err
 	}
 	p, err := parseProof(data)
 	if err != nil {
@@ -105,6 +96,47 @@ func (a *Archive) Proof(ctx context.Context, b Backup) (Proof, error) {
 		return Proof{}, fmt.Errorf("%s: %w: it is of %s", what, seal.ErrBroken, p.Blob)
 	}
 	return p, nil
+}
+
+// small reads a blob of at most maxProofSize bytes, and a byte more of a larger one. The
+// error is ErrNotFound where it isn't there.
+func (a *Archive) small(ctx context.Context, what, name string) ([]byte, error) {
+	resp, err := a.container.NewBlobClient(name).DownloadStream(ctx, nil)
+	if storage.Status(err) == http.StatusNotFound {
+		return nil, fmt.Errorf("%s: %w", what, ErrNotFound)
+	}
+	if err != nil {
+		return nil, storage.Explain(what, err)
+	}
+	body := resp.NewRetryReader(ctx, nil)
+	defer body.Close()
+	data, err := io.ReadAll(io.LimitReader(body, maxProofSize+1))
+	return data, storage.Explain(what, err)
+}
+
+// Stands is nil if a backup that counts is there as its proof has it: the proof is whole,
+// and the package of that name has the ETag and the size that it had when it was read
+// back. Its bytes aren't read. The error is ErrUnproven where it doesn't count, ErrNotFound
+// where one of the two is gone, ErrChanged where the package is another one, and
+// seal.ErrBroken where the proof is. (Get Blob, Get Blob Properties)
+func (a *Archive) Stands(ctx context.Context, b Backup) error {
+	if !b.Verdict.Counts() {
+		return fmt.Errorf("%s: %w", b.Blob, ErrUnproven)
+	}
+	p, err := a.Proof(ctx, b)
+	if err != nil {
+		return err
+	}
+	there, err := a.container.NewBlobClient(p.Blob).GetProperties(ctx, nil)
+	switch {
+	case storage.Status(err) == http.StatusNotFound:
+		return fmt.Errorf("look for the package %s: %w", p.Blob, ErrNotFound)
+	case err != nil:
+		return storage.Explain("look for the package "+p.Blob, err)
+	case p.ETag == "" || etagOf(there.ETag) != p.ETag || there.ContentLength == nil || *there.ContentLength != p.Size:
+		return fmt.Errorf("the package %s is not the one that its proof read: %w", p.Blob, ErrChanged)
+	}
+	return nil
 }
 
 func parseProof(data []byte) (Proof, error) {

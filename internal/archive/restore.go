@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
+
+	"visionkeeper/internal/storage"
 )
 
 // Restore writes a backup's package to w and checks it against its proof: every
@@ -25,6 +28,26 @@ func (a *Archive) Restore(ctx context.Context, b Backup, w io.Writer) (Proof, er
 			b.Blob, ErrDamaged, got.size, got.sha256, p.Size, p.SHA256)
 	}
 	return p, nil
+}
+
+// Present is nil if a backup's package is there with as many bytes as its proof says. It
+// reads none of them. (Get Blob of the proof, Get Blob Properties)
+func (a *Archive) Present(ctx context.Context, b Backup) error {
+	p, err := a.Proof(ctx, b)
+	if err != nil {
+		return err
+	}
+	found, err := a.container.NewBlobClient(b.Blob).GetProperties(ctx, nil)
+	if storage.Status(err) == http.StatusNotFound {
+		return fmt.Errorf("%s: %w", b.Blob, ErrNotFound)
+	}
+	if err != nil {
+		return storage.Explain("look at "+b.Blob, err)
+	}
+	if size := *found.ContentLength; size != p.Size {
+		return fmt.Errorf("%s: %w: it has %d bytes, its proof says %d", b.Blob, ErrDamaged, size, p.Size)
+	}
+	return nil
 }
 
 // Reverify reads a backup and its proof again, years later perhaps, and compares

@@ -18,10 +18,13 @@ func (p *program) rows(project string, list []overview.Action, words map[reconci
 			iteration = a.Iteration
 		}
 		why := a.Why
+		if a.ExpectedCost != nil {
+			why += "; " + a.ExpectedCost.String()
+		}
 		if a.Next != nil {
 			why += "; next try " + overview.Minute(*a.Next)
 		}
-		rows = append(rows, []string{words[a.Kind], orDash(project), iteration, orDash(a.Exported()), why})
+		rows = append(rows, []string{words[a.Kind], orDash(project), orDash(iteration), orDash(a.Exported()), why})
 	}
 	return rows
 }

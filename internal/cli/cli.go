@@ -25,7 +25,7 @@ const (
 	exitFine        = 0
 	exitFailed      = 1
 	exitUsage       = 2
-	exitFound       = 3   // verify, check, restore, dataset: something is wrong, and was reported; reconcile: exports were given up; status: not all could be seen
+	exitFound       = 3   // verify, check, restore, dataset: something is wrong, and was reported; reconcile: exports were given up; status, timeline: not all could be seen
 	exitUntested    = 4   // connect: the URIs are kept, no test message was seen
 	exitInterrupted = 130 // by Ctrl-C; shells use this code too
 )
@@ -141,6 +141,7 @@ func (p *program) commands() *cobra.Command {
 		p.rescueCommand(),
 		p.deadLettersCommand(),
 		p.eventsCommand(),
+		p.timelineCommand(),
 		p.versionCommand(),
 	)
 	root.SetFlagErrorFunc(flagError)

@@ -101,6 +101,9 @@ func (p *program) sayStatus(r overview.Status, wide bool) {
 	if len(counts) > 0 {
 		p.sayLine(wide, plain, sentence(strings.Join(counts, ", "))+".")
 	}
+	for _, text := range conditionTexts("", r.Conditions) {
+		p.sayLine(wide, p.out.yellow, text)
+	}
 	p.saySets(r.Rescue, wide)
 	p.saySweep(r.Sweep, wide)
 	for _, n := range r.Notes {

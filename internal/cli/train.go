@@ -38,9 +38,6 @@ the training ends.`,
 	return c
 }
 
-// nothingChanged is the service's code where a training would be the same as the last.
-const nothingChanged = "BadRequestTrainingNotNeeded"
-
 func (p *program) train(ctx context.Context, which string, force bool) error {
 	r, projects, err := p.asker(ctx, which)
 	if err != nil {
@@ -52,7 +49,7 @@ func (p *program) train(ctx context.Context, which string, force bool) error {
 	})
 	if err := errors.Join(err, report.Err("")); err != nil {
 		var refused *customvision.Error
-		if errors.As(err, &refused) && refused.Code == nothingChanged {
+		if errors.As(err, &refused) && customvision.NotNeeded(err) {
 			return problem{
 				What: "Could not train the project", Why: "Nothing changed since its last training", RequestID: refused.RequestID,
 				Do: "Add or tag pictures first, or say --force to train it all the same",

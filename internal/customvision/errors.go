@@ -60,6 +60,20 @@ func NotFound(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusNotFound && strings.HasPrefix(e.Code, "NotFound")
 }
 
+// NotNeeded reports whether the service refuses to train because nothing changed since
+// the last training.
+func NotNeeded(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && strings.HasPrefix(e.Code, "BadRequestTrainingNotNeeded")
+}
+
+// TooManyIterations reports whether a training is refused because the project has as many
+// iterations as the service allows.
+func TooManyIterations(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == "BadRequestExceedIterationPerProjectLimit"
+}
+
 // Lost reports whether a failed call may have been carried out: no answer came,
 // the answer couldn't be read, or it was a timeout or a 5xx. Look at the service
 // before calling again.

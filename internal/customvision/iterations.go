@@ -16,6 +16,12 @@ const (
 	StatusFailed    = "Failed"
 )
 
+// The types of trainings.
+const (
+	TypeRegular  = "Regular"
+	TypeAdvanced = "Advanced"
+)
+
 // Iteration is one training of a project. The newest is the Completed one with
 // the latest TrainedAt. Created doesn't help: it is the time of the previous
 // training. Lists have no order.
@@ -31,7 +37,7 @@ type Iteration struct {
 	ExportableTo              []string   `json:"exportableTo"`       // often nil although the iteration is exportable
 	DomainID                  string     `json:"domainId"`           // "" (null in JSON) before training
 	ClassificationType        string     `json:"classificationType"` // "" (null in JSON) before training and for object detection
-	TrainingType              string     `json:"trainingType"`       // Regular or Advanced
+	TrainingType              string     `json:"trainingType"`       // TypeRegular or TypeAdvanced
 	ReservedBudgetInHours     int        `json:"reservedBudgetInHours"`
 	TrainingTimeInMinutes     int        `json:"trainingTimeInMinutes"`
 	PublishName               string     `json:"publishName"`               // "" (null in JSON) if not published
@@ -47,7 +53,7 @@ func (i *Iteration) UnmarshalJSON(data []byte) error {
 // TrainOptions are the options of a training. The zero value is a Regular
 // training of all tags.
 type TrainOptions struct {
-	Type                  string // Regular or Advanced
+	Type                  string // TypeRegular, which the service takes for none, or TypeAdvanced
 	ReservedBudgetInHours int    // for Advanced
 	Force                 bool   // train although nothing changed since the last training
 	NotificationEmail     string // gets a mail of the service when the training ends

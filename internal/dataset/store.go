@@ -136,6 +136,30 @@ func (s *Store) Proof(ctx context.Context, of Snapshot) (Proof, error) {
 	return p, nil
 }
 
+// Stands is nil if a snapshot is there as its proof has it: the proof is whole and says that
+// the snapshot is complete, and the lines of that name have the ETag and the size that they
+// had when they were read back. Neither they nor the pictures are read. The error is as that
+// of Proof, and archive.ErrChanged where the lines are others. (Get Blob, Get Blob
+// Properties)
+func (s *Store) Stands(ctx context.Context, of Snapshot) error {
+	p, err := s.Proof(ctx, of)
+	if err != nil {
+		return err
+	}
+	there, err := s.container.NewBlobClient(of.Blob()).GetProperties(ctx, nil)
+	switch {
+	case p.Verdict != Complete:
+		return fmt.Errorf("%s: %w: it is %s", of.Blob(), archive.ErrUnproven, p.Verdict)
+	case storage.Status(err) == http.StatusNotFound:
+		return fmt.Errorf("look for %s: %w", of.Blob(), archive.ErrNotFound)
+	case err != nil:
+		return storage.Explain("look for "+of.Blob(), err)
+	case there.ETag == nil || p.ETag == "" || unquoted(*there.ETag) != p.ETag || there.ContentLength == nil || *there.ContentLength != p.Size:
+		return fmt.Errorf("%s is not what its proof read: %w", of.Blob(), archive.ErrChanged)
+	}
+	return nil
+}
+
 // Lines opens a snapshot's lines, for Read. The caller closes them. (Get Blob)
 func (s *Store) Lines(ctx context.Context, n Name) (io.ReadCloser, error) {
 	return s.open(ctx, n.Blob())

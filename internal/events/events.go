@@ -18,6 +18,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/redact"
 	"visionkeeper/internal/state"
 )
@@ -30,11 +31,12 @@ const (
 	TrainingCompleted = "training.completed"
 	TrainingFailed    = "training.failed"
 	ModelPromoted     = "model.promoted"
+	DatasetComplete   = "dataset.complete"
 	SweepOverdue      = "sweep.overdue"
 )
 
 // Types are all types.
-var Types = []string{BackupProven, BackupBroken, ExportBlocked, TrainingCompleted, TrainingFailed, ModelPromoted, SweepOverdue}
+var Types = []string{BackupProven, BackupBroken, ExportBlocked, TrainingCompleted, TrainingFailed, ModelPromoted, DatasetComplete, SweepOverdue}
 
 // BlockedAfter is how long a thing can't be done until others are told.
 const BlockedAfter = 24 * time.Hour
@@ -174,6 +176,34 @@ func Blocked(p *state.Project, c state.Condition, name string, now time.Time) (s
 	return with(event(ExportBlocked, subject, c.First.Add(BlockedAfter), about...), blockedData{
 		Project: Named{p.ID, p.Name}, Iteration: Named{c.Iteration, name}, Export: c.Export, Fact: c.Fact, Blob: c.Blob,
 		Code: c.Code, Why: redact.String(c.Why), Since: c.First.UTC(), Attempts: c.Attempts, Final: c.Final(), Unproven: c.Unproven,
+	}), true
+}
+
+type savedData struct {
+	Project   Named  `json:"project"`
+	Snapshot  string `json:"snapshotId"`
+	Container string `json:"container"`
+	Blob      string `json:"blob"`
+	Proof     string `json:"proof"`
+	Size      int64  `json:"size"` // bytes of the snapshot
+	SHA256    string `json:"sha256"`
+	// Files and Bytes count the pictures that it names, each content once.
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"`
+	dataset.Counts
+	Begun time.Time `json:"begun"`
+	Ended time.Time `json:"ended"`
+}
+
+// Saved is that a project's data set is complete in the archive as it was when the proof's
+// snapshot was taken; it is false where the proof says something else.
+func Saved(a *archive.Archive, p dataset.Proof) (state.Event, bool) {
+	if p.Of != dataset.Workspace || p.Verdict != dataset.Complete {
+		return state.Event{}, false
+	}
+	return with(event(DatasetComplete, p.Name.Blob(), p.Ended, p.Name.Blob()), savedData{
+		Project: Named{p.Project, p.ProjectName}, Snapshot: p.Snapshot, Container: a.Name(), Blob: p.Name.Blob(), Proof: p.Name.Proof(p.Verdict),
+		Size: p.Size, SHA256: p.SHA256, Files: p.Files, Bytes: p.Bytes, Counts: p.Found, Begun: p.Begun.UTC(), Ended: p.Ended.UTC(),
 	}), true
 }
 

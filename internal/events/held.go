@@ -78,7 +78,7 @@ func (p *Postman) Send(ctx context.Context, chosen []Held, again bool) (after []
 			return nil, nil, err
 		}
 	}
-	if err := p.Deliver(ctx, records...); err != nil {
+	if _, err := p.Deliver(ctx, records...); err != nil {
 		return nil, nil, err
 	}
 	for _, id := range records {

@@ -74,5 +74,6 @@ func (w *Watch) look(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	return w.Postman.Deliver(ctx, state.App)
+	_, err = w.Postman.Deliver(ctx, state.App)
+	return err
 }

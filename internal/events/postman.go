@@ -37,11 +37,17 @@ type Postman struct {
 	State        *state.Store
 	Archive      *archive.Archive
 	Destinations []Destination
+
+	mu   sync.Mutex
+	hung map[string]time.Time // until when a destination isn't asked, by its name
 }
 
 // Names are those of the destinations; not nil where there are none.
 func (p *Postman) Names() []string {
 	names := []string{}
+	if p == nil {
+		return names
+	}
 	for _, d := range p.Destinations {
 		names = append(names, d.Name())
 	}
@@ -55,6 +61,9 @@ const (
 	// roundTime is how long the events of one record are sent at most: until then nobody
 	// else does.
 	roundTime = time.Minute
+	// hungFor is how long a process doesn't ask a destination that didn't answer in time:
+	// each project's messages would wait for it anew.
+	hungFor = time.Minute
 )
 
 // How long others are told what happened at most: after a message, since other messages
@@ -73,24 +82,48 @@ var errBusy = errors.New("another process sends the project's events now")
 
 // Deliver sends what waits in the outboxes of the projects, and of the app itself, until
 // ctx ends: to each destination whose time has come, in order for each project. What
-// isn't acknowledged waits longer from try to try. An error means that the state couldn't
-// be read or written; what destinations refused stands in the state, as conditions, and
-// in the log. (Get Blob; two Put Blob where there is something to send)
-func (p *Postman) Deliver(ctx context.Context, projects ...string) error {
+// isn't acknowledged waits longer from try to try. Next is the first project that there
+// was no time for; empty where there was time for all. An error means that the state
+// couldn't be read or written; what destinations refused stands in the state, as
+// conditions, and in the log. (Get Blob; two Put Blob where there is something to send)
+func (p *Postman) Deliver(ctx context.Context, projects ...string) (next string, err error) {
 	if p == nil || len(p.Destinations) == 0 {
-		return nil
+		return "", nil
 	}
 	var errs []error
 	down := map[string]bool{}
 	for _, id := range projects {
 		if ctx.Err() != nil {
-			break // they wait for the next
+			next = id
+			break
 		}
 		if err := p.deliver(ctx, id, down); err != nil && ctx.Err() == nil {
 			errs = append(errs, fmt.Errorf("send the events of %s: %w", id, err))
 		}
 	}
-	return errors.Join(errs...)
+	return next, errors.Join(errs...)
+}
+
+// hangs reports whether a destination is one that the process doesn't ask now.
+func (p *Postman) hangs(destination string, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return now.Before(p.hung[destination])
+}
+
+// tried notes what came of asking a destination.
+func (p *Postman) tried(destination string, err error, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var timer interface{ Timeout() bool }
+	if !errors.As(err, &timer) || !timer.Timeout() {
+		delete(p.hung, destination)
+		return
+	}
+	if p.hung == nil {
+		p.hung = map[string]time.Time{}
+	}
+	p.hung[destination] = now.Add(hungFor)
 }
 
 // aboutEvent is an error that says something of the event alone, and nothing of the
@@ -143,6 +176,7 @@ func (p *Postman) deliver(ctx context.Context, id string, down map[string]bool) 
 	}
 	all.Wait()
 	for name, result := range r.results {
+		p.tried(name, result.err, r.now())
 		down[name] = result.err != nil && !errors.As(result.err, new(aboutEvent))
 	}
 	return r.end(ctx)
@@ -155,7 +189,7 @@ func (r *round) now() time.Time { return r.seen.Add(time.Since(r.loaded)) }
 func (r *round) due(down map[string]bool) []Destination {
 	return slices.DeleteFunc(slices.Clone(r.Destinations), func(d Destination) bool {
 		c := r.record.Condition(state.Scope{Destination: d.Name()})
-		return down[d.Name()] || len(r.record.Outbox.Waiting(d.Name())) == 0 ||
+		return down[d.Name()] || r.hangs(d.Name(), r.now()) || len(r.record.Outbox.Waiting(d.Name())) == 0 ||
 			c != nil && c.Under == d.Fingerprint() && r.now().Before(c.Next)
 	})
 }
@@ -276,17 +310,25 @@ func (r *round) conclude(p *state.Project, d Destination, result *result) {
 			c.Attempts += before.Attempts
 		}
 		c.Next = now.Add(pauses[min(c.Attempts, len(pauses))-1])
-		c.Why = fmt.Sprintf("%d of the project's events wait for %s: %s", waiting, d.Place(), result.err)
+		c.Why = fmt.Sprintf("%d of the %s's events wait for %s: %s", waiting, whose(p), d.Place(), result.err)
 		if dead > 0 {
 			c.Why += fmt.Sprintf("; %d were given up", dead)
 		}
 	case dead > 0:
-		c.Why = fmt.Sprintf("%d of the project's events were given up, because %s didn't take them for a week or nothing shows them any more: `visionkeeper events list` shows them, and `visionkeeper events send --again` sends them again", dead, d.Place())
+		c.Why = fmt.Sprintf("%d of the %s's events were given up, because %s didn't take them for a week or nothing shows them any more: `visionkeeper events list` shows them, and `visionkeeper events send --again` sends them again", dead, whose(p), d.Place())
 	default:
 		p.Clear(scope)
 		return
 	}
 	p.Note(c)
+}
+
+// whose is who has an outbox, for a person.
+func whose(p *state.Project) string {
+	if p.ID == state.App {
+		return "app"
+	}
+	return "project"
 }
 
 // report logs what came of it.

@@ -104,7 +104,8 @@ func (o *office) Names() []string { return o.Postman.Names() }
 
 func (o *office) deliver(projects ...string) {
 	o.t.Helper()
-	require.NoError(o.t, o.Deliver(o.t.Context(), projects...))
+	_, err := o.Deliver(o.t.Context(), projects...)
+	require.NoError(o.t, err)
 }
 
 func (o *office) project(id string) state.Project {
@@ -210,7 +211,10 @@ func TestOneSendsAtATime(t *testing.T) {
 	o := newOffice(t, a)
 	o.happens(projectID, "1")
 	ended := make(chan error)
-	go func() { ended <- o.Deliver(t.Context(), projectID) }()
+	go func() {
+		_, err := o.Deliver(t.Context(), projectID)
+		ended <- err
+	}()
 	<-entered
 	o.deliver(projectID) // another process
 	close(leave)
@@ -272,6 +276,59 @@ func TestADestinationThatIsDownHoldsNobodyUp(t *testing.T) {
 	o.deliver(projects...)
 	assert.Len(t, a.taken(), 3)
 	assert.Equal(t, 1, tries)
+}
+
+// Each try of a receiver that never answers takes its whole time, so the process asks it
+// once for all projects, and again a while later.
+func TestADestinationThatHangsIsAskedOnceForAllProjects(t *testing.T) {
+	t.Parallel()
+	tries := 0
+	refusal := error(fmt.Errorf("b can't be reached: %w", context.DeadlineExceeded))
+	a, b := &receiver{name: "a"}, &receiver{name: "b", refuse: func(string) error {
+		tries++
+		return refusal
+	}}
+	o := newOffice(t, a, b)
+	for n := range 4 {
+		id := fmt.Sprintf("%08d-1111-4111-8111-111111111111", n)
+		o.happens(id, "of "+id)
+		o.deliver(id) // each by a message of its own
+	}
+	assert.Len(t, a.taken(), 4)
+	assert.Equal(t, 1, tries)
+
+	o.Service.Advance(hungFor + 2*time.Second)
+	refusal = nil
+	o.deliver("00000003-1111-4111-8111-111111111111")
+	assert.Equal(t, 2, tries)
+	refusal = errors.New("down, and says so")
+	o.deliver("00000001-1111-4111-8111-111111111111")
+	o.deliver("00000002-1111-4111-8111-111111111111")
+	assert.Equal(t, 4, tries, "an answer costs no time")
+}
+
+// Where there is no time for all, the next passage begins with those that had none.
+func TestWhoHadNoTimeIsNamed(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	a := &receiver{name: "a", refuse: func(id string) error {
+		if id == "1" {
+			cancel()
+		}
+		return nil
+	}}
+	o := newOffice(t, a)
+	o.happens("0", "0")
+	o.happens("1", "1")
+	o.happens("2", "2")
+	next, err := o.Deliver(ctx, "0", "1", "2")
+	require.NoError(t, err)
+	assert.Equal(t, "2", next)
+	assert.Equal(t, []string{"0", "1"}, a.taken())
+	next, err = o.Deliver(t.Context(), "2", "0", "1")
+	require.NoError(t, err)
+	assert.Empty(t, next)
+	assert.Equal(t, []string{"0", "1", "2"}, a.taken())
 }
 
 func TestAnEventIsCutToWhatAQueueTakes(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/state"
 )
 
@@ -52,12 +53,18 @@ func TestWhatIsSentHasTheFormOfItsSchema(t *testing.T) {
 	broken := Broken(o.Postman.Archive, archive.Backup{Key: key, Proof: "a proof", Verdict: archive.Lost}, "Küche", "Iteration 1", "lost", "it is gone: "+secret, at)
 	overdue := Overdue(state.Health{Ended: at}, at, at)
 	round := Overdue(state.Health{Ended: at.Add(1), Round: at}, at, at)
+	proof := dataset.Proof{Name: dataset.Name{Project: projectID, Of: dataset.Workspace, Snapshot: "20260501T120000Z-01234567"}, Verdict: dataset.Complete, ProjectName: "Küche", Ended: at}
+	saved, isComplete := Saved(o.Postman.Archive, proof)
+	assert.True(t, isComplete)
+	proof.Verdict = dataset.Changed
+	_, isComplete = Saved(o.Postman.Archive, proof)
+	assert.False(t, isComplete)
 	named := func(id string) string { return "Iteration " + id }
 	promoted, _ := Promoted(&state.Project{ID: projectID, Name: "Küche", Promotion: &state.Promotion{Name: "production", Holder: "2", From: "1", By: state.ByPolicy, At: at}}, named)
 	_, isPromoted := Promoted(&state.Project{Promotion: &state.Promotion{Name: "production", Holder: "2"}}, named)
 	assert.False(t, isPromoted, "it had the name when the app first looked")
 	seen := map[string]bool{}
-	for _, e := range []state.Event{completed, failed, blocked, whole, broken, promoted, overdue, round} {
+	for _, e := range []state.Event{completed, failed, blocked, whole, broken, promoted, saved, overdue, round} {
 		body, err := write(t.Context(), o.Postman.Archive, e)
 		require.NoError(t, err)
 		read := world.ReadEvent(t, body)

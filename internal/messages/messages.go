@@ -84,7 +84,7 @@ func (h Handler) Deal(ctx context.Context, m Message) error {
 func (h Handler) tell(ctx context.Context, project string) {
 	ctx, cancel := context.WithTimeout(ctx, events.MessageTime)
 	defer cancel()
-	if err := h.Events.Deliver(ctx, project); err != nil {
+	if _, err := h.Events.Deliver(ctx, project); err != nil {
 		zerolog.Ctx(ctx).Warn().Err(err).Msg("others are told later what happened")
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
@@ -51,6 +52,7 @@ func newWorld(t *testing.T, rules string) *app {
 		Policy: parsed, Service: w.Open(over),
 		Archive:   archive.Open(w.Archives.Blobs(&over), w.Names.Archive, archive.Options{Sources: over}),
 		State:     state.Open(w.Archives.Blobs(&over), w.Names.State),
+		Sets:      dataset.Open(w.Archives.Blobs(&over), w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&over), w.Names.Models),
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Provider.BlobURL)}},
 		Times:     reconcile.Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},

@@ -94,6 +94,25 @@ type Action struct {
 	// again; null where that isn't known, or never.
 	Code state.Code `json:"code"`
 	Next *time.Time `json:"next"`
+	// ExpectedCost is that of a training; null of all else.
+	ExpectedCost *Cost `json:"expectedCost"`
+}
+
+// Cost is what a training counts as before it is known how long it takes.
+type Cost struct {
+	Hours float64 `json:"hours"`
+	// AtMost reports whether it can't take longer: Custom Vision names no bound of a regular
+	// training.
+	AtMost bool `json:"atMost"`
+}
+
+// String says it for a person.
+func (c Cost) String() string {
+	hours := reconcile.Hours(int(c.Hours * 60))
+	if c.AtMost {
+		return "it may take " + hours + " of training at most"
+	}
+	return "it counts as " + hours + " of training"
 }
 
 // Actions are those of a report, in words that stay.
@@ -104,6 +123,9 @@ func Actions(list []reconcile.Action, report reconcile.Report) []Action {
 		step := Action{Kind: a.Kind, Iteration: a.Iteration, IterationName: name(a.Iteration), Export: a.Export, Blob: a.Blob, Why: a.Why, Code: a.Code}
 		if i := slices.IndexFunc(report.Conditions, func(c state.Condition) bool { return c.Scope == a.Scope }); i >= 0 && a.Kind == reconcile.Postpone && !report.Conditions[i].Next.IsZero() {
 			step.Next = &report.Conditions[i].Next
+		}
+		if t := a.Training; t != nil {
+			step.ExpectedCost = &Cost{Hours: float64(t.Minutes) / 60, AtMost: t.Options.Type == customvision.TypeAdvanced}
 		}
 		out = append(out, step)
 	}
@@ -123,6 +145,7 @@ func (a Action) Exported() string {
 var Would = map[reconcile.ActionKind]string{
 	reconcile.Describe: "describe", reconcile.Backup: "archive", reconcile.Collect: "archive", reconcile.Export: "ask for", reconcile.Retrain: "retrain", reconcile.Train: "train",
 	reconcile.Measure: "measure", reconcile.Publish: "publish", reconcile.Promote: "publish",
+	reconcile.Delete: "delete", reconcile.Bury: "note that it is gone",
 	reconcile.Adopt: "find again", reconcile.Postpone: "put off", reconcile.Settle: "settle", reconcile.Wait: "wait",
 }
 

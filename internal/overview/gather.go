@@ -127,7 +127,7 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.Now()
-	status := Status{RetirementDays: int(Retirement.Sub(now).Hours() / 24), Complete: true, Notes: []string{}, Rescue: []state.Coverage{}}
+	status := Status{RetirementDays: int(Retirement.Sub(now).Hours() / 24), Complete: true, Notes: []string{}, Conditions: []Condition{}, Rescue: []state.Coverage{}}
 	var queue *Queue
 	var queueErr, stateErr error
 	var view *state.View
@@ -221,6 +221,13 @@ func (g *Gatherer) addState(status *Status, b *board, view *state.View) *policy.
 	letters := len(view.Letters)
 	status.DeadLetters = &letters
 	status.Sweep, status.Rescue = sweepOf(view.Health), append(status.Rescue, view.Health.Rescue...)
+	if view.App != nil {
+		var own []state.Condition
+		for _, c := range view.App.Conditions {
+			own = append(own, *c)
+		}
+		status.Conditions = Conditions(own, nameless)
+	}
 	var rules *policy.Policy
 	if p, err := policy.Parse([]byte(view.InForce.Policy)); view.InForce.Policy != "" && err == nil {
 		rules, status.Mode = &p, p.Mode
@@ -272,13 +279,16 @@ func sweepOf(health state.Health) *Sweep {
 	}
 	var stateless []state.Condition
 	for _, c := range health.Conditions {
-		if _, err := customvision.ParseID(c.Project); err != nil {
+		if _, err := customvision.ParseID(c.Project); err != nil && c.Project != state.App { // whose state has them
 			stateless = append(stateless, c.Condition)
 		}
 	}
-	s.Conditions = Conditions(stateless, func(string) string { return "" })
+	s.Conditions = Conditions(stateless, nameless)
 	return s
 }
+
+// nameless knows no iteration's name.
+func nameless(string) string { return "" }
 
 // QueueLength counts the messages of a queue and of its poison queue, which isn't there
 // before the first poison message. (Get Queue Metadata, twice)

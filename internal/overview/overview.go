@@ -37,6 +37,9 @@ type Status struct {
 	// Sweep is what the last sweep found; null where there was none, or where the state
 	// can't be read.
 	Sweep *Sweep `json:"sweep"`
+	// Conditions are what can't be done now and is about no one project: a destination
+	// doesn't take the app's own events.
+	Conditions []Condition `json:"conditions"`
 	// LastNotification is when the last message that led to a look was sent; null where
 	// none is known.
 	LastNotification *time.Time `json:"lastNotification"`

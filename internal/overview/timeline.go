@@ -11,6 +11,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 // Event is something that the app saw or did.
@@ -46,13 +47,51 @@ type Timeline struct {
 // mostEvents bounds a timeline.
 const mostEvents = 200
 
-// Timeline tells what the app saw and did lately, from the dates that archive and state
-// keep anyway: nothing is written for it. What has passed without a trace, such as a
-// condition that is gone, isn't in it.
-func (s Status) Timeline() Timeline {
+// Word is the kind for a person.
+func (k EventKind) Word() string {
+	switch k {
+	case Asked:
+		return "asked for"
+	case DeadLetter:
+		return "dead letter"
+	case Swept:
+		return "sweep"
+	}
+	return string(k)
+}
+
+// Timeline tells what the app saw and did lately, of one project by its id or, where that is
+// empty, of all and of itself: from the dates that archive and state keep anyway; nothing is
+// written for it. What has passed without a trace, such as a condition that is gone, isn't
+// in it.
+func (s Status) Timeline(project string) Timeline {
 	t := &teller{}
 	for _, p := range s.Projects {
-		t.project(s, p)
+		if project == "" || p.ID == project {
+			t.project(s, p)
+		}
+	}
+	if project == "" {
+		t.app(s)
+	}
+	slices.SortStableFunc(t.events, func(a, b Event) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Project, b.Project), cmp.Compare(a.Text, b.Text))
+	})
+	return Timeline{append([]Event{}, t.events[:min(len(t.events), mostEvents)]...)}
+}
+
+type teller struct{ events []Event }
+
+func (t *teller) tell(at time.Time, kind EventKind, p Project, text string) {
+	if !at.IsZero() {
+		t.events = append(t.events, Event{At: at.UTC(), Kind: kind, ProjectID: p.ID, Project: p.Name, Text: text})
+	}
+}
+
+// app tells what is about no one project.
+func (t *teller) app(s Status) {
+	for _, c := range s.Conditions {
+		t.tell(c.Since, Blocked, Project{}, c.Place()+": "+c.Why)
 	}
 	if s.view != nil {
 		for _, l := range s.view.Letters {
@@ -67,18 +106,6 @@ func (s Status) Timeline() Timeline {
 		if s.Sweep.Round != nil && !s.Sweep.Round.Equal(s.Sweep.Ended) {
 			t.tell(*s.Sweep.Round, Swept, Project{}, "the last whole round of sweeps ended")
 		}
-	}
-	slices.SortStableFunc(t.events, func(a, b Event) int {
-		return cmp.Or(b.At.Compare(a.At), cmp.Compare(a.Project, b.Project), cmp.Compare(a.Text, b.Text))
-	})
-	return Timeline{append([]Event{}, t.events[:min(len(t.events), mostEvents)]...)}
-}
-
-type teller struct{ events []Event }
-
-func (t *teller) tell(at time.Time, kind EventKind, p Project, text string) {
-	if !at.IsZero() {
-		t.events = append(t.events, Event{At: at.UTC(), Kind: kind, ProjectID: p.ID, Project: p.Name, Text: text})
 	}
 }
 
@@ -110,8 +137,11 @@ func (t *teller) project(s Status, p Project) {
 	}
 	for _, training := range remembered.Trainings {
 		text := "a training was asked for"
-		if training.Cause != "" {
-			text += ", because " + cmp.Or(names[training.Cause], training.Cause) + " failed"
+		if cause := training.Cause; cause.Kind != state.Person {
+			if cause.Kind == state.Failure {
+				cause.Of = cmp.Or(names[cause.Of], cause.Of)
+			}
+			text += ", because " + cause.String()
 		}
 		if training.Result != "" {
 			text += ": " + cmp.Or(names[training.Result], training.Result)

@@ -15,7 +15,7 @@ import (
 
 // download sends a package as it is read from the archive, and checks it against its
 // proof on the way: if the bytes aren't those, the connection is cut, so that no browser
-// takes the file for whole.
+// takes the file for whole. Who asks for the head alone gets it without a byte being read.
 func (v *visit) download(blob string) {
 	status, ok := v.gather()
 	if !ok {
@@ -28,13 +28,18 @@ func (v *visit) download(blob string) {
 	}
 	header := v.w.Header()
 	name := fileName(p.Name + " " + m.Name + " " + b.Key.String() + path.Ext(b.Blob))
-	out := &passing{w: v.w, begin: func() {
+	begin := func() {
 		header.Set("Content-Type", "application/octet-stream")
 		header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 		header.Set("Content-Length", fmt.Sprint(b.Size))
-	}}
-	_, err := v.Gatherer.Archive.Restore(v.r.Context(), b, out)
-	if err == nil {
+	}
+	out := &passing{w: v.w, begin: begin}
+	var err error
+	if v.r.Method == http.MethodHead {
+		if err = v.Gatherer.Archive.Present(v.r.Context(), b); err == nil {
+			begin()
+		}
+	} else if _, err = v.Gatherer.Archive.Restore(v.r.Context(), b, out); err == nil {
 		err = out.end()
 	}
 	if err == nil {

@@ -257,6 +257,7 @@ func (v *visit) clean(s *overview.Status) {
 	for i := range s.Notes {
 		s.Notes[i] = v.Clean(s.Notes[i])
 	}
+	v.cleanConditions(s.Conditions)
 	if s.Sweep != nil {
 		for _, list := range [][]string{s.Sweep.Warnings, s.Sweep.Errors} {
 			for i := range list {
@@ -442,7 +443,7 @@ func (v *visit) timeline(asJSON bool) {
 	if !ok {
 		return
 	}
-	t := status.Timeline()
+	t := status.Timeline("")
 	for i := range t.Events {
 		t.Events[i].Text = v.Clean(t.Events[i].Text)
 	}

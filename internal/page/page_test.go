@@ -3,6 +3,7 @@ package page_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -253,6 +254,14 @@ func TestABackupIsDownloadedAsItIsAndNotIfItIsDamaged(t *testing.T) {
 	assert.Equal(t, `attachment; filename=Kitchen----Iteration-1-ONNX.zip`, a.Header.Get("Content-Disposition"))
 	assert.Equal(t, "application/octet-stream", a.Header.Get("Content-Type"))
 	assert.Equal(t, http.StatusNotFound, s.ask(http.MethodGet, base+"/backups/"+project+"/../state/health.json").StatusCode)
+	var head answer
+	for _, sent := range s.requests(func() { head = s.ask(http.MethodHead, link) }) {
+		assert.NotRegexp(t, `GET /\S*\.zip`, sent, "nothing is read")
+	}
+	assert.Equal(t, http.StatusOK, head.StatusCode)
+	assert.Equal(t, fmt.Sprint(len(packed)), head.Header.Get("Content-Length"))
+	assert.Equal(t, a.Header.Get("Content-Disposition"), head.Header.Get("Content-Disposition"))
+	assert.Empty(t, head.body)
 
 	_, err = s.Containers.Archive.NewBlockBlobClient(copied.Blob).UploadBuffer(t.Context(), make([]byte, len(packed)), nil)
 	require.NoError(t, err)
@@ -263,9 +272,13 @@ func TestABackupIsDownloadedAsItIsAndNotIfItIsDamaged(t *testing.T) {
 	defer damaged.Body.Close()
 	_, err = io.ReadAll(damaged.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "no browser takes it for whole, though as many bytes lie there")
+	_, err = s.Containers.Archive.NewBlockBlobClient(copied.Blob).UploadBuffer(t.Context(), []byte("shorter"), nil)
+	require.NoError(t, err)
+	assert.Equal(t, http.StatusServiceUnavailable, s.ask(http.MethodHead, link).StatusCode)
 	_, err = s.Containers.Archive.NewBlobClient(copied.Blob).Delete(t.Context(), nil)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusServiceUnavailable, s.ask(http.MethodGet, link).StatusCode)
+	assert.Equal(t, http.StatusServiceUnavailable, s.ask(http.MethodHead, link).StatusCode)
 }
 
 func TestWhatIsBrokenIsSaid(t *testing.T) {
@@ -273,6 +286,11 @@ func TestWhatIsBrokenIsSaid(t *testing.T) {
 	s := newSite(t)
 	s.kitchen("Kitchen")
 	assert.Contains(t, s.see(base), "need a look")
+	s.remember(state.App, func(p *state.Project) {
+		p.Note(state.Condition{Scope: state.Scope{Destination: "queue"}, Code: state.Undelivered, Why: "1 of the app's events wait", First: s.now, Next: s.now.Add(time.Hour)})
+	})
+	assert.Contains(t, html.UnescapeString(s.see(base)), "1 of the app's events wait; since")
+	assert.Contains(t, html.UnescapeString(s.see(base+"/timeline")), "Queue: 1 of the app's events wait")
 	_, err := s.Containers.State.Delete(t.Context(), nil)
 	require.NoError(t, err)
 	page := s.see(base)

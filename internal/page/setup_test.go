@@ -127,10 +127,10 @@ func newID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// fill writes projects with trained iterations, of which the first, which is published,
-// and the last are archived. The archive's blobs are bare names, which is all that a
-// listing shows.
-func (s *site) fill(projects, iterations int) {
+// fill writes projects with trained iterations, of which the first, which is published, and
+// the last ones are archived, so many together. The archive's blobs are bare names, which
+// is all that a listing shows.
+func (s *site) fill(projects, iterations, archived int) {
 	s.t.Helper()
 	ctx := s.t.Context()
 	var group errgroup.Group
@@ -147,14 +147,14 @@ func (s *site) fill(projects, iterations int) {
 				for i, it := range ids {
 					trained(p, it, fmt.Sprintf("Iteration %d", i+1), time.Date(2026, 1, 1+i, 0, 0, 0, 0, time.UTC), 0.5+float64(i)/50)
 				}
-				for _, it := range ids[1 : len(ids)-1] {
+				for _, it := range ids[1 : iterations-archived+1] {
 					p.Shown[it].Exports = nil
 				}
 				p.Shown[ids[0]].Published = "live"
 				return nil
 			})
 		})
-		for _, it := range []string{ids[0], ids[len(ids)-1]} {
+		for _, it := range append(ids[iterations-archived+1:], ids[0]) {
 			stem := fmt.Sprintf("%s/%s/ONNX/%032x", id, it, n)
 			for _, name := range []string{stem + ".zip", stem + ".proven.json"} {
 				group.Go(func() error {

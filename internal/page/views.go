@@ -164,6 +164,9 @@ func (v *visit) problems(s overview.Status) []Problem {
 			add("", "The last sweep ended more than a day ago: see whether the app runs")
 		}
 	}
+	for _, c := range s.Conditions {
+		add("", "%s; %s", sentence(c.Why), c.When(v.Now()))
+	}
 	if s.Queue != nil && s.Queue.Poison > 0 {
 		add("", "%s in the poison queue: the next sweep takes them", count(s.Queue.Poison, "message"))
 	}
@@ -390,14 +393,6 @@ func (v *visit) newTimeline(s overview.Status, t overview.Timeline) timelinePage
 		last.Events = append(last.Events, one)
 	}
 	return page
-}
-
-// Label is the kind in words.
-func (e timelineEvent) Label() string {
-	return cmp.Or(map[overview.EventKind]string{
-		overview.Trained: "trained", overview.Failed: "failed", overview.Asked: "asked for", overview.Notified: "message",
-		overview.Archived: "archived", overview.Blocked: "blocked", overview.DeadLetter: "dead letter", overview.Swept: "sweep", overview.Policed: "policy",
-	}[e.Kind], string(e.Kind))
 }
 
 // Sign is the kind's sign.

@@ -55,11 +55,11 @@ func (r Rule) String() string {
 			text += ", and stored predictions"
 		}
 	}
+	if r.Keep > 0 {
+		text += fmt.Sprintf("; keep: %d iterations at most", r.Keep)
+	}
 	if r.Retrain != nil {
-		text += fmt.Sprintf("; retrain: afterFailure %d, within %s, perMonth %d", r.Retrain.AfterFailure, r.Retrain.Within, r.Retrain.PerMonth)
-		if r.Retrain.Force {
-			text += ", force"
-		}
+		text += "; retrain: " + r.Retrain.String()
 	}
 	if r.Promote != nil {
 		text += "; promote: " + r.Promote.String()

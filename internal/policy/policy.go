@@ -15,7 +15,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/remedy"
@@ -51,7 +50,10 @@ type Rule struct {
 	// Predictions lets Rescue save stored predictions too: pictures that people had
 	// classified.
 	Predictions bool `json:"predictions,omitempty"`
-	// Retrain is what to do after a failed training. Nil never trains.
+	// Keep is how many iterations a project keeps, 1 to 20: of more, or of 20, the oldest is
+	// deleted at Custom Vision once it is safe. 0 deletes none.
+	Keep int `json:"keep,omitempty"`
+	// Retrain is when to train, and how much that may cost. Nil never trains.
 	Retrain *Retrain `json:"retrain,omitempty"`
 	// Promote is which iteration is published. Nil never publishes.
 	Promote *Promote `json:"promote,omitempty"`
@@ -63,14 +65,6 @@ const (
 	Published = "published" // every iteration that is published
 	All       = "all"       // every completed iteration; every export that the domain offers
 )
-
-// Retrain limits the trainings that the app starts after a failed training.
-type Retrain struct {
-	AfterFailure int      `json:"afterFailure"` // trainings after one another that may follow a failure, 1 to 5
-	Within       Duration `json:"within"`       // age in which a failure leads to a training; 24 hours by default
-	PerMonth     int      `json:"perMonth"`     // most trainings in 30 days; 10 by default
-	Force        bool     `json:"force"`        // train although nothing changed
-}
 
 // Promote says when the newest iteration is published under a name: when it passes the
 // gate. The figures are the service's own.
@@ -99,36 +93,6 @@ func (p *Promote) UnmarshalJSON(data []byte) error {
 	type plain Promote
 	*p = Promote{PerTag: true, NotWorseBy: 0.02, Threshold: 0.5}
 	return json.Unmarshal(data, (*plain)(p))
-}
-
-// Duration is a time.Duration whose JSON is a string such as "24h".
-type Duration time.Duration
-
-// UnmarshalJSON reads a string in the form of time.ParseDuration, such as "24h".
-func (d *Duration) UnmarshalJSON(data []byte) error {
-	var s string
-	if err := json.Unmarshal(data, &s); err != nil {
-		return err
-	}
-	parsed, err := time.ParseDuration(s)
-	*d = Duration(parsed)
-	return err
-}
-
-// String is the duration without parts that are zero, such as "24h".
-func (d Duration) String() string {
-	text := time.Duration(d).String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, zero) {
-			text = text[:len(text)-2]
-		}
-	}
-	return text
-}
-
-// MarshalJSON writes a string such as "24h".
-func (d Duration) MarshalJSON() ([]byte, error) {
-	return json.Marshal(d.String())
 }
 
 // InForce is the policy that counts at a moment.
@@ -194,6 +158,9 @@ func Parse(data []byte) (Policy, error) {
 	for i := range p.Projects {
 		p.Projects[i].fillDefaults()
 	}
+	if circle := p.circle(); circle != "" {
+		return Policy{}, remedy.New("take one of these rules' after out", "the policy's trainings cause one another in a circle: %s", circle)
+	}
 	return p, nil
 }
 
@@ -205,12 +172,7 @@ func (r *Rule) fillDefaults() {
 		r.Iterations = []string{Newest, Published}
 	}
 	if r.Retrain != nil {
-		if r.Retrain.Within == 0 {
-			r.Retrain.Within = Duration(24 * time.Hour)
-		}
-		if r.Retrain.PerMonth == 0 {
-			r.Retrain.PerMonth = 10
-		}
+		r.Retrain.fillDefaults()
 	}
 }
 

@@ -56,6 +56,11 @@ func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {
 		"unknown mode":     {`{"mode":"on","projects":[{"project":"*"}]}`, "/mode"},
 		"bad export":       {`{"projects":[{"project":"*","exports":["ONNX/Float"]}]}`, "/projects/0/exports/0"},
 		"bad duration":     {`{"projects":[{"project":"*","retrain":{"afterFailure":1,"within":"a day"}}]}`, "/projects/0/retrain/within"},
+		"no cause":         {`{"projects":[{"project":"*","retrain":{"perMonth":1}}]}`, `at '/projects/0/retrain': it needs one of the keys 'afterFailure', 'onImages', 'onImagesPerTag', 'olderThan', 'after'`},
+		"advanced":         {`{"projects":[{"project":"*","retrain":{"afterFailure":1,"type":"advanced"}}]}`, `the key "budgetHours" is missing`},
+		"long duration":    {`{"projects":[{"project":"*","retrain":{"olderThan":"999999999999d"}}]}`, "too long"},
+		"after everything": {`{"projects":[{"project":"A","retrain":{"after":{"project":"*","event":"model.promoted"}}}]}`, "/projects/0/retrain/after/project"},
+		"unknown event":    {`{"projects":[{"project":"A","retrain":{"after":{"project":"B","event":"backup.proven"}}}]}`, "/projects/0/retrain/after/event"},
 		"too many retries": {`{"projects":[{"project":"*","retrain":{"afterFailure":99}}]}`, "/projects/0/retrain/afterFailure"},
 		"more than whole":  {promoting(`,"minimum":{"recall":1.5}`), "at '/projects/0/promote/minimum/recall': it must be at most 1"},
 		"per cent":         {promoting(`,"threshold":50`), "/projects/0/promote/threshold"},
@@ -70,6 +75,49 @@ func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
+}
+
+func TestTrainingsThatCauseOneAnotherInACircleAreAFault(t *testing.T) {
+	t.Parallel()
+	after := func(project, other string) string {
+		return `{"project":"` + project + `","retrain":{"after":{"project":"` + other + `","event":"training.completed"}}}`
+	}
+	for rules, circle := range map[string]string{
+		after("A", "a"): "a after a",
+		after("A", "B") + "," + after("B", "C") + "," + after("C", "A"): "B after C after A after B",
+		after("*", "Parts"):                                     "Parts after Parts",
+		`{"project":"Parts"},` + after("*", "Parts"):            "",
+		after("A", "B") + "," + after("C", "B"):                 "",
+		after("A", "B") + "," + after("*", "A"):                 "B after A after B",
+		after("A", "B") + `,{"project":"B"},` + after("*", "A"): "",
+	} {
+		_, err := Parse([]byte(`{"projects":[` + rules + `]}`))
+		if circle == "" {
+			assert.NoError(t, err, rules)
+		} else {
+			assert.ErrorContains(t, err, "in a circle: "+circle, rules)
+		}
+	}
+}
+
+func TestADurationMayHaveDays(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{"30d": 30 * day, "1d12h": 36 * time.Hour, "2h1d": 26 * time.Hour, "90m": 90 * time.Minute, "24h": day, "106751d": 106751 * day} {
+		var d Duration
+		require.NoError(t, json.Unmarshal([]byte(`"`+text+`"`), &d), text)
+		assert.Equal(t, want, time.Duration(d))
+		again, err := json.Marshal(d)
+		require.NoError(t, err)
+		var same Duration
+		require.NoError(t, json.Unmarshal(again, &same), string(again))
+		assert.Equal(t, d, same)
+	}
+	for _, text := range []string{"", "d", "a day", "106752d", "106751d24h", "99999999999999999999d", "100000d100000d"} {
+		var d Duration
+		assert.Error(t, json.Unmarshal([]byte(`"`+text+`"`), &d), text)
+	}
+	assert.Equal(t, "30d", Duration(30*day).String())
+	assert.Equal(t, "24h", Duration(day).String())
 }
 
 func TestParseReadsWhatPeopleWrite(t *testing.T) {
@@ -249,7 +297,7 @@ func TestARuleByIDAndOneByNameForOneProjectAreNamed(t *testing.T) {
 func TestADurationIsWrittenAsAPersonWouldWriteIt(t *testing.T) {
 	t.Parallel()
 	for written, want := range map[string]string{
-		"24h": "24h", "168h": "168h", "10m": "10m", "1h30m": "1h30m", "90m": "1h30m", "1h0m30s": "1h0m30s", "10s": "10s", "0s": "0s", "100ms": "100ms",
+		"24h": "24h", "168h": "7d", "48h": "2d", "36h": "36h", "10m": "10m", "1h30m": "1h30m", "90m": "1h30m", "1h0m30s": "1h0m30s", "10s": "10s", "0s": "0s", "100ms": "100ms", "30d": "30d",
 	} {
 		var d Duration
 		require.NoError(t, json.Unmarshal([]byte(`"`+written+`"`), &d))

@@ -39,6 +39,7 @@ type schema struct {
 	Pattern              string             `json:"pattern"`
 	Minimum              *float64           `json:"minimum"`
 	Maximum              *float64           `json:"maximum"`
+	AnyOf                []*schema          `json:"anyOf"` // of keys that must be there
 	If                   *schema            `json:"if"`
 	Then                 *schema            `json:"then"`
 
@@ -116,8 +117,23 @@ func (c *checker) check(s *schema, n *dotnet.Node, path string) {
 	case "object":
 		c.object(s, n, path)
 	}
+	c.anyOf(s, n, path)
 	if s.If != nil && len(faults(c.defs, s.If, n)) == 0 {
 		c.check(s.Then, n, path)
+	}
+}
+
+// anyOf finds that no alternative is followed, and names the keys of which one must be there.
+func (c *checker) anyOf(s *schema, n *dotnet.Node, path string) {
+	var keys []string
+	for _, alternative := range s.AnyOf {
+		if len(faults(c.defs, alternative, n)) == 0 {
+			return
+		}
+		keys = append(keys, alternative.Required...)
+	}
+	if len(keys) > 0 {
+		c.fault(n.Place, path, "it needs one of the keys '%s'", strings.Join(keys, "', '"))
 	}
 }
 

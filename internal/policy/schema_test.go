@@ -3,6 +3,8 @@ package policy
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -18,7 +20,7 @@ import (
 func anything(depth int) *rapid.Generator[any] {
 	single := rapid.SampledFrom([]any{
 		nil, true, false, 0, 1, 5, 6, -1, 1.5, 0.5, "", "*", "all", "newest", "published", "act", "observe", "24h", "a day", "1h30m",
-		"ONNX", "TensorFlow.TensorFlowLite", "Onyx", "visionkeeper:policy",
+		"ONNX", "TensorFlow.TensorFlowLite", "Onyx", "advanced", "30d", "visionkeeper:policy",
 	})
 	if depth == 0 {
 		return single
@@ -28,7 +30,8 @@ func anything(depth int) *rapid.Generator[any] {
 	return rapid.OneOf(single, list, object)
 }
 
-var key = rapid.SampledFrom([]string{"$schema", "mode", "projects", "project", "exports", "iterations", "retrain", "afterFailure", "within", "perMonth", "force", "export", "Mode", "promote", "name", "predictionId", "minimum", "recall", "perTag", "notWorseBy", "threshold"})
+var key = rapid.SampledFrom([]string{"$schema", "mode", "projects", "project", "exports", "iterations", "retrain", "afterFailure", "within", "perMonth", "force", "export", "Mode",
+	"onImages", "onImagesPerTag", "olderThan", "after", "event", "type", "budgetHours", "monthlyBudgetHours", "email", "promote", "name", "predictionId", "minimum", "recall", "perTag", "notWorseBy", "threshold"})
 
 const resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/seeing"
 
@@ -39,7 +42,9 @@ func spoilt(t *rapid.T) any {
 		"project":    words("*", "Kitchen", ""),
 		"exports":    words("all", []any{}, []any{"ONNX"}, []any{"ONNX", "CoreML"}, []any{"ONNX", "ONNX"}, "ONNX"),
 		"iterations": words("all", []any{"newest"}, []any{"published", "all"}, []any{}, "newest"),
-		"retrain":    map[string]any{"afterFailure": words(1, 5), "within": words("1h", "2h30m"), "perMonth": words(1, 100), "force": words(true, false)},
+		"retrain": map[string]any{"afterFailure": words(1, 5), "within": words("1h", "2h30m"), "perMonth": words(1, 100), "force": words(true, false),
+			"onImages": words(1, 50), "olderThan": words("30d", "1d12h"), "type": words("regular", "advanced"), "budgetHours": words(1, 24), "email": words("a@b", "c@d.example"),
+			"after": words(map[string]any{"project": "Kitchen", "event": "training.completed"}, map[string]any{"project": "Kitchen", "event": "model.promoted"}, map[string]any{"project": "*", "event": "model.promoted"})},
 	}
 	promote := map[string]any{
 		"name": "production", "predictionId": words(resource, resource, resource, resource+"/x"), "minimum": map[string]any{"recall": words(0, 0.5, 1)},
@@ -49,7 +54,13 @@ func spoilt(t *rapid.T) any {
 		rule["promote"] = promote
 	}
 	policy := map[string]any{"mode": words("act", "observe"), "projects": []any{rule}}
-	for _, at := range []map[string]any{policy, rule, rule["retrain"].(map[string]any), promote} {
+	retrain := rule["retrain"].(map[string]any)
+	for _, key := range slices.Sorted(maps.Keys(retrain)) { // with all of them hardly any would be right
+		if rapid.Bool().Draw(t, "without "+key) {
+			delete(retrain, key)
+		}
+	}
+	for _, at := range []map[string]any{policy, rule, retrain, promote} {
 		switch rapid.IntRange(0, 3).Draw(t, "how") {
 		case 0:
 			at[key.Draw(t, "key")] = anything(2).Draw(t, "value")

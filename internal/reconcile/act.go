@@ -156,8 +156,10 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		share, cancel := shareOf(ctx)
 		err = v.measure(share, a)
 		cancel()
+	case Bury:
+		err = v.bury(ctx, a.Iteration)
 	case Postpone:
-		err = fault{code: a.Code, why: a.Why}
+		err = fault{code: a.Code, why: a.Why, until: a.Until}
 	default:
 		v.remember(a)
 	}
@@ -301,6 +303,8 @@ var said = map[ActionKind]string{
 	Backup:   "archived",
 	Collect:  "archived",
 	Export:   "asked for an export",
+	Delete:   "deleted an iteration to make room",
+	Bury:     "noted that an iteration is gone",
 	Retrain:  "started a training",
 	Measure:  "noted how well it predicts",
 	Publish:  "published",

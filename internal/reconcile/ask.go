@@ -67,5 +67,9 @@ func (v *visit) training() []Action {
 	if v.scope.ask == nil || !v.scope.ask.Train || runs || begun || v.seen.Tried[step] {
 		return nil
 	}
-	return []Action{{Step: step, Why: "a person asks for it"}}
+	t := &Training{Options: customvision.TrainOptions{Force: v.scope.ask.Force}}
+	if v.budgeted() {
+		t.Minutes = (&plan{Rules: v.rules, o: v.seen}).expected(t.Options)
+	}
+	return []Action{{Step: step, Why: "a person asks for it", Training: t}}
 }

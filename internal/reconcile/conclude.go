@@ -20,6 +20,7 @@ func (v *visit) conclude(ctx context.Context) {
 	v.dateLacked()
 	v.proveLast(ctx, gone)
 	v.dateExports()
+	v.dropDeletions()
 	v.knowHeld()
 	v.clearConditions(gone)
 	v.renewLooks()
@@ -27,6 +28,8 @@ func (v *visit) conclude(ctx context.Context) {
 	v.keepName(gone)
 	v.keepShown()
 	v.keepNotified()
+	v.keepSpent()
+	v.keepHappened()
 	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
 	}
@@ -184,9 +187,11 @@ func (v *visit) clearConditions(gone map[string]bool) {
 	for _, c := range v.seen.Project.Conditions {
 		look, it := v.seen.Looks[c.Iteration], v.iteration(c.Iteration)
 		switch {
-		case c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
+		case c.Fact == state.FactRoom && v.roomMade(c),
+			c.Blob != "" && v.scope.blobsKnown && held[c.Blob] != c.ETag,
 			c.Blob == "" && gone[c.Iteration],
 			c.Scope == (state.Scope{}) && (v.deleted || v.Service == nil),
+			c.Iteration == "" && c.Fact != "" && (v.deleted || v.Service == nil || v.factIsOver(c.Fact)),
 			c.Export != "" && v.saw(c.Iteration) && v.isOver(c, look),
 			ofPromoting(c) && v.isPromotionOver(c),
 			c.Scope == (state.Scope{Iteration: c.Iteration}) && it != nil && v.isIterationOver(c, *it):
@@ -218,7 +223,7 @@ func (v *visit) isIterationOver(c *state.Condition, it customvision.Iteration) b
 		return it.Exportable || len(v.rules.Exports) == 0 || !isWanted(v.rules.Rule, it, v.seen.Iterations)
 	}
 	p := &plan{Rules: v.rules, o: v.seen}
-	return v.rules.Retrain == nil || p.trainedSince(it) || p.o.Now.Sub(p.ended(it)) > time.Duration(v.rules.Retrain.Within)
+	return v.rules.Retrain == nil || v.rules.Retrain.AfterFailure == 0 || p.trainedSince(it) || p.o.Now.Sub(p.ended(it)) > time.Duration(v.rules.Retrain.Within)
 }
 
 // isOver reports whether the condition of an export no longer stands.
@@ -258,7 +263,7 @@ func (v *visit) gone() map[string]bool {
 	for id := range v.missing() {
 		it := v.seen.Project.Iterations[id]
 		lacked := v.scope.whole && v.rests(id) && !it.Lacked.IsZero() && v.now().Sub(it.Lacked) >= lackedFor
-		gone[id] = v.confirmed[id] || lacked
+		gone[id] = v.seen.Gone[id] || lacked
 		if !v.inService() {
 			gone[id] = v.deleted
 		}
@@ -279,6 +284,11 @@ func (v *visit) missing() map[string]bool {
 	for id, it := range v.seen.Project.Iterations {
 		stays := onlyBlobs(it) && len(it.Blobs) > 0 && (held[id] || !v.scope.blobsKnown)
 		if !stays && v.iteration(id) == nil {
+			missing[id] = true
+		}
+	}
+	for id, d := range v.seen.Project.Deletions {
+		if d.Open() && v.iteration(id) == nil {
 			missing[id] = true
 		}
 	}
@@ -358,7 +368,8 @@ func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 	ctx, cancel := shareOf(ctx)
 	defer cancel()
 	for id := range v.missing() {
-		if v.confirmed[id] || v.rests(id) && id != v.holder() && (!effects || v.overtaken(id)) {
+		d := v.seen.Project.Deletions[id]
+		if v.seen.Gone[id] || v.rests(id) && id != v.holder() && (!effects || v.overtaken(id)) && (d == nil || !d.Open()) {
 			continue
 		}
 		if v.asked < mostConfirmed && ctx.Err() == nil {
@@ -369,9 +380,9 @@ func (v *visit) confirmMissing(ctx context.Context, effects bool) {
 				v.seen.Iterations = append(v.seen.Iterations, it)
 				continue
 			}
-			v.confirmed[id] = customvision.NotFound(err)
+			v.seen.Gone[id] = customvision.NotFound(err)
 		}
-		v.seen.Missing = v.seen.Missing || !v.confirmed[id]
+		v.seen.Missing = v.seen.Missing || !v.seen.Gone[id]
 	}
 }
 

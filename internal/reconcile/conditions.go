@@ -26,12 +26,16 @@ var (
 func pause(c state.Condition) time.Duration {
 	pauses := refused
 	switch {
+	case c.Code == state.TrainingNotNeeded && c.Fact == state.FactTraining: // it is tried at once when the project looks changed
+		pauses = refused[4:]
 	case c.Code == state.Unfinished:
 		pauses = cutOff
 	case c.Code == state.Unseen && c.Blob == "":
 		pauses = passing
+	case c.Scope == noRoom: // another iteration may be safe soon
+		pauses = asking[2:]
 	case c.Code != state.Unavailable && c.Code != state.Unreadable:
-	case c.Unproven || c.Blob != "" || c.Fact != "" && c.Fact != state.FactPromotion:
+	case c.Unproven || c.Blob != "" || c.Fact != "" && c.Fact != state.FactTraining && c.Fact != state.FactPromotion:
 		pauses = passing
 	default: // an export, a training or a name was asked for
 		pauses = asking
@@ -63,14 +67,17 @@ func attempted(p *state.Project, s state.Scope, under string, now time.Time) {
 // note records that a thing couldn't be done. The attempt may be counted already, or
 // have been none.
 func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool, under string, now time.Time) {
-	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Under: under, Unproven: unproven, On: f.on}
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Under: under, Unproven: unproven, On: f.on, Sight: f.sight}
 	if known := p.Condition(s); known != nil {
 		c.Attempts = known.Attempts
 	}
 	if !counted {
 		c.Attempts++
 	}
-	if !c.Final() {
+	switch {
+	case !f.until.IsZero():
+		c.Next = f.until
+	case !c.Final():
 		c.Next = now.Add(pause(c))
 	}
 	p.Note(c)
@@ -84,8 +91,11 @@ func correct(p *state.Project, s state.Scope, f fault, under string, now time.Ti
 		note(p, s, false, f, false, under, now)
 		return
 	}
-	c := state.Condition{Scope: s, Code: f.code, Why: f.why, Last: now, Attempts: known.Attempts, Next: known.Next, Under: under}
-	if c.Next.IsZero() {
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, Last: now, Attempts: known.Attempts, Next: known.Next, Under: under, Sight: f.sight}
+	switch {
+	case !f.until.IsZero():
+		c.Next = f.until
+	case c.Next.IsZero():
 		c.Next = now
 	}
 	p.Note(c)
@@ -96,6 +106,9 @@ type fault struct {
 	code state.Code
 	why  string
 	on   state.Sight // what it is final for; zero where it isn't
+
+	until time.Time // when it is over by itself; zero where nobody knows
+	sight string    // of the project, where a training is refused
 
 	cause error // the service's own answer, where a person's ask needs it; nil elsewhere
 }

@@ -27,7 +27,7 @@ func TestConvergence(t *testing.T) {
 	t.Parallel()
 	var azure *azurite.Server
 	begun := 0
-	var histories, deaths, faults, requests, trainings, exports, backups int
+	var histories, deaths, faults, requests, trainings, exports, deletions, backups int
 	rapid.Check(t, func(rt *rapid.T) {
 		// Azurite clears up every ten minutes, and stands still the longer the more
 		// was deleted since: another takes its place before that takes minutes.
@@ -50,10 +50,11 @@ func TestConvergence(t *testing.T) {
 		requests += int(h.requests.Load())
 		trainings += h.judge.trainings
 		exports += h.judge.exports
+		deletions += h.judge.deletions
 		backups += len(h.Backups(h.project, ""))
 	})
-	figures.Print(t, "seed %d: %d histories, all of them converged: %d requests, %d of them failed, %d machines killed, %d trainings and %d exports asked for, %d backups",
-		seed, histories, requests, faults, deaths, trainings, exports, backups)
+	figures.Print(t, "seed %d: %d histories, all of them converged: %d requests, %d of them failed, %d machines killed, %d trainings, %d exports and %d deletions asked for, %d backups",
+		seed, histories, requests, faults, deaths, trainings, exports, deletions, backups)
 }
 
 // seed is what chance starts from. It may set the flag that rapid reads, so it is

@@ -13,12 +13,19 @@ import (
 // trainingEffect asks for a training. Its intent is a state.Training without a result.
 type trainingEffect struct{}
 
-func (trainingEffect) look(context.Context, *visit, string) error { return nil }
+// look counts anew what makes a training worth it.
+func (trainingEffect) look(ctx context.Context, v *visit, iteration string) error {
+	if iteration != "" {
+		return nil
+	}
+	return v.weigh(ctx)
+}
 
 func (trainingEffect) announce(v *visit, p *state.Project, a Action, s sending) {
-	// An open one of the same cause came to nothing. Kept, it would answer the failure
-	// once this one is taken back.
-	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Cause == a.Iteration && t.Open() })
+	// Open ones came to nothing. Kept, they would answer their causes once this one is taken
+	// back, and take what comes of this one for theirs.
+	over := &plan{Rules: v.rules, o: v.seen}
+	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return over.abandoned(t) })
 	var known []string
 	for _, it := range v.seen.Iterations {
 		if it.Status != customvision.StatusNew {
@@ -26,16 +33,20 @@ func (trainingEffect) announce(v *visit, p *state.Project, a Action, s sending) 
 		}
 	}
 	p.Trainings = append(v.remembered(p.Trainings, v.now()), &state.Training{
-		Token: s.token, Cause: a.Iteration, Known: known, Asked: v.now(), Until: s.until,
+		Token: s.token, Cause: a.Training.Cause, Known: known, Asked: v.now(), Until: s.until,
 	})
+	if v.budgeted() {
+		p.Spent = append(p.Spent, state.Spent{Token: s.token, At: v.now(), Minutes: a.Training.Minutes})
+	}
 }
 
-func (trainingEffect) withdraw(p *state.Project, a Action, s sending) {
-	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token && t.Cause == a.Iteration })
+func (trainingEffect) withdraw(p *state.Project, _ Action, s sending) {
+	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token })
+	p.Spent = slices.DeleteFunc(slices.Clone(p.Spent), func(one state.Spent) bool { return one.Token == s.token })
 }
 
 func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) error {
-	it, err := v.Service.Train(ctx, v.record.ID, v.trainOptions(a))
+	it, err := v.Service.Train(ctx, v.record.ID, a.Training.Options)
 	switch {
 	case err == nil:
 		if it.ID, err = customvision.ParseID(it.ID); err != nil {
@@ -44,7 +55,7 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
 		v.learn(func(p *state.Project) {
 			for _, t := range p.Trainings {
-				if t.Token == s.token && t.Cause == a.Iteration {
+				if t.Token == s.token {
 					t.Result = it.ID
 				}
 			}
@@ -55,25 +66,26 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		return err
 	}
 	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
-	if definite(err) {
-		return fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
+	if customvision.TooManyIterations(err) {
+		return fault{code: state.Full, why: fmt.Sprintf("the project has as many iterations as Custom Vision allows, so it is not trained: delete one there, or let the policy's key keep make room: %s", err), cause: err}
 	}
-	return err
-}
-
-// trainOptions are those of the training that failed, or what a person asks for.
-func (v *visit) trainOptions(a Action) customvision.TrainOptions {
-	if a.Kind == Train {
-		return customvision.TrainOptions{Force: v.scope.ask.Force}
+	if !definite(err) {
+		return err
 	}
-	failed := v.iteration(a.Iteration)
-	return customvision.TrainOptions{Type: failed.TrainingType, ReservedBudgetInHours: failed.ReservedBudgetInHours, Force: v.rules.Retrain.Force}
+	f := fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
+	if customvision.NotNeeded(err) {
+		f.code = state.TrainingNotNeeded
+	}
+	if v.seen.Worth != nil {
+		f.sight = v.seen.Worth.sight(v.seen.Iterations)
+	}
+	return f
 }
 
 // remembered drops trainings that no rule looks back to: old ones that neither answer
 // nor are an iteration that is there.
 func (v *visit) remembered(trainings []*state.Training, now time.Time) []*state.Training {
 	return slices.DeleteFunc(slices.Clone(trainings), func(t *state.Training) bool {
-		return now.Sub(t.Asked) > 2*month && v.iteration(t.Cause) == nil && v.iteration(t.Result) == nil
+		return now.Sub(t.Asked) > 2*month && (t.Cause.Kind != state.Failure || v.iteration(t.Cause.Of) == nil) && v.iteration(t.Result) == nil
 	})
 }

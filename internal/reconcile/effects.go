@@ -48,6 +48,7 @@ var effects = []kindOfEffect{
 	{Export, exportEffect{}},
 	{Publish, publishEffect{}},
 	{Promote, publishEffect{}},
+	{Delete, deletionEffect{}},
 	{Retrain, trainingEffect{}},
 	{Train, trainingEffect{}},
 }

@@ -285,7 +285,7 @@ func TestAFailedTrainingIsRetrainedOnceAndOnlyOnce(t *testing.T) {
 	assert.Equal(t, 2, w.Service.Counts()["TrainProject"], "the person's training and one answer")
 	trainings := w.Remembered(key.Project).Trainings
 	require.Len(t, trainings, 1)
-	assert.Equal(t, key.Iteration, trainings[0].Cause)
+	assert.Equal(t, state.FailureOf(key.Iteration), trainings[0].Cause)
 }
 
 func TestARetrainingThatSucceedsIsExported(t *testing.T) {

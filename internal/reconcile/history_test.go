@@ -54,6 +54,8 @@ var policies = []string{
 	`{"projects": [{"project": "*", "exports": ["TensorFlow.TensorFlowLite"], "iterations": ["all"], "retrain": {"afterFailure": 2, "perMonth": 3}}]}`,
 	`{"projects": [{"project": "*", "exports": ["CoreML", "ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 2, "perMonth": 1, "force": true}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX", "DockerFile"], "retrain": {"afterFailure": 1}}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX", "TensorFlow"], "keep": 2, "retrain": {"afterFailure": 1}}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["all"], "keep": 1}]}`,
 	`{"projects": [{"project": "parts"}]}`,
 	`{"projects": [{"project": "parts", "exports": ["ONNX", "TensorFlow"], "iterations": ["all"], "retrain": {"afterFailure": 2}}]}`,
 	`{"mode": "observe", "projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1}, "promote": ` + promote + `}}]}`,
@@ -432,7 +434,8 @@ func (h *history) who(waiting []string) int {
 
 // irrevocable tells a request that asks for a training or an export.
 func irrevocable(what string) bool {
-	return strings.Contains(what, " POST ") && (strings.HasSuffix(what, "/train") || strings.HasSuffix(what, "/export"))
+	return strings.Contains(what, " POST ") && (strings.HasSuffix(what, "/train") || strings.HasSuffix(what, "/export")) ||
+		strings.Contains(what, " DELETE ") && strings.Contains(what, "/iterations/")
 }
 
 // fate draws what becomes of a request. What fails may fail so often that

@@ -106,7 +106,7 @@ func TestAnImportedProjectsPastIsPast(t *testing.T) {
 			w.Service.FailTrainings(1)
 			again := w.Train(copied)
 			assert.Contains(t, w.settle(Key{Project: copied, Iteration: again.ID}), "retrain", "one from after it is")
-			assert.True(t, slices.ContainsFunc(w.Remembered(copied).Trainings, func(tr *state.Training) bool { return tr.Cause == again.ID && tr.Nothing == "" }))
+			assert.True(t, slices.ContainsFunc(w.Remembered(copied).Trainings, func(tr *state.Training) bool { return tr.Cause == state.FailureOf(again.ID) && tr.Nothing == "" }))
 		})
 	}
 }

@@ -19,19 +19,19 @@ type judge struct {
 	*scene
 	violations []string
 
-	trainings, exports int                    // that the service got from the app
-	answered           map[string]bool        // failures for which the app's training began
-	depth              map[string]int         // how many of the app's trainings led to an iteration
-	began              []time.Time            // the app's trainings
-	asked              map[string][]time.Time // exports and answers to failures, under one policy and with what the app remembers
-	exporting          map[string]time.Time   // exports underway, since when
-	calm               bool                   // the app hears every answer now, and can write it down
-	lost               int                    // how often what the app remembers was lost
-	lostAt             time.Time
-	left               string               // the newest iteration when a person gave the policy's name away
-	freed              bool                 // the app took the name from an iteration, and gave it to none yet
-	named              bool                 // what the app remembers holds the project's name
-	ended              map[string]time.Time // when failures were, as the app remembers
+	trainings, exports, deletions int                    // that the service got from the app
+	answered                      map[string]bool        // failures for which the app's training began
+	depth                         map[string]int         // how many of the app's trainings led to an iteration
+	began                         []time.Time            // the app's trainings
+	asked                         map[string][]time.Time // exports and answers to failures, under one policy and with what the app remembers
+	exporting                     map[string]time.Time   // exports underway, since when
+	calm                          bool                   // the app hears every answer now, and can write it down
+	lost                          int                    // how often what the app remembers was lost
+	lostAt                        time.Time
+	left                          string               // the newest iteration when a person gave the policy's name away
+	freed                         bool                 // the app took the name from an iteration, and gave it to none yet
+	named                         bool                 // what the app remembers holds the project's name
+	ended                         map[string]time.Time // when failures were, as the app remembers
 
 	kept  map[string]blobInfo // the archive as last listed
 	truth map[string]string   // hash of what the service made, by iteration and name
@@ -206,6 +206,27 @@ func (j *judge) beforeExport(iteration, name string) {
 				j.find("export %s is asked for though %s isn't archived: it will overwrite its blob", id, other)
 			}
 		}
+	}
+}
+
+// beforeDeletion judges that the app deletes an iteration: nothing is lost by it.
+func (j *judge) beforeDeletion(iteration string) {
+	j.deletions++
+	its, keep := j.iterations(), j.rule().Keep
+	at := slices.IndexFunc(its, func(it emulator.IterationView) bool { return it.ID == iteration })
+	if at < 0 {
+		return
+	}
+	completed := slices.IndexFunc(its, func(it emulator.IterationView) bool { return it.Status == "Completed" })
+	switch lost := j.Unsaved(j.project, iteration); {
+	case keep == 0 || j.policy.Mode != policy.Act:
+		j.find("iteration %s is deleted though the policy deletes none", iteration)
+	case len(its) <= keep && len(its) < mostAtATime:
+		j.find("iteration %s is deleted though there are only %d", iteration, len(its))
+	case at == completed || its[at].PublishName != "":
+		j.find("iteration %s is deleted, the newest or published as %q", iteration, its[at].PublishName)
+	case len(lost) > 0:
+		j.find("iteration %s is deleted, and with it %v", iteration, lost)
 	}
 }
 

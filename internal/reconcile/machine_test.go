@@ -170,6 +170,9 @@ func describe(req *http.Request) string {
 func (w *scene) send(req *http.Request) (*http.Response, error) {
 	w.requests.Add(1)
 	if "http://"+req.URL.Host == w.API {
+		if id := world.Deletes(req); id != "" {
+			w.judge.beforeDeletion(id)
+		}
 		return w.callAPI(req)
 	}
 	w.judge.written(req)

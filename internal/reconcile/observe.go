@@ -66,7 +66,19 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 			return v, err
 		}
 	}
-	return v, v.look(ctx)
+	if err := v.look(ctx); err != nil {
+		return v, err
+	}
+	share, cancel := shareOf(ctx)
+	defer cancel()
+	if err := v.weigh(share); err != nil {
+		if ctx.Err() != nil {
+			return v, err
+		}
+		a := Action{Step: Step{Kind: Inspect, Scope: trainingScope}}
+		v.fail(v.log(ctx, a), a, err)
+	}
+	return v, nil
 }
 
 // identify learns the project's name as far as it isn't known, and the rule that counts
@@ -133,7 +145,7 @@ func (v *visit) ask(ctx context.Context) error {
 }
 
 func (v *visit) learnProject(p customvision.Project) {
-	v.importing = p.Status == customvision.StatusImporting
+	v.importing, v.modified = p.Status == customvision.StatusImporting, p.LastModified
 	uri, _, _ := strings.Cut(p.Settings.ExportModelContainerURI, "?")
 	if p.Name != v.seen.Project.Name || (uri != "") != v.seen.Project.Container || uri != v.seen.Project.ContainerURI {
 		v.learn(func(s *state.Project) { s.Name, s.Container, s.ContainerURI = p.Name, uri != "", uri })
@@ -196,6 +208,13 @@ func (v *visit) look(ctx context.Context) error {
 			wanted = append(wanted, it.ID)
 		}
 	}
+	inTheWay := v.inTheWay()
+	if len(inTheWay) > 0 && v.rules.Rescue && v.Sets != nil {
+		if err := v.lookForSets(ctx); err != nil {
+			return err
+		}
+	}
+	wanted = append(wanted, inTheWay...)
 	wanted = append(wanted, slices.Collect(maps.Keys(v.seen.Blobs))...) // some are of iterations that the service doesn't list as completed
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)

@@ -78,7 +78,8 @@ type scope struct {
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
 	// that the model container holds of it.
 	whole      bool
-	followed   bool // by other projects of the sweep
+	listed     []customvision.Project // all that the service lists; nil where it couldn't
+	followed   bool                   // by other projects of the sweep
 	blobs      []models.Blob
 	blobsKnown bool // the container could be listed
 	vanished   bool // the service doesn't list the project any more
@@ -106,7 +107,7 @@ func (s *scope) add(o scope) {
 		s.ask = o.ask
 	}
 	if o.whole {
-		s.whole, s.followed, s.blobs, s.blobsKnown, s.vanished = true, o.followed, o.blobs, o.blobsKnown, o.vanished
+		s.whole, s.listed, s.followed, s.blobs, s.blobsKnown, s.vanished = true, o.listed, o.followed, o.blobs, o.blobsKnown, o.vanished
 	}
 }
 

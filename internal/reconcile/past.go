@@ -45,8 +45,8 @@ func (v *visit) begin() {
 				p.Rebuilt = true
 			}
 			// One that is still training may be our own answer to a failure.
-			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, it.ID) == nil {
-				p.Trainings = append(p.Trainings, &state.Training{Cause: it.ID, Asked: now, Nothing: "it was trained before the app knew the project"})
+			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, state.FailureOf(it.ID)) == nil {
+				p.Trainings = append(p.Trainings, &state.Training{Cause: state.FailureOf(it.ID), Asked: now, Nothing: "it was trained before the app knew the project"})
 			}
 		}
 	})

@@ -7,6 +7,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -29,8 +30,15 @@ type Observed struct {
 	// Blobs of the model container that the state doesn't know in this version, by
 	// iteration; a sweep alone looks for them.
 	Blobs map[string][]models.Blob
+	// Worth is nil where nobody looked whether a training is worth it.
+	Worth *Worth
 	// Held are all blobs of the model container, by iteration; nil where it wasn't listed.
 	Held map[string][]models.Blob
+	// Gone are iterations that the service, asked for them, doesn't have.
+	Gone map[string]bool
+	// Sets are the complete snapshots of data sets in the archive, by iteration; nil where
+	// they weren't listed, which is done where room is to be made.
+	Sets map[string]dataset.Snapshot
 	// Tried holds the steps that this run has tried: none is planned again.
 	Tried map[Step]bool
 }
@@ -75,6 +83,10 @@ type Action struct {
 	Step
 	Code state.Code // of a Postpone
 	Why  string     // for a person
+	// Until is when a Postpone is over by itself; zero where nobody knows.
+	Until time.Time
+	// Training is what is trained, of a Retrain and a Train; nil of others.
+	Training *Training
 }
 
 // ActionKind names what is done.
@@ -86,7 +98,9 @@ const (
 	Backup   ActionKind = "backup"   // archive and prove a finished export
 	Collect  ActionKind = "collect"  // archive a blob that no listed export accounts for
 	Export   ActionKind = "export"   // ask for an export
-	Retrain  ActionKind = "retrain"  // train again after a failure
+	Delete   ActionKind = "delete"   // delete an iteration at the service, to make room
+	Bury     ActionKind = "bury"     // record that an iteration which the app deleted is gone
+	Retrain  ActionKind = "retrain"  // train again, after a failure or because it is worth it
 	Train    ActionKind = "train"    // train because a person asks for it: never planned by Plan
 	Measure  ActionKind = "measure"  // ask how well an iteration predicts, for the gate
 	Publish  ActionKind = "publish"  // give an iteration the name that the policy publishes under
@@ -127,16 +141,17 @@ func Plan(r Rules, o Observed) []Action {
 		switch it.Status {
 		case customvision.StatusTraining:
 			p.add(Wait, state.Scope{Iteration: it.ID}, "it is training")
-		case customvision.StatusFailed:
-			p.failed(it)
 		case customvision.StatusCompleted:
 			if look := o.Looks[it.ID]; look != nil {
 				p.completed(it, look)
 			}
 		}
 	}
+	p.retrain()
 	p.openTrainings()
 	p.promote()
+	p.deletions()
+	p.room()
 	p.blobs()
 	p.actions = slices.DeleteFunc(p.actions, func(a Action) bool { return o.Tried[a.Step] })
 	slices.SortStableFunc(p.actions, func(a, b Action) int { return cmp.Compare(p.attempts(a), p.attempts(b)) })
@@ -162,7 +177,11 @@ func (p *plan) postpone(s state.Scope, code state.Code, why string) {
 }
 
 // due reports whether nothing keeps a scope from being tried now.
-func (p *plan) due(s state.Scope) bool { return due(p.o.Project.Condition(s), p.Under, p.o.Now) }
+// What the service's limit kept from being trained is due as soon as there is room.
+func (p *plan) due(s state.Scope) bool {
+	c := p.o.Project.Condition(s)
+	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s != noRoom && p.o.count() < mostIterations
+}
 
 func (p *plan) attempts(a Action) int {
 	if c := p.o.Project.Condition(a.Scope); c != nil && a.reads() {

@@ -69,6 +69,9 @@ func (p *iterationPlan) open() bool {
 			return true
 		}
 	}
+	if d := p.o.Project.Deletions[p.iteration.ID]; d != nil && p.deleting(d) {
+		return true
+	}
 	lacked := func(c *state.Condition) bool { return c.Iteration == p.iteration.ID && p.look.lacked(c) }
 	return p.o.askable(p.Rules, p.iteration.ID) || slices.ContainsFunc(p.o.Project.Conditions, lacked) || slices.ContainsFunc(p.look.Exports, func(e Listed) bool {
 		return e.Status == customvision.ExportDone && !p.look.proven(e.Key) && p.o.Project.Condition(p.scope(e.Key.String())) == nil
@@ -175,14 +178,14 @@ func (p *iterationPlan) wanted() {
 }
 
 func (p *iterationPlan) want(key archive.Key) {
-	name, offered := key.String(), p.iteration.ExportableTo
+	name := key.String()
 	s, listed := p.scope(name), p.look.export(key)
 	failed := listed != nil && listed.Status == customvision.ExportFailed
 	switch c := p.o.Project.Condition(s); {
 	case listed != nil && !failed: // planned for as what it is
 	case p.look.proven(key): // the archive has it, whatever the service lists
-	case len(offered) > 0 && !slices.ContainsFunc(offered, func(o string) bool { return customvision.SamePlatform(o, key.Platform) }):
-		p.postpone(s, state.NotOffered, "it cannot be exported, because its domain offers only "+strings.Join(offered, ", "))
+	case !offers(p.iteration, key.Platform):
+		p.postpone(s, state.NotOffered, "it cannot be exported, because its domain offers only "+strings.Join(p.iteration.ExportableTo, ", "))
 	case p.pending(name, p.asked(name)):
 		p.add(Wait, s, "it was asked for a moment ago")
 	case failed && !p.failureSaid(c, p.asked(name)):
@@ -194,6 +197,11 @@ func (p *iterationPlan) want(key archive.Key) {
 		p.add(Export, s, "the policy wants it")
 		p.busy[key.Platform] = p.Mode == policy.Act
 	}
+}
+
+// offers reports whether an iteration's domain offers a platform, as far as it says so.
+func offers(it customvision.Iteration, platform string) bool {
+	return len(it.ExportableTo) == 0 || slices.ContainsFunc(it.ExportableTo, func(o string) bool { return customvision.SamePlatform(o, platform) })
 }
 
 // failureSaid reports whether the condition of an export that the service lists as

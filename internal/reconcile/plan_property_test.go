@@ -11,6 +11,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
@@ -36,6 +37,8 @@ func drawRules(t *rapid.T) Rules {
 	r := rules(rapid.SliceOfNDistinct(rapid.SampledFrom(drawnExports), 0, 6, rapid.ID).Draw(t, "exports")...)
 	r.Mode = rapid.SampledFrom([]policy.Mode{policy.Act, policy.Act, policy.Observe}).Draw(t, "mode")
 	r.Iterations = []string{rapid.SampledFrom([]string{policy.Newest, policy.Published, policy.All, policy.All}).Draw(t, "which")}
+	r.Keep = rapid.SampledFrom([]int{0, 1, 1, 2, 20}).Draw(t, "keep")
+	r.Rescue = rapid.SampledFrom([]bool{false, false, true}).Draw(t, "rescue")
 	if rapid.SampledFrom([]bool{true, true, false}).Draw(t, "retrains") {
 		r.Retrain = &policy.Retrain{
 			AfterFailure: rapid.IntRange(1, 3).Draw(t, "afterFailure"),
@@ -51,8 +54,9 @@ func drawObserved(t *rapid.T) Observed {
 	o := Observed{
 		Now:     noon,
 		Project: state.Project{ID: projectID, Iterations: map[string]*state.Iteration{}},
-		Looks:   map[string]*Look{}, Tried: map[Step]bool{},
+		Looks:   map[string]*Look{}, Tried: map[Step]bool{}, Gone: map[string]bool{}, Sets: map[string]dataset.Snapshot{},
 	}
+	o.Project.Seen = rapid.SampledFrom([]time.Time{noon.Add(-90 * 24 * time.Hour), {}}).Draw(t, "seen")
 	at := drawTime(t, "begin")
 	for i := range rapid.IntRange(0, 3).Draw(t, "iterations") {
 		it := customvision.Iteration{
@@ -112,6 +116,13 @@ func drawIteration(t *rapid.T, o *Observed, id string) {
 		})
 	}
 	o.Looks[id], o.Project.Iterations[id] = look, record
+	if rapid.SampledFrom([]bool{true, true, false}).Draw(t, "saved") {
+		o.Sets[id] = dataset.Snapshot{Verdict: dataset.Complete, Lost: rapid.SampledFrom([]bool{false, false, true}).Draw(t, "lines are lost")}
+	}
+	if rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "deleting") {
+		asked := drawTime(t, "deletion")
+		o.Project.Delete(id, state.Deletion{Asked: asked, Until: asked.Add(5 * time.Minute)})
+	}
 }
 
 // drawTraining draws a training that was asked for after a failure.
@@ -130,7 +141,7 @@ func drawTraining(t *rapid.T, o *Observed, i int) {
 	later := slices.Index(ids, cause) + 1
 	asked := drawTime(t, "trained")
 	training := &state.Training{
-		Token: fmt.Sprint(i), Cause: cause, Known: ids[:rapid.IntRange(later, len(ids)).Draw(t, "known")],
+		Token: fmt.Sprint(i), Cause: state.FailureOf(cause), Known: ids[:rapid.IntRange(later, len(ids)).Draw(t, "known")],
 		Asked: asked, Until: asked.Add(5 * time.Minute),
 	}
 	switch rapid.SampledFrom([]string{"open", "result", "result", "refused"}).Draw(t, "outcome") {
@@ -258,6 +269,74 @@ func TestPlanKeepsTheBoundsOfRetraining(t *testing.T) {
 	})
 }
 
+// An iteration is planned to be deleted only if nobody needs it at the service, and
+// nothing is lost with it.
+func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
+	t.Parallel()
+	deleted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		r, o := drawRules(t), drawObserved(t)
+		n := 0
+		for _, a := range Plan(r, o) {
+			if a.Kind != Delete {
+				continue
+			}
+			n++
+			deleted++
+			assert.NotZero(t, r.Keep)
+			assert.False(t, o.Project.Seen.IsZero() || o.Project.Rebuilt || o.Missing)
+			count, newer := 0, false
+			it := o.Iterations[slices.IndexFunc(o.Iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration })]
+			for _, other := range o.Iterations {
+				assert.NotEqual(t, customvision.StatusTraining, other.Status, "a training is underway")
+				if other.Status != customvision.StatusNew {
+					count++
+				}
+				newer = newer || other.Status == customvision.StatusCompleted && other.LastModified.After(it.LastModified)
+			}
+			assert.Greater(t, count, min(r.Keep, 19))
+			assert.Empty(t, it.PublishName)
+			for _, training := range o.Project.Trainings {
+				assert.False(t, training.Open() && noon.Before(training.Until.Add(r.Grace)), "a training was asked for")
+			}
+			for _, d := range o.Project.Deletions {
+				assert.False(t, d.Open() && noon.Before(d.Until.Add(r.Grace)), "another deletion may be underway")
+			}
+			for _, c := range o.Project.Conditions {
+				assert.False(t, c.Iteration == it.ID && c.Code != state.NotExportable && c.Code != state.NotOffered, "what may pass: %+v", c)
+			}
+			if it.Status == customvision.StatusFailed {
+				continue
+			}
+			assert.True(t, newer, "it is the newest")
+			look, kept := o.Looks[it.ID], false
+			for _, e := range look.Exports {
+				assert.True(t, e.Status == customvision.ExportFailed || e.Status == customvision.ExportDone && look.proven(e.Key), "%s %s", e.Key, e.Status)
+			}
+			for _, b := range look.Backups {
+				kept = kept || b.Verdict.Counts()
+			}
+			assert.True(t, kept, "the archive has nothing of it")
+			if set, ok := o.Sets[it.ID]; r.Rescue {
+				assert.True(t, ok && !set.Lost, "its data set")
+			}
+			for name, e := range o.Project.Iterations[it.ID].Exports {
+				status := statusOf(o, Action{Step: Step{Scope: state.Scope{Iteration: it.ID, Export: name}}})
+				assert.False(t, (status == "" || status == "Failed") && (e.Until.After(noon.Add(-r.Grace)) || status == "" && e.Asked.After(noon.Add(-r.Grace))), "%s was asked for", name)
+			}
+			if slices.Contains(r.Iterations, policy.All) && it.Exportable {
+				for _, name := range r.Exports {
+					platform, flavor := split(name)
+					key, _ := archive.NewKey(projectID, it.ID, platform, flavor)
+					assert.True(t, look.proven(key), "%s is wanted", name)
+				}
+			}
+		}
+		assert.LessOrEqual(t, n, 1)
+	})
+	assert.NotZero(t, deleted, "some are")
+}
+
 func TestPlanSettlesOnlyWhatIsDone(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -325,6 +404,12 @@ func imagine(t *rapid.T, v *visit, a Action) {
 		key, _ := v.key(a)
 		v.announce(&v.seen.Project, a, sending{token: "token", until: noon})
 		v.seen.Looks[a.Iteration].see(key, customvision.Export{Platform: key.Platform, Flavor: key.Flavor, Status: rapid.SampledFrom([]string{"Exporting", "Done", "Failed"}).Draw(t, "answer")})
+	case Delete:
+		v.announce(&v.seen.Project, a, sending{token: "tokentoken", until: noon})
+		v.seen.Gone[a.Iteration] = true
+		v.seen.Iterations = slices.DeleteFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration })
+	case Bury:
+		v.seen.Project.Deletions[a.Iteration].Gone = noon
 	case Retrain:
 		v.announce(&v.seen.Project, a, sending{token: "token", until: noon})
 		v.seen.Project.Trainings[len(v.seen.Project.Trainings)-1].Result = "new"

@@ -6,33 +6,103 @@ import (
 	"time"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
-// failed plans for one iteration whose training failed.
-func (p *plan) failed(it customvision.Iteration) {
-	s, trainings := state.Scope{Iteration: it.ID}, p.o.Project.Trainings
-	if p.Retrain == nil || p.o.Project.Rebuilt || p.trainedSince(it) || hidden(p.o.Unusable) || p.o.Missing {
+// Training is what a training is asked for with.
+type Training struct {
+	Cause   state.Cause
+	Options customvision.TrainOptions
+	// Minutes is what it counts as while nobody knows how long it takes: what an advanced
+	// one may take at most.
+	Minutes int
+}
+
+// retrain plans the one training that the policy may ask for: an answer to a failure, or
+// for another cause. While one is underway, or may be, there is none: whatever comes of it
+// is what the next is counted from.
+func (p *plan) retrain() {
+	if p.Retrain == nil || p.o.Project.Rebuilt || hidden(p.o.Unusable) || p.o.Missing || p.underway() {
 		return
 	}
-	answer := answerTo(trainings, it.ID)
+	for _, it := range p.o.Iterations {
+		if p.toAnswer(it) {
+			p.request(state.Scope{Iteration: it.ID}, state.FailureOf(it.ID), "its training failed")
+			return
+		}
+	}
+	if cause, why := p.worth(); cause != (state.Cause{}) {
+		p.request(trainingScope, cause, why)
+	}
+}
+
+// underway reports whether a training runs, or may have been begun: openTrainings looks
+// after that.
+func (p *plan) underway() bool {
+	return slices.ContainsFunc(p.o.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusTraining }) ||
+		slices.ContainsFunc(p.o.Project.Trainings, func(t *state.Training) bool { return t.Open() && !p.abandoned(t) })
+}
+
+// toAnswer reports whether the iteration is a failed training that the policy answers.
+func (p *plan) toAnswer(it customvision.Iteration) bool {
+	if it.Status != customvision.StatusFailed || p.trainedSince(it) {
+		return false
+	}
+	trainings, ended := p.o.Project.Trainings, p.ended(it)
+	answer := answerTo(trainings, state.FailureOf(it.ID))
 	switch {
-	case slices.ContainsFunc(trainings, func(t *state.Training) bool { return t.Open() && !p.abandoned(t) }):
-		return // openTrainings looks after it; this failure may be what came of it
 	case answer != nil && !answer.Open():
-		return
-	case p.o.Now.Sub(p.ended(it)) > time.Duration(p.Retrain.Within):
-		return
-	case p.ended(it).Before(p.o.Project.Seen.Add(-clocksDiffer)):
-		return // it is from before, though the first list may have lacked it
+	case p.o.Now.Sub(ended) > time.Duration(p.Retrain.Within):
+	case ended.Before(p.o.Project.Seen.Add(-clocksDiffer)): // it is from before, though the first list may have lacked it
 	case chain(trainings, it.ID) >= p.Retrain.AfterFailure:
-		return
-	case p.trainedThisMonth() >= p.Retrain.PerMonth:
-		return
-	case !p.due(s):
+	default:
+		return true
+	}
+	return false
+}
+
+// request plans a training for a cause, unless the policy's limits or a condition keep
+// it back.
+func (p *plan) request(s state.Scope, cause state.Cause, why string) {
+	t := &Training{Cause: cause, Options: p.options(cause)}
+	t.Minutes = p.expected(t.Options)
+	if limit, until := p.limit(t.Minutes); limit != "" {
+		if c := p.o.Project.Condition(s); c == nil || c.Code != state.BudgetSpent || due(c, p.Under, p.o.Now) {
+			p.actions = append(p.actions, Action{Step: Step{Kind: Postpone, Scope: s}, Code: state.BudgetSpent, Why: "it is not trained now, though " + why + ": " + limit, Until: until})
+		}
 		return
 	}
-	p.add(Retrain, s, "its training failed")
+	if p.mayTry(s) {
+		p.actions = append(p.actions, Action{Step: Step{Kind: Retrain, Scope: s}, Why: why, Training: t})
+	}
+}
+
+// mayTry reports whether no condition keeps a training from being asked for: one of a
+// budget is over by itself, and what the service refused is tried again when the project
+// is another, every hour at most.
+func (p *plan) mayTry(s state.Scope) bool {
+	c := p.o.Project.Condition(s)
+	return p.due(s) || c.Code == state.BudgetSpent ||
+		c.Sight != "" && p.o.Worth != nil && c.Sight != p.o.Worth.sight(p.o.Iterations) && p.o.Now.Sub(c.Last) >= time.Hour
+}
+
+// options are those that the policy names, else those of the training that failed.
+func (p *plan) options(cause state.Cause) customvision.TrainOptions {
+	o := customvision.TrainOptions{Force: p.Retrain.Force, NotificationEmail: p.Retrain.Email}
+	failed := slices.IndexFunc(p.o.Iterations, func(it customvision.Iteration) bool { return cause == state.FailureOf(it.ID) })
+	switch {
+	case p.Retrain.Type == policy.Advanced:
+		o.Type, o.ReservedBudgetInHours = customvision.TypeAdvanced, p.Retrain.BudgetHours
+	case p.Retrain.Type == policy.Regular:
+		o.Type = customvision.TypeRegular
+	case failed >= 0:
+		o.Type, o.ReservedBudgetInHours = p.o.Iterations[failed].TrainingType, p.o.Iterations[failed].ReservedBudgetInHours
+		if p.Retrain.BudgetHours > 0 {
+			o.ReservedBudgetInHours = min(o.ReservedBudgetInHours, p.Retrain.BudgetHours)
+		}
+	}
+	return o
 }
 
 // hidden reports whether the service lists an iteration that can't be read: any that
@@ -49,13 +119,13 @@ func (p *plan) openTrainings() {
 			continue
 		}
 		if result := p.resultOf(t); result != "" {
-			why := "it answers the failure of " + t.Cause
-			if t.Cause == "" {
-				why = "a person asked for it"
-			}
-			p.add(Adopt, state.Scope{Iteration: result}, why)
+			p.add(Adopt, state.Scope{Iteration: result}, "it was asked for because "+t.Cause.String())
 		} else if !p.abandoned(t) {
-			p.add(Wait, state.Scope{Iteration: t.Cause}, "a training was asked for a moment ago")
+			var s state.Scope
+			if t.Cause.Kind == state.Failure {
+				s.Iteration = t.Cause.Of
+			}
+			p.add(Wait, s, "a training was asked for a moment ago")
 		}
 	}
 }
@@ -95,8 +165,8 @@ func (p *plan) trainedSince(failed customvision.Iteration) bool {
 	})
 }
 
-// answerTo is the last training asked for because of the iteration.
-func answerTo(trainings []*state.Training, cause string) *state.Training {
+// answerTo is the last training asked for because of a cause.
+func answerTo(trainings []*state.Training, cause state.Cause) *state.Training {
 	for _, t := range slices.Backward(trainings) {
 		if t.Cause == cause {
 			return t
@@ -110,18 +180,11 @@ func answerTo(trainings []*state.Training, cause string) *state.Training {
 func chain(trainings []*state.Training, id string) int {
 	n := 0
 	for _, t := range slices.Backward(trainings) {
-		if t.Result == id && t.Cause != "" { // a person's isn't one of ours
-			n, id = n+1, t.Cause
+		if t.Result == id && t.Cause.Kind == state.Failure {
+			n, id = n+1, t.Cause.Of
 		}
 	}
 	return n
-}
-
-// trainedThisMonth counts our trainings, but not those that came to nothing.
-func (p *plan) trainedThisMonth() int {
-	return countFunc(p.o.Project.Trainings, func(t *state.Training) bool {
-		return t.Cause != "" && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month))
-	})
 }
 
 // resultOf is an iteration that wasn't there when the intent was written; "" where

@@ -32,12 +32,12 @@ func TestPlanAfterAFailure(t *testing.T) {
 	followed := trainedAt(second, ago(30*time.Minute))
 	followed.Created = ago(70 * time.Minute)
 	answered := func(t state.Training) []*state.Training {
-		t.Cause, t.Known = first, []string{first}
+		t.Cause, t.Known = state.FailureOf(first), []string{first}
 		return []*state.Training{&t}
 	}
 	others := func(times ...time.Time) (all []*state.Training) {
 		for _, at := range times {
-			all = append(all, &state.Training{Cause: third, Asked: at, Result: "of another failure"})
+			all = append(all, &state.Training{Cause: state.FailureOf(third), Asked: at, Result: "of another failure"})
 		}
 		return all
 	}
@@ -57,10 +57,10 @@ func TestPlanAfterAFailure(t *testing.T) {
 		"not while something is trained":              {iterations(failed, customvision.Iteration{ID: second, Status: customvision.StatusTraining}), nil, []string{"wait"}},
 		"not when it was answered":                    {iterations(failed), answered(state.Training{Result: "deleted since"}), []string{}},
 		"not when nothing came of it":                 {iterations(failed), answered(state.Training{Nothing: "not needed"}), []string{}},
-		"not when our answer failed":                  {iterations(failed), []*state.Training{{Cause: second, Result: first}}, []string{}},
-		"not more often than a month allows":          {iterations(failed), others(ago(29*24*time.Hour), ago(time.Hour)), []string{}},
+		"not when our answer failed":                  {iterations(failed), []*state.Training{{Cause: state.FailureOf(second), Result: first}}, []string{}},
+		"not more often than a month allows":          {iterations(failed), others(ago(29*24*time.Hour), ago(time.Hour)), []string{"postpone"}},
 		"older trainings don't count":                 {iterations(failed), others(ago(31*24*time.Hour), ago(time.Hour)), []string{"retrain"}},
-		"refused ones neither":                        {iterations(failed), append(others(ago(time.Hour)), &state.Training{Cause: third, Asked: noon, Nothing: "no"}), []string{"retrain"}},
+		"refused ones neither":                        {iterations(failed), append(others(ago(time.Hour)), &state.Training{Cause: state.FailureOf(third), Asked: noon, Nothing: "no"}), []string{"retrain"}},
 		"an answer under way is waited for":           {iterations(failed), answered(state.Training{Asked: noon, Until: ago(time.Minute)}), []string{"wait"}},
 		"a lost answer is found by its iteration":     {iterations(failed, customvision.Iteration{ID: second, Status: customvision.StatusTraining}), answered(state.Training{Until: noon}), []string{"wait", "adopt"}},
 		"also when it is long over":                   {iterations(failed, failure(second, noon)), answered(state.Training{Until: ago(24 * time.Hour)}), []string{"adopt"}},
@@ -93,13 +93,13 @@ func TestAChainOfFailuresEnds(t *testing.T) {
 	o := Observed{Now: noon, Project: state.Project{ID: projectID}, Iterations: []customvision.Iteration{failure(first, noon)}}
 	assert.Equal(t, []string{"retrain"}, steps(Plan(r, o)))
 
-	o.Project.Trainings = []*state.Training{{Cause: first, Result: second}}
+	o.Project.Trainings = []*state.Training{{Cause: state.FailureOf(first), Result: second}}
 	o.Iterations = append(o.Iterations, failure(second, noon.Add(time.Minute)))
 	plan := Plan(r, o)
 	assert.Equal(t, []string{"retrain"}, steps(plan))
 	assert.Equal(t, second, plan[0].Iteration)
 
-	o.Project.Trainings = append(o.Project.Trainings, &state.Training{Cause: second, Result: third})
+	o.Project.Trainings = append(o.Project.Trainings, &state.Training{Cause: state.FailureOf(second), Result: third})
 	o.Iterations = append(o.Iterations, failure(third, noon.Add(2*time.Minute)))
 	assert.Empty(t, Plan(r, o), "two answers along the chain are what the policy allows")
 }

@@ -20,6 +20,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -60,7 +61,10 @@ type Options struct {
 	Service *customvision.Client
 	Archive *archive.Archive
 	State   *state.Store
-	Models  *models.Container
+	// Sets are the archive's data sets. Where it is nil, no iteration is deleted whose data
+	// set is to be saved.
+	Sets   *dataset.Store
+	Models *models.Container
 	// Fingerprint is that of the settings and of the program's version: what couldn't
 	// be done under another one is tried again.
 	Fingerprint string

@@ -20,6 +20,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
@@ -95,6 +96,7 @@ func (w *scene) options(o azcore.ClientOptions) reconcile.Options {
 		Policy: w.policy, Service: api,
 		Archive:   archive.Open(archives, w.Names.Archive, archive.Options{Now: w.Service.Now, Sources: o}),
 		State:     state.Open(archives, w.Names.State),
+		Sets:      dataset.Open(archives, w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&o), w.Names.Models),
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(w.t, w.Provider.BlobURL)}},
 		Times:     reconcile.Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: stuckAfter, IntentGrace: 2 * time.Minute},

@@ -18,6 +18,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -49,6 +50,7 @@ func newWorld(t *testing.T, rules string, change ...func(*emulator.Options)) *ap
 		Policy: policy.ArchiveOnly, Service: w.Client,
 		Archive:   archive.Open(w.Archives.Blobs(&over), w.Names.Archive, archive.Options{Sources: over}),
 		State:     state.Open(w.Archives.Blobs(&over), w.Names.State),
+		Sets:      dataset.Open(w.Archives.Blobs(&over), w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&over), w.Names.Models),
 		Downloads: Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Provider.BlobURL)}},
 		Times:     Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},

@@ -66,7 +66,7 @@ func TestAStormOfTooManyCallsIsNoTry(t *testing.T) {
 			assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "CoreML": archive.Proven}, w.backups(key))
 			assert.Equal(t, 3, w.Service.Counts()["TrainProject"], "two of the person's, one of the app's")
 			remembered := w.Remembered(key.Project)
-			assert.NotNil(t, answerTo(remembered.Trainings, failed))
+			assert.NotNil(t, answerTo(remembered.Trainings, state.FailureOf(failed)))
 			assert.Empty(t, remembered.Conditions)
 			for _, k := range w.kept(key) {
 				assert.NotEqual(t, archive.Damaged, k.Verdict)
@@ -98,7 +98,7 @@ func TestThePolicyChangesWhileAnEffectIsOpen(t *testing.T) {
 			posts := func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Host == world.Host(t, w.API) }
 			w.line.While(world.On(posts, world.Lose), func() { w.sweepAnyhow() })
 			open := w.Remembered(key.Project)
-			require.NotNil(t, answerTo(open.Trainings, failed))
+			require.NotNil(t, answerTo(open.Trainings, state.FailureOf(failed)))
 			asked, trained := w.Service.Counts()["ExportIteration"], w.Service.Counts()["TrainProject"]
 			require.Equal(t, 1, asked)
 			require.Equal(t, 3, trained)
@@ -124,7 +124,7 @@ func TestThePolicyChangesWhileAnEffectIsOpen(t *testing.T) {
 			assert.Equal(t, 3, w.Service.Counts()["TrainProject"], "once")
 			assert.LessOrEqual(t, exports, 1)
 			remembered := w.Remembered(key.Project)
-			assert.NotEmpty(t, answerTo(remembered.Trainings, failed).Result)
+			assert.NotEmpty(t, answerTo(remembered.Trainings, state.FailureOf(failed)).Result)
 			for _, c := range remembered.Conditions {
 				assert.NotEqual(t, state.Unavailable, c.Code, c.Why)
 			}

@@ -152,7 +152,7 @@ func (r *Reconciler) todo(ctx context.Context, before Before, swept *Swept) (lis
 	todo := map[string]scope{}
 	add := func(id string, known *customvision.Project, vanished bool) {
 		if _, err := customvision.ParseID(id); err == nil {
-			todo[id] = scope{project: id, known: known, whole: true, blobs: blobs[id], blobsKnown: blobsErr == nil, vanished: vanished}
+			todo[id] = scope{project: id, known: known, whole: true, listed: listed, blobs: blobs[id], blobsKnown: blobsErr == nil, vanished: vanished}
 		}
 	}
 	for id := range blobs {

@@ -27,16 +27,14 @@ type visit struct {
 	saved   time.Time
 	looking string // the token of what the state says of this look; "" where it says nothing
 	unsure  bool   // a write failed, and may have been carried out
-	// confirmed are the remembered iterations that the list lacks and that the service, asked
-	// for them, doesn't have; asked counts the calls.
-	confirmed map[string]bool
-	asked     int
+	asked   int    // calls for remembered iterations that the list lacks
 
-	importing bool // the service says so
-	outside   bool // the policy leaves the project alone
-	known     bool // what was asked for was looked at since: nothing was looked at
-	unseen    bool // an iteration couldn't be looked at
-	deleted   bool // the service itself says that there is no such project
+	importing bool      // the service says so
+	modified  time.Time // when the service says that the project last changed
+	outside   bool      // the policy leaves the project alone
+	known     bool      // what was asked for was looked at since: nothing was looked at
+	unseen    bool      // an iteration couldn't be looked at
+	deleted   bool      // the service itself says that there is no such project
 	// blind is why the service didn't show the project's iterations. What lies in the
 	// model container is all there is to see then, and nothing rests on what isn't seen.
 	blind error
@@ -53,8 +51,8 @@ type visit struct {
 
 func (r *Reconciler) visit(s scope, record *state.Record) *visit {
 	now := r.Clock.Now()
-	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, confirmed: map[string]bool{}, seen: Observed{
-		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Tried: map[Step]bool{},
+	v := &visit{Reconciler: r, scope: s, record: record, loaded: now, saved: now, began: record.Seen, seen: Observed{
+		Now: record.Seen, Project: record.Clone(), Looks: map[string]*Look{}, Gone: map[string]bool{}, Tried: map[Step]bool{},
 	}}
 	if s.blobsKnown {
 		v.seen.Held = map[string][]models.Blob{}

@@ -25,6 +25,8 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/events"
+	"visionkeeper/internal/state"
 )
 
 // story makes a project whose data set is other than what its iteration saw: six images,
@@ -33,6 +35,7 @@ func (w *scene) story() (iteration string) {
 	var err error
 	w.project, err = w.Service.CreateProject(fmt.Sprintf("project %d", time.Now().UnixNano()), world.Compact, "", "")
 	require.NoError(w.t, err)
+	w.told()
 	w.tags = []string{w.Tag(w.project, "bolt")}
 	ids := w.add(0, 6, w.tags[0])
 	iteration = w.Train(w.project).ID
@@ -66,6 +69,40 @@ func (w *scene) isTrue(p Progress, iteration string) {
 		require.Equal(w.t, hashes(numbers), got)
 	}
 	w.nothingLies()
+	w.tells()
+}
+
+// told begins to tell a queue of the project.
+func (w *scene) told() {
+	w.t.Helper()
+	w.events = []string{"queue"}
+	record, err := w.State.Load(context.Background(), w.project)
+	require.NoError(w.t, err)
+	require.NoError(w.t, w.State.Update(context.Background(), record, func(p *state.Project) error {
+		p.Events(w.events, record.Seen)
+		return nil
+	}))
+}
+
+// tells requires that others are told, once, of each complete snapshot of the workspace,
+// and of nothing else.
+func (w *scene) tells() []*state.Event {
+	w.t.Helper()
+	list, err := w.sets().Snapshots(context.Background(), w.project)
+	require.NoError(w.t, err)
+	var want, got []string
+	for _, s := range list {
+		if s.Of == dataset.Workspace && s.Verdict == dataset.Complete {
+			want = append(want, events.DatasetComplete+" "+s.Blob())
+		}
+	}
+	record, err := w.State.Load(context.Background(), w.project)
+	require.NoError(w.t, err)
+	for _, e := range record.Outbox.Events {
+		got = append(got, e.Type+" "+e.Subject)
+	}
+	require.Equal(w.t, want, got)
+	return record.Outbox.Events
 }
 
 func hashes(numbers []int) []string {
@@ -160,7 +197,7 @@ func TestEveryFaultAtEveryOperationOfARescue(t *testing.T) {
 			p, err = w.process(line).Run(context.Background(), w.project, Wish{Force: true})
 			w.nothingLies()
 			w.now = w.now.Add(heldFor + time.Second)
-			if err == nil && len(p.Kept) == 2 && p.Kept[iteration].Verdict == dataset.Complete && p.Kept[dataset.Workspace].Verdict == dataset.Complete {
+			if err == nil && len(p.Kept) == 2 && p.Kept[iteration].Verdict == dataset.Complete && p.Kept[dataset.Workspace].Verdict == dataset.Complete && p.Told == p.Kept[dataset.Workspace].Snapshot {
 				break
 			}
 			require.Less(t, slices, 40, "%s: %v", fault, err)

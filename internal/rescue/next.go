@@ -19,7 +19,7 @@ import (
 
 // due reports whether a project is to be looked at.
 func (v *run) due() bool {
-	if v.p.Taking != nil || v.Now().Sub(v.p.Looked) >= lookEvery {
+	if v.p.Taking != nil || v.untold() != nil || v.Now().Sub(v.p.Looked) >= lookEvery {
 		return true
 	}
 	for _, k := range v.p.Kept {

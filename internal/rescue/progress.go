@@ -27,6 +27,8 @@ type Progress struct {
 	// iteration's id.
 	Kept   map[string]*Kept `json:"kept"`
 	Taking *Taking          `json:"taking,omitempty"` // nil where no snapshot is under way
+	// Told is the newest complete snapshot of the workspace of which others are told.
+	Told string `json:"told,omitempty"`
 	// Covered is what was saved when the last slice ended.
 	Covered state.Coverage `json:"covered"`
 	// Trouble is why the last slice ended before its time; empty where it didn't.
@@ -53,7 +55,11 @@ type Kept struct {
 	Asked    dataset.Counts  `json:"asked"`
 	Found    dataset.Counts  `json:"found"`
 	Missing  int             `json:"missing"`
+	Files    int             `json:"files"`
 	Bytes    int64           `json:"bytes"` // of the pictures that it names
+	Size     int64           `json:"size"`  // bytes of the snapshot itself
+	SHA256   string          `json:"sha256"`
+	Ended    time.Time       `json:"ended"` // when it was proven
 	Newest   time.Time       `json:"newest,omitzero"`
 	Modified time.Time       `json:"modified,omitzero"` // the project's lastModified
 	// Prediction is the newest stored prediction that was saved; empty without any.
@@ -166,6 +172,6 @@ func keptOf(p dataset.Proof) *Kept {
 	return &Kept{
 		Name:     p.IterationName,
 		Snapshot: p.Snapshot, Verdict: p.Verdict, Why: p.Note, Asked: p.Asked, Found: p.Found, Missing: len(p.Missing) + p.More,
-		Bytes: p.Bytes, Newest: p.Newest, Modified: p.Modified, All: p.AllThresholds, Checked: p.Begun,
+		Files: p.Files, Bytes: p.Bytes, Size: p.Size, SHA256: p.SHA256, Ended: p.Ended, Newest: p.Newest, Modified: p.Modified, All: p.AllThresholds, Checked: p.Begun,
 	}
 }

@@ -21,13 +21,14 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/events"
 	"visionkeeper/internal/state"
 )
 
 // ErrBusy says that another process saves this project at the moment.
 var ErrBusy = errors.New("another process is at it")
 
-// Options are what rescuing needs. All are required.
+// Options are what rescuing needs. All but Events are required.
 type Options struct {
 	Service *customvision.Client
 	Archive *archive.Archive // for reading pictures
@@ -36,6 +37,9 @@ type Options struct {
 	// CheckLink is nil if a link to a picture may be followed.
 	CheckLink func(link string) error
 	Now       func() time.Time
+	// Events are the destinations that are told when a data set is complete; nil where the
+	// app's settings aren't known.
+	Events []string
 }
 
 // Rescuer saves data sets. It is safe for concurrent use.
@@ -194,8 +198,48 @@ func (v *run) saveNowAndThen(ctx context.Context) error {
 	return v.save(ctx)
 }
 
-// release writes the progress and leaves the project to any process, though the time is
-// up.
+// untold is the complete snapshot of the workspace of which others aren't told yet; nil
+// where there is none.
+func (v *run) untold() *Kept {
+	kept := v.p.Kept[dataset.Workspace]
+	if nobody := v.Events != nil && len(v.Events) == 0; nobody || kept == nil || kept.Verdict != dataset.Complete || kept.Snapshot == v.p.Told {
+		return nil
+	}
+	return kept
+}
+
+// tell writes into the project's outbox that its data set is complete. It goes by what is
+// kept and not by what was just done, so that nothing is lost with a process that dies; an
+// event that is there already isn't written again. A project that the app hasn't looked at
+// has no outbox yet. (Get Blob, Put Blob)
+func (v *run) tell(ctx context.Context) error {
+	kept := v.untold()
+	if kept == nil {
+		return nil
+	}
+	name := dataset.Name{Project: v.id, Of: dataset.Workspace, Snapshot: kept.Snapshot}
+	e, _ := events.Saved(v.Archive, dataset.Proof{
+		Name: name, ProjectName: v.p.Name, Verdict: kept.Verdict, Size: kept.Size, SHA256: kept.SHA256, Found: kept.Found,
+		Files: kept.Files, Bytes: kept.Bytes, Begun: name.Time(), Ended: kept.Ended,
+	})
+	record, err := v.State.Load(ctx, v.id)
+	if err != nil || record.Revision == "" || v.Events == nil && record.Outbox == nil {
+		return err
+	}
+	if err := v.State.Update(ctx, record, func(p *state.Project) error {
+		if o := p.Events(v.Events, record.Seen); o != nil {
+			o.Add(record.Seen, e)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	v.p.Told = kept.Snapshot
+	return nil
+}
+
+// release tells others, writes the progress and leaves the project to any process, though
+// the time is up.
 func (v *run) release(ctx context.Context) error {
 	ctx, cancel := state.LastWrite(ctx)
 	defer cancel()
@@ -203,7 +247,8 @@ func (v *run) release(ctx context.Context) error {
 	if err := v.cover(ctx); err != nil {
 		return err
 	}
+	untold := v.tell(ctx)
 	var err error
 	v.version, err = v.State.SetRescue(ctx, v.id, v.version, v.p)
-	return err
+	return errors.Join(untold, err)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -390,6 +391,30 @@ func TestADataSetThatHasChangedIsSavedAgain(t *testing.T) {
 			assert.Equal(t, c.want, first != snapshot())
 		})
 	}
+}
+
+// Others are told once of each complete snapshot of what the project holds, and not of one
+// from before they were to be told.
+func TestACompleteDataSetIsTold(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.told()
+	ids := w.add(0, 3, w.tags[0])
+	w.link = errors.New("it leads elsewhere")
+	w.run()
+	require.Empty(t, w.tells(), "it is incomplete")
+	w.link = nil
+	w.run()
+	require.Len(t, w.tells(), 1)
+	w.run()
+	_, err := w.Containers.State.NewBlobClient("rescue/"+w.project+".json").Delete(t.Context(), nil)
+	require.NoError(t, err)
+	w.run() // the state of the rescue is lost, but not the outbox
+	require.Len(t, w.tells(), 1)
+	w.Call(http.MethodDelete, w.project, "images?imageIds="+ids[1], nil)
+	w.now = w.now.Add(againAfter)
+	w.run()
+	require.Len(t, w.tells(), 2)
 }
 
 func TestAPictureThatIsGoneFromTheArchiveIsStoredAgain(t *testing.T) {

@@ -26,12 +26,13 @@ type scene struct {
 	project string
 	tags    []string
 	now     time.Time
-	link    error // what links are refused with
+	link    error    // what links are refused with
+	events  []string // destinations
 }
 
 func newScene(t testing.TB, o emulator.Options) *scene {
 	t.Helper()
-	w := &scene{t: t, now: time.Now(), World: world.New(t, world.Options{Emulator: o, Still: true})}
+	w := &scene{t: t, now: time.Now(), events: []string{}, World: world.New(t, world.Options{Emulator: o, Still: true})}
 	var err error
 	w.project, err = w.Service.CreateProject("parts", world.Compact, "", "")
 	require.NoError(t, err)
@@ -55,6 +56,7 @@ func (w *scene) rescuer(o azcore.ClientOptions) *Rescuer {
 		Sets:      dataset.Open(blobs, w.Names.Archive, "test"),
 		CheckLink: func(string) error { return w.link },
 		Now:       func() time.Time { return w.now },
+		Events:    w.events,
 	})
 	return r
 }

@@ -27,11 +27,16 @@ func (p Project) Clone() Project {
 		return s
 	})
 	p.Promotion = p.Promotion.clone()
+	p.Deletions = each(p.Deletions, func(d Deletion) Deletion { return d })
 	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {
 		p.Trainings[i] = pointer(t)
 		p.Trainings[i].Known = slices.Clone(t.Known)
+	}
+	p.Spent, p.Happened = slices.Clone(p.Spent), maps.Clone(p.Happened)
+	if p.Trained = pointer(p.Trained); p.Trained != nil {
+		p.Trained.Tags = maps.Clone(p.Trained.Tags)
 	}
 	p.Conditions = slices.Clone(p.Conditions)
 	for i, c := range p.Conditions {

@@ -24,6 +24,20 @@ const (
 	// ExportRefused and TrainingRefused: the service's answer was no.
 	ExportRefused   Code = "export-refused"
 	TrainingRefused Code = "training-refused"
+	// TrainingNotNeeded: the service says that nothing changed since the last training.
+	TrainingNotNeeded Code = "training-not-needed"
+	// BudgetSpent: a training may cost more than is left of what the policy allows.
+	BudgetSpent Code = "budget-spent"
+	// ChainBroken: the project that a training is to follow isn't there, or that would be
+	// a circle.
+	ChainBroken Code = "chain-broken"
+	// Full: the project has as many iterations as it may have. It isn't trained, or none of
+	// them can be deleted.
+	Full Code = "full"
+	// NotSafe: an iteration isn't deleted, because not all of it is safe in the archive.
+	NotSafe Code = "not-safe"
+	// DeletionRefused: the service doesn't delete an iteration.
+	DeletionRefused Code = "deletion-refused"
 	// FactRefused: the service doesn't say what proofs record of the iteration.
 	FactRefused Code = "fact-refused"
 	// ExportFailed: the service lists the export as failed.
@@ -70,7 +84,7 @@ const (
 // destination of events.
 type Scope struct {
 	Iteration string `json:"iteration,omitempty"` // id
-	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; its list of exports; its figures or its promotion
+	Fact      string `json:"fact,omitempty"`      // that proofs record, domain, tags or performance; its list of exports; its figures or its promotion; or one about the project
 	Export    string `json:"export,omitempty"`    // "Platform" or "Platform.Flavor"
 	Blob      string `json:"blob,omitempty"`      // name
 	ETag      string `json:"etag,omitempty"`      // of the blob: a new version is another thing
@@ -83,6 +97,14 @@ const (
 	FactExports   = "exports"   // which exports an iteration has
 	FactFigures   = "figures"   // how well it predicts, which the gate of its promotion goes by
 	FactPromotion = "promotion" // that it is published by the policy
+)
+
+// The facts about a project as a whole.
+const (
+	FactTraining = "training" // whether it is to be trained
+	FactImages   = "images"   // how many images are tagged
+	FactAfter    = "after"    // what became of the project that its trainings follow
+	FactRoom     = "room"     // that it, or an iteration that is in the way, leaves no room for another one
 )
 
 // Condition is something that can't be done now, and when it is tried again.
@@ -105,6 +127,9 @@ type Condition struct {
 	// Under is the fingerprint of policy, settings and version that were in force:
 	// under another one it is tried again at once.
 	Under string `json:"under"`
+	// Sight is a fingerprint of the project as it was when a training was refused: another
+	// one may be taken.
+	Sight string `json:"sight,omitempty"`
 	// Unproven reports whether it stands for a finished export without a backup.
 	Unproven bool `json:"unproven,omitempty"`
 }

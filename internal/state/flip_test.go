@@ -92,7 +92,7 @@ func TestAFlippedByteOfAStateIsFound(t *testing.T) {
 	require.NoError(t, s.Update(t.Context(), r, func(p *Project) error {
 		p.Name = "Kitchen"
 		p.Iteration("i").Export("ONNX").Asked = time.Now().UTC()
-		p.Trainings = []*Training{{Token: "t", Cause: "i", Known: []string{"i"}, Asked: time.Now().UTC(), Until: time.Now().UTC()}}
+		p.Trainings = []*Training{{Token: "t", Cause: FailureOf("i"), Known: []string{"i"}, Asked: time.Now().UTC(), Until: time.Now().UTC()}}
 		return nil
 	}))
 	flips(t, s, blobs, projectBlob(projectID), func() bool {

@@ -184,6 +184,7 @@ func unpack(s stored) Project {
 		}
 	}
 	p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c == nil })
+	maps.DeleteFunc(p.Deletions, func(_ string, d *Deletion) bool { return d == nil })
 	p.Trainings = slices.DeleteFunc(p.Trainings, func(t *Training) bool { return t == nil })
 	if p.Outbox != nil {
 		p.Outbox.Events = slices.DeleteFunc(p.Outbox.Events, func(e *Event) bool { return e == nil })

@@ -41,6 +41,10 @@ type Health struct {
 	// Round is when the last round was completed that looked at everything of all projects.
 	Round time.Time `json:"round,omitzero"`
 
+	// Told is the project with which the next sweep begins to tell others what happened; ""
+	// where it begins with the first.
+	Told string `json:"told,omitempty"`
+
 	// Counts are those of the projects gone over since the round began, Conditions the
 	// oldest of their conditions, a hundred at most: first that of the list of projects,
 	// where it couldn't be had, with no project.
@@ -55,7 +59,7 @@ type Health struct {
 
 // ProjectCondition is a condition with the project that it belongs to.
 type ProjectCondition struct {
-	Project string `json:"project"` // id; empty for the list of projects
+	Project string `json:"project"` // id; empty for the list of projects, App for what is about no one project
 	Name    string `json:"name"`
 	Condition
 }

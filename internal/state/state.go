@@ -7,6 +7,8 @@ package state
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -40,6 +42,15 @@ type Project struct {
 	// Promotion is what is remembered of the name to publish under; nil where the policy
 	// has none.
 	Promotion *Promotion `json:"promotion,omitempty"`
+	// Spent are the hours of trainings of the last 30 days, where the policy bounds them.
+	Spent []Spent `json:"spent,omitempty"`
+	// Trained is what the last training saw, where the policy counts images.
+	Trained *Tally `json:"trained,omitempty"`
+	// Happened is what last became of the project, by type of event: trainings of other
+	// projects may follow from it.
+	Happened map[string]Happened `json:"happened,omitempty"`
+	// Deletions are the iterations that the app asked the service to delete, by id.
+	Deletions map[string]*Deletion `json:"deletions,omitempty"`
 	// Looking says that a process looks at the project because of messages: others wait for
 	// what it finds.
 	Looking *Looking `json:"looking,omitempty"`
@@ -127,28 +138,37 @@ type Export struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
-// Training is a training that the app asked for. It is an intent until Result or
-// Nothing is set.
-type Training struct {
-	// Token is random. The sender recognises its own intent by it.
-	Token string `json:"token"`
-	// Cause is the failed iteration that led to this training; empty where a person asked
-	// for it.
-	Cause string `json:"cause"`
-	// Known are the iterations that existed before. Any other one is the result.
-	Known []string `json:"known"`
+// Deletion is an iteration that the app asked the service to delete. It is an intent until
+// Gone is set.
+type Deletion struct {
+	ID      string    `json:"id"`   // of its tombstones in the archive
+	Name    string    `json:"name"` // of the iteration
+	Trained time.Time `json:"trained,omitzero"`
 	// Asked and Until as in Export.
 	Asked time.Time `json:"asked"`
 	Until time.Time `json:"until"`
-	// Result is the iteration that the training made.
-	Result string `json:"result,omitempty"`
-	// Nothing says why nothing comes of it: the failure is from before the app knew the
-	// project.
-	Nothing string `json:"refused,omitempty"`
+	// Gone is when the service was seen to have it no longer, and that stood in the archive.
+	Gone time.Time `json:"gone,omitzero"`
 }
 
-// Open reports whether the outcome of the training request isn't known yet.
-func (t *Training) Open() bool { return t.Result == "" && t.Nothing == "" }
+// Open reports whether it isn't known yet that the iteration is gone.
+func (d *Deletion) Open() bool { return d.Gone.IsZero() }
+
+// mostDeletions is how many iterations that are gone are remembered. The archive has all.
+const mostDeletions = 100
+
+// Delete records a deletion that is about to be asked for, and forgets the oldest.
+func (p *Project) Delete(iteration string, d Deletion) {
+	if p.Deletions == nil {
+		p.Deletions = map[string]*Deletion{}
+	}
+	p.Deletions[iteration] = &d
+	gone := slices.SortedFunc(maps.Keys(p.Deletions), func(a, b string) int { return p.Deletions[a].Asked.Compare(p.Deletions[b].Asked) })
+	gone = slices.DeleteFunc(gone, func(id string) bool { return p.Deletions[id].Open() })
+	for _, id := range gone[:max(0, len(gone)-mostDeletions)] {
+		delete(p.Deletions, id)
+	}
+}
 
 // Iteration returns the record of an iteration. It adds an empty one if there is
 // none.

@@ -48,6 +48,8 @@ type View struct {
 	Set     []byte
 	InForce PolicyInForce // the zero value if there is none
 	Letters []LetterSeen  // in the order of their ids
+	// App is what is remembered of what is about no one project; nil if there is nothing.
+	App *Project
 }
 
 // LetterSeen is a dead letter as a listing shows it.
@@ -87,6 +89,10 @@ func (w *Watch) Look(ctx context.Context) (*View, error) {
 	for name, h := range w.held {
 		switch said := h.said.(type) {
 		case *Project:
+			if said.ID == App {
+				view.App = said
+				continue
+			}
 			view.Projects[said.ID], view.Versions[said.ID] = said, h.etag
 		case Health:
 			view.Health = said
@@ -145,7 +151,7 @@ func (w *Watch) fetch(ctx context.Context, listed map[string]string) error {
 func readers(name string) func(name string, data []byte) (any, error) {
 	id, isProject := strings.CutSuffix(strings.TrimPrefix(name, projectPrefix), ".json")
 	switch {
-	case strings.HasPrefix(name, projectPrefix) && isProject:
+	case strings.HasPrefix(name, projectPrefix) && isProject || name == projectBlob(App):
 		return func(name string, data []byte) (any, error) {
 			p := &Project{ID: id}
 			if err := decode(data, p); err != nil {

@@ -14,8 +14,16 @@ import (
 
 var shared struct {
 	sync.Mutex
-	server *azurite.Server
+	server *azurite.Server // for the tests that begin now
+	begun  int             // tests, with it
 }
+
+// using counts the tests that use an Azurite.
+var using = map[*azurite.Server]int{}
+
+// renewed is after how many tests the next ones get an Azurite of their own: it slows
+// down with the number of blobs that it has, and a test leaves its blobs behind.
+const renewed = 100
 
 // Run runs the tests, ends the shared Azurite if one was started, and returns
 // the exit code for os.Exit.
@@ -28,22 +36,43 @@ func Run(m *testing.M) int {
 	return m.Run()
 }
 
-// Start returns the Azurite of this test process.
+// Start returns the Azurite of this test process, for as long as the test runs.
 func Start(t interface {
 	Helper()
 	Fatal(args ...any)
+	Cleanup(f func())
 }) *azurite.Server {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
-	if shared.server == nil {
+	if shared.server == nil || shared.begun == renewed {
 		server, err := azurite.Start(context.Background(), azurite.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		shared.server = server
+		old := shared.server
+		shared.server, shared.begun = server, 0
+		closeUnused(old)
 	}
-	return shared.server
+	server := shared.server
+	shared.begun++
+	using[server]++
+	t.Cleanup(func() {
+		shared.Lock()
+		defer shared.Unlock()
+		using[server]--
+		closeUnused(server)
+	})
+	return server
+}
+
+// closeUnused ends an Azurite that no test uses, and that none will.
+func closeUnused(server *azurite.Server) {
+	if server == nil || server == shared.server || using[server] > 0 {
+		return
+	}
+	delete(using, server)
+	server.Close()
 }
 
 // Name returns a name for a container or queue that no other test uses.

@@ -35,7 +35,7 @@ func (s *settings) flags() *flag.FlagSet {
 	f.StringVar(&s.URL, "url", "", "where callers reach the emulator, if not as localhost or by its address; the links it hands out begin so (default: as they call it)")
 	f.IntVar(&s.ModelSize, "model-size", 0, "size of an exported model file in `bytes` (default 3 MB)")
 	f.StringVar(&s.Tier, "tier", "", "apply the limits of the pricing `tier` F0 or S0")
-	f.BoolVar(&s.NoValidation, "no-validation", false, "train without tags and images, and past 20 iterations")
+	f.BoolVar(&s.NoValidation, "no-validation", false, "train without tags and images")
 	f.BoolVar(&s.Bearer, "bearer", false, "accept any bearer token in place of the key")
 	f.Func("seed", "make a project of a `folder` of pictures, one folder a tag, or of a COCO file (repeatable)", func(path string) error {
 		s.Seeds = append(s.Seeds, path)
