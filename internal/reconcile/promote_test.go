@@ -195,6 +195,38 @@ func TestANameThatWasFreedIsGivenBackIfTheOtherCannotHaveIt(t *testing.T) {
 	assert.Equal(t, second.Iteration, w.holder(project), "it is tried again")
 }
 
+// The policy has another name by now; what was announced for the one before came to nothing.
+func TestAPromotionUnderAnotherNameIsOneOfItsOwn(t *testing.T) {
+	t.Parallel()
+	o := completed()
+	o.Project.Promotion = &state.Promotion{Name: "before", Holder: second, Move: &state.Move{From: second, To: first}}
+	o.Iterations = append(o.Iterations, trainedAt(second, noon.Add(-2*time.Hour)))
+	o.Iterations[1].PublishName = "before"
+	r := rules()
+	r.Promote = &policy.Promote{Name: "production", PredictionID: predictor}
+	v := &visit{Reconciler: New(Options{Clock: SystemClock{}}), rules: r, seen: o}
+	v.announce(&v.seen.Project, Action{Step: Step{Kind: Publish, Scope: promotionOf(first)}}, sending{token: "token", until: noon})
+	known := v.seen.Project.Promotion
+	assert.Equal(t, "production", known.Name)
+	assert.Empty(t, known.Move.From, "nobody has that name")
+}
+
+// If the process dies between freeing the name and taking it, that is finished soon.
+func TestTheSenderOfAPromotionHasAMinute(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t)
+	w.train(project, 0.9)
+	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Reset: true}))
+	_, err := w.try(Key{Project: project})
+	require.Error(t, err)
+	m := w.Remembered(project).Promotion.Move
+	require.NotNil(t, m)
+	assert.Equal(t, publishTime, m.Until.Sub(m.Asked))
+	w.Service.Advance(publishTime + w.options.Times.IntentGrace)
+	w.settle(Key{Project: project})
+	assert.NotEmpty(t, w.holder(project))
+}
+
 // What others do with the name is theirs, until there is a newer iteration.
 func TestWhatOthersPublishIsLeftToThem(t *testing.T) {
 	t.Parallel()

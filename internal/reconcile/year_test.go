@@ -24,15 +24,16 @@ const (
 
 // TestAYear lives through a simulated year. A tenth of the trainings fail, some
 // exports do; a quarter of the messages gets lost, some come twice; one request in
-// a hundred goes wrong, and now and then the machine dies. The person deletes the
+// a hundred goes wrong, and now and then the machine dies. The newest iteration is
+// published under a name that has to be freed for it. The person deletes the
 // oldest archived iterations to make room. Service, Reconciler, archive and the
 // storage service's Date share one clock. RAPID_SEED says by which seed.
 func TestAYear(t *testing.T) {
 	seed := seed()
 	t.Parallel()
-	rules, err := policy.Parse([]byte(`{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}}]}`))
+	rules, err := policy.Parse([]byte(`{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}, "promote": ` + promote + `, "notWorseBy": 1}}]}`))
 	require.NoError(t, err)
-	y := &year{T: t, scene: newScene(t, azuritetest.Start(t), nil, rules), chance: rand.New(rand.NewPCG(seed, 0))}
+	y := &year{T: t, scene: newScene(t, azuritetest.Start(t), map[emulator.Question]string{emulator.PublishOverwrite: "fails"}, rules), chance: rand.New(rand.NewPCG(seed, 0))}
 	t.Cleanup(y.scene.close)
 	y.machine = y.scene.newMachine("year")
 	require.NoError(t, y.machine.reconciler.ConnectionTested(y.ctx, y.project))
@@ -48,6 +49,8 @@ func TestAYear(t *testing.T) {
 		require.NoError(t, y.machine.sweep(y.ctx))
 		y.Service.Advance(10 * time.Minute)
 	}
+	assert.Equal(t, y.judge.newest(), y.judge.holder(), "the newest has the name")
+	assert.False(t, y.judge.freed, "no name that was freed stays free")
 	y.judge.look()
 	y.judge.learnTruth()
 	counted := map[string]int{}
