@@ -91,6 +91,8 @@ func (w *app) end(iteration string) end {
 		switch {
 		case c.Code == state.TrainingRefused:
 			e.blocked = append(e.blocked, "training")
+		case c.Fact == state.FactImages:
+			e.blocked = append(e.blocked, "images")
 		case c.Fact == state.FactPromotion, c.Fact == state.FactFigures:
 			e.blocked = append(e.blocked, "promotion")
 		case c.Fact == state.FactRoom:

@@ -25,6 +25,7 @@ var callPaths = []struct {
 	{"POST", "ExportIteration", regexp.MustCompile(`/export$`)},
 	{"GET", "GetIterationPerformance", regexp.MustCompile(`/performance$`)},
 	{"GET", "GetTags", regexp.MustCompile(`/tags$`)},
+	{"GET", "GetImageCount", regexp.MustCompile(`/images/count$`)},
 	{"GET", "GetDomain", regexp.MustCompile(`/domains/[^/]+$`)},
 	{"GET", "GetArtifact", regexp.MustCompile(`/artifacts$`)},
 }

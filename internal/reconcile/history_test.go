@@ -54,6 +54,8 @@ var policies = []string{
 	`{"projects": [{"project": "*", "exports": ["TensorFlow.TensorFlowLite"], "iterations": ["all"], "retrain": {"afterFailure": 2, "perMonth": 3}}]}`,
 	`{"projects": [{"project": "*", "exports": ["CoreML", "ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 2, "perMonth": 1, "force": true}, "promote": ` + promote + `, "notWorseBy": 1}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX", "DockerFile"], "retrain": {"afterFailure": 1}}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1, "onImages": 2, "olderThan": "6h", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 5}}]}`,
+	`{"projects": [{"project": "*", "retrain": {"onImages": 1, "perMonth": 100, "monthlyBudgetHours": 3, "force": true}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX", "TensorFlow"], "keep": 2, "retrain": {"afterFailure": 1}, "promote": ` + promote + `, "notWorseBy": 1}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["all"], "keep": 1, "promote": ` + promote + `, "notWorseBy": 1}}]}`,
 	`{"projects": [{"project": "parts"}]}`,
@@ -129,6 +131,7 @@ type event struct {
 func (h *history) live() {
 	events := append([]event{
 		{"train", 4, h.train},
+		{"tag", 2, h.tag},
 		{"time", 5, h.pass},
 		{"run", 12, h.run},
 		{"portal export", 3, h.portalExport},
@@ -167,6 +170,17 @@ func (h *history) train() {
 	h.Service.SetQuality(pick(h.t, "quality", []float64{0.9, 0.95, 0.9, 0.5}))
 	id, err := h.Service.Train(h.project)
 	h.t.Logf("    %s %v", id, err)
+	if err == nil {
+		h.judge.pay(id, false, int(world.TrainTime/time.Minute))
+	}
+}
+
+// tag uploads pictures with a tag.
+func (h *history) tag() {
+	if h.vanished {
+		return
+	}
+	h.judge.addPictures(rapid.IntRange(1, 2).Draw(h.t, "pictures"))
 }
 
 // pass lets time go by.

@@ -325,6 +325,48 @@ func TestPlanKeepsTheBoundsOfRetraining(t *testing.T) {
 	})
 }
 
+// drawSafe makes some iterations such that nothing is lost with them, but for one thing
+// at most. Else next to none ever is.
+func drawSafe(t *rapid.T, o *Observed) {
+	o.Project.Seen = noon.Add(-90 * 24 * time.Hour)
+	for i, it := range o.Iterations {
+		look := o.Looks[it.ID]
+		if it.Status == customvision.StatusTraining && rapid.SampledFrom([]bool{true, true, false}).Draw(t, "ended") {
+			o.Iterations[i].Status = customvision.StatusFailed
+		}
+		if look == nil || rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "left as it is") {
+			continue
+		}
+		but := rapid.SampledFrom([]string{"", "", "exports", "backups", "asked", "conditions", "sets", "deletions", "published"}).Draw(t, "but for")
+		if but != "backups" {
+			look.Backups = nil
+			for _, name := range drawnExports {
+				platform, flavor := split(name)
+				key, _ := archive.NewKey(projectID, it.ID, platform, flavor)
+				look.Backups = append(look.Backups, archive.Backup{Key: key, Verdict: archive.Proven})
+			}
+		}
+		if but != "exports" {
+			look.Exports = slices.DeleteFunc(look.Exports, func(e Listed) bool { return e.Status != customvision.ExportDone })
+		}
+		if but != "asked" {
+			o.Project.Iterations[it.ID].Exports = nil
+		}
+		if but != "conditions" {
+			o.Project.Conditions = slices.DeleteFunc(o.Project.Conditions, func(c *state.Condition) bool { return c.Iteration == it.ID })
+		}
+		if but != "sets" {
+			o.Sets[it.ID] = dataset.Snapshot{Verdict: dataset.Complete}
+		}
+		if but != "deletions" {
+			delete(o.Project.Deletions, it.ID)
+		}
+		if but != "published" {
+			o.Iterations[i].PublishName = ""
+		}
+	}
+}
+
 // An iteration is planned to be deleted only if nobody needs it at the service, and
 // nothing is lost with it.
 func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
@@ -332,6 +374,13 @@ func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
 	deleted := 0
 	rapid.Check(t, func(t *rapid.T) {
 		r, o := drawRules(t), drawObserved(t)
+		drawSafe(t, &o)
+		if len(o.Iterations) > 0 && rapid.Bool().Draw(t, "promoted") {
+			o.Project.Promotion = &state.Promotion{Name: "production", Holder: rapid.SampledFrom(o.Iterations).Draw(t, "champion").ID}
+			if rapid.SampledFrom([]bool{false, false, true}).Draw(t, "moves") {
+				o.Project.Promotion.Move = &state.Move{To: o.Project.Promotion.Holder, Until: drawTime(t, "move")}
+			}
+		}
 		n := 0
 		for _, a := range Plan(r, o) {
 			if a.Kind != Delete {
@@ -352,6 +401,10 @@ func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
 			}
 			assert.Greater(t, count, min(r.Keep, 19))
 			assert.Empty(t, it.PublishName)
+			if known := o.Project.Promotion; known != nil {
+				assert.NotEqual(t, known.Holder, it.ID, "the champion")
+				assert.Nil(t, known.Move, "a name is being given away")
+			}
 			for _, training := range o.Project.Trainings {
 				assert.False(t, training.Open() && noon.Before(training.Until.Add(r.Grace)), "a training was asked for")
 			}

@@ -253,11 +253,12 @@ func (h *history) says(iteration, export string) string {
 	return fmt.Sprintf("%+v of %v, %+v, %+v", record.Exports[export], slices.Sorted(maps.Keys(record.Exports)), record.Settled, h.judge.condition(iteration, export))
 }
 
-// isRefused reports whether a training was refused and is to be asked for again.
+// isRefused reports whether a training was refused, or was more than is left of the
+// budget, and is to be asked for again.
 func (h *history) isRefused(cause string) bool {
 	remembered := h.Remembered(h.project)
 	c := remembered.Condition(state.Scope{Iteration: cause})
-	return c != nil && c.Code == state.TrainingRefused && c.Next.After(h.Service.Now())
+	return c != nil && (c.Code == state.TrainingRefused || c.Code == state.TrainingNotNeeded || c.Code == state.BudgetSpent) && c.Next.After(h.Service.Now())
 }
 
 // rests reports whether a blob of the model container lies in the Archive tier.
