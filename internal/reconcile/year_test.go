@@ -32,7 +32,7 @@ const (
 func TestAYear(t *testing.T) {
 	seed := seed()
 	t.Parallel()
-	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}, "promote": ` + promote + `, "notWorseBy": 1}}]}`)
+	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}, "promote": `+promote+`, "notWorseBy": 1}}]}`)
 	begin := time.Now()
 	for day := range days {
 		y.day(day)
@@ -60,7 +60,7 @@ func TestAYearOfTrainingsThatAreWorthIt(t *testing.T) {
 	seed := seed()
 	t.Parallel()
 	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {
-		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}, "promote": ` + promote + `, "notWorseBy": 1}}]}`)
+		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}, "promote": `+promote+`, "notWorseBy": 1}}]}`)
 	begin, spent := time.Now(), 0
 	for day := range days {
 		y.thriftyDay(day)
