@@ -16,6 +16,7 @@ import (
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/events"
 	"visionkeeper/internal/rescue"
+	"visionkeeper/internal/state"
 )
 
 const rescued = `{"projects":[{"project":"*","rescue":true}]}`
@@ -97,4 +98,49 @@ func TestASweepWithoutARuleForItSavesNoDataSet(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, list)
 	assert.Equal(t, before, w.Service.Counts()["GetImages"])
+}
+
+func TestAnIterationIsDeletedOnceItsDataSetIsSaved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: `{"projects":[{"project":"*","rescue":true,"keep":1}]}`, container: true})
+	w.line.Send = w.Timed
+	w.Call(http.MethodPatch, w.project, "", map[string]any{"settings": map[string]any{"targetExportPlatforms": []string{"VAIDK"}}}) // else it is refused
+	w.AddPictures(w.project, 0, 2, w.Tag(w.project, "bolt"))
+	old := w.train()
+	w.train()
+	sweeps := func() {
+		for range 25 {
+			assert.NoError(t, w.sweep(t.Context()))
+			w.Service.Advance(20 * time.Minute)
+		}
+	}
+	sweeps()
+	assert.Zero(t, w.Service.Counts()["DeleteIteration"])
+	remembered := w.Remembered(w.project)
+	full := remembered.Condition(state.Scope{Fact: state.FactRoom})
+	require.NotNil(t, full)
+	assert.Contains(t, full.Why, "its data set isn't saved completely")
+
+	sets := w.saving()
+	w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
+		if id := world.Deletes(req); id != "" {
+			list, err := sets.Snapshots(t.Context(), w.project)
+			assert.NoError(t, err)
+			best, ok := dataset.Best(list, id)
+			assert.True(t, ok && best.Verdict == dataset.Complete, "%s isn't saved", id)
+			assert.Empty(t, w.Unsaved(w.project, id))
+		}
+		return send(req)
+	})
+	sweeps()
+	assert.Equal(t, 1, w.Service.Counts()["DeleteIteration"])
+	stones, err := w.Archive.Tombstones(t.Context(), w.project)
+	require.NoError(t, err)
+	require.Len(t, stones, 1)
+	assert.Equal(t, old, stones[0].Iteration)
+	assert.True(t, strings.HasPrefix(stones[0].Snapshot, "snapshots/"+w.project+"/"+old+"/"), stones[0].Snapshot)
+	covered := w.Health().Rescue
+	require.Len(t, covered, 1)
+	assert.True(t, covered[0].Whole(), "what is deleted is neither missing nor lost: %+v", covered[0])
+	assert.Empty(t, covered[0].Missing)
 }

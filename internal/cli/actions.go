@@ -37,7 +37,7 @@ func orDash(s string) string {
 }
 
 var wasDone = map[reconcile.ActionKind]string{
-	reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Retrain: "retraining", reconcile.Train: "training",
+	reconcile.Describe: "described", reconcile.Backup: "archived", reconcile.Collect: "archived", reconcile.Export: "asked for", reconcile.Delete: "deleted", reconcile.Bury: "noted", reconcile.Retrain: "retraining", reconcile.Train: "training",
 	reconcile.Measure: "measured", reconcile.Publish: "published", reconcile.Promote: "published",
 	reconcile.Adopt: "found again", reconcile.Postpone: "put off", reconcile.Settle: "settled", reconcile.Wait: "waiting",
 }

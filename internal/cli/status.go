@@ -186,6 +186,9 @@ func (p *program) sayModelsWide(projects []overview.Project) {
 // more says what there is to know of a model that isn't safe, or not wholly.
 func more(m overview.Model) []string {
 	var details []string
+	if m.Deleted != nil {
+		details = append(details, "deleted at Custom Vision by this app on "+m.Deleted.Format("2006-01-02")+" to make room; the archive has it")
+	}
 	for _, d := range []struct {
 		what    string
 		exports []string

@@ -48,8 +48,20 @@ type verifyResult struct {
 	Unsafe  []string `json:"unsafe"`
 	// Snapshots are those of data sets. BadSnapshots counts those of them that are no longer
 	// what they were.
-	Snapshots    []verifiedSnapshot `json:"snapshots"`
+	Snapshots []verifiedSnapshot `json:"snapshots"`
+	// Deleted are the iterations of which this app says that it deleted them at Custom Vision
+	// to make room: the archive alone has them.
+	Deleted      []deletedIteration `json:"deleted,omitempty"`
 	BadSnapshots int                `json:"badSnapshots"`
+}
+
+type deletedIteration struct {
+	Project   string    `json:"project"`
+	Iteration string    `json:"iteration"`
+	Gone      time.Time `json:"gone"`
+	// Missing are the proofs on which the deletion stood and that are no longer there, as
+	// far as their exports are in the share.
+	Missing []string `json:"missing"`
 }
 
 type verified struct {
@@ -107,6 +119,11 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 	if err != nil {
 		return err
 	}
+	stones, err := v.archive.Tombstones(ctx, "")
+	if err != nil {
+		return err
+	}
+	inventory := models
 	if chosen, err := s.choose(models); err == nil {
 		models = chosen
 	} else if len(snapshots) == 0 {
@@ -121,7 +138,7 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 	var items []item
 	for _, m := range models {
 		for _, b := range m.Backups { // the copies of an export are in one share
-			if int(crc32.ChecksumIEEE([]byte(exportID(b.Key))))%parts == part-1 {
+			if inShare(b.Key, part, parts) {
 				items = append(items, item{m, b})
 			}
 		}
@@ -148,6 +165,10 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 		p.out.warn("Others are not told of it: %s.", err)
 	}
 	result.count()
+	if s != (selection{}) {
+		stones = of(stones, models)
+	}
+	result.addDeleted(v.archive, stones, inventory, part, parts)
 	if failure == nil {
 		failure = p.verifySnapshots(ctx, v, snapshots, part, parts, &result)
 	}
@@ -162,6 +183,41 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 		return exitCode(exitFound)
 	}
 	return nil
+}
+
+// of leaves the tombstones of the models.
+func of(stones []archive.Tombstone, models []*archive.Model) []archive.Tombstone {
+	return slices.DeleteFunc(stones, func(t archive.Tombstone) bool {
+		return !slices.ContainsFunc(models, func(m *archive.Model) bool { return m.Project == t.Project && m.Iteration == t.Iteration })
+	})
+}
+
+// inShare reports whether the copies of an export are in one of so many parts.
+func inShare(k archive.Key, part, parts int) bool {
+	return int(crc32.ChecksumIEEE([]byte(exportID(k))))%parts == part-1
+}
+
+// addDeleted adds the iterations that the app deleted. A proof on which a deletion stood and
+// that is gone without a trace is an export that isn't safe.
+func (r *verifyResult) addDeleted(a *archive.Archive, stones []archive.Tombstone, inventory []*archive.Model, part, parts int) {
+	there := map[string]bool{}
+	for _, m := range inventory {
+		for _, b := range m.Backups {
+			there[b.Proof] = true
+		}
+	}
+	for _, t := range stones {
+		d := deletedIteration{Project: cmp.Or(t.ProjectName, t.Project), Iteration: cmp.Or(t.IterationName, t.Iteration), Gone: *t.Gone, Missing: []string{}}
+		for _, proof := range t.Proofs {
+			b, err := a.ByProof(proof)
+			if err == nil && inShare(b.Key, part, parts) && !there[proof] {
+				d.Missing = append(d.Missing, proof)
+				r.Exports++
+				r.Unsafe = append(r.Unsafe, d.Project+", "+d.Iteration+", "+b.Key.String()+": its proof is gone")
+			}
+		}
+		r.Deleted = append(r.Deleted, d)
+	}
 }
 
 // exportID tells exports of all projects apart.
@@ -281,6 +337,9 @@ func (p *program) sayVerified(r verifyResult) {
 	}
 	p.out.table(rows)
 	p.out.say("")
+	for _, d := range r.Deleted {
+		p.out.say("%s, %s: deleted at Custom Vision by this app on %s to make room.", d.Project, d.Iteration, d.Gone.Format("2006-01-02"))
+	}
 	p.out.say("%s: %d %s, %d kept that %s no backup, %d lost or changed, %d resting.",
 		sentence(count(len(r.Checked), "package")), r.Holds, hold(r.Holds), r.Kept, are(r.Kept), r.Lost, r.Resting)
 	switch {

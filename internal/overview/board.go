@@ -200,6 +200,11 @@ func (b *board) addState(view *state.View, facts func(project string) map[string
 				m.facts, m.Performance = f.Facts, f.shown
 			}
 		}
+		for iteration, d := range project.Deletions {
+			if m := b.models[id][iteration]; m != nil && !d.Open() {
+				m.Deleted, m.Published, m.PublishedName = known(d.Gone), false, ""
+			}
+		}
 		for _, c := range project.Conditions {
 			b.conditions[id] = append(b.conditions[id], *c)
 			if c.Unproven && c.Export != "" && !b.asked {
@@ -297,7 +302,7 @@ func (p *Project) want(rules policy.Policy) {
 	rule, ok := rules.For(p.ID, p.Name)
 	for i := range p.Iterations {
 		m := &p.Iterations[i]
-		wanted := ok && slices.ContainsFunc(rule.Iterations, func(which string) bool {
+		wanted := ok && m.Deleted == nil && slices.ContainsFunc(rule.Iterations, func(which string) bool {
 			return which == policy.All || which == policy.Newest && m.Newest || which == policy.Published && m.Published
 		})
 		if wanted && !slices.Contains(rule.Exports, policy.All) { // which there are of All, Custom Vision alone knows

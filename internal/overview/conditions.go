@@ -118,7 +118,7 @@ func (c Cost) String() string {
 // Actions are those of a report, in words that stay.
 func Actions(list []reconcile.Action, report reconcile.Report) []Action {
 	out := []Action{}
-	name := Named(report.Iterations)
+	name := Named(slices.Concat(report.Iterations, report.Removed))
 	for _, a := range list {
 		step := Action{Kind: a.Kind, Iteration: a.Iteration, IterationName: name(a.Iteration), Export: a.Export, Blob: a.Blob, Why: a.Why, Code: a.Code}
 		if i := slices.IndexFunc(report.Conditions, func(c state.Condition) bool { return c.Scope == a.Scope }); i >= 0 && a.Kind == reconcile.Postpone && !report.Conditions[i].Next.IsZero() {

@@ -93,6 +93,9 @@ type Model struct {
 	Unproven    []string          `json:"unproven"` // exported, and not proven or intact in the archive
 	Blocked     map[string]string `json:"blocked"`  // why by export; "" is the iteration itself
 	Safe        bool              `json:"safe"`
+	// Deleted is when the app saw that Custom Vision no longer had it, after it asked for its
+	// deletion to make room; null where it didn't, and where the state can't be read.
+	Deleted *time.Time `json:"deleted,omitempty"`
 
 	// Backups are the copies in the archive; only where one project is shown.
 	Backups []Backup `json:"backups,omitempty"`

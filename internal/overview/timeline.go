@@ -30,6 +30,7 @@ type EventKind string
 const (
 	Trained    EventKind = "trained"
 	Failed     EventKind = "failed"  // a training
+	Deleted    EventKind = "deleted" // an iteration, by the app, to make room
 	Asked      EventKind = "asked"   // for a training, by the app or a person
 	Notified   EventKind = "message" // of the service
 	Archived   EventKind = "archived"
@@ -134,6 +135,9 @@ func (t *teller) project(s Status, p Project) {
 		if shown.Status == customvision.StatusFailed {
 			t.tell(shown.Changed, Failed, p, "the training "+shown.Name+" failed")
 		}
+	}
+	for _, d := range remembered.Deletions {
+		t.tell(d.Gone, Deleted, p, d.Name+" was deleted at Custom Vision to make room; the archive has it")
 	}
 	for _, training := range remembered.Trainings {
 		text := "a training was asked for"

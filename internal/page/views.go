@@ -398,7 +398,7 @@ func (v *visit) newTimeline(s overview.Status, t overview.Timeline) timelinePage
 // Sign is the kind's sign.
 func (e timelineEvent) Sign() string {
 	return cmp.Or(map[overview.EventKind]string{
-		overview.Trained: "trained", overview.Failed: "blocked", overview.Asked: "underway", overview.Notified: "message",
+		overview.Trained: "trained", overview.Failed: "blocked", overview.Asked: "underway", overview.Deleted: "proven", overview.Notified: "message",
 		overview.Archived: "proven", overview.Blocked: "blocked", overview.DeadLetter: "blocked", overview.Swept: "sweep", overview.Policed: "message",
 	}[e.Kind], "message")
 }

@@ -60,6 +60,7 @@ func (deletionEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		return err
 	case err == nil, customvision.NotFound(err):
 		v.seen.Gone[a.Iteration] = true
+		v.removed = append(v.removed, *v.iteration(a.Iteration))
 		v.seen.Iterations = slices.DeleteFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration })
 		v.learn(func(p *state.Project) { p.Clear(a.Scope) })
 		return nil

@@ -428,7 +428,7 @@ func settled(r Rules, o Observed, it customvision.Iteration) bool {
 // anyDue reports whether a condition of the iteration is to be tried again now.
 func anyDue(r Rules, o Observed, iteration string) bool {
 	return slices.ContainsFunc(o.Project.Conditions, func(c *state.Condition) bool {
-		return c.Iteration == iteration && !ofPromoting(c) && due(c, r.Under, o.Now) && (r.Mode == policy.Act || !ofAsking(c))
+		return c.Iteration == iteration && c.Fact != state.FactRoom && !ofPromoting(c) && due(c, r.Under, o.Now) && (r.Mode == policy.Act || !ofAsking(c))
 	})
 }
 

@@ -49,7 +49,7 @@ func (p *plan) full() bool {
 // project is full: one in a run, so that each is planned on a look of its own. Where there
 // is none, it says why. Of what this run didn't look at nothing is said.
 func (p *plan) room() {
-	if !p.full() || p.unsettling() {
+	if p.Ask != nil || !p.full() || p.unsettling() {
 		return
 	}
 	var why []string
@@ -86,18 +86,21 @@ const mostObstacles = 5
 func (p *plan) unsettling() bool {
 	project := p.o.Project
 	tried := slices.ContainsFunc(slices.Collect(maps.Keys(p.o.Tried)), func(s Step) bool { return s.Kind == Delete })
-	trains := slices.ContainsFunc(p.o.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusTraining })
-	asked := slices.ContainsFunc(project.Trainings, func(t *state.Training) bool { return t.Open() && !p.abandoned(t) })
 	deletes := slices.ContainsFunc(slices.Collect(maps.Values(project.Deletions)), p.deleting)
-	return tried || trains || asked || deletes || project.Rebuilt || project.Seen.IsZero() || p.o.Missing
+	moves := project.Promotion != nil && project.Promotion.Move != nil
+	return tried || p.underway() || deletes || moves || project.Rebuilt || project.Seen.IsZero() || p.o.Missing
 }
 
-// spare are the iterations that nobody needs at the service, the oldest first.
+// spare are the iterations that nobody needs at the service, the oldest first. That which
+// the app knows to have the policy's name is none, though the list may say otherwise.
 func (p *plan) spare() []customvision.Iteration {
-	last := newest(p.o.Iterations)
+	last, champion := newest(p.o.Iterations), ""
+	if p.o.Project.Promotion != nil {
+		champion = p.o.Project.Promotion.Holder
+	}
 	list := slices.DeleteFunc(slices.Clone(p.o.Iterations), func(it customvision.Iteration) bool {
 		ended := it.Status == customvision.StatusCompleted && it.TrainedAt != nil || it.Status == customvision.StatusFailed
-		return !ended || it.ID == last || it.PublishName != "" || p.o.deleted(it.ID)
+		return !ended || it.ID == last || it.ID == champion || it.PublishName != "" || p.o.deleted(it.ID)
 	})
 	slices.SortFunc(list, func(a, b customvision.Iteration) int {
 		return cmp.Or(p.ended(a).Compare(p.ended(b)), cmp.Compare(a.ID, b.ID))
@@ -111,7 +114,7 @@ func (p *plan) obstacle(it customvision.Iteration) string {
 		return c.Why
 	}
 	for _, c := range p.o.Project.Conditions {
-		if c.Iteration == it.ID && c.Fact != state.FactRoom && !c.Final() && c.Code != state.NotExportable && c.Code != state.NotOffered {
+		if c.Iteration == it.ID && c.Fact != state.FactRoom && !ofPromoting(c) && !c.Final() && c.Code != state.NotExportable && c.Code != state.NotOffered {
 			return cmp.Or(c.Export, "it") + " can't be dealt with now, and is tried again"
 		}
 	}

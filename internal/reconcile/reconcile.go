@@ -129,6 +129,8 @@ type Report struct {
 	// list: it may come, or a message names one that never was.
 	Unlisted   bool
 	Iterations []customvision.Iteration
+	// Removed are those that were among them until this run deleted them.
+	Removed    []customvision.Iteration
 	Looks      map[string]*Look
 	Done       []Action
 	Waiting    []Action
@@ -231,6 +233,7 @@ func (r *Reconciler) listBlobs(ctx context.Context, s *scope) error {
 func (v *visit) report(r *Report) {
 	r.Name, r.Outside, r.Seen, r.Unseen = v.seen.Project.Name, v.outside, v.known, v.unseen || v.blind != nil && !v.elsewhere
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
+	r.Removed = v.removed
 	r.Observed, r.Untold = v.observed, v.record.Outbox.Open()
 	if !v.outside {
 		r.Conditions, r.Counts = v.conditions(), v.counts()

@@ -45,6 +45,7 @@ type visit struct {
 	waiting   []Action
 	observed  []Action // effects that the policy's mode keeps from being had
 	failed    []Failure
+	removed   []customvision.Iteration // that this run deleted
 	// kept are backups of iterations that are gone, of which others may have to be told.
 	kept []archive.Backup
 }
