@@ -157,6 +157,23 @@ var reactions = []reaction{
 		want:  figure{Trainings: 2, Deletions: 1, Buried: 1, Backups: proven("vanished ONNX", "Iteration 2 ONNX")},
 	},
 	{
+		// The name has to be freed for the second one. It is freed once, however the app was
+		// cut, and doesn't stay free.
+		name:   "promote",
+		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","notWorseBy":1}}]}`,
+		prepare: func(w *victim) {
+			w.begin()
+			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
+			w.Service.Answer(emulator.PublishOverwrite, "fails")
+			w.message(sample(w.t, "training-completed.json", w.project, w.Train(w.project).ID, ""))
+			w.iteration = w.Train(w.project).ID
+		},
+		cause: func(w *victim) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
+		want: figure{Trainings: 2, Unpublished: 1, Published: "Iteration 2", Backups: proven(), Told: []string{
+			"model.promoted Iteration 1", "model.promoted Iteration 2", "training.completed Iteration 1", "training.completed Iteration 2",
+		}},
+	},
+	{
 		name: "poison drain", policy: `{"projects":[{"project":"*"}]}`,
 		prepare: func(w *victim) {
 			w.begin()

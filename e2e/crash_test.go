@@ -167,6 +167,8 @@ func (w *victim) message(text string) {
 type figure struct {
 	Trainings, Exports int               // received by the service, refused ones too
 	Deletions          int               // of iterations, as the two before
+	Unpublished        int               // as the two before
+	Published          string            // the iteration that has the policy's name
 	Buried             int               // iterations of which a tombstone says that they are gone
 	Backups            map[string]string // verdict by iteration and export
 	DeadLetters        []string
@@ -213,6 +215,9 @@ func (w *victim) open() string {
 			return "a deletion is open"
 		}
 	}
+	if record.Promotion != nil && record.Promotion.Move != nil {
+		return "a promotion is open"
+	}
 	for _, training := range record.Trainings {
 		if training.Open() {
 			return "a training is open"
@@ -253,6 +258,12 @@ func (w *victim) figure() figure {
 	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Deletions: counts["DeleteIteration"], Backups: map[string]string{}}
 	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
+	f.Unpublished = counts["UnpublishIteration"]
+	for _, it := range its {
+		if it.PublishName == "production" {
+			f.Published = it.Name
+		}
+	}
 	list := w.Backups("", "")
 	for _, b := range list {
 		name := "vanished"

@@ -17,6 +17,8 @@ var callPaths = []struct {
 	{"GET", "GetProject", regexp.MustCompile(`/projects/[^/]+$`)},
 	{"POST", "TrainProject", regexp.MustCompile(`/train$`)},
 	{"GET", "GetIteration", regexp.MustCompile(`/iterations/[^/]+$`)},
+	{"POST", "PublishIteration", regexp.MustCompile(`/publish$`)},
+	{"DELETE", "UnpublishIteration", regexp.MustCompile(`/publish$`)},
 	{"DELETE", "DeleteIteration", regexp.MustCompile(`/iterations/[^/]+$`)},
 	{"GET", "GetIterations", regexp.MustCompile(`/iterations$`)},
 	{"GET", "GetExports", regexp.MustCompile(`/export$`)},

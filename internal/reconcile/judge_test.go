@@ -30,6 +30,8 @@ type judge struct {
 	calm                          bool                   // the app hears every answer now, and can write it down
 	lost                          int                    // how often what the app remembers was lost
 	lostAt                        time.Time
+	left                          string               // the newest iteration when a person gave the policy's name away
+	freed                         bool                 // the app took the name from an iteration, and gave it to none yet
 	named                         bool                 // what the app remembers holds the project's name
 	ended                         map[string]time.Time // when failures were, as the app remembers
 
@@ -70,8 +72,11 @@ func (j *judge) outside() bool {
 // effect tells a request that can't be undone.
 func effect(req *http.Request) string {
 	last := req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]
-	if req.Method == http.MethodPost && (last == "train" || last == "export") {
+	switch {
+	case req.Method == http.MethodPost && (last == "train" || last == "export" || last == "publish"):
 		return last
+	case req.Method == http.MethodDelete && last == "publish":
+		return "unpublish"
 	}
 	return ""
 }
@@ -85,6 +90,12 @@ func (j *judge) before(req *http.Request) {
 	case "export":
 		j.exports++
 		j.beforeExport(exportOf(req))
+	case "publish":
+		j.beforePublish(iterationOf(req), req.URL.Query().Get("overwrite") == "true")
+	case "unpublish":
+		if j.rule().Promote == nil {
+			j.find("a name is freed though the policy never publishes")
+		}
 	}
 	if effect(req) != "" && (j.policy.Mode != policy.Act || j.noAPI) {
 		j.find("it acts though it may only observe: %s", req.URL.Path)
@@ -135,6 +146,58 @@ func (j *judge) failure(its []emulator.IterationView, retrain *policy.Retrain) s
 		return fmt.Sprintf("failure %s is the end of a chain of %d trainings", cause, j.depth[cause])
 	}
 	return ""
+}
+
+// beforePublish judges a name that is given to an iteration, or, where the iteration lost it
+// to the app itself, given back.
+func (j *judge) beforePublish(to string, over bool) {
+	holder := j.holder()
+	switch {
+	case j.rule().Promote == nil && !j.freed:
+		j.find("%s is published though the policy never publishes", to)
+	case to == j.left && holder != to:
+		j.find("%s is published though a person decided when it was the newest", to)
+	case over && holder == "":
+		j.find("%s is to take over a name that no iteration has", to)
+	}
+	if over {
+		j.often("the name for " + to)
+	}
+}
+
+// holder is the iteration that has the policy's name.
+func (j *judge) holder() string {
+	for _, it := range j.iterations() {
+		if it.PublishName == "production" {
+			return it.ID
+		}
+	}
+	return ""
+}
+
+// decided takes in that a person gave the policy's name away. Where the app looks at nothing
+// or takes the name itself just then, it can't know.
+func (j *judge) decided() {
+	known := j.Remembered(j.project).Promotion
+	j.freed = false
+	switch {
+	case known == nil || known.Move != nil:
+	case known.Holder == j.holder():
+		j.left = ""
+	default:
+		j.left = j.newest()
+	}
+}
+
+// newest is the iteration that was trained last.
+func (j *judge) newest() string {
+	id, at := "", time.Time{}
+	for _, it := range j.iterations() {
+		if it.Status == "Completed" && it.TrainedAt != nil && it.TrainedAt.After(at) {
+			id, at = it.ID, *it.TrainedAt
+		}
+	}
+	return id
 }
 
 // often finds a thing that is asked for again and again without pauses that grow.
@@ -206,10 +269,13 @@ func (j *judge) after(req *http.Request, status int) {
 		j.pay(its[0].ID, true, priceOf(req))
 		j.began = append(j.began, j.Service.Now())
 	case "export":
-		iteration, name := exportOf(req)
-		if ok {
+		if iteration, name := exportOf(req); ok {
 			j.exporting[iteration+" "+name] = j.Service.Now()
 		}
+	case "publish":
+		j.freed = j.freed && !ok
+	case "unpublish":
+		j.freed = j.freed || ok
 	}
 }
 
@@ -224,13 +290,17 @@ func (j *judge) written(req *http.Request) {
 
 // exportOf is the iteration and the name of the export that a request asks for.
 func exportOf(req *http.Request) (iteration, name string) {
-	parts := strings.Split(req.URL.Path, "/")
-	iteration = parts[len(parts)-2]
+	iteration = iterationOf(req)
 	name = req.URL.Query().Get("platform")
 	if flavor := req.URL.Query().Get("flavor"); flavor != "" {
 		name += "." + flavor
 	}
 	return iteration, canonical(name)
+}
+
+func iterationOf(req *http.Request) string {
+	parts := strings.Split(req.URL.Path, "/")
+	return parts[len(parts)-2]
 }
 
 // canonical is an export's name as the archive has it.
