@@ -89,12 +89,15 @@ func publishFault(err error) error {
 	return err
 }
 
-// freeAndTake frees the name and takes it, and reports whether it was freed.
+// freeAndTake frees the name and takes it, and reports whether it was freed. Once it may be
+// free it is taken even if the run's time is up.
 func (v *visit) freeAndTake(ctx context.Context, name string, m state.Move) (freed bool, err error) {
 	unsure := v.Service.Unpublish(ctx, v.record.ID, m.From)
 	if unsure != nil && !customvision.Lost(unsure) {
 		return false, unsure
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freeTime)
+	defer cancel()
 	err = v.Service.Publish(ctx, v.record.ID, m.To, name, m.ResourceOf(m.To), false)
 	if unsure != nil && customvision.NameTaken(err) { // it wasn't freed
 		return false, unsure
@@ -102,8 +105,9 @@ func (v *visit) freeAndTake(ctx context.Context, name string, m state.Move) (fre
 	return true, err
 }
 
-// backTime bounds the call that gives a name back, for which the run's time may be up.
-const backTime = 20 * time.Second
+// freeTime bounds a call that gives away a name that is free, for which the run's time may
+// be up. Two of them fit into the grace that others leave its sender.
+const freeTime = 10 * time.Second
 
 // giveBack gives the name that was freed back to the iteration that had it, since the other
 // one can't have it. As long as that fails the intent says that it is still to be done.
@@ -115,7 +119,7 @@ func (v *visit) giveBack(ctx context.Context, name string, a Action, m state.Mov
 	case m.To == m.From, idle(err): // the next run finishes it
 		return publishFault(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freeTime)
 	defer cancel()
 	if back := v.Service.Publish(ctx, v.record.ID, m.From, name, m.ResourceOf(m.From), false); back != nil {
 		v.learn(func(p *state.Project) {
