@@ -17,8 +17,12 @@ func (publishEffect) look(context.Context, *visit, string) error { return nil }
 func (publishEffect) announce(v *visit, p *state.Project, a Action, s sending) {
 	known, rule := p.Promotion, v.rules.Promote
 	m := &state.Move{Token: s.token, To: a.Iteration, Asked: v.now(), Until: s.until}
-	if before := freedFor(known, v.seen.Iterations, a.Iteration); before != nil { // it is gone on with, even if the policy is another one
+	if known != nil && v.seen.heir(known) != "" && (a.Kind == Promote || known.Move.Freed(a.Iteration)) { // it is gone on with, even if the policy is another one
+		before := known.Move
 		m.From, m.FromResource, m.Resource, m.By = before.From, before.FromResource, before.Resource, before.By
+		if a.Kind == Promote { // to another end
+			m.Resource, m.By = rule.PredictionID, v.promoter(a)
+		}
 		known.Move = m
 		return
 	}
@@ -31,15 +35,6 @@ func (publishEffect) announce(v *visit, p *state.Project, a Action, s sending) {
 		m.From, m.FromResource = holder.ID, holder.OriginalPublishResourceID
 	}
 	known.Move = m
-}
-
-// freedFor is the promotion for which the app freed a name that it gives to an iteration
-// now; nil where there is none.
-func freedFor(known *state.Promotion, all []customvision.Iteration, iteration string) *state.Move {
-	if known == nil || known.Move == nil || holderOf(all, known.Name) != "" || !known.Move.Freed(iteration) {
-		return nil
-	}
-	return known.Move
 }
 
 func (v *visit) promoter(a Action) state.Promoter {
@@ -102,7 +97,15 @@ func (v *visit) freeAndTake(ctx context.Context, name string, m state.Move) (fre
 	if unsure != nil && customvision.NameTaken(err) { // it wasn't freed
 		return false, unsure
 	}
+	v.hasName(m.From, "") // the list says otherwise until the next look
 	return true, err
+}
+
+// hasName sees that an iteration has a name from now on; none where it is empty.
+func (v *visit) hasName(iteration, name string) {
+	if it := v.iteration(iteration); it != nil {
+		it.PublishName = name
+	}
 }
 
 // freeTime bounds a call that gives away a name that is free, for which the run's time may
@@ -129,6 +132,7 @@ func (v *visit) giveBack(ctx context.Context, name string, a Action, m state.Mov
 		})
 		return publishFault(err)
 	}
+	v.hasName(m.From, name)
 	v.withdraw(a, s)
 	return publishFault(err)
 }

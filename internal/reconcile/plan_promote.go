@@ -116,6 +116,8 @@ func (p *plan) moving() bool {
 		p.add(Adopt, promotionOf(m.To), fmt.Sprintf("it was to be published as %q", known.Name))
 	case p.o.Now.Before(m.Until.Add(p.Grace)):
 		p.add(Wait, promotionOf(m.To), "it was to be published a moment ago")
+	case p.Ask != nil && p.Ask.Promote != "" && p.Promote != nil && p.Promote.Name == known.Name: // a person says who gets it
+		return false
 	case heir != "":
 		p.add(Publish, promotionOf(heir), fmt.Sprintf("the name %q was freed for it, and no iteration has it", known.Name))
 	default: // nothing came of it, or somebody else took the name

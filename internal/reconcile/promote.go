@@ -141,5 +141,8 @@ func (v *visit) isPromotionOver(c *state.Condition) bool {
 	}
 	known := v.seen.Project.Promotion
 	decided := c.Code != state.LeftToPerson && known != nil && known.Left == c.Iteration
+	if known != nil && v.seen.heir(known) == c.Iteration { // it doesn't get the name that was freed for it
+		return false
+	}
 	return c.Iteration == holder || last != "" && c.Iteration != last || decided
 }

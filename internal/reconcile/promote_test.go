@@ -397,6 +397,61 @@ func TestAnIterationWithAnotherNameIsPublishedOnceItIsFree(t *testing.T) {
 	assert.Empty(t, w.promotion(first))
 }
 
+// Neither the new one nor the one before can be published now.
+func TestANameThatCouldNotBeGivenBackIsGivenBackLater(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
+	w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	w.train(project, 0.95)
+	for _, f := range []emulator.CallFault{
+		{Status: 400, Code: "BadRequestInvalidPublishName"}, {Status: 400, Code: "BadRequestInvalidPublishTarget"}, {Reset: true},
+	} {
+		require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, f))
+	}
+	w.try(Key{Project: project})
+	require.Empty(t, w.holder(project))
+	w.Service.Advance(time.Hour)
+	w.settle(Key{Project: project})
+	assert.NotEmpty(t, w.holder(project))
+	assert.Nil(t, w.Remembered(project).Promotion.Move)
+}
+
+// The one that had the name can't have it back: that is said, and a person may give it to
+// another one.
+func TestAFreedNameThatCannotBeGivenBackIsAPersonsToGive(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
+	w.overLine()
+	first := w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	second := w.train(project, 0.95)
+	publishes := func(req *http.Request) bool {
+		return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/publish")
+	}
+	refuse := func(req *http.Request, _ world.Send) (*http.Response, error) {
+		return world.Answer(req, http.StatusBadRequest, nil, []byte(`{"code":"BadRequestInvalidPublishTarget","message":"no such resource"}`)), nil
+	}
+	back := world.On(func(req *http.Request) bool { return strings.Contains(req.URL.Path, first.Iteration) }, refuse)
+	w.line.While(world.On(publishes, world.From(2, refuse)), func() { w.try(Key{Project: project}) })
+	require.Empty(t, w.holder(project))
+	w.line.Use(world.On(publishes, back))
+	for range 2 {
+		w.Service.Advance(time.Hour)
+		w.try(Key{Project: project})
+		assert.Contains(t, w.promotion(first).Why, "no such resource", "the name is free, which has to be said")
+	}
+	w.Service.Advance(time.Hour)
+	report := w.ask(Key{Project: project}, Ask{Promote: second.Iteration})
+	require.NoError(t, report.Err(""))
+	assert.Equal(t, second.Iteration, w.holder(project))
+	w.settle(Key{Project: project})
+	known := w.Remembered(project).Promotion
+	assert.Nil(t, known.Move)
+	assert.Equal(t, state.ByPerson, known.By)
+	assert.Empty(t, w.Remembered(project).Conditions)
+}
+
 // Both that a freed name could go to are gone: nothing is left to finish.
 func TestAPromotionThatNobodyCanFinishEnds(t *testing.T) {
 	t.Parallel()
