@@ -84,7 +84,10 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 test-browser: tools ## try the app's page and the emulator's in Chromium, which must be installed
 	go test -race -count=1 -tags browser -run Browser ./dev/emulator ./e2e
 
-bench: tools ## run the benchmarks
+bench: tools ## compare with other handlers, and run the benchmarks (CHARTS=folder draws the comparison)
+	@$(own-build)
+	@mkdir -p build
+	go run ./dev/bench -charts "$$CHARTS"
 	go test -run '^$$' -bench . -benchmem ./...
 
 lint: ## check format and common mistakes

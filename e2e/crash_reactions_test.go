@@ -89,6 +89,38 @@ var reactions = []reaction{
 		want:  figure{Trainings: 2 + 1, Backups: proven()},
 	},
 	{
+		// Images were tagged, which a sweep finds. A training that was announced and never
+		// sent counts as spent, so the budget has room for one more.
+		name: "worth", policy: `{"projects":[{"project":"*","retrain":{"onImages":1,"type":"advanced","budgetHours":2,"monthlyBudgetHours":4}}]}`,
+		prepare: func(w *victim) {
+			w.begin()
+			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
+			w.AddPictures(w.project, 0, 1, w.Tag(w.project, "cup"))
+		},
+		cause: func(w *victim) { w.sweep() },
+		want:  figure{Trainings: 1, Backups: proven(), Told: []string{"training.completed Iteration 1"}},
+	},
+	{
+		// What became of one project causes a training of the other, which the sweep comes
+		// to after it.
+		name: "chain", policy: `{"projects":[{"project":"Detector"},{"project":"*","retrain":{"after":{"project":"Detector","event":"training.completed"}}}]}`,
+		prepare: func(w *victim) {
+			w.begin()
+			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
+			detector := ""
+			for detector == "" || detector > w.project { // sweeps go by the order of ids
+				if detector != "" {
+					require.NoError(w.t, w.Client.DeleteProject(w.t.Context(), detector))
+				}
+				detector = w.Create(customvision.CreateProjectOptions{Name: "Detector", DomainID: world.Compact}).ID
+			}
+			w.message(sample(w.t, "connection-test.json", detector, "", ""))
+			w.Train(detector)
+		},
+		cause: func(w *victim) { w.sweep() },
+		want:  figure{Trainings: 2, Backups: proven()},
+	},
+	{
 		// Every message about this project was lost: an export is asked
 		// for, one that a person made in the portal is archived, and so is what the
 		// model container holds of an iteration that was deleted meanwhile.
@@ -123,6 +155,23 @@ var reactions = []reaction{
 		},
 		cause: func(w *victim) { w.sweep() },
 		want:  figure{Trainings: 2, Deletions: 1, Buried: 1, Backups: proven("vanished ONNX", "Iteration 2 ONNX")},
+	},
+	{
+		// The name has to be freed for the second one. It is freed once, however the app was
+		// cut, and doesn't stay free.
+		name:   "promote",
+		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","notWorseBy":1}}]}`,
+		prepare: func(w *victim) {
+			w.begin()
+			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
+			w.Service.Answer(emulator.PublishOverwrite, "fails")
+			w.message(sample(w.t, "training-completed.json", w.project, w.Train(w.project).ID, ""))
+			w.iteration = w.Train(w.project).ID
+		},
+		cause: func(w *victim) { w.message(sample(w.t, "training-completed.json", w.project, w.iteration, "")) },
+		want: figure{Trainings: 2, Unpublished: 1, Published: "Iteration 2", Backups: proven(), Told: []string{
+			"model.promoted Iteration 1", "model.promoted Iteration 2", "training.completed Iteration 1", "training.completed Iteration 2",
+		}},
 	},
 	{
 		name: "poison drain", policy: `{"projects":[{"project":"*"}]}`,

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"net/http"
@@ -23,6 +24,8 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/state"
 )
 
@@ -109,14 +112,18 @@ func newVictim(t *testing.T, r reaction) *victim {
 	return w
 }
 
-// crashAt arms the kill, before or after the k-th request from here on.
-func (w *victim) crashAt(k int, at side) {
+// crashAt arms the kill, before or after the k-th request from here on. Around it there may
+// be other faults.
+func (w *victim) crashAt(k int, at side, others ...func(world.Fault) world.Fault) {
 	w.doomed = true
-	if at == before {
-		w.front.Use(w.safely(world.Nth(k, w.front.KillBefore)))
-	} else {
-		w.front.Use(w.safely(world.Nth(k, w.front.KillAfter)))
+	kill := world.Nth(k, w.front.KillBefore)
+	if at == after {
+		kill = world.Nth(k, w.front.KillAfter)
 	}
+	for _, around := range others {
+		kill = around(kill)
+	}
+	w.front.Use(w.safely(kill))
 }
 
 // safely looks, at each request to delete an iteration, for what would be lost by it.
@@ -160,6 +167,8 @@ func (w *victim) message(text string) {
 type figure struct {
 	Trainings, Exports int               // received by the service, refused ones too
 	Deletions          int               // of iterations, as the two before
+	Unpublished        int               // as the two before
+	Published          string            // the iteration that has the policy's name
 	Buried             int               // iterations of which a tombstone says that they are gone
 	Backups            map[string]string // verdict by iteration and export
 	DeadLetters        []string
@@ -206,6 +215,9 @@ func (w *victim) open() string {
 			return "a deletion is open"
 		}
 	}
+	if record.Promotion != nil && record.Promotion.Move != nil {
+		return "a promotion is open"
+	}
 	for _, training := range record.Trainings {
 		if training.Open() {
 			return "a training is open"
@@ -246,6 +258,12 @@ func (w *victim) figure() figure {
 	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Deletions: counts["DeleteIteration"], Backups: map[string]string{}}
 	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
+	f.Unpublished = counts["UnpublishIteration"]
+	for _, it := range its {
+		if it.PublishName == "production" {
+			f.Published = it.Name
+		}
+	}
 	list := w.Backups("", "")
 	for _, b := range list {
 		name := "vanished"
@@ -292,6 +310,136 @@ func (w *victim) toldOf() []string {
 		assert.LessOrEqual(w.t, times[what], 2, "%s: doubled at most", what)
 	}
 	return slices.Sorted(maps.Keys(ids))
+}
+
+// saving saves a data set of a project whose model can't be exported. One picture has other
+// bytes when it is first read.
+var saving = reaction{
+	name: "rescue", policy: `{"projects":[{"project":"*","rescue":true}]}`,
+	prepare: func(w *victim) {
+		w.project = w.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.General}).ID
+		w.AddPictures(w.project, 0, savedPictures, w.Tag(w.project, "bolt"))
+		w.iteration = w.Train(w.project).ID
+	},
+	cause: func(w *victim) { w.sweep() },
+	want:  figure{Told: []string{}},
+}
+
+const savedPictures = 6
+
+// changes lets the picture that is read first have other bytes at its first two readings, and
+// does all else by another fault.
+func changes(others world.Fault) world.Fault {
+	var mu sync.Mutex
+	picture, read := "", 0
+	return func(r *http.Request, send world.Send) (*http.Response, error) {
+		return others(r, func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if at := r.URL.Path; strings.HasPrefix(at, "/_blob/") && (picture == "" || picture == at) && read < 2 {
+				picture, read = at, read+1
+				return world.Answer(r, http.StatusOK, nil, fmt.Appendf(nil, "other bytes %d", read)), nil
+			}
+			return send(r)
+		})
+	}
+}
+
+// TestTheProgramIsKilledInARescue kills the process, not only its requests, here and there
+// in a rescue. Where it is killed at each write in turn, in the process of the test, is in
+// package rescue.
+func TestTheProgramIsKilledInARescue(t *testing.T) {
+	t.Parallel()
+	clean := newVictim(t, saving)
+	clean.front.Use(changes(func(r *http.Request, send world.Send) (*http.Response, error) { return send(r) }))
+	sent := clean.front.During(clean.saves)
+	var own []int // the rescue's own requests
+	for n, r := range sent {
+		if strings.Contains(r.URL.Path, "/rescue/") || strings.Contains(r.URL.Path, "/snapshots/") || strings.Contains(r.URL.Path, "images") {
+			own = append(own, n+1)
+		}
+	}
+	const points = 8
+	require.Greater(t, len(own), 3*points)
+	for n := range points {
+		k := own[n*(len(own)-1)/(points-1)]
+		t.Run(fmt.Sprintf("request %d", k), func(t *testing.T) {
+			t.Parallel()
+			w := newVictim(t, saving)
+			w.crashAt(k, []side{before, after}[n%2], changes)
+			w.saves()
+		})
+	}
+}
+
+// saves sweeps until the data set is saved, and requires that each picture is, once, and
+// nothing else.
+func (w *victim) saves() {
+	w.t.Helper()
+	open := "nothing was looked at"
+	for began := time.Now(); open != "" && time.Since(began) < world.Patience; {
+		w.sweep()
+		open = w.unsaved()
+	}
+	require.Empty(w.t, open, "what is still open")
+	sets := dataset.Open(w.Archives.Blobs(nil), w.Names.Archive, "test")
+	var want []string
+	for n := range savedPictures {
+		want = append(want, fmt.Sprintf("%x", sha256.Sum256(world.Picture(n))))
+	}
+	pictures, err := sets.Pictures(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	require.ElementsMatch(w.t, want, slices.Collect(maps.Keys(pictures)))
+	list, err := sets.Snapshots(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	for _, s := range list {
+		if s.Verdict == "" {
+			continue
+		}
+		proof, err := sets.Reverify(w.t.Context(), s, &dataset.Checked{})
+		require.NoError(w.t, err)
+		require.Equal(w.t, [2]int{savedPictures, savedPictures}, [2]int{proof.Found.Images, proof.Files})
+	}
+	for _, e := range w.Told(w.events) {
+		if e.Type == "dataset.complete" {
+			w.told = append(w.told, e)
+		}
+	}
+	require.NotEmpty(w.t, w.told)
+	for _, e := range w.told {
+		require.Equal(w.t, w.told[0].ID, e.ID, "of one snapshot")
+	}
+}
+
+// unsaved is what isn't saved yet; "" when all is. A process that was killed has the project
+// for two minutes more; they pass at once here.
+func (w *victim) unsaved() string {
+	w.t.Helper()
+	var p rescue.Progress
+	version, err := w.State.Rescue(w.t.Context(), w.project, &p)
+	require.NoError(w.t, err)
+	if p.Holder != "" {
+		p.Holder, p.HeldUntil = "", time.Time{}
+		_, err := w.State.SetRescue(w.t.Context(), w.project, version, p)
+		require.NoError(w.t, err)
+	}
+	switch {
+	case w.doomed && !w.crashed.Load():
+		return "the app was not killed yet"
+	case p.Taking != nil:
+		return "a snapshot is under way"
+	case w.Remembered(w.project).Outbox.Open():
+		return "others are not told of all"
+	}
+	for _, of := range []string{dataset.Workspace, w.iteration} {
+		if kept := p.Kept[of]; kept == nil || kept.Verdict != dataset.Complete {
+			return fmt.Sprintf("%s: %+v", of, kept)
+		}
+	}
+	if p.Told == "" {
+		return "nobody is told"
+	}
+	return ""
 }
 
 // archived counts the archive's blobs, but for tombstones.

@@ -67,6 +67,7 @@ func TestTheIdsOfRolesAreThoseOfTheirNames(t *testing.T) {
 		"Storage Blob Data Reader":                 "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
 		"Storage Blob Delegator":                   "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
 		"Storage Queue Data Contributor":           "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
+		"Storage Table Data Contributor":           "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
 	}, roles)
 	assert.NotRegexp(t, `'[0-9a-f]{8}-[0-9a-f]{4}-`, readText(t, "infra/models.bicep"), "ids stand in one place")
 }
@@ -125,6 +126,7 @@ func TestRolesAreTheFewThatAreNeeded(t *testing.T) {
 		"Storage Queue Data Contributor on poison of models.bicep to app and person",
 		"Storage Queue Data Contributor on queue of models.bicep to app and person",
 		"Storage Queue Data Contributor on queue of models.bicep to visionPrincipalId",
+		"Storage Table Data Contributor on account of hosting.bicep to appPrincipalId",
 		"Visionkeeper archive, or Storage Blob Data Contributor on archive of archive.bicep to app and person",
 	}, assigned(t))
 

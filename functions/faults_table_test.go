@@ -60,6 +60,10 @@ TrainProject               ok     ok     again  again  again  again  again  agai
 retrain: state GET         ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 retrain: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 retrain: state PUT 2       ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+GetImageCount              ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
+worth: GetImageCount 2     ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
+worth: TrainProject        ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+worth: state PUT           ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 DeleteIteration            ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
 GetIteration               ok     ok     ok     ok     ok     ok     ok     again  -      -      again  ok     again  again  ok     again
 room: archive list 2       ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
@@ -70,6 +74,12 @@ tombstone GET              ok     ok     ok     ok     ok     again  ok     agai
 room: tombstone PUT 2      ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
 room: state PUT            ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 room: state PUT 2          ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+PublishIteration           ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+promote: PublishIteration 2  ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+UnpublishIteration         ok     ok     again  again  again  ok     ok     ok     -      -      again  block  block  block  ok     again
+promote: GetIterationPerformance 2  ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
+promote: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+promote: state PUT 2       ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 GetProjects                ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 model list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 state list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
@@ -114,7 +124,9 @@ type story struct {
 const (
 	onnx      = `{"projects":[{"project":"*","exports":["ONNX"]}]}`
 	kept      = `{"projects":[{"project":"*","exports":["ONNX"],"keep":1}]}`
+	promoted  = `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","notWorseBy":1}}]}`
 	retrained = `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`
+	worthIt   = `{"projects":[{"project":"*","retrain":{"onImages":1,"monthlyBudgetHours":4}}]}`
 )
 
 // exported is a project whose export a person has made.
@@ -184,11 +196,21 @@ var stories = map[string]story{
 		w.Service.FailTrainings(1)
 		return trained(w)
 	}},
+	"worth": {setting: setting{policy: worthIt}, sweeps: true, begin: func(w *app) customvision.Notification {
+		n := trained(w)
+		w.AddPictures(w.project, 0, 1, w.Tag(w.project, "cup"))
+		return n
+	}},
 	"room": {setting: setting{policy: kept, container: true}, sweeps: true, begin: func(w *app) customvision.Notification {
 		require.NoError(w.t, w.tell(w.t.Context(), exported(w)))
 		n := exported(w)
 		require.NoError(w.t, w.tell(w.t.Context(), n))
 		return n
+	}},
+	// The name has to be freed: the service doesn't let it be taken over.
+	"promote": {setting: setting{policy: promoted, emulator: emulator.Options{Answers: map[emulator.Question]string{emulator.PublishOverwrite: "fails"}}}, begin: func(w *app) customvision.Notification {
+		require.NoError(w.t, w.tell(w.t.Context(), trained(w)))
+		return trained(w)
 	}},
 	"sweep": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: exportedAndPoisoned},
 	"buried": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: func(w *app) customvision.Notification {
@@ -210,7 +232,8 @@ var storyOf = map[string]string{
 	"blocklist GET": "blocks", "block PUT": "blocks", "blocklist PUT": "blocks",
 	"GetArtifact": "artifact", "archive PUT": "artifact",
 	"ExportIteration": "export", "TrainProject": "retrain",
-	"DeleteIteration": "room", "GetIteration": "room", "archive HEAD": "room", "tombstone PUT": "room", "tombstone GET": "room",
+	"GetImageCount": "worth", "DeleteIteration": "room", "GetIteration": "room", "archive HEAD": "room", "tombstone PUT": "room", "tombstone GET": "room",
+	"PublishIteration": "promote", "UnpublishIteration": "promote",
 	"GetProjects": "sweep", "model list": "sweep", "state list": "sweep", "health GET": "sweep", "health PUT": "sweep",
 	"poison receive": "sweep", "poison delete": "sweep", "dead letter PUT": "sweep", "dead letter GET": "buried",
 }

@@ -49,9 +49,10 @@ type end struct {
 	damaged   int
 	exports   int // asked for, as the service received them
 	trainings int
-	deletions int  // of iterations, as the two before
-	deleted   int  // iterations of which a tombstone says that they are gone
-	settled   bool // the completed iteration, of which exports are wanted
+	deletions int    // of iterations, as the two before
+	deleted   int    // iterations of which a tombstone says that they are gone
+	settled   bool   // the completed iteration, of which exports are wanted
+	published string // the iteration that has the policy's name
 	blocked   []string
 	buried    int
 	poison    int
@@ -75,6 +76,13 @@ func (w *app) end(iteration string) end {
 			e.damaged++
 		}
 	}
+	its, err := w.Client.Iterations(w.t.Context(), w.project)
+	assert.NoError(w.t, err)
+	for _, it := range its {
+		if it.PublishName == "production" {
+			e.published = it.Name
+		}
+	}
 	r := w.Remembered(w.project)
 	for id, it := range r.Iterations {
 		e.settled = e.settled || id == iteration && it.Settled != nil && it.Settled.Wanted
@@ -83,6 +91,10 @@ func (w *app) end(iteration string) end {
 		switch {
 		case c.Code == state.TrainingRefused:
 			e.blocked = append(e.blocked, "training")
+		case c.Fact == state.FactImages:
+			e.blocked = append(e.blocked, "images")
+		case c.Fact == state.FactPromotion, c.Fact == state.FactFigures:
+			e.blocked = append(e.blocked, "promotion")
 		case c.Fact == state.FactRoom:
 			e.blocked = append(e.blocked, "room")
 		case c.Export != "":
@@ -214,6 +226,8 @@ func judge(t *testing.T, first error, got, want end) string {
 		got.blocked, want.blocked = nil, nil
 		got.exports, got.trainings, got.backups = want.exports, want.trainings, want.backups
 		got.deletions, got.deleted = want.deletions, want.deleted
+		assert.Equal(t, want.published == "", got.published == "", "the name isn't free")
+		got.published = want.published
 	case got.buried > want.buried:
 		outcome = "bury"
 		got.buried = want.buried

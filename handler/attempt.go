@@ -65,8 +65,7 @@ func unlogged(err error) error {
 // withDeadline returns a context that ends at the handler's deadline. Its cause
 // is an error for people.
 func (h *Handler) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, h.deadline,
-		fmt.Errorf("not done after %s, the deadline below functionTimeout: %w", h.deadline, context.DeadlineExceeded))
+	return context.WithTimeoutCause(ctx, h.deadline, h.late)
 }
 
 // readBody reads the whole body. The host sends some bodies chunked, so

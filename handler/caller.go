@@ -1,8 +1,8 @@
 package handler
 
 import (
-	"mime"
 	"net/http"
+	"strings"
 
 	"visionkeeper/internal/loopback"
 )
@@ -49,7 +49,7 @@ func toLoopback(r *http.Request) (int, string) {
 // asJSON asks for the content type of an envelope, which the host sends as
 // "application/json; charset=utf-8". Forwarded requests carry the client's.
 func asJSON(r *http.Request) (int, string) {
-	if kind, _, err := mime.ParseMediaType(r.Header.Get(headerContentType)); err == nil && kind == contentJSON {
+	if kind, _, _ := strings.Cut(r.Header.Get(headerContentType), ";"); strings.EqualFold(strings.TrimSpace(kind), contentJSON) {
 		return 0, ""
 	}
 	return http.StatusUnsupportedMediaType, "only the Functions host may call this, and it sends " + contentJSON

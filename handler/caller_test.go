@@ -41,6 +41,7 @@ func TestAnInvocationIsTakenOnlyAsTheHostSendsIt(t *testing.T) {
 		{headerContentType, "application/x-www-form-urlencoded", http.StatusUnsupportedMediaType},
 		{headerContentType, "multipart/form-data; boundary=x", http.StatusUnsupportedMediaType},
 		{headerContentType, "application/jsonp", http.StatusUnsupportedMediaType},
+		{headerContentType, "application/json, text/plain", http.StatusUnsupportedMediaType},
 		{headerInvocationID, "", http.StatusForbidden},
 		{headerHostVersion, "", http.StatusForbidden},
 	} {

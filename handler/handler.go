@@ -57,6 +57,7 @@ type Options struct {
 type Handler struct {
 	log      zerolog.Logger
 	deadline time.Duration
+	late     error // why an invocation ends at the deadline, for people
 	maxBody  int64
 	observe  func(ctx context.Context, function, id, traceparent string) (context.Context, func(error))
 	routes   map[string]map[string]http.HandlerFunc // path, then method
@@ -99,6 +100,7 @@ func New(o Options) *Handler {
 	return &Handler{
 		log:      NewLog(o.Out, o.Err).Level(o.Level),
 		deadline: o.Deadline,
+		late:     fmt.Errorf("not done after %s, the deadline below functionTimeout: %w", o.Deadline, context.DeadlineExceeded),
 		maxBody:  o.MaxBody,
 		observe:  o.Observe,
 		routes:   map[string]map[string]http.HandlerFunc{},

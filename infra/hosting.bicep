@@ -7,6 +7,8 @@ param tags object
 @description('Who keeps the host\'s things: the app. And the person, whose check asks whether one may.')
 param principals { id: string, type: 'Group' | 'ServicePrincipal' | 'User' }[]
 
+param appPrincipalId string
+
 var roles = loadJsonContent('roles.json')
 
 resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
@@ -48,6 +50,18 @@ resource owns 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+// The host writes its diagnostic events into a table. Without this it says every ten minutes
+// that it can't: https://github.com/Azure/azure-functions-host/issues/10995
+resource notes 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(account.id, appPrincipalId, roles['Storage Table Data Contributor'])
+  scope: account
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Table Data Contributor'])
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
 
 output blobUri string = account.properties.primaryEndpoints.blob
 output queueUri string = account.properties.primaryEndpoints.queue

@@ -205,6 +205,7 @@ module hosting 'hosting.bicep' = {
     location: location
     tags: tags
     principals: principals
+    appPrincipalId: identity.outputs.principalId
   }
 }
 

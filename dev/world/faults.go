@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,6 +123,16 @@ func Spoil(change func(body []byte) []byte) Fault {
 			resp.ContentLength = int64(len(changed))
 		}
 		resp.Body = io.NopCloser(bytes.NewReader(changed))
+	})
+}
+
+var idMember = regexp.MustCompile(`(?i)(id":")([0-9a-f]{8}-[0-9a-f-]{27}")`)
+
+// Capitals writes the ids in a JSON text in capital letters, but not those in links.
+func Capitals(body []byte) []byte {
+	return idMember.ReplaceAllFunc(body, func(member []byte) []byte {
+		parts := idMember.FindSubmatch(member)
+		return append(slices.Clone(parts[1]), bytes.ToUpper(parts[2])...)
 	})
 }
 

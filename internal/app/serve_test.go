@@ -73,7 +73,7 @@ func TestAnInvocationIsToldByOpenTelemetry(t *testing.T) {
 		"FUNCTIONS_APP_ROOT_PATH": t.TempDir(), "FUNCTIONS_CUSTOMHANDLER_PORT": "0", "NOTIFICATION_QUEUE": "notifications", "CustomVisionStorage": "UseDevelopmentStorage=true",
 		"CUSTOMVISION_ENDPOINT": "https://NAME.cognitiveservices.azure.com", "CUSTOMVISION_KEY": key,
 		"OTEL_EXPORTER_OTLP_ENDPOINT": r.URL, "OTEL_EXPORTER_OTLP_HEADERS": "x-key=" + url.PathEscape(header),
-		"OTEL_RESOURCE_ATTRIBUTES": "note=" + key,
+		"OTEL_RESOURCE_ATTRIBUTES": "note=" + key + ",other=" + url.PathEscape(header),
 	} {
 		c.Add(dotnet.Setting{Name: name, Value: value})
 	}
@@ -98,6 +98,7 @@ func TestAnInvocationIsToldByOpenTelemetry(t *testing.T) {
 	assert.Contains(t, span.GetStatus().GetMessage(), "not a JSON object")
 	assert.Equal(t, header, r.Headers().Get("X-Key"))
 	assert.NotContains(t, r.Raw(), key)
+	assert.NotContains(t, r.Raw(), header, "what signs in at the receiver is told in no body")
 	line := <-lines
 	assert.Contains(t, line, hex.EncodeToString(span.TraceId))
 	assert.Contains(t, line, "an-invocation")

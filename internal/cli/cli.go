@@ -127,6 +127,8 @@ func (p *program) commands() *cobra.Command {
 		p.disconnectCommand(),
 		p.trainCommand(),
 		p.exportCommand(),
+		p.promoteCommand(),
+		p.rollbackCommand(),
 		p.checkCommand(),
 		p.planCommand(),
 		p.reconcileCommand(),

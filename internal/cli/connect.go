@@ -154,7 +154,7 @@ func projectToConnect(ctx context.Context, service *customvision.Client, domains
 // domainOf is the domain of a project; the zero one if the service doesn't list it.
 func domainOf(project customvision.Project, domains []customvision.Domain) customvision.Domain {
 	for _, d := range domains {
-		if d.ID == project.Settings.DomainID {
+		if d.ID == customvision.Canonical(project.Settings.DomainID) {
 			return d
 		}
 	}

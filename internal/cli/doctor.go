@@ -270,10 +270,10 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, stored stored
 			continue
 		}
 		d.ask(aboutProject+project.Name, func() (string, error) {
-			if text, err := exportsText(ctx, client, project, rule, domains[project.Settings.DomainID]); err != nil || !stored.queue.ok() || !stored.models.ok() {
+			if text, err := exportsText(ctx, client, project, rule, domains[customvision.Canonical(project.Settings.DomainID)]); err != nil || !stored.queue.ok() || !stored.models.ok() {
 				return text, err // what a project should be connected to, other lines doubt
 			}
-			return projectText(ctx, client, s, project, domains[project.Settings.DomainID])
+			return projectText(ctx, client, s, project, domains[customvision.Canonical(project.Settings.DomainID)])
 		})
 	}
 }

@@ -143,6 +143,12 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 			return err == nil && it.Status != customvision.StatusTraining
 		})
 	}),
+	// quality HOW-WELL: that the trainings to come predict, between 0 and 1
+	"quality": inScene(func(w *scene, args []string) {
+		quality, err := strconv.ParseFloat(args[0], 64)
+		require.NoError(w.t, err)
+		w.Service.SetQuality(quality)
+	}),
 	// export PROJECT PLATFORM [FLAVOR]: of the newest iteration
 	"export": inScene(func(w *scene, args []string) {
 		project := w.project(args[0])

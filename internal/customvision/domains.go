@@ -19,7 +19,9 @@ type Domain struct {
 // UnmarshalJSON decodes the domain, field by field.
 func (d *Domain) UnmarshalJSON(data []byte) error {
 	type plain Domain
-	return decodeItem(data, (*plain)(d))
+	err := decodeItem(data, (*plain)(d))
+	d.ID = Canonical(d.ID)
+	return err
 }
 
 // Domains lists the domains that a project can use (GetDomains).

@@ -5,6 +5,15 @@ import (
 	"strings"
 )
 
+// Canonical returns the canonical form of an id of the service, which may write it in either
+// letter case. What is no GUID stays as it is.
+func Canonical(id string) string {
+	if c, err := ParseID(id); err == nil {
+		return c
+	}
+	return id
+}
+
 // ParseID returns the canonical form of a GUID: lower case with hyphens, as the
 // service writes ids. It accepts any letter case, and hyphens and surrounding
 // braces may be there or not. The error doesn't quote s.

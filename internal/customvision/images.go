@@ -13,8 +13,9 @@ import (
 // PageSize is the most that one page of images, or of their performances, holds.
 const PageSize = 256
 
-// Image is a picture of a project's data set, with what was drawn on it. Raw is the
-// service's own JSON, with the links in it.
+// Image is a picture of a project's data set, with what was drawn on it. Its ids are
+// canonical, as are those of tags and regions. Raw is the service's own JSON, with the
+// links in it.
 type Image struct {
 	ID      string    `json:"id"`
 	Created time.Time `json:"created"`
@@ -63,19 +64,25 @@ func (i *Image) UnmarshalJSON(data []byte) error {
 			i.Metadata[key] = plainText(value)
 		}
 	}
-	return decodeItem(data, (*plain)(i))
+	err := decodeItem(data, (*plain)(i))
+	i.ID = Canonical(i.ID)
+	return err
 }
 
 // UnmarshalJSON decodes the tag of an image, field by field.
 func (t *ImageTag) UnmarshalJSON(data []byte) error {
 	type plain ImageTag
-	return decodeItem(data, (*plain)(t))
+	err := decodeItem(data, (*plain)(t))
+	t.TagID = Canonical(t.TagID)
+	return err
 }
 
 // UnmarshalJSON decodes the region, field by field.
 func (r *Region) UnmarshalJSON(data []byte) error {
 	type plain Region
-	return decodeItem(data, (*plain)(r))
+	err := decodeItem(data, (*plain)(r))
+	r.RegionID, r.TagID = Canonical(r.RegionID), Canonical(r.TagID)
+	return err
 }
 
 // Page is a part of a list of images: the oldest first, Take of them (PageSize at

@@ -38,7 +38,9 @@ func (p *Performance) UnmarshalJSON(data []byte) error {
 // UnmarshalJSON decodes a tag's performance, field by field.
 func (p *TagPerformance) UnmarshalJSON(data []byte) error {
 	type plain TagPerformance
-	return decodeItem(data, (*plain)(p))
+	err := decodeItem(data, (*plain)(p))
+	p.ID = Canonical(p.ID)
+	return err
 }
 
 // Performance gets an iteration's performance at a probability threshold

@@ -21,7 +21,9 @@ type Prediction struct {
 func (p *Prediction) UnmarshalJSON(data []byte) error {
 	type plain Prediction
 	p.Raw = slices.Clone(data)
-	return decodeItem(data, (*plain)(p))
+	err := decodeItem(data, (*plain)(p))
+	p.ID = Canonical(p.ID)
+	return err
 }
 
 // PredictionPage is a page of stored predictions. Next asks for the page after it; nil after

@@ -18,7 +18,9 @@ type Tag struct {
 // UnmarshalJSON decodes the tag, field by field.
 func (t *Tag) UnmarshalJSON(data []byte) error {
 	type plain Tag
-	return decodeItem(data, (*plain)(t))
+	err := decodeItem(data, (*plain)(t))
+	t.ID = Canonical(t.ID)
+	return err
 }
 
 // Tags lists a project's tags in an iteration (GetTags). An empty iterationID

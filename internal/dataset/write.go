@@ -190,10 +190,11 @@ func (f *Found) count(l Line, images, files, predicted map[string]bool) error {
 			ID string `json:"id"`
 		}
 		if err := json.Unmarshal(l.Data, &image); err == nil && image.ID != "" {
-			if predicted[image.ID] {
+			id := customvision.Canonical(image.ID)
+			if predicted[id] {
 				return nil
 			}
-			predicted[image.ID] = true
+			predicted[id] = true
 		}
 		f.ImagePerformances++
 	case KindPrediction:
@@ -306,9 +307,7 @@ func (s *Store) Learn(ctx context.Context, of Name, k *Known) error {
 		if err := json.Unmarshal(l.Data, &image); err != nil {
 			return fmt.Errorf("read %s: %w", of.Blob(), err)
 		}
-		if id, err := customvision.ParseID(image.ID); err == nil {
-			k.Add(id, l.Original, l.Resized)
-		}
+		k.Add(customvision.Canonical(image.ID), l.Original, l.Resized)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -70,10 +69,10 @@ func again(lines io.ReadSeeker, verdict dataset.Verdict) iter.Seq2[dataset.Line,
 		seen := map[string]bool{}
 		for l, err := range dataset.Read(lines) {
 			if err == nil && l.Kind == dataset.KindImage {
-				if i, err := l.Image(); err == nil && seen[strings.ToLower(i.ID)] {
+				if i, err := l.Image(); err == nil && seen[i.ID] {
 					continue
 				} else if err == nil {
-					seen[strings.ToLower(i.ID)] = true
+					seen[i.ID] = true
 				}
 			}
 			if !yield(l, err) {

@@ -159,13 +159,13 @@ func (s *survey) read(lines io.ReadSeeker, of string, verdict dataset.Verdict) e
 			if err != nil {
 				return err
 			}
-			s.domain = cmp.Or(s.domain, project.Settings.DomainID)
+			s.domain = cmp.Or(s.domain, customvision.Canonical(project.Settings.DomainID))
 			if project.Settings.ClassificationType != nil {
 				s.labels = cmp.Or(s.labels, *project.Settings.ClassificationType)
 			}
 		case dataset.KindIteration:
 			if it, err := l.IterationData(); err == nil && strings.EqualFold(it.ID, of) {
-				s.domain, s.labels = cmp.Or(it.DomainID, s.domain), cmp.Or(it.ClassificationType, s.labels)
+				s.domain, s.labels = cmp.Or(customvision.Canonical(it.DomainID), s.domain), cmp.Or(it.ClassificationType, s.labels)
 			}
 		case dataset.KindDomain:
 			if d, err := l.Domain(); err == nil {

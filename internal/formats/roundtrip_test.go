@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,13 +31,16 @@ func TestMain(m *testing.M) { os.Exit(leak.Run(func() int { return azuritetest.R
 
 // TestTheServicesDataSetComesThrough uploads generated data sets to the emulated service,
 // saves them into the archive as the app does, writes them in each format, and compares
-// every byte, tag and box with what others' libraries read.
+// every byte, tag and box with what others' libraries read. The service writes the ids in
+// images in capital letters, and those in the list of tags in small ones.
 func TestTheServicesDataSetComesThrough(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{Emulator: emulator.Options{NoValidation: true}})
 	sets := dataset.Open(w.Archives.Blobs(nil), w.Names.Archive, "test")
+	line := world.NewInterceptor(t)
+	line.Use(world.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/images") }, world.Spoil(world.Capitals)))
 	rescuer := rescue.New(rescue.Options{
-		Service: w.Open(azcore.ClientOptions{}), State: w.State, Sets: sets, Now: time.Now,
+		Service: w.Open(azcore.ClientOptions{Transport: line}), State: w.State, Sets: sets, Now: time.Now,
 		Archive:   archive.Open(w.Archives.Blobs(nil), w.Names.Archive, archive.Options{}),
 		CheckLink: func(string) error { return nil },
 	})

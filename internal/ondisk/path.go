@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -43,7 +44,7 @@ func Path(name string) (string, error) {
 		switch {
 		case clean != "." && strings.TrimRight(part, ". ") != part:
 			return "", errors.New("has a dot or a space at the end of a name")
-		case device.MatchString(part):
+		case device().MatchString(part):
 			return "", errors.New("has the name of a device")
 		}
 	}
@@ -52,4 +53,6 @@ func Path(name string) (string, error) {
 
 // device matches names that Windows keeps for devices, whatever their extension.
 // https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-var device = regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[1-9¹²³]) *(\.|$)`)
+var device = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[1-9¹²³]) *(\.|$)`)
+})

@@ -65,7 +65,10 @@ var files embed.FS
 var (
 	style   = read("templates/style.css")
 	refresh = read("templates/refresh.js")
-	pages   = template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/*.html"))
+	// pages are read when the first is asked for: most processes never serve one.
+	pages = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("").Funcs(functions).ParseFS(files, "templates/*.html"))
+	})
 
 	// contentPolicy lets a page load nothing from anywhere, and run nothing but the script
 	// that is in it. The icon is in the page too.
@@ -184,7 +187,7 @@ func (v *visit) frame(title, here, json string, letters *int) frame {
 // show renders a page.
 func (v *visit) show(status int, name string, page any) {
 	var body bytes.Buffer
-	if err := pages.ExecuteTemplate(&body, name, page); err != nil {
+	if err := pages().ExecuteTemplate(&body, name, page); err != nil {
 		panic(err) // a template that doesn't fit its page
 	}
 	v.answer(status, "text/html; charset=utf-8", body.Bytes())

@@ -32,19 +32,34 @@ func Doubts(data []byte) []error {
 		if r.Promote != nil && r.Promote.Minimum == (Measures{}) {
 			doubts = append(doubts, remedy.New("give it a minimum", "rule %d of the policy, for the project %q, publishes without a minimum: while no iteration has the name %q, any may get it, however bad it is", i+1, r.Project, r.Promote.Name))
 		}
-		if t := r.Retrain; t != nil && t.MonthlyBudgetHours > 0 && t.BudgetHours > t.MonthlyBudgetHours {
-			doubts = append(doubts, remedy.New("make monthlyBudgetHours larger, or budgetHours smaller", "rule %d of the policy, for the project %q, never trains: one training counts as more hours than all of a month", i+1, r.Project))
-		}
-		if t := r.Retrain; t != nil && t.After != nil {
-			if _, ok := p.For(t.After.Project, t.After.Project); !ok && !isID(t.After.Project) {
-				doubts = append(doubts, remedy.New("add a rule for it, so that the app sees what becomes of it", "rule %d of the policy trains after the project %q, which no rule names", i+1, t.After.Project))
-			}
-		}
+		doubts = append(doubts, p.retrainDoubts(i)...)
 	}
 	return doubts
 }
 
-// isID reports whether a project is named by its id: then a rule may name it by its name.
+// retrainDoubts says what keeps a rule's trainings from ever beginning.
+func (p Policy) retrainDoubts(i int) (doubts []error) {
+	t := p.Projects[i].Retrain
+	if t == nil {
+		return nil
+	}
+	if t.MonthlyBudgetHours > 0 && t.BudgetHours > t.MonthlyBudgetHours {
+		doubts = append(doubts, remedy.New("make monthlyBudgetHours larger, or budgetHours smaller",
+			"rule %d of the policy, for the project %q, never trains: one training counts as more hours than all of a month", i+1, p.Projects[i].Project))
+	}
+	if t.After == nil || isID(t.After.Project) { // a rule may name it by its name
+		return doubts
+	}
+	switch other, ok := p.For(t.After.Project, t.After.Project); {
+	case !ok:
+		doubts = append(doubts, remedy.New("add a rule for it, so that the app sees what becomes of it", "rule %d of the policy trains after the project %q, which no rule names", i+1, t.After.Project))
+	case t.After.Event == ModelPromoted && other.Promote == nil:
+		doubts = append(doubts, remedy.New("give that rule promote", "rule %d of the policy trains after %s of the project %q, whose rule publishes nothing", i+1, ModelPromoted, t.After.Project))
+	}
+	return doubts
+}
+
+// isID reports whether a project is named by its id.
 func isID(project string) bool { return idForm.MatchString(project) }
 
 var idForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)

@@ -100,6 +100,25 @@ func TestTrainingsThatCauseOneAnotherInACircleAreAFault(t *testing.T) {
 	}
 }
 
+func TestATrainingThatCanNeverBeginIsADoubt(t *testing.T) {
+	t.Parallel()
+	for rules, want := range map[string]string{
+		`{"project":"A","retrain":{"olderThan":"30d","budgetHours":4,"monthlyBudgetHours":3}}`:                                "never trains",
+		`{"project":"A","retrain":{"olderThan":"30d","budgetHours":4,"monthlyBudgetHours":4}}`:                                "",
+		`{"project":"A","retrain":{"after":{"project":"B","event":"training.completed"}}}`:                                    "which no rule names",
+		`{"project":"A","retrain":{"after":{"project":"0a6c3a5e-0b8e-4bb0-9b5e-0d6e7f8a9b0c","event":"training.completed"}}}`: "",
+		`{"project":"A","retrain":{"after":{"project":"B","event":"training.completed"}}},{"project":"*"}`:                    "",
+		`{"project":"A","retrain":{"after":{"project":"B","event":"model.promoted"}}},{"project":"*"}`:                        "publishes nothing",
+	} {
+		doubts := Doubts([]byte(`{"projects":[` + rules + `]}`))
+		if want == "" {
+			assert.Empty(t, doubts, rules)
+		} else if assert.Len(t, doubts, 1, rules) {
+			assert.ErrorContains(t, doubts[0], want)
+		}
+	}
+}
+
 func TestADurationMayHaveDays(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{"30d": 30 * day, "1d12h": 36 * time.Hour, "2h1d": 26 * time.Hour, "90m": 90 * time.Minute, "24h": day, "106751d": 106751 * day} {

@@ -68,8 +68,6 @@ func (v *visit) training() []Action {
 		return nil
 	}
 	t := &Training{Options: customvision.TrainOptions{Force: v.scope.ask.Force}}
-	if v.budgeted() {
-		t.Minutes = (&plan{Rules: v.rules, o: v.seen}).expected(t.Options)
-	}
+	t.Minutes = (&plan{Rules: v.rules, o: v.seen}).expected(t.Options)
 	return []Action{{Step: step, Why: "a person asks for it", Training: t}}
 }

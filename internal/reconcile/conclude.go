@@ -29,7 +29,7 @@ func (v *visit) conclude(ctx context.Context) {
 	v.keepShown()
 	v.keepNotified()
 	v.keepSpent()
-	v.keepHappened()
+	v.keepCompleted()
 	if v.scope.whole && v.seen.Project.Rebuilt && v.inService() && v.blind == nil {
 		v.learn(func(p *state.Project) { p.Rebuilt = false })
 	}

@@ -143,3 +143,17 @@ func spread(d time.Duration, id string) time.Duration {
 	h.Write([]byte(id))
 	return d*3/4 + time.Duration(float64(d/4)*float64(h.Sum32())/(1<<32))
 }
+
+// CodeOf is the kind of condition that an error of a report means; "" where it means none.
+func CodeOf(err error) state.Code {
+	var f fault
+	errors.As(err, &f)
+	return f.code
+}
+
+// WhyOf is what such an error says by itself.
+func WhyOf(err error) string {
+	var f fault
+	errors.As(err, &f)
+	return f.why
+}

@@ -15,18 +15,21 @@ type publishEffect struct{}
 func (publishEffect) look(context.Context, *visit, string) error { return nil }
 
 func (publishEffect) announce(v *visit, p *state.Project, a Action, s sending) {
-	known := p.Promotion
-	if known == nil || known.Move == nil && known.Name != v.rules.Promote.Name {
-		known = &state.Promotion{Name: v.rules.Promote.Name, Holder: holderOf(v.seen.Iterations, v.rules.Promote.Name)}
+	known, rule := p.Promotion, v.rules.Promote
+	if known == nil || known.Move == nil && known.Name != rule.Name {
+		known = &state.Promotion{Name: rule.Name, Holder: holderOf(v.seen.Iterations, rule.Name)}
 		p.Promotion = known
 	}
-	m := &state.Move{Token: s.token, To: a.Iteration, Asked: v.now(), Until: s.until, By: v.promoter(a), Resource: v.rules.Promote.PredictionID}
+	m := &state.Move{Token: s.token, To: a.Iteration, Asked: v.now(), Until: s.until}
 	holder := v.iteration(holderOf(v.seen.Iterations, known.Name))
 	switch before := known.Move; {
+	case holder == nil && before != nil && before.Freed(a.Iteration): // it is gone on with, even if the policy is another one
+		m.From, m.FromResource, m.Resource, m.By = before.From, before.FromResource, before.Resource, before.By
 	case holder != nil:
 		m.From, m.FromResource = holder.ID, holder.OriginalPublishResourceID
-	case before != nil && before.Freed(a.Iteration): // it is gone on with
-		m.From, m.FromResource, m.Resource, m.By = before.From, before.FromResource, before.Resource, before.By
+		fallthrough
+	default:
+		m.Resource, m.By = rule.PredictionID, v.promoter(a)
 	}
 	known.Move = m
 }

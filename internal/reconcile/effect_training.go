@@ -35,9 +35,8 @@ func (trainingEffect) announce(v *visit, p *state.Project, a Action, s sending) 
 	p.Trainings = append(v.remembered(p.Trainings, v.now()), &state.Training{
 		Token: s.token, Cause: a.Training.Cause, Known: known, Asked: v.now(), Until: s.until,
 	})
-	if v.budgeted() {
-		p.Spent = append(p.Spent, state.Spent{Token: s.token, At: v.now(), Minutes: a.Training.Minutes})
-	}
+	p.Spend(nil, v.now().Add(-month))
+	p.Spent = append(p.Spent, state.Spent{Token: s.token, At: v.now(), Minutes: a.Training.Minutes})
 }
 
 func (trainingEffect) withdraw(p *state.Project, _ Action, s sending) {
@@ -66,15 +65,14 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		return err
 	}
 	v.refusedNow(a, s, err) // ours wasn't begun, whoever's runs
-	if customvision.TooManyIterations(err) {
-		return fault{code: state.Full, why: fmt.Sprintf("the project has as many iterations as Custom Vision allows, so it is not trained: delete one there, or let the policy's key keep make room: %s", err), cause: err}
-	}
-	if !definite(err) {
-		return err
-	}
 	f := fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
-	if customvision.NotNeeded(err) {
+	switch {
+	case customvision.TooManyIterations(err):
+		f.code, f.why = state.Full, fmt.Sprintf("the project has as many iterations as Custom Vision allows, so it is not trained: delete one there, or let the policy's key keep make room: %s", err)
+	case customvision.NotNeeded(err):
 		f.code = state.TrainingNotNeeded
+	case !definite(err):
+		return err
 	}
 	if v.seen.Worth != nil {
 		f.sight = v.seen.Worth.sight(v.seen.Iterations)

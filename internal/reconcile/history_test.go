@@ -52,19 +52,27 @@ type letter struct {
 var policies = []string{
 	`{"projects": [{"project": "*", "exports": ["ONNX", "ONNX.ONNXFloat16", "TensorFlow"], "retrain": {"afterFailure": 1}}]}`,
 	`{"projects": [{"project": "*", "exports": ["TensorFlow.TensorFlowLite"], "iterations": ["all"], "retrain": {"afterFailure": 2, "perMonth": 3}}]}`,
-	`{"projects": [{"project": "*", "exports": ["CoreML", "ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 2, "perMonth": 1, "force": true}}]}`,
+	`{"projects": [{"project": "*", "exports": ["CoreML", "ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 2, "perMonth": 1, "force": true}, "promote": ` + promote + `, "notWorseBy": 1}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX", "DockerFile"], "retrain": {"afterFailure": 1}}]}`,
-	`{"projects": [{"project": "*", "exports": ["ONNX", "TensorFlow"], "keep": 2, "retrain": {"afterFailure": 1}}]}`,
-	`{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["all"], "keep": 1}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1, "onImages": 2, "olderThan": "6h", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 5}}]}`,
+	`{"projects": [{"project": "*", "retrain": {"onImages": 1, "perMonth": 100, "monthlyBudgetHours": 3, "force": true}}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX", "TensorFlow"], "keep": 2, "retrain": {"afterFailure": 1}, "promote": ` + promote + `, "notWorseBy": 1}}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["all"], "keep": 1, "promote": ` + promote + `, "notWorseBy": 1}}]}`,
 	`{"projects": [{"project": "parts"}]}`,
 	`{"projects": [{"project": "parts", "exports": ["ONNX", "TensorFlow"], "iterations": ["all"], "retrain": {"afterFailure": 2}}]}`,
-	`{"mode": "observe", "projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1}}]}`,
+	`{"mode": "observe", "projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1}, "promote": ` + promote + `}}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 1}, "promote": ` + promote + `, "minimum": {"precision": 0.8}}}]}`,
+	`{"projects": [{"project": "*", "exports": ["CoreML"], "promote": ` + promote + `, "notWorseBy": 1}}]}`,
 }
+
+// promote begins what the policies say of publishing.
+const promote = `{"name": "production", "predictionId": "` + prediction + `"`
 
 // asked are the questions whose answers a history draws.
 var asked = []emulator.Question{
 	emulator.DownloadURI, emulator.SecondFlavor, emulator.RepeatAfterFailure, emulator.ManifestFlavor, emulator.BlobNames,
 	emulator.MessageTiming, emulator.TrainAfterFailure, emulator.IterationOrder, emulator.NewIteration, emulator.FailedModelURI,
+	emulator.PublishOverwrite,
 }
 
 func newHistory(t *rapid.T, azure *azurite.Server) *history {
@@ -123,10 +131,13 @@ type event struct {
 func (h *history) live() {
 	events := append([]event{
 		{"train", 4, h.train},
+		{"tag", 2, h.tag},
 		{"time", 5, h.pass},
 		{"run", 12, h.run},
 		{"portal export", 3, h.portalExport},
 		{"publish", 1, h.publish},
+		{"take the name", 3, h.takeName},
+		{"free the name", 1, h.freeName},
 		{"delete", 1, h.delete},
 		{"delete the project", 1, h.deleteProject},
 		{"fail exports", 1, func() { h.Service.FailExports(rapid.IntRange(1, 2).Draw(h.t, "exports")) }},
@@ -156,8 +167,20 @@ func (h *history) train() {
 	}
 	h.advance(time.Second) // no two trainings begin at once
 	h.Service.FailTrainings(pick(h.t, "failures", []int{0, 0, 1, 1, 2, 3}))
+	h.Service.SetQuality(pick(h.t, "quality", []float64{0.9, 0.95, 0.9, 0.5}))
 	id, err := h.Service.Train(h.project)
 	h.t.Logf("    %s %v", id, err)
+	if err == nil {
+		h.judge.pay(id, false, int(world.TrainTime/time.Minute))
+	}
+}
+
+// tag uploads pictures with a tag.
+func (h *history) tag() {
+	if h.vanished {
+		return
+	}
+	h.judge.addPictures(rapid.IntRange(1, 2).Draw(h.t, "pictures"))
 }
 
 // pass lets time go by.
@@ -214,8 +237,33 @@ const prediction = "/subscriptions/x/resourceGroups/x/providers/Microsoft.Cognit
 func (h *history) publish() {
 	if its := h.completed(); len(its) > 0 {
 		it := pick(h.t, "iteration", its)
-		err := h.person.Publish(h.ctx, h.project, it.ID, "name-"+it.ID, prediction, false)
+		err := h.Client.Publish(h.ctx, h.project, it.ID, "name-"+it.ID, prediction, false)
 		h.t.Logf("    %s %v", it.ID, err)
+	}
+}
+
+// takeName publishes an iteration under the policy's name, whichever has it.
+func (h *history) takeName() {
+	its := h.completed()
+	if len(its) == 0 {
+		return
+	}
+	it := pick(h.t, "iteration", its)
+	if it.PublishName == "production" {
+		return
+	}
+	if holder := h.judge.holder(); holder != "" {
+		h.t.Logf("    %s loses it: %v", holder, h.Client.Unpublish(h.ctx, h.project, holder))
+	}
+	err := h.Client.Publish(h.ctx, h.project, it.ID, "production", prediction, false)
+	h.judge.decided()
+	h.t.Logf("    %s %v", it.ID, err)
+}
+
+func (h *history) freeName() {
+	if holder := h.judge.holder(); holder != "" {
+		h.t.Logf("    %s loses it: %v", holder, h.Client.Unpublish(h.ctx, h.project, holder))
+		h.judge.decided()
 	}
 }
 

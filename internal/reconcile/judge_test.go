@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -28,8 +30,12 @@ type judge struct {
 	calm                          bool                   // the app hears every answer now, and can write it down
 	lost                          int                    // how often what the app remembers was lost
 	lostAt                        time.Time
+	left                          string               // the newest iteration when a person gave the policy's name away
+	freed                         bool                 // the app took the name from an iteration, and gave it to none yet
 	named                         bool                 // what the app remembers holds the project's name
 	ended                         map[string]time.Time // when failures were, as the app remembers
+
+	purse // what trainings cost, and what they are worth
 
 	kept  map[string]blobInfo // the archive as last listed
 	truth map[string]string   // hash of what the service made, by iteration and name
@@ -38,7 +44,7 @@ type judge struct {
 func newJudge(w *scene) *judge {
 	return &judge{
 		scene: w, answered: map[string]bool{}, depth: map[string]int{}, asked: map[string][]time.Time{},
-		exporting: map[string]time.Time{}, ended: map[string]time.Time{}, kept: map[string]blobInfo{}, truth: map[string]string{},
+		exporting: map[string]time.Time{}, ended: map[string]time.Time{}, purse: purse{saw: map[string]int{}}, kept: map[string]blobInfo{}, truth: map[string]string{},
 	}
 }
 
@@ -66,8 +72,11 @@ func (j *judge) outside() bool {
 // effect tells a request that can't be undone.
 func effect(req *http.Request) string {
 	last := req.URL.Path[strings.LastIndexByte(req.URL.Path, '/')+1:]
-	if req.Method == http.MethodPost && (last == "train" || last == "export") {
+	switch {
+	case req.Method == http.MethodPost && (last == "train" || last == "export" || last == "publish"):
 		return last
+	case req.Method == http.MethodDelete && last == "publish":
+		return "unpublish"
 	}
 	return ""
 }
@@ -77,10 +86,16 @@ func (j *judge) before(req *http.Request) {
 	switch effect(req) {
 	case "train":
 		j.trainings++
-		j.beforeTraining()
+		j.beforeTraining(req)
 	case "export":
 		j.exports++
 		j.beforeExport(exportOf(req))
+	case "publish":
+		j.beforePublish(iterationOf(req), req.URL.Query().Get("overwrite") == "true")
+	case "unpublish":
+		if j.rule().Promote == nil {
+			j.find("a name is freed though the policy never publishes")
+		}
 	}
 	if effect(req) != "" && (j.policy.Mode != policy.Act || j.noAPI) {
 		j.find("it acts though it may only observe: %s", req.URL.Path)
@@ -90,29 +105,99 @@ func (j *judge) before(req *http.Request) {
 	}
 }
 
-func (j *judge) beforeTraining() {
+func (j *judge) beforeTraining(req *http.Request) {
 	its, retrain := j.iterations(), j.rule().Retrain
-	if retrain == nil || len(its) == 0 || its[0].Status != "Failed" {
-		j.find("a training is asked for though none failed last, or the policy never trains")
+	if retrain == nil {
+		j.find("a training is asked for though the policy never trains")
 		return
 	}
-	cause, month := its[0].ID, 0
+	month := 0
 	for _, at := range j.began {
 		if at.After(j.lostAt) && at.After(j.Service.Now().Add(-30*24*time.Hour)) {
 			month++
 		}
 	}
-	j.often(cause)
-	switch {
-	case j.answered[cause]:
-		j.find("failure %s is answered twice", cause)
-	case !j.ended[cause].IsZero() && j.Service.Now().Sub(j.ended[cause]) > time.Duration(retrain.Within):
-		j.find("failure %s of %s is answered, %s later", cause, j.ended[cause], j.Service.Now().Sub(j.ended[cause]))
-	case j.depth[cause] >= retrain.AfterFailure:
-		j.find("failure %s is answered, the end of a chain of %d trainings", cause, j.depth[cause])
-	case month >= retrain.PerMonth:
+	if month >= retrain.PerMonth {
 		j.find("training %d of a month, at most %d are allowed", month+1, retrain.PerMonth)
 	}
+	j.afford(req, retrain)
+	why := j.failure(its, retrain)
+	if j.answering = why == ""; j.answering {
+		j.often(its[0].ID)
+		return
+	}
+	j.often("a training that is worth it")
+	if !j.isWorthIt(its, retrain) {
+		j.find("a training is asked for: %s, and nothing else makes it worth it", why)
+	}
+}
+
+// failure is why a training is no answer to a failure; empty where it is one.
+func (j *judge) failure(its []emulator.IterationView, retrain *policy.Retrain) string {
+	if len(its) == 0 || its[0].Status != "Failed" {
+		return "none failed last"
+	}
+	switch cause := its[0].ID; {
+	case j.answered[cause]:
+		return fmt.Sprintf("failure %s is answered", cause)
+	case !j.ended[cause].IsZero() && j.Service.Now().Sub(j.ended[cause]) > time.Duration(retrain.Within):
+		return fmt.Sprintf("failure %s was at %s, %s ago", cause, j.ended[cause], j.Service.Now().Sub(j.ended[cause]))
+	case j.depth[cause] >= retrain.AfterFailure:
+		return fmt.Sprintf("failure %s is the end of a chain of %d trainings", cause, j.depth[cause])
+	}
+	return ""
+}
+
+// beforePublish judges a name that is given to an iteration, or, where the iteration lost it
+// to the app itself, given back.
+func (j *judge) beforePublish(to string, over bool) {
+	holder := j.holder()
+	switch {
+	case j.rule().Promote == nil && !j.freed:
+		j.find("%s is published though the policy never publishes", to)
+	case to == j.left && holder != to:
+		j.find("%s is published though a person decided when it was the newest", to)
+	case over && holder == "":
+		j.find("%s is to take over a name that no iteration has", to)
+	}
+	if over {
+		j.often("the name for " + to)
+	}
+}
+
+// holder is the iteration that has the policy's name.
+func (j *judge) holder() string {
+	for _, it := range j.iterations() {
+		if it.PublishName == "production" {
+			return it.ID
+		}
+	}
+	return ""
+}
+
+// decided takes in that a person gave the policy's name away. Where the app looks at nothing
+// or takes the name itself just then, it can't know.
+func (j *judge) decided() {
+	known := j.Remembered(j.project).Promotion
+	j.freed = false
+	switch {
+	case known == nil || known.Move != nil:
+	case known.Holder == j.holder():
+		j.left = ""
+	default:
+		j.left = j.newest()
+	}
+}
+
+// newest is the iteration that was trained last.
+func (j *judge) newest() string {
+	id, at := "", time.Time{}
+	for _, it := range j.iterations() {
+		if it.Status == "Completed" && it.TrainedAt != nil && it.TrainedAt.After(at) {
+			id, at = it.ID, *it.TrainedAt
+		}
+	}
+	return id
 }
 
 // often finds a thing that is asked for again and again without pauses that grow.
@@ -176,15 +261,21 @@ func (j *judge) after(req *http.Request, status int) {
 		if !ok {
 			return
 		}
-		cause := its[1].ID
-		j.answered[cause] = true
-		j.depth[its[0].ID] = j.depth[cause] + 1
+		if j.answering {
+			cause := its[1].ID
+			j.answered[cause] = true
+			j.depth[its[0].ID] = j.depth[cause] + 1
+		}
+		j.pay(its[0].ID, true, priceOf(req))
 		j.began = append(j.began, j.Service.Now())
 	case "export":
-		iteration, name := exportOf(req)
-		if ok {
+		if iteration, name := exportOf(req); ok {
 			j.exporting[iteration+" "+name] = j.Service.Now()
 		}
+	case "publish":
+		j.freed = j.freed && !ok
+	case "unpublish":
+		j.freed = j.freed || ok
 	}
 }
 
@@ -199,13 +290,17 @@ func (j *judge) written(req *http.Request) {
 
 // exportOf is the iteration and the name of the export that a request asks for.
 func exportOf(req *http.Request) (iteration, name string) {
-	parts := strings.Split(req.URL.Path, "/")
-	iteration = parts[len(parts)-2]
+	iteration = iterationOf(req)
 	name = req.URL.Query().Get("platform")
 	if flavor := req.URL.Query().Get("flavor"); flavor != "" {
 		name += "." + flavor
 	}
 	return iteration, canonical(name)
+}
+
+func iterationOf(req *http.Request) string {
+	parts := strings.Split(req.URL.Path, "/")
+	return parts[len(parts)-2]
 }
 
 // canonical is an export's name as the archive has it.
@@ -322,6 +417,72 @@ func (j *judge) genuine(b archive.Backup) bool {
 		}
 	}
 	return false
+}
+
+// purse is what a judge knows of what trainings cost, and of what makes one worth it.
+type purse struct {
+	paid      []payment
+	saw       map[string]int // how many tagged images each training saw
+	tagged    int            // images, now
+	answering bool           // the training that is asked for answers a failure
+}
+
+// payment is a training that began, whoever began it.
+type payment struct {
+	iteration string
+	app       bool // began it
+	at        time.Time
+	minutes   int
+}
+
+// priceOf is what a training that is asked for costs at most, in minutes.
+func priceOf(req *http.Request) int {
+	if req.URL.Query().Get("trainingType") != "Advanced" {
+		return int(world.TrainTime / time.Minute)
+	}
+	hours, _ := strconv.Atoi(req.URL.Query().Get("reservedBudgetInHours"))
+	return 60 * hours
+}
+
+// pay notes that a training began.
+func (j *judge) pay(iteration string, app bool, minutes int) {
+	j.paid = append(j.paid, payment{iteration, app, j.Service.Now(), minutes})
+	j.saw[iteration] = j.tagged
+}
+
+// afford finds a training that may cost more than is left of the month's hours. What was
+// paid before the app's memory was lost, or by a person, it can't know if it is deleted.
+func (j *judge) afford(req *http.Request, retrain *policy.Retrain) {
+	if retrain.MonthlyBudgetHours == 0 {
+		return
+	}
+	sum, its := priceOf(req), j.iterations()
+	for _, p := range j.paid {
+		listed := slices.ContainsFunc(its, func(it emulator.IterationView) bool { return it.ID == p.iteration })
+		if p.at.After(j.Service.Now().Add(-30*24*time.Hour)) && (listed || p.app && p.at.After(j.lostAt)) {
+			sum += p.minutes
+		}
+	}
+	if sum > 60*retrain.MonthlyBudgetHours {
+		j.find("a training brings a month's trainings to %d minutes, at most %d hours are allowed", sum, retrain.MonthlyBudgetHours)
+	}
+}
+
+// isWorthIt reports whether a training is worth it by what the last one saw, and when it
+// was. One that was deleted since may have been later.
+func (j *judge) isWorthIt(its []emulator.IterationView, retrain *policy.Retrain) bool {
+	if len(its) == 0 {
+		return retrain.OnImages > 0 && j.tagged >= retrain.OnImages
+	}
+	last := its[0]
+	if last.Status == "Training" {
+		return false
+	}
+	if retrain.OnImages > 0 && j.tagged-j.saw[last.ID] >= retrain.OnImages {
+		return true
+	}
+	began := slices.IndexFunc(j.paid, func(p payment) bool { return p.iteration == last.ID })
+	return retrain.OlderThan > 0 && began >= 0 && j.Service.Now().Sub(j.paid[began].at) > time.Duration(retrain.OlderThan)
 }
 
 func platformOf(name string) string { p, _, _ := strings.Cut(name, "."); return p }

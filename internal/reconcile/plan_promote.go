@@ -11,7 +11,12 @@ import (
 
 // promote plans which iteration gets the name that the policy publishes under.
 func (p *plan) promote() {
-	if p.o.Project.Rebuilt || hidden(p.o.Unusable) || p.o.Missing || p.Ask != nil && !p.Ask.promotes() || p.moving() || p.Promote == nil {
+	switch {
+	case p.Ask == nil && p.o.Project.Rebuilt, p.Ask != nil && !p.Ask.promotes():
+		return
+	case hidden(p.o.Unusable), p.o.Missing: // who has the name may be what isn't seen
+		return
+	case p.moving(), p.Promote == nil:
 		return
 	}
 	it, holder := p.candidate(), holderOf(p.o.Iterations, p.Promote.Name)
@@ -123,6 +128,12 @@ func (p *plan) moving() bool {
 		return false
 	}
 	return true
+}
+
+// moves reports whether a promotion is announced from or to an iteration.
+func (o Observed) moves(iteration string) bool {
+	known := o.Project.Promotion
+	return known != nil && known.Move != nil && (known.Move.From == iteration || known.Move.To == iteration)
 }
 
 // left says why the policy leaves it to a person whether an iteration is published; wait

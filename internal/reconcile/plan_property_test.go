@@ -2,7 +2,9 @@ package reconcile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,8 +48,61 @@ func drawRules(t *rapid.T) Rules {
 			Within:       policy.Duration(30 * 24 * time.Hour),
 		}
 	}
+	if rapid.Bool().Draw(t, "promotes") {
+		r.Promote = &policy.Promote{
+			Name: "production", PredictionID: predictor, Threshold: 0.5, PerTag: rapid.Bool().Draw(t, "per tag"),
+			Minimum:    policy.Measures{Precision: rapid.SampledFrom([]float64{0, 0.8}).Draw(t, "least"), Recall: 0.1},
+			NotWorseBy: rapid.SampledFrom([]float64{0, 0.1}).Draw(t, "not worse by"),
+		}
+	}
 	return r
 }
+
+// drawPromotion draws which iteration has the name, what is remembered of that, and what is
+// known of how well each predicts.
+func drawPromotion(t *rapid.T, o *Observed) {
+	ids := []string{""}
+	holder := rapid.IntRange(-1, len(o.Iterations)-1).Draw(t, "holder")
+	for i := range o.Iterations {
+		it := &o.Iterations[i]
+		if it.Status != customvision.StatusCompleted {
+			continue
+		}
+		ids = append(ids, it.ID)
+		it.PublishName = rapid.SampledFrom([]string{"", "", "", "another"}).Draw(t, "other name")
+		if i == holder {
+			it.PublishName = "production"
+		}
+		o.Project.Iterations[it.ID].Figures = drawFigures(t)
+	}
+	if rapid.Bool().Draw(t, "name known") {
+		id := func(label string) string { return rapid.SampledFrom(ids).Draw(t, label) }
+		known := &state.Promotion{Name: "production", Holder: id("held by"), Left: id("left"), At: drawTime(t, "held since")}
+		if to := id("to"); to != "" {
+			known.Move = &state.Move{From: id("from"), To: to, Until: drawTime(t, "move until")}
+		}
+		o.Project.Promotion = known
+	}
+}
+
+func drawFigures(t *rapid.T) *state.Figures {
+	if rapid.IntRange(0, 3).Draw(t, "measured") == 0 {
+		return nil
+	}
+	draw := func() state.Measures {
+		figure := func() *float64 {
+			return rapid.SampledFrom([]*float64{nil, pointer(0.75), pointer(0.85), pointer(0.9), pointer(0.95)}).Draw(t, "figure")
+		}
+		return state.Measures{Precision: figure(), Recall: figure(), AveragePrecision: figure()}
+	}
+	f := &state.Figures{Threshold: rapid.SampledFrom([]float64{0.5, 0.5, 0.5, 0.9}).Draw(t, "at"), Measures: draw(), Tags: map[string]state.TagFigures{}}
+	for _, tag := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"bolt", "nut"}), rapid.ID).Draw(t, "tags") {
+		f.Tags[tag] = state.TagFigures{Name: tag, Measures: draw()}
+	}
+	return f
+}
+
+func pointer[T any](v T) *T { return &v }
 
 // drawObserved is a project with iterations that were trained one after another.
 func drawObserved(t *rapid.T) Observed {
@@ -77,6 +132,7 @@ func drawObserved(t *rapid.T) Observed {
 	for i := range rapid.IntRange(0, 4).Draw(t, "trainings") {
 		drawTraining(t, &o, i)
 	}
+	drawPromotion(t, &o)
 	o.Iterations = rapid.Permutation(o.Iterations).Draw(t, "order")
 	return o
 }
@@ -390,6 +446,86 @@ func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
 	assert.NotZero(t, deleted, "some are")
 }
 
+func TestPlanPublishesOnlyWhatTheGateAndPeopleLetThrough(t *testing.T) {
+	t.Parallel()
+	published := 0
+	rapid.Check(t, func(t *rapid.T) {
+		r, o := drawRules(t), drawObserved(t)
+		holder, known, n := holderOf(o.Iterations, "production"), o.Project.Promotion, 0
+		for _, a := range Plan(r, o) {
+			if a.Kind != Publish {
+				continue
+			}
+			n++
+			published++
+			it := (&plan{o: o}).iteration(a.Iteration)
+			assert.Equal(t, customvision.StatusCompleted, it.Status)
+			assert.Empty(t, it.PublishName, "an iteration has one name")
+			if known != nil && known.Move != nil {
+				assert.False(t, noon.Before(known.Move.Until.Add(r.Grace)), "another may be sending it")
+				if holder == "" && known.Move.From != "" {
+					assert.Contains(t, []string{known.Move.From, known.Move.To}, a.Iteration, "what was begun is finished")
+					continue
+				}
+			}
+			assert.Equal(t, newest(o.Iterations), a.Iteration)
+			assert.False(t, o.Project.Seen.IsZero())
+			assert.Empty(t, slower(r.Promote, o, a.Iteration, holder))
+			if known != nil {
+				assert.NotEqual(t, a.Iteration, known.Left, "a person decided when it was the newest")
+				there := known.Holder == "" || slices.ContainsFunc(o.Iterations, func(it customvision.Iteration) bool { return it.ID == known.Holder })
+				assert.True(t, !there || known.Holder == holder, "somebody else gave the name away")
+			}
+		}
+		assert.LessOrEqual(t, n, 1)
+	})
+	assert.NotZero(t, published)
+}
+
+// slower says by what an iteration fails the gate, worked out one figure after the other.
+func slower(rule *policy.Promote, o Observed, iteration, holder string) (faults []string) {
+	list := func(id string) map[string]*float64 {
+		all := map[string]*float64{}
+		if id == "" {
+			return all
+		}
+		f := o.Project.Iterations[id].Figures
+		if f == nil || f.Threshold != rule.Threshold {
+			faults = append(faults, id+" isn't measured")
+			return all
+		}
+		add := func(of string, m state.Measures) {
+			all[of+"precision"], all[of+"recall"], all[of+"average"] = m.Precision, m.Recall, m.AveragePrecision
+		}
+		add("", f.Measures)
+		for tag, t := range f.Tags {
+			if rule.PerTag {
+				add(tag+" ", t.Measures)
+			}
+		}
+		return all
+	}
+	found, champion := list(iteration), list(holder)
+	for name, figure := range found {
+		least := 0.0
+		switch {
+		case strings.HasSuffix(name, "precision"):
+			least = rule.Minimum.Precision
+		case strings.HasSuffix(name, "recall"):
+			least = rule.Minimum.Recall
+		}
+		if least > 0 && (figure == nil || *figure < least) {
+			faults = append(faults, name+" is too low")
+		}
+	}
+	for name, figure := range champion {
+		if figure != nil && (found[name] == nil || *found[name] < *figure-rule.NotWorseBy-1e-6) {
+			faults = append(faults, name+" is worse")
+		}
+	}
+	return faults
+}
+
 func TestPlanSettlesOnlyWhatIsDone(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -399,6 +535,7 @@ func TestPlanSettlesOnlyWhatIsDone(t *testing.T) {
 			switch {
 			case a.Kind == Settle:
 				settles[a.Iteration] = true
+			case a.Fact == state.FactPromotion: // nothing of its exports
 			case a.Kind == Backup || a.Kind == Wait || a.Kind == Export && r.Mode == policy.Act:
 				open[a.Iteration] = true
 			}
@@ -427,6 +564,9 @@ func TestNoStepIsPlannedAgainOnWhatItShowed(t *testing.T) {
 			if taken[a.Step] {
 				t.Fatalf("planned again: %+v", a)
 			}
+			if a.Kind == Publish { // others may be wanted then, and spared
+				maps.DeleteFunc(taken, func(s Step, _ bool) bool { return s.Kind != Publish })
+			}
 			taken[a.Step] = true
 			imagine(t, v, a)
 		}
@@ -438,6 +578,17 @@ func TestNoStepIsPlannedAgainOnWhatItShowed(t *testing.T) {
 // a condition.
 func imagine(t *rapid.T, v *visit, a Action) {
 	fails := rapid.Bool().Draw(t, "fails") && a.Kind != Describe
+	if a.Kind == Publish {
+		v.announce(&v.seen.Project, a, sending{token: "token", until: noon})
+		m := *v.seen.Project.Promotion.Move
+		if fails && m.From != "" { // it has the name, or is given it back
+			m.To = m.From
+		}
+		if !fails || m.From != "" {
+			v.promoted(m)
+		}
+		v.seen.Project.Promotion.Move = nil
+	}
 	if a.Kind == Postpone || fails && (a.Kind == Backup || a.Kind.effect()) {
 		code := a.Code
 		if code == "" {
@@ -461,6 +612,9 @@ func imagine(t *rapid.T, v *visit, a Action) {
 		v.announce(&v.seen.Project, a, sending{token: "tokentoken", until: noon})
 		v.seen.Gone[a.Iteration] = true
 		v.seen.Iterations = slices.DeleteFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration })
+	case Measure:
+		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Figures = &state.Figures{Threshold: 0.5} })
+	case Publish:
 	case Bury:
 		v.seen.Project.Deletions[a.Iteration].Gone = noon
 	case Retrain:

@@ -154,7 +154,12 @@ func (p *plan) expected(o customvision.TrainOptions) int {
 
 // regularMinutes is what a regular training counts as at least, while it isn't known how
 // long it took.
-func regularMinutes(r *policy.Retrain) int { return 60 * max(r.BudgetHours, 1) }
+func regularMinutes(r *policy.Retrain) int {
+	if r == nil { // a person asks
+		return 60
+	}
+	return 60 * max(r.BudgetHours, 1)
+}
 
 // spentOn is what an iteration's training counts as: the service's own minutes, once it is
 // completed, but never less than what was reserved, which may be what is billed.

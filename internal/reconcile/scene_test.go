@@ -46,6 +46,7 @@ type scene struct {
 	judge    *judge
 	policy   policy.Policy
 	name     string // of the project, now
+	tag      string // of its pictures; empty while there are none
 	noAPI    bool   // the app has no endpoint: it archives what lands in the model container
 	vanished bool   // the person has deleted the project
 	answers  map[emulator.Question]string
@@ -143,6 +144,15 @@ func (w *scene) hash(c *container.Client, name, etag string) string {
 		w.hashes[id] = hex.EncodeToString(sum[:])
 	}
 	return w.hashes[id]
+}
+
+// addPictures uploads more pictures with a tag.
+func (j *judge) addPictures(n int) {
+	if j.tag == "" {
+		j.tag = j.Tag(j.project, "cup")
+	}
+	j.AddPictures(j.project, j.tagged, n, j.tag)
+	j.tagged += n
 }
 
 // iterations are the project's, newest first; none once it is deleted.

@@ -36,6 +36,7 @@ func (h *history) settle() {
 	if !h.noAPI && !h.judge.outside() {
 		h.everyExportIsProven()
 		h.everyWishIsFulfilled()
+		h.theNameIsWhereItBelongs()
 	}
 	h.judge.look()
 }
@@ -110,6 +111,29 @@ func (h *history) everyBlobIsArchived() {
 		if !held[h.hash(h.Containers.Models, name, b.etag)] {
 			h.judge.find("the archive hasn't got %s", name)
 		}
+	}
+}
+
+// theNameIsWhereItBelongs: at the newest iteration, or it is known why not. No name that the
+// app freed stays free.
+func (h *history) theNameIsWhereItBelongs() {
+	if h.judge.rule().Promote == nil || h.policy.Mode != policy.Act {
+		return
+	}
+	newest, holder, remembered := h.judge.newest(), h.judge.holder(), h.Remembered(h.project)
+	c := remembered.Condition(state.Scope{Iteration: newest, Fact: state.FactPromotion})
+	known := remembered.Promotion
+	if known == nil {
+		known = &state.Promotion{}
+	}
+	if newest != "" && holder != newest && c == nil && known.Left != newest {
+		h.judge.find("%s has the name, and nothing says why the newest, %s, hasn't: %+v", holder, newest, *known)
+	}
+	if h.judge.freed {
+		h.judge.find("the name is free since the app took it from an iteration")
+	}
+	if known.Move != nil {
+		h.judge.find("a promotion is still open: %+v", *known.Move)
 	}
 }
 
@@ -229,11 +253,12 @@ func (h *history) says(iteration, export string) string {
 	return fmt.Sprintf("%+v of %v, %+v, %+v", record.Exports[export], slices.Sorted(maps.Keys(record.Exports)), record.Settled, h.judge.condition(iteration, export))
 }
 
-// isRefused reports whether a training was refused and is to be asked for again.
+// isRefused reports whether a training was refused, or was more than is left of the
+// budget, and is to be asked for again.
 func (h *history) isRefused(cause string) bool {
 	remembered := h.Remembered(h.project)
 	c := remembered.Condition(state.Scope{Iteration: cause})
-	return c != nil && c.Code == state.TrainingRefused && c.Next.After(h.Service.Now())
+	return c != nil && (c.Code == state.TrainingRefused || c.Code == state.TrainingNotNeeded || c.Code == state.BudgetSpent) && c.Next.After(h.Service.Now())
 }
 
 // rests reports whether a blob of the model container lies in the Archive tier.

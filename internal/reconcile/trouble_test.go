@@ -21,7 +21,7 @@ import (
 const forDays = 1_000_000
 
 // effects are the operations that a history lets the service refuse.
-var effects = []string{"ExportIteration", "TrainProject"}
+var effects = []string{"ExportIteration", "TrainProject", "PublishIteration", "UnpublishIteration"}
 
 // troubles are events that pass: what they make impossible is to be had later.
 func (h *history) troubles() []event {
@@ -59,7 +59,7 @@ func (h *history) reviveLinks() {
 func (h *history) refuse() {
 	f := pick(h.t, "refusal", []emulator.CallFault{
 		{Status: 400, Code: "BadRequestExportWhileTraining"}, {Status: 400, Code: "BadRequestExceededQuota"},
-		{Status: 400, Code: "BadRequestTrainingAlreadyInProgress"}, {Status: 403, Code: "BadRequestCustomerManagedKeyRevoked"},
+		{Status: 400, Code: "BadRequestTrainingAlreadyInProgress"}, {Status: 400, Code: "BadRequestInvalidPublishName"}, {Status: 403, Code: "BadRequestCustomerManagedKeyRevoked"},
 		{Status: 503}, {Status: 429},
 	})
 	h.must(h.Service.FaultCalls(pick(h.t, "operation", effects), pick(h.t, "calls", []int{1, 3, forDays}), f))

@@ -145,8 +145,20 @@ func (v *visit) readAfter(ctx context.Context, w *Worth) error {
 	if err != nil {
 		return fmt.Errorf("read the state of the project %q: %w", after.Project, err)
 	}
-	w.Of, w.After = id, record.Happened[after.Event]
+	w.Of, w.After = id, became(record.Project, after.Event)
 	return nil
+}
+
+// became is what last became of a project, by the type of event; the zero value where
+// nothing did since the app knows it.
+func became(p state.Project, event string) state.Happened {
+	if event == policy.TrainingCompleted {
+		return p.Completed
+	}
+	if p.Promotion == nil || p.Promotion.At.IsZero() {
+		return state.Happened{}
+	}
+	return state.Happened{Iteration: p.Promotion.Holder, At: p.Promotion.At}
 }
 
 // named are the projects of an id, or of a name in any letter case.
@@ -176,13 +188,13 @@ func (v *visit) keepSpent() {
 	}
 }
 
-// keepHappened learns which iteration is the newest completed one: trainings of other
+// keepCompleted learns which iteration is the newest completed one: trainings of other
 // projects may follow.
-func (v *visit) keepHappened() {
+func (v *visit) keepCompleted() {
 	id := newest(v.seen.Iterations)
-	if it := v.iteration(id); it != nil && it.TrainedAt.After(v.seen.Project.Happened[policy.TrainingCompleted].At) {
+	if it := v.iteration(id); it != nil && it.TrainedAt.After(v.seen.Project.Completed.At) {
 		at := *it.TrainedAt
-		v.learn(func(p *state.Project) { p.Happen(policy.TrainingCompleted, id, at) })
+		v.learn(func(p *state.Project) { p.Completed = state.Happened{Iteration: id, At: at} })
 	}
 }
 

@@ -422,7 +422,7 @@ func TestAPersonTrainsAtTheWorstMoment(t *testing.T) {
 // as spent, and so does what somebody deletes.
 func TestWhatWasAskedForIsSpentWhateverBecomesOfIt(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
+	for name, lost := range map[string]struct {
 		fault   world.Fault
 		carried int
 	}{
@@ -435,18 +435,18 @@ func TestWhatWasAskedForIsSpentWhateverBecomesOfIt(t *testing.T) {
 			project := w.known(`{"projects":[{"project":"*","retrain":{"onImages":1,"monthlyBudgetHours":1}}]}`, "parts")
 			cup := w.Tag(project, "cup")
 			w.AddPictures(project, 0, 1, cup)
-			lost := false
+			met := false
 			over := azcore.ClientOptions{Transport: world.Send(func(req *http.Request) (*http.Response, error) {
-				if !lost && strings.HasSuffix(req.URL.Path, "/train") {
-					lost = true
-					return c.fault(req, http.DefaultTransport.RoundTrip)
+				if !met && strings.HasSuffix(req.URL.Path, "/train") {
+					met = true
+					return lost.fault(req, http.DefaultTransport.RoundTrip)
 				}
 				return http.DefaultTransport.RoundTrip(req)
 			})}
 			w.options.Service = w.Open(over)
 			w.sweepAnyhow()
-			require.True(t, lost)
-			assert.Equal(t, c.carried, w.trainedTimes(project))
+			require.True(t, met)
+			assert.Equal(t, lost.carried, w.trainedTimes(project))
 			w.Service.Advance(world.TrainTime)
 			its, err := w.Client.Iterations(t.Context(), project)
 			require.NoError(t, err)
@@ -459,7 +459,9 @@ func TestWhatWasAskedForIsSpentWhateverBecomesOfIt(t *testing.T) {
 			w.idle(29*24*time.Hour, project)
 			assert.Zero(t, w.trainedTimes(project), "the month's hour may be spent")
 			remembered := w.Remembered(project)
-			assert.Equal(t, state.BudgetSpent, remembered.Condition(trainingScope).Code)
+			c := remembered.Condition(trainingScope)
+			require.NotNil(t, c)
+			assert.Equal(t, state.BudgetSpent, c.Code)
 			w.idle(2*24*time.Hour, project)
 			assert.Equal(t, 1, w.trainedTimes(project))
 		})

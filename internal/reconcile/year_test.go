@@ -15,6 +15,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
 )
 
 const (
@@ -30,36 +31,13 @@ const (
 func TestAYear(t *testing.T) {
 	seed := seed()
 	t.Parallel()
-	rules, err := policy.Parse([]byte(`{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}}]}`))
-	require.NoError(t, err)
-	y := &year{T: t, scene: newScene(t, azuritetest.Start(t), nil, rules), chance: rand.New(rand.NewPCG(seed, 0))}
-	t.Cleanup(y.scene.close)
-	y.machine = y.scene.newMachine("year")
-	require.NoError(t, y.machine.reconciler.ConnectionTested(y.ctx, y.project))
-	y.machine.chance = y.fate
+	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}}]}`)
 	begin := time.Now()
 	for day := range days {
 		y.day(day)
 	}
 	took := time.Since(begin)
-
-	y.machine = y.scene.newMachine("the last")
-	for range 4 {
-		require.NoError(t, y.machine.sweep(y.ctx))
-		y.Service.Advance(10 * time.Minute)
-	}
-	y.judge.look()
-	y.judge.learnTruth()
-	counted := map[string]int{}
-	for _, b := range y.Backups(y.project, "") {
-		if b.Verdict.Counts() {
-			counted[b.Iteration+" "+b.Key.String()]++
-		}
-	}
-	for id := range y.judge.truth {
-		assert.Equal(t, 1, counted[id], "backups of %s", id)
-	}
-	assert.Len(t, counted, len(y.judge.truth))
+	counted := y.end()
 
 	// Trainings are remembered for two months.
 	early, late := mean(y.cost[60:150]), mean(y.cost[days-90:])
@@ -71,6 +49,64 @@ func TestAYear(t *testing.T) {
 		"requests per sweep %.1f in days 60 to 150, %.1f in the last 90; state %.0f and %.0f bytes",
 		seed, days, took.Round(time.Second), y.trained, y.judge.trainings, y.judge.exports, len(counted), y.faults, y.deaths,
 		early, late, small, large)
+}
+
+// TestAYearOfTrainingsThatAreWorthIt lives through another one, in which a person tags
+// some pictures each day and seldom trains. The judge holds each training to what makes it
+// worth it, and to the hours of the month.
+func TestAYearOfTrainingsThatAreWorthIt(t *testing.T) {
+	seed := seed()
+	t.Parallel()
+	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {
+		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}}]}`)
+	begin, spent := time.Now(), 0
+	for day := range days {
+		y.thriftyDay(day)
+		if slices.ContainsFunc(y.Remembered(y.project).Conditions, func(c *state.Condition) bool { return c.Code == state.BudgetSpent }) {
+			spent++
+		}
+		assert.Less(t, len(y.Remembered(y.project).Spent), 40, "what is older than a month is forgotten")
+	}
+	took := time.Since(begin)
+	counted := y.end()
+	assert.Greater(t, y.judge.trainings, 30, "what is worth it is trained")
+	assert.Positive(t, spent, "the budget is so small that it matters")
+	figures.Print(t, "seed %d: %d days in %s: %d trainings by the person, %d by the app, %d days on which the month's hours were spent, %d backups; %d requests went wrong, %d deaths; requests per sweep %.1f",
+		seed, days, took.Round(time.Second), y.trained, y.judge.trainings, spent, len(counted), y.faults, y.deaths, mean(y.cost))
+}
+
+// newYear is the world on the first day.
+func newYear(t *testing.T, seed uint64, rules string) *year {
+	parsed, err := policy.Parse([]byte(rules))
+	require.NoError(t, err)
+	y := &year{T: t, scene: newScene(t, azuritetest.Start(t), nil, parsed), chance: rand.New(rand.NewPCG(seed, 0))}
+	t.Cleanup(y.scene.close)
+	y.machine = y.scene.newMachine("year")
+	require.NoError(t, y.machine.reconciler.ConnectionTested(y.ctx, y.project))
+	y.machine.chance = y.fate
+	return y
+}
+
+// end lets the trouble end, and returns how often each export is in the archive: once.
+func (y *year) end() map[string]int {
+	y.machine = y.scene.newMachine("the last")
+	for range 4 {
+		require.NoError(y, y.machine.sweep(y.ctx))
+		y.Service.Advance(10 * time.Minute)
+	}
+	y.judge.look()
+	y.judge.learnTruth()
+	counted := map[string]int{}
+	for _, b := range y.Backups(y.project, "") {
+		if b.Verdict.Counts() {
+			counted[b.Iteration+" "+b.Key.String()]++
+		}
+	}
+	for id := range y.judge.truth {
+		assert.Equal(y, 1, counted[id], "backups of %s", id)
+	}
+	assert.Len(y, counted, len(y.judge.truth))
+	return counted
 }
 
 // year is a world in which every day is the same, but for chance.
@@ -110,9 +146,34 @@ func (y *year) day(day int) {
 	if y.one(20) {
 		y.Service.FailExports(1)
 	}
-	if _, err := y.Service.Train(y.project); err == nil { // unless the app's own training runs
+	y.train()
+	y.pass(day)
+}
+
+// thriftyDay is some pictures, seldom a training by the person, what the service makes of
+// it, and a sweep.
+func (y *year) thriftyDay(day int) {
+	y.makeRoom()
+	if y.one(10) {
+		y.Service.FailTrainings(1 + y.chance.IntN(2))
+	}
+	y.judge.addPictures(y.chance.IntN(4))
+	if y.one(15) {
+		y.train()
+	}
+	y.pass(day)
+}
+
+// train is the person's, unless the app's own training runs.
+func (y *year) train() {
+	if id, err := y.Service.Train(y.project); err == nil {
+		y.judge.pay(id, false, int(world.TrainTime/time.Minute))
 		y.trained++
 	}
+}
+
+// pass brings the messages of a day, and the sweep at its end.
+func (y *year) pass(day int) {
 	for range 4 { // messages while the service works
 		y.Service.Advance(world.TrainTime)
 		y.receive()

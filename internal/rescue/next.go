@@ -54,7 +54,7 @@ func (v *run) begin(ctx context.Context) error {
 	for _, one := range listed {
 		var it customvision.Iteration
 		if json.Unmarshal(one, &it) == nil {
-			it.ID = canonical(it.ID)
+			it.ID = customvision.Canonical(it.ID)
 			v.iterations = append(v.iterations, it)
 		}
 	}
@@ -71,14 +71,6 @@ func (v *run) begin(ctx context.Context) error {
 		}
 		v.failed[of] = fmt.Errorf("begin the snapshot of %s: %w", of, err) // the others don't wait for it
 	}
-}
-
-// canonical is an id as names in the archive have it; what is none stays as it is.
-func canonical(id string) string {
-	if c, err := customvision.ParseID(id); err == nil {
-		return c
-	}
-	return id
 }
 
 // failsAlone reports whether the service fails at something, and may do others.
@@ -103,7 +95,7 @@ func (v *run) see(ctx context.Context) error {
 					return err
 				}
 			}
-			s.Domain = names[it.DomainID]
+			s.Domain = names[customvision.Canonical(it.DomainID)]
 		}
 		all = append(all, s)
 	}
@@ -204,7 +196,7 @@ func imageTags(tags []json.RawMessage) (sum int, hash string) {
 		if json.Unmarshal(raw, &t) == nil {
 			sum += t.ImageCount
 		}
-		texts = append(texts, string(raw))
+		texts = append(texts, sameText(raw, t.ID))
 	}
 	slices.Sort(texts)
 	h := sha256.New()
@@ -212,6 +204,17 @@ func imageTags(tags []json.RawMessage) (sum int, hash string) {
 		h.Write([]byte(text + "\n"))
 	}
 	return sum, hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// sameText is a tag's JSON as a text that is the same in any letter case of its id.
+func sameText(tag json.RawMessage, id string) string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(tag, &members) != nil {
+		return string(tag)
+	}
+	members["id"], _ = json.Marshal(id) // a text can't fail
+	text, _ := json.Marshal(members)    // nor can what was read
+	return string(text)
 }
 
 // domainOf is the domain that a snapshot's models are of.

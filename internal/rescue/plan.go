@@ -69,7 +69,7 @@ func (r *Rescuer) Plan(ctx context.Context, project customvision.Project) (Plan,
 			continue
 		}
 		if !it.Exportable {
-			p.Stuck = append(p.Stuck, state.Stuck{Iteration: it.ID, Name: it.Name, Domain: cmp.Or(names[it.DomainID], it.DomainID), Since: *it.TrainedAt})
+			p.Stuck = append(p.Stuck, state.Stuck{Iteration: it.ID, Name: it.Name, Domain: cmp.Or(names[customvision.Canonical(it.DomainID)], it.DomainID), Since: *it.TrainedAt})
 		} else if err := r.planExports(ctx, project.ID, it, &p); err != nil {
 			return p, err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/state"
 )
@@ -135,7 +136,7 @@ func (t *Taking) changed(format string, a ...any) {
 
 // load reads the progress. Without one it is made of the archive.
 func (r *Rescuer) load(ctx context.Context, project string) (*run, error) {
-	project = canonical(project)
+	project = customvision.Canonical(project)
 	v := &run{Rescuer: r, id: project, learned: map[string]bool{}, tried: map[string]bool{}, failed: map[string]error{}}
 	if r.State != nil {
 		var err error

@@ -103,7 +103,7 @@ type Wish struct {
 // no error: Progress says what there is. The error is ErrBusy while another process has the
 // project.
 func (r *Rescuer) Run(ctx context.Context, project string, wish Wish) (Progress, error) {
-	project = canonical(project)
+	project = customvision.Canonical(project)
 	if !r.enter(project) {
 		return Progress{}, fmt.Errorf("save the data set of project %s: %w", project, ErrBusy)
 	}

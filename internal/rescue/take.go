@@ -65,7 +65,7 @@ func (v *run) head(ctx context.Context, of string, project json.RawMessage, iter
 	t.Asked.ImageTags, t.Tags = imageTags(tags)
 	for _, raw := range iterations {
 		var it customvision.Iteration
-		if of == dataset.Workspace || json.Unmarshal(raw, &it) == nil && canonical(it.ID) == of {
+		if of == dataset.Workspace || json.Unmarshal(raw, &it) == nil && customvision.Canonical(it.ID) == of {
 			lines = append(lines, dataset.Line{Kind: dataset.KindIteration, Data: raw})
 			t.Asked.Iterations++
 		}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -67,6 +68,47 @@ func TestImagesThatComeWithoutTheirTagsAreNotComplete(t *testing.T) {
 	require.NoError(t, err)
 	kept := p.Kept[dataset.Workspace]
 	assert.NotEqual(t, dataset.Complete, kept.Verdict)
+}
+
+// everySecond lets each second answer about a data set have all its ids in capital letters.
+func everySecond() world.Fault {
+	var n atomic.Int64
+	capitals := world.Spoil(world.Capitals)
+	return world.On(func(r *http.Request) bool {
+		return regexp.MustCompile(`/(images|tags|performance/images)$`).MatchString(r.URL.Path)
+	},
+		func(r *http.Request, send world.Send) (*http.Response, error) {
+			if n.Add(1)%2 == 0 {
+				return send(r)
+			}
+			return capitals(r, send)
+		})
+}
+
+// The pages of a list, and two readings of it, differ in the letter case of all ids.
+func TestIdsInADataSetAreTheSameInAnyLetterCase(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	iteration := w.story()
+	line := world.NewInterceptor(t)
+	line.Use(everySecond())
+	p, err := w.process(line).Run(context.Background(), w.project, Wish{Force: true})
+	require.NoError(t, err)
+	w.isTrue(p, iteration)
+	list, err := w.sets().Snapshots(context.Background(), w.project)
+	require.NoError(t, err)
+	assert.Len(t, list, 2, "nothing is taken for a change")
+	w.now = w.now.Add(againAfter)
+	read := 0
+	for _, r := range line.During(func() {
+		_, err := w.process(line).Run(context.Background(), w.project, Wish{Force: true})
+		require.NoError(t, err)
+	}) {
+		if strings.Contains(r.URL.Path, "/_blob/") {
+			read++
+		}
+	}
+	assert.Zero(t, read, "no picture is read again")
 }
 
 // TestIdsInCapitalsAreTheSame has the service write iterations' ids in capital letters.

@@ -34,7 +34,7 @@ func (p Project) Clone() Project {
 		p.Trainings[i] = pointer(t)
 		p.Trainings[i].Known = slices.Clone(t.Known)
 	}
-	p.Spent, p.Happened = slices.Clone(p.Spent), maps.Clone(p.Happened)
+	p.Spent = slices.Clone(p.Spent)
 	if p.Trained = pointer(p.Trained); p.Trained != nil {
 		p.Trained.Tags = maps.Clone(p.Trained.Tags)
 	}

@@ -46,9 +46,9 @@ type Project struct {
 	Spent []Spent `json:"spent,omitempty"`
 	// Trained is what the last training saw, where the policy counts images.
 	Trained *Tally `json:"trained,omitempty"`
-	// Happened is what last became of the project, by type of event: trainings of other
+	// Completed is the newest completed iteration that the app has seen: trainings of other
 	// projects may follow from it.
-	Happened map[string]Happened `json:"happened,omitempty"`
+	Completed Happened `json:"completed,omitzero"`
 	// Deletions are the iterations that the app asked the service to delete, by id.
 	Deletions map[string]*Deletion `json:"deletions,omitempty"`
 	// Looking says that a process looks at the project because of messages: others wait for

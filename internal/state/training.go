@@ -130,19 +130,8 @@ type Tally struct {
 	Tags map[string]int `json:"tags,omitzero"`
 }
 
-// Happened is what last became of a project.
+// Happened is that something became of an iteration.
 type Happened struct {
 	Iteration string    `json:"iteration"` // id
 	At        time.Time `json:"at"`
-}
-
-// Happen records that an event of a type happened, unless a later one of it is known.
-func (p *Project) Happen(event, iteration string, at time.Time) {
-	if !at.After(p.Happened[event].At) {
-		return
-	}
-	if p.Happened == nil {
-		p.Happened = map[string]Happened{}
-	}
-	p.Happened[event] = Happened{Iteration: iteration, At: at}
 }

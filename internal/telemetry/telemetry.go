@@ -17,11 +17,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"visionkeeper/internal/redact"
 	"visionkeeper/internal/remedy"
 )
 
@@ -59,13 +61,13 @@ type signal struct {
 }
 
 // Open reads the standard settings. It returns nil unless they name an endpoint. hide
-// takes secrets out of a text. An error says which setting can't be used; it quotes none,
+// takes the app's secrets out of a text; those of these settings are taken out besides. An error says which setting can't be used; it quotes none,
 // because headers and URLs may be secrets. What isn't concerned works all the same.
 func Open(getenv func(string) string, version string, hide func(string) string) (*Telemetry, error) {
 	if strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") {
 		return nil, nil
 	}
-	t := &Telemetry{version: version, began: time.Now(), hide: hide, points: map[string]*series{}}
+	t := &Telemetry{version: version, began: time.Now(), points: map[string]*series{}}
 	var err error
 	if t.traces, err = readSignal(getenv, "TRACES", "/v1/traces"); err != nil {
 		return nil, err
@@ -76,6 +78,8 @@ func Open(getenv func(string) string, version string, hide func(string) string) 
 	if t.traces == nil && t.metrics == nil {
 		return nil, nil
 	}
+	hideOwn := redact.Remover(t.Secrets()...)
+	t.hide = func(text string) string { return hideOwn(hide(text)) }
 	attributes, err := readPairs(getenv("OTEL_RESOURCE_ATTRIBUTES"))
 	if err != nil {
 		return nil, fault("OTEL_RESOURCE_ATTRIBUTES")
@@ -156,6 +160,10 @@ func readPairs(text string) (map[string]string, error) {
 	return pairs, nil
 }
 
+// leastSecret is how long a header's value is at least that is taken for a secret: to take
+// the number of a tenant out of all texts would spoil them.
+const leastSecret = 6
+
 // Secrets lists what must never be printed of the settings.
 func (t *Telemetry) Secrets() []string {
 	var list []string
@@ -165,7 +173,7 @@ func (t *Telemetry) Secrets() []string {
 	for _, s := range []*signal{t.traces, t.metrics} {
 		if s != nil {
 			for _, values := range s.headers {
-				list = append(list, values...)
+				list = append(list, slices.DeleteFunc(slices.Clone(values), func(v string) bool { return len(v) < leastSecret })...)
 			}
 		}
 	}

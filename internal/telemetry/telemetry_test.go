@@ -148,6 +148,12 @@ func TestNoSecretIsSent(t *testing.T) {
 	assert.Equal(t, 2.0, r.Metric("visionkeeper.requests.throttled").GetSum().DataPoints[0].GetAsDouble())
 }
 
+func TestAHeaderThatIsNoSecretSpoilsNoText(t *testing.T) {
+	t.Parallel()
+	o := open(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS": "x-scope-orgid=1,api-key=abcdef"})
+	assert.ElementsMatch(t, []string{"abcdef", "abcdef"}, o.Secrets())
+}
+
 func TestWithoutTheSettingsNothingIsMeasured(t *testing.T) { // counts allocations, so it runs alone
 	for name, values := range map[string]map[string]string{
 		"nothing":      {},
