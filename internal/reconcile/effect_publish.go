@@ -16,22 +16,30 @@ func (publishEffect) look(context.Context, *visit, string) error { return nil }
 
 func (publishEffect) announce(v *visit, p *state.Project, a Action, s sending) {
 	known, rule := p.Promotion, v.rules.Promote
-	if known == nil || known.Move == nil && known.Name != rule.Name {
+	m := &state.Move{Token: s.token, To: a.Iteration, Asked: v.now(), Until: s.until}
+	if before := freedFor(known, v.seen.Iterations, a.Iteration); before != nil { // it is gone on with, even if the policy is another one
+		m.From, m.FromResource, m.Resource, m.By = before.From, before.FromResource, before.Resource, before.By
+		known.Move = m
+		return
+	}
+	if known == nil || known.Name != rule.Name {
 		known = &state.Promotion{Name: rule.Name, Holder: holderOf(v.seen.Iterations, rule.Name)}
 		p.Promotion = known
 	}
-	m := &state.Move{Token: s.token, To: a.Iteration, Asked: v.now(), Until: s.until}
-	holder := v.iteration(holderOf(v.seen.Iterations, known.Name))
-	switch before := known.Move; {
-	case holder == nil && before != nil && before.Freed(a.Iteration): // it is gone on with, even if the policy is another one
-		m.From, m.FromResource, m.Resource, m.By = before.From, before.FromResource, before.Resource, before.By
-	case holder != nil:
+	m.Resource, m.By = rule.PredictionID, v.promoter(a)
+	if holder := v.iteration(holderOf(v.seen.Iterations, rule.Name)); holder != nil {
 		m.From, m.FromResource = holder.ID, holder.OriginalPublishResourceID
-		fallthrough
-	default:
-		m.Resource, m.By = rule.PredictionID, v.promoter(a)
 	}
 	known.Move = m
+}
+
+// freedFor is the promotion for which the app freed a name that it gives to an iteration
+// now; nil where there is none.
+func freedFor(known *state.Promotion, all []customvision.Iteration, iteration string) *state.Move {
+	if known == nil || known.Move == nil || holderOf(all, known.Name) != "" || !known.Move.Freed(iteration) {
+		return nil
+	}
+	return known.Move
 }
 
 func (v *visit) promoter(a Action) state.Promoter {

@@ -17,6 +17,10 @@ import (
 // answer, where its context has no deadline.
 const senderTime = 5 * time.Minute
 
+// publishTime is how long one that publishes may take: if it dies between two calls, that is
+// finished no earlier.
+const publishTime = time.Minute
+
 // errTooSlow says that the service answered so slowly that no time was left.
 var errTooSlow = errors.New("there was no time left to ask Custom Vision for it: it is left to the next run")
 
@@ -41,16 +45,18 @@ type effect interface {
 type kindOfEffect struct {
 	kind ActionKind
 	effect
+	// within bounds the time of its sender further; 0 where nothing hurries.
+	within time.Duration
 }
 
 // effects are all kinds, in the order in which they go.
 var effects = []kindOfEffect{
-	{Export, exportEffect{}},
-	{Publish, publishEffect{}},
-	{Promote, publishEffect{}},
-	{Delete, deletionEffect{}},
-	{Retrain, trainingEffect{}},
-	{Train, trainingEffect{}},
+	{Export, exportEffect{}, 0},
+	{Publish, publishEffect{}, publishTime},
+	{Promote, publishEffect{}, publishTime},
+	{Delete, deletionEffect{}, 0},
+	{Retrain, trainingEffect{}, 0},
+	{Train, trainingEffect{}, 0},
 }
 
 // effect reports whether the action changes the service and can't be undone.
@@ -127,6 +133,9 @@ func (v *visit) send(ctx context.Context, a Action) error {
 	v.seen.Tried[a.Step] = true
 	ctx, span := v.span(ctx, a)
 	s, planned := sending{token: rand.Text(), until: v.until(ctx)}, v.record.Revision
+	if within := effects[a.Kind.rank()].within; within > 0 && s.until.After(v.now().Add(within)) {
+		s.until = v.now().Add(within)
+	}
 	if c := v.seen.Project.Condition(a.Scope); c != nil {
 		before := *c
 		s.before = &before

@@ -130,12 +130,6 @@ func (p *plan) moving() bool {
 	return true
 }
 
-// moves reports whether a promotion is announced from or to an iteration.
-func (o Observed) moves(iteration string) bool {
-	known := o.Project.Promotion
-	return known != nil && known.Move != nil && (known.Move.From == iteration || known.Move.To == iteration)
-}
-
 // left says why the policy leaves it to a person whether an iteration is published; wait
 // tells that nothing is to be done or said now. A person's own decision needs no words.
 func (p *plan) left(it customvision.Iteration, holder string) (why string, wait bool) {

@@ -109,6 +109,12 @@ func (p *plan) spare() []customvision.Iteration {
 	return list
 }
 
+// moves reports whether a promotion is announced from or to an iteration.
+func (o Observed) moves(iteration string) bool {
+	known := o.Project.Promotion
+	return known != nil && known.Move != nil && (known.Move.From == iteration || known.Move.To == iteration)
+}
+
 // obstacle is why an iteration can't be deleted without a loss; empty where it can.
 func (p *plan) obstacle(it customvision.Iteration) string {
 	if c := p.o.Project.Condition(roomOf(it.ID)); !p.due(roomOf(it.ID)) {

@@ -11,6 +11,7 @@ import (
 
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -62,6 +63,53 @@ func (w *app) promotion(key Key) state.Condition {
 		return *c
 	}
 	return state.Condition{}
+}
+
+func TestTheGateComparesEachFigure(t *testing.T) {
+	t.Parallel()
+	all := func(f float64) state.Measures {
+		return state.Measures{Precision: &f, Recall: &f, AveragePrecision: &f}
+	}
+	figures := func(f float64, tags map[string]float64) state.Figures {
+		out := state.Figures{Threshold: 0.5, Measures: all(f), Tags: map[string]state.TagFigures{}}
+		for tag, f := range tags {
+			out.Tags[tag] = state.TagFigures{Name: tag, Measures: all(f)}
+		}
+		return out
+	}
+	unknown := figures(0.9, nil)
+	unknown.Recall = nil
+	champion := figures(0.9, map[string]float64{"bolt": 0.9})
+	for name, c := range map[string]struct {
+		found    state.Figures
+		champion *state.Figures
+		perTag   bool
+		want     []string
+	}{
+		"good enough":             {figures(0.8, map[string]float64{"bolt": 0.8}), nil, true, nil},
+		"below a minimum":         {figures(0.79, nil), nil, true, []string{"recall is 0.79, wanted is 0.8"}},
+		"a tag below a minimum":   {figures(0.9, map[string]float64{"bolt": 0.79}), nil, true, []string{"recall of the tag bolt is 0.79, wanted is 0.8"}},
+		"tags don't matter":       {figures(0.9, map[string]float64{"bolt": 0.79}), &champion, false, nil},
+		"what isn't known":        {unknown, nil, true, []string{"recall is unknown, wanted is 0.8"}},
+		"as much less as allowed": {figures(0.85, map[string]float64{"bolt": 0.85}), &champion, true, nil},
+		"worse by each figure": {figures(0.84, map[string]float64{"bolt": 0.9}), &champion, true, []string{
+			"precision is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed", "recall is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
+			"averagePrecision is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
+		}},
+		"a tag is worse": {figures(0.9, map[string]float64{"bolt": 0.84}), &champion, true, []string{
+			"precision of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed", "recall of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
+			"averagePrecision of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
+		}},
+		"a tag is missing":                    {figures(0.9, nil), &champion, true, []string{"it doesn't know the tag bolt, which Iteration 1 knows"}},
+		"a new tag has nothing to compare":    {figures(0.9, map[string]float64{"bolt": 0.9, "nut": 0.8}), &champion, true, nil},
+		"the other one's unknown is no limit": {figures(0.8, nil), &state.Figures{}, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rule := policy.Promote{Minimum: policy.Measures{Recall: 0.8}, NotWorseBy: 0.05, Threshold: 0.5, PerTag: c.perTag}
+			assert.Equal(t, c.want, gate(rule, c.found, c.champion, "Iteration 1"))
+		})
+	}
 }
 
 func TestTheNewestIterationThatPassesTheGateIsPublishedAndExported(t *testing.T) {
@@ -145,6 +193,38 @@ func TestANameThatWasFreedIsGivenBackIfTheOtherCannotHaveIt(t *testing.T) {
 	w.Service.Advance(time.Hour)
 	w.settle(Key{Project: project})
 	assert.Equal(t, second.Iteration, w.holder(project), "it is tried again")
+}
+
+// The policy has another name by now; what was announced for the one before came to nothing.
+func TestAPromotionUnderAnotherNameIsOneOfItsOwn(t *testing.T) {
+	t.Parallel()
+	o := completed()
+	o.Project.Promotion = &state.Promotion{Name: "before", Holder: second, Move: &state.Move{From: second, To: first}}
+	o.Iterations = append(o.Iterations, trainedAt(second, noon.Add(-2*time.Hour)))
+	o.Iterations[1].PublishName = "before"
+	r := rules()
+	r.Promote = &policy.Promote{Name: "production", PredictionID: predictor}
+	v := &visit{Reconciler: New(Options{Clock: SystemClock{}}), rules: r, seen: o}
+	v.announce(&v.seen.Project, Action{Step: Step{Kind: Publish, Scope: promotionOf(first)}}, sending{token: "token", until: noon})
+	known := v.seen.Project.Promotion
+	assert.Equal(t, "production", known.Name)
+	assert.Empty(t, known.Move.From, "nobody has that name")
+}
+
+// If the process dies between freeing the name and taking it, that is finished soon.
+func TestTheSenderOfAPromotionHasAMinute(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t)
+	w.train(project, 0.9)
+	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Reset: true}))
+	_, err := w.try(Key{Project: project})
+	require.Error(t, err)
+	m := w.Remembered(project).Promotion.Move
+	require.NotNil(t, m)
+	assert.Equal(t, publishTime, m.Until.Sub(m.Asked))
+	w.Service.Advance(publishTime + w.options.Times.IntentGrace)
+	w.settle(Key{Project: project})
+	assert.NotEmpty(t, w.holder(project))
 }
 
 // What others do with the name is theirs, until there is a newer iteration.

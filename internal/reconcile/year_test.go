@@ -25,13 +25,14 @@ const (
 
 // TestAYear lives through a simulated year. A tenth of the trainings fail, some
 // exports do; a quarter of the messages gets lost, some come twice; one request in
-// a hundred goes wrong, and now and then the machine dies. The person deletes the
+// a hundred goes wrong, and now and then the machine dies. The newest iteration is
+// published under a name that has to be freed for it. The person deletes the
 // oldest archived iterations to make room. Service, Reconciler, archive and the
 // storage service's Date share one clock. RAPID_SEED says by which seed.
 func TestAYear(t *testing.T) {
 	seed := seed()
 	t.Parallel()
-	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}}]}`)
+	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 2}, "promote": `+promote+`, "notWorseBy": 1}}]}`)
 	begin := time.Now()
 	for day := range days {
 		y.day(day)
@@ -52,14 +53,14 @@ func TestAYear(t *testing.T) {
 }
 
 // TestAYearOfTrainingsThatAreWorthIt lives through another one, in which a person tags
-// some pictures each day and seldom trains, and the app makes room. The judge holds each
-// training to what makes it worth it, and to the hours of the month, and each deletion to
-// what the archive has.
+// some pictures each day and seldom trains: new pictures lead to trainings, those to another
+// iteration under the name, and the app makes room. The judge holds each training to what
+// makes it worth it, and to the hours of the month, and each deletion to what the archive has.
 func TestAYearOfTrainingsThatAreWorthIt(t *testing.T) {
 	seed := seed()
 	t.Parallel()
 	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "keep": 12, "retrain": {
-		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}}]}`)
+		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}, "promote": `+promote+`, "notWorseBy": 1}}]}`)
 	begin, spent := time.Now(), 0
 	for day := range days {
 		y.thriftyDay(day)
@@ -82,7 +83,7 @@ func TestAYearOfTrainingsThatAreWorthIt(t *testing.T) {
 func newYear(t *testing.T, seed uint64, rules string) *year {
 	parsed, err := policy.Parse([]byte(rules))
 	require.NoError(t, err)
-	y := &year{T: t, scene: newScene(t, azuritetest.Start(t), nil, parsed), chance: rand.New(rand.NewPCG(seed, 0))}
+	y := &year{T: t, scene: newScene(t, azuritetest.Start(t), map[emulator.Question]string{emulator.PublishOverwrite: "fails"}, parsed), chance: rand.New(rand.NewPCG(seed, 0))}
 	t.Cleanup(y.scene.close)
 	y.machine = y.scene.newMachine("year")
 	require.NoError(t, y.machine.reconciler.ConnectionTested(y.ctx, y.project))
@@ -97,6 +98,8 @@ func (y *year) end() map[string]int {
 		require.NoError(y, y.machine.sweep(y.ctx))
 		y.Service.Advance(10 * time.Minute)
 	}
+	assert.Equal(y, y.judge.newest(), y.judge.holder(), "the newest has the name")
+	assert.False(y, y.judge.freed, "no name that was freed stays free")
 	y.judge.look()
 	y.judge.learnTruth()
 	counted := map[string]int{}
