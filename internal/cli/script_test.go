@@ -104,6 +104,7 @@ var (
 		{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<host>"},
 		{regexp.MustCompile(`\b[\d.]+ [kM]?B\b`), "<size>"},
 		{regexp.MustCompile(`"(size|bytes|days|retirementDays)": \d+`), `"$1": <n>`},
+		{regexp.MustCompile(`"(precision|recall|averagePrecision)": [\d.]+`), `"$1": <n>`}, // of an iteration's id
 		{regexp.MustCompile(`\bgo1[\d.]+`), "<go>"},
 		{regexp.MustCompile(`[ \t]+`), " "},
 	}
