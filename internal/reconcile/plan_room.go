@@ -115,6 +115,11 @@ func (o Observed) moves(iteration string) bool {
 	return known != nil && known.Move != nil && (known.Move.From == iteration || known.Move.To == iteration)
 }
 
+// spares reports whether an iteration is one of those that nobody needs.
+func (p *plan) spares(iteration string) bool {
+	return slices.ContainsFunc(p.spare(), func(it customvision.Iteration) bool { return it.ID == iteration })
+}
+
 // obstacle is why an iteration can't be deleted without a loss; empty where it can.
 func (p *plan) obstacle(it customvision.Iteration) string {
 	if c := p.o.Project.Condition(roomOf(it.ID)); !p.due(roomOf(it.ID)) {
@@ -156,8 +161,11 @@ func (p *plan) unsaved(it customvision.Iteration, look *Look) string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(i.record.Exports)) {
-		if i.pending(name, i.record.Exports[name]) {
+		switch asked := i.record.Exports[name]; {
+		case i.pending(name, asked):
 			return name + " was asked for a moment ago"
+		case !asked.Asked.IsZero() && look.lacks(name): // the list may lack it for one look
+			return name + " was being exported, and isn't in the list"
 		}
 	}
 	var wanted []string
