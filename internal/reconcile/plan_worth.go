@@ -56,9 +56,8 @@ func (p *plan) worth() (state.Cause, string) {
 	last := lastOf(p.o)
 	if w.After.Iteration != "" {
 		cause := state.Cause{Kind: state.AfterEvent, Of: p.Retrain.After.Event + " " + w.Of + " " + w.After.Iteration}
-		answer := answerTo(p.o.Project.Trainings, cause)
-		answered := answer != nil && !answer.Open() || last != nil && !p.begun(*last).Before(w.After.At)
-		if !answered && p.o.Now.Sub(w.After.At) <= time.Duration(p.Retrain.Within) {
+		before := w.After.At.Before(p.o.Project.Seen.Add(-clocksDiffer)) // its answer may have been forgotten
+		if !before && !p.answered(cause, w.After.At, last) && p.o.Now.Sub(w.After.At) <= time.Duration(p.Retrain.Within) {
 			return cause, fmt.Sprintf("%s of the project %s, iteration %s", p.Retrain.After.Event, p.Retrain.After.Project, w.After.Iteration)
 		}
 	}
@@ -74,6 +73,14 @@ func (p *plan) worth() (state.Cause, string) {
 	}
 	day := p.ended(*last).UTC().Format(time.DateOnly)
 	return state.Cause{Kind: state.Age, Of: day}, fmt.Sprintf("the last training is from %s, which is more than %s ago", day, p.Retrain.OlderThan)
+}
+
+// answered reports whether a training was begun for the event, or for any cause since it
+// happened: also one that is deleted by now, where it was the app's.
+func (p *plan) answered(event state.Cause, at time.Time, last *customvision.Iteration) bool {
+	answer := answerTo(p.o.Project.Trainings, event)
+	return answer != nil && !answer.Open() || last != nil && !p.begun(*last).Before(at) ||
+		slices.ContainsFunc(p.o.Project.Trainings, func(t *state.Training) bool { return t.Result != "" && !t.Asked.Before(at) })
 }
 
 // tagged is how many images more are tagged than the last training saw, and whether they

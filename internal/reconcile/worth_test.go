@@ -170,6 +170,8 @@ func TestPlanWhenATrainingIsWorthIt(t *testing.T) {
 		"not after an old event":                  {after, happened(25 * time.Hour), ""},
 		"not when it was trained since":           {after, happened(2 * time.Hour), ""},
 		"not when the event was answered":         {after, happened(time.Minute, &state.Training{Cause: promoted, Result: "deleted since"}), ""},
+		"not when one answered it that is gone":  {after, happened(30*time.Minute, &state.Training{Cause: state.Cause{Kind: state.Images, Of: "5"}, Result: "deleted since", Asked: noon.Add(-20 * time.Minute)}), ""},
+		"nor an event from before the app":       {after, with(happened(time.Minute), func(o *Observed) { o.Project.Seen = noon }), ""},
 		"another event is another cause":          {after, happened(time.Minute, &state.Training{Cause: state.Cause{Kind: state.AfterEvent, Of: "another"}, Result: "deleted since"}), "model.promoted"},
 		"what was begun before it doesn't answer": {after, happened(30*time.Minute, &state.Training{Result: first, Asked: noon.Add(-31 * time.Minute)}), "model.promoted"},
 		"a failure comes first": {policy.Retrain{AfterFailure: 1, OnImages: 5}, with(worth(15, 5, 5), func(o *Observed) {
@@ -363,6 +365,41 @@ func TestATrainingFollowsWhatBecameOfAnotherProject(t *testing.T) {
 	}
 	w.idle(time.Hour)
 	assert.Zero(t, w.trainedTimes(classifier))
+}
+
+// Both projects were trained before the app came, or before it knew the other one.
+func TestWhatHappenedBeforeTheAppCausesNoTraining(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	classifier := w.known(`{"projects":[{"project":"classifier","retrain":{"force":true,"after":{"project":"Detector","event":"training.completed"}}},{"project":"*"}]}`, "classifier")
+	w.Train(classifier)
+	detector := w.Create(customvision.CreateProjectOptions{Name: "Detector", DomainID: world.Compact, ExportModelContainerURI: w.Containers.Models.URL()}).ID
+	w.Train(detector)
+	w.Service.Advance(time.Hour)
+	w.idle(time.Hour)
+	assert.Equal(t, 1, w.trainedTimes(classifier), "the app didn't see it happen")
+	w.Train(detector)
+	w.idle(time.Hour)
+	assert.Equal(t, 2, w.trainedTimes(classifier))
+}
+
+// A person deletes what the app trained before a sweep counted what that saw.
+func TestImagesAreCountedFromATrainingThatIsDeletedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","retrain":{"onImages":3}}]}`)
+	key := w.trained()
+	w.sweep()
+	cup := w.Tag(key.Project, "cup")
+	w.AddPictures(key.Project, 0, 3, cup)
+	w.sweep()
+	require.Equal(t, 2, w.trainedTimes(key.Project))
+	w.Service.Advance(world.TrainTime)
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, w.Remembered(key.Project).Trainings[0].Result))
+	w.idle(time.Hour)
+	assert.Equal(t, 1, w.trainedTimes(key.Project), "nothing was tagged since")
+	w.AddPictures(key.Project, 20, 3, cup)
+	w.idle(time.Hour)
+	assert.Equal(t, 2, w.trainedTimes(key.Project))
 }
 
 // The rules name one project by its id and the other by its name, so the policy alone
