@@ -147,10 +147,11 @@ func (p *plan) begun(it customvision.Iteration) time.Time {
 // no documented bound: it counts as budgetHours, or an hour, and at least as the longest
 // that the project has.
 func (p *plan) expected(o customvision.TrainOptions) int {
+	reserved := 60 * o.ReservedBudgetInHours
 	if o.Type == customvision.TypeAdvanced {
-		return 60 * o.ReservedBudgetInHours
+		return reserved
 	}
-	minutes := regularMinutes(p.Retrain)
+	minutes := max(regularMinutes(p.Retrain), reserved)
 	for _, it := range p.o.Iterations {
 		if it.TrainingType != customvision.TypeAdvanced {
 			minutes = max(minutes, it.TrainingTimeInMinutes)
@@ -169,21 +170,23 @@ func regularMinutes(r *policy.Retrain) int {
 }
 
 // spentOn is what an iteration's training counts as: the service's own minutes, once it is
-// completed, but never less than what was reserved, which may be what is billed.
+// completed, but, unless it is a regular one, never less than what was reserved, which may
+// be what is billed.
 func spentOn(it customvision.Iteration, r *policy.Retrain) int {
-	known := it.Status == customvision.StatusCompleted && it.TrainingTimeInMinutes > 0
-	switch {
-	case it.TrainingType == customvision.TypeAdvanced:
-		return max(60*it.ReservedBudgetInHours, it.TrainingTimeInMinutes)
-	case known:
-		return it.TrainingTimeInMinutes
+	reserved := 0
+	if it.TrainingType != customvision.TypeRegular {
+		reserved = 60 * it.ReservedBudgetInHours
 	}
-	return max(regularMinutes(r), it.TrainingTimeInMinutes)
+	minutes := max(reserved, it.TrainingTimeInMinutes)
+	if reserved > 0 || it.Status == customvision.StatusCompleted && minutes > 0 {
+		return minutes
+	}
+	return max(regularMinutes(r), minutes)
 }
 
 // spent is what the trainings of the last 30 days cost or may cost: those that were asked
 // for, also where nobody knows what came of that, and those of the list that others began.
-// What is deleted stays.
+// What is deleted stays. What has no time counts from when it was first seen.
 func (p *plan) spent() []state.Spent {
 	within := func(at time.Time) bool { return p.o.Now.Sub(at) < month }
 	list := slices.DeleteFunc(slices.Clone(p.o.Project.Spent), func(s state.Spent) bool { return !within(s.At) })
@@ -192,7 +195,7 @@ func (p *plan) spent() []state.Spent {
 		if it.Status == customvision.StatusTraining {
 			at = p.o.Now
 		}
-		if it.Status == customvision.StatusNew || !within(at) {
+		if it.Status == customvision.StatusNew || !at.IsZero() && !within(at) {
 			continue
 		}
 		i := slices.IndexFunc(list, func(s state.Spent) bool { return s.Iteration == it.ID })
@@ -200,7 +203,7 @@ func (p *plan) spent() []state.Spent {
 			i = slices.IndexFunc(list, func(s state.Spent) bool { return s.Iteration == "" && s.Token != "" && p.made(s.Token) == it.ID })
 		}
 		if i < 0 {
-			list, i = append(list, state.Spent{}), len(list)
+			list, i = append(list, state.Spent{At: cmp.Or(at, p.o.Now)}), len(list)
 		}
 		list[i].Iteration, list[i].Minutes = it.ID, spentOn(it, p.Retrain)
 		if at.After(list[i].At) {
