@@ -227,7 +227,7 @@ func (p *plan) made(token string) string {
 // asked for, and until when at least; it is empty where none does.
 func (p *plan) limit(minutes int) (why string, until time.Time) {
 	if asked := p.asked(); len(asked) >= p.Retrain.PerMonth {
-		return fmt.Sprintf("%d trainings were asked for in the last 30 days, and perMonth allows %d", len(asked), p.Retrain.PerMonth), p.freeAgain(asked, p.Retrain.PerMonth-1)
+		return fmt.Sprintf("%d trainings of the last 30 days count, and perMonth allows %d", len(asked), p.Retrain.PerMonth), p.freeAgain(asked, p.Retrain.PerMonth-1)
 	}
 	budget := 60 * p.Retrain.MonthlyBudgetHours
 	spent := p.spent()
@@ -258,11 +258,19 @@ func (p *plan) freeAgain(list []state.Spent, left int) time.Time {
 }
 
 // asked are our trainings of the last 30 days, but not those that came to nothing, each
-// counted as one.
+// counted as one. One from before the app knew the project may be ours too: what was
+// remembered of it may have been lost.
 func (p *plan) asked() (list []state.Spent) {
+	known, since := map[string]bool{}, p.o.Now.Add(-month)
 	for _, t := range p.o.Project.Trainings {
-		if t.Cause.Kind != state.Person && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month)) {
+		known[t.Result] = true
+		if t.Cause.Kind != state.Person && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(since) {
 			list = append(list, state.Spent{At: t.Asked, Minutes: 1})
+		}
+	}
+	for _, it := range p.o.Iterations {
+		if at := p.begun(it); it.Status != customvision.StatusNew && !known[it.ID] && at.After(since) && at.Before(p.o.Project.Seen) {
+			list = append(list, state.Spent{At: at, Minutes: 1})
 		}
 	}
 	return list

@@ -250,6 +250,31 @@ func TestPlanKeepsTheMonthlyBudget(t *testing.T) {
 	}
 }
 
+// A state that was lost has begun anew: who began what was trained before, nobody knows.
+func TestPlanCountsTrainingsThatMayBeForgotten(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		seen, trained time.Duration // ago
+		known         *state.Training
+		want          int // trainings that are planned
+	}{
+		"one from before the app": {day, 2 * day, nil, 0},
+		"a person's since":        {2 * day, day, nil, 1},
+		"one of long ago":         {day, 31 * day, nil, 1},
+		"a person's by the app":   {day, 2 * day, &state.Training{Result: first, Asked: noon.Add(-2 * day)}, 1},
+	} {
+		o := worth(20, 5, 5)
+		o.Iterations = []customvision.Iteration{trainedAt(first, noon.Add(-c.trained))}
+		o.Worth.Then.At, o.Project.Seen = noon.Add(-c.trained), noon.Add(-c.seen)
+		if c.known != nil {
+			o.Project.Trainings = []*state.Training{c.known}
+		}
+		plan := Plan(retrains(policy.Retrain{OnImages: 1, PerMonth: 1}), o)
+		assert.Equal(t, c.want, countFunc(plan, func(a Action) bool { return a.Kind == Retrain }), name)
+	}
+}
+
 func TestATrainingIsAskedForAsThePolicySays(t *testing.T) {
 	t.Parallel()
 	failed := failure(second, noon.Add(-time.Minute))
