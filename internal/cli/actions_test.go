@@ -28,3 +28,11 @@ func TestABlobIsShownByItsPlatform(t *testing.T) {
 	assert.Equal(t, blob, list[0].Blob)
 	assert.Equal(t, [][]string{{"archived", "Kitchen", id, "ONNX", "why"}}, (&program{}).rows("Kitchen", list, wasDone))
 }
+
+func TestACostIsShownToTheMinute(t *testing.T) {
+	t.Parallel()
+	for minutes := range 2000 {
+		list := overview.Actions([]reconcile.Action{{Step: reconcile.Step{Kind: reconcile.Retrain}, Training: &reconcile.Training{Minutes: minutes}}}, reconcile.Report{})
+		assert.Equal(t, "it counts as "+reconcile.Hours(minutes)+" of training", list[0].ExpectedCost.String())
+	}
+}

@@ -2,6 +2,7 @@ package overview
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -108,7 +109,7 @@ type Cost struct {
 
 // String says it for a person.
 func (c Cost) String() string {
-	hours := reconcile.Hours(int(c.Hours * 60))
+	hours := reconcile.Hours(int(math.Round(c.Hours * 60)))
 	if c.AtMost {
 		return "it may take " + hours + " of training at most"
 	}

@@ -152,24 +152,28 @@ func (v *visit) lastLook(ctx context.Context, iteration string, standing []archi
 }
 
 // bury records that an iteration which the app asked to delete is gone. One whose
-// announcement isn't in the archive was never asked for: somebody else deleted it.
+// announcement isn't in the archive for an hour was never asked for: somebody else deleted
+// it.
 func (v *visit) bury(ctx context.Context, iteration string) error {
-	gone := v.now().UTC()
-	err := v.Archive.Bury(ctx, v.record.ID, iteration, v.seen.Project.Deletions[iteration].ID, gone)
-	never := errors.Is(err, archive.ErrNotFound) || errors.Is(err, seal.ErrBroken)
-	if err != nil && !never {
-		return err
-	}
+	known, now := v.seen.Project.Deletions[iteration], v.now().UTC()
+	err := v.Archive.Bury(ctx, v.record.ID, iteration, known.ID, now)
+	lacks := errors.Is(err, archive.ErrNotFound) || errors.Is(err, seal.ErrBroken)
+	never := lacks && !known.Lacked.IsZero() && now.Sub(known.Lacked) >= lackedFor
 	v.learn(func(p *state.Project) {
 		switch d := p.Deletions[iteration]; {
 		case d == nil:
+		case err == nil:
+			d.Gone = now
 		case never:
 			delete(p.Deletions, iteration)
-		default:
-			d.Gone = gone
+		case lacks && d.Lacked.IsZero():
+			d.Lacked = now
 		}
 	})
-	return nil
+	if never {
+		return nil
+	}
+	return err
 }
 
 // dropDeletions forgets what was asked for in vain: the iteration is still there.

@@ -52,11 +52,18 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 			return err
 		}
 		v.seen.Iterations = append(slices.DeleteFunc(v.seen.Iterations, func(o customvision.Iteration) bool { return o.ID == it.ID }), it)
+		var saw *state.Tally // counted anew once it has ended, if it isn't deleted before
+		if w := v.seen.Worth; w != nil && w.Now != nil {
+			saw = &state.Tally{Iteration: it.ID, At: v.now().Add(clocksDiffer), Images: w.Now.Images, Tags: w.Now.Tags}
+		}
 		v.learn(func(p *state.Project) {
 			for _, t := range p.Trainings {
 				if t.Token == s.token {
 					t.Result = it.ID
 				}
+			}
+			if saw != nil {
+				p.Trained = saw
 			}
 			p.Clear(a.Scope)
 		})

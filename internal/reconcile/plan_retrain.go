@@ -98,8 +98,10 @@ func (p *plan) options(cause state.Cause) customvision.TrainOptions {
 		o.Type = customvision.TypeRegular
 	case failed >= 0:
 		o.Type, o.ReservedBudgetInHours = p.o.Iterations[failed].TrainingType, p.o.Iterations[failed].ReservedBudgetInHours
-		if p.Retrain.BudgetHours > 0 {
-			o.ReservedBudgetInHours = min(o.ReservedBudgetInHours, p.Retrain.BudgetHours)
+		if hours := p.Retrain.BudgetHours; hours > 0 && o.ReservedBudgetInHours > 0 {
+			o.ReservedBudgetInHours = min(o.ReservedBudgetInHours, hours)
+		} else if o.Type == customvision.TypeAdvanced { // without hours nothing would bound it
+			o.ReservedBudgetInHours = max(o.ReservedBudgetInHours, hours, 1)
 		}
 	}
 	return o

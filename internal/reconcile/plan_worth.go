@@ -56,9 +56,8 @@ func (p *plan) worth() (state.Cause, string) {
 	last := lastOf(p.o)
 	if w.After.Iteration != "" {
 		cause := state.Cause{Kind: state.AfterEvent, Of: p.Retrain.After.Event + " " + w.Of + " " + w.After.Iteration}
-		answer := answerTo(p.o.Project.Trainings, cause)
-		answered := answer != nil && !answer.Open() || last != nil && !p.begun(*last).Before(w.After.At)
-		if !answered && p.o.Now.Sub(w.After.At) <= time.Duration(p.Retrain.Within) {
+		before := w.After.At.Before(p.o.Project.Seen.Add(-clocksDiffer)) // its answer may have been forgotten
+		if !before && !p.answered(cause, w.After.At, last) && p.o.Now.Sub(w.After.At) <= time.Duration(p.Retrain.Within) {
 			return cause, fmt.Sprintf("%s of the project %s, iteration %s", p.Retrain.After.Event, p.Retrain.After.Project, w.After.Iteration)
 		}
 	}
@@ -74,6 +73,14 @@ func (p *plan) worth() (state.Cause, string) {
 	}
 	day := p.ended(*last).UTC().Format(time.DateOnly)
 	return state.Cause{Kind: state.Age, Of: day}, fmt.Sprintf("the last training is from %s, which is more than %s ago", day, p.Retrain.OlderThan)
+}
+
+// answered reports whether a training was begun for the event, or for any cause since it
+// happened: also one that is deleted by now, where it was the app's.
+func (p *plan) answered(event state.Cause, at time.Time, last *customvision.Iteration) bool {
+	answer := answerTo(p.o.Project.Trainings, event)
+	return answer != nil && !answer.Open() || last != nil && !p.begun(*last).Before(at) ||
+		slices.ContainsFunc(p.o.Project.Trainings, func(t *state.Training) bool { return t.Result != "" && !t.Asked.Before(at) })
 }
 
 // tagged is how many images more are tagged than the last training saw, and whether they
@@ -140,10 +147,11 @@ func (p *plan) begun(it customvision.Iteration) time.Time {
 // no documented bound: it counts as budgetHours, or an hour, and at least as the longest
 // that the project has.
 func (p *plan) expected(o customvision.TrainOptions) int {
+	reserved := 60 * o.ReservedBudgetInHours
 	if o.Type == customvision.TypeAdvanced {
-		return 60 * o.ReservedBudgetInHours
+		return reserved
 	}
-	minutes := regularMinutes(p.Retrain)
+	minutes := max(regularMinutes(p.Retrain), reserved)
 	for _, it := range p.o.Iterations {
 		if it.TrainingType != customvision.TypeAdvanced {
 			minutes = max(minutes, it.TrainingTimeInMinutes)
@@ -162,21 +170,23 @@ func regularMinutes(r *policy.Retrain) int {
 }
 
 // spentOn is what an iteration's training counts as: the service's own minutes, once it is
-// completed, but never less than what was reserved, which may be what is billed.
+// completed, but, unless it is a regular one, never less than what was reserved, which may
+// be what is billed.
 func spentOn(it customvision.Iteration, r *policy.Retrain) int {
-	known := it.Status == customvision.StatusCompleted && it.TrainingTimeInMinutes > 0
-	switch {
-	case it.TrainingType == customvision.TypeAdvanced:
-		return max(60*it.ReservedBudgetInHours, it.TrainingTimeInMinutes)
-	case known:
-		return it.TrainingTimeInMinutes
+	reserved := 0
+	if it.TrainingType != customvision.TypeRegular {
+		reserved = 60 * it.ReservedBudgetInHours
 	}
-	return max(regularMinutes(r), it.TrainingTimeInMinutes)
+	minutes := max(reserved, it.TrainingTimeInMinutes)
+	if reserved > 0 || it.Status == customvision.StatusCompleted && minutes > 0 {
+		return minutes
+	}
+	return max(regularMinutes(r), minutes)
 }
 
 // spent is what the trainings of the last 30 days cost or may cost: those that were asked
 // for, also where nobody knows what came of that, and those of the list that others began.
-// What is deleted stays.
+// What is deleted stays. What has no time counts from when it was first seen.
 func (p *plan) spent() []state.Spent {
 	within := func(at time.Time) bool { return p.o.Now.Sub(at) < month }
 	list := slices.DeleteFunc(slices.Clone(p.o.Project.Spent), func(s state.Spent) bool { return !within(s.At) })
@@ -185,7 +195,7 @@ func (p *plan) spent() []state.Spent {
 		if it.Status == customvision.StatusTraining {
 			at = p.o.Now
 		}
-		if it.Status == customvision.StatusNew || !within(at) {
+		if it.Status == customvision.StatusNew || !at.IsZero() && !within(at) {
 			continue
 		}
 		i := slices.IndexFunc(list, func(s state.Spent) bool { return s.Iteration == it.ID })
@@ -193,7 +203,7 @@ func (p *plan) spent() []state.Spent {
 			i = slices.IndexFunc(list, func(s state.Spent) bool { return s.Iteration == "" && s.Token != "" && p.made(s.Token) == it.ID })
 		}
 		if i < 0 {
-			list, i = append(list, state.Spent{}), len(list)
+			list, i = append(list, state.Spent{At: cmp.Or(at, p.o.Now)}), len(list)
 		}
 		list[i].Iteration, list[i].Minutes = it.ID, spentOn(it, p.Retrain)
 		if at.After(list[i].At) {
@@ -217,7 +227,7 @@ func (p *plan) made(token string) string {
 // asked for, and until when at least; it is empty where none does.
 func (p *plan) limit(minutes int) (why string, until time.Time) {
 	if asked := p.asked(); len(asked) >= p.Retrain.PerMonth {
-		return fmt.Sprintf("%d trainings were asked for in the last 30 days, and perMonth allows %d", len(asked), p.Retrain.PerMonth), p.freeAgain(asked, p.Retrain.PerMonth-1)
+		return fmt.Sprintf("%d trainings of the last 30 days count, and perMonth allows %d", len(asked), p.Retrain.PerMonth), p.freeAgain(asked, p.Retrain.PerMonth-1)
 	}
 	budget := 60 * p.Retrain.MonthlyBudgetHours
 	spent := p.spent()
@@ -248,11 +258,19 @@ func (p *plan) freeAgain(list []state.Spent, left int) time.Time {
 }
 
 // asked are our trainings of the last 30 days, but not those that came to nothing, each
-// counted as one.
+// counted as one. One from before the app knew the project may be ours too: what was
+// remembered of it may have been lost.
 func (p *plan) asked() (list []state.Spent) {
+	known, since := map[string]bool{}, p.o.Now.Add(-month)
 	for _, t := range p.o.Project.Trainings {
-		if t.Cause.Kind != state.Person && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(p.o.Now.Add(-month)) {
+		known[t.Result] = true
+		if t.Cause.Kind != state.Person && t.Nothing == "" && !p.abandoned(t) && t.Asked.After(since) {
 			list = append(list, state.Spent{At: t.Asked, Minutes: 1})
+		}
+	}
+	for _, it := range p.o.Iterations {
+		if at := p.begun(it); it.Status != customvision.StatusNew && !known[it.ID] && at.After(since) && at.Before(p.o.Project.Seen) {
+			list = append(list, state.Spent{At: at, Minutes: 1})
 		}
 	}
 	return list

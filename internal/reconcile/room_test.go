@@ -223,6 +223,25 @@ func TestALostAnswerToADeletionIsFoundByTheNextLook(t *testing.T) {
 	assert.Empty(t, remembered.Conditions)
 }
 
+// The process dies before the announcement is in the archive, and a person deletes the
+// iteration: nothing says that the app did.
+func TestADeletionThatWasNotAnnouncedIsForgottenAfterAnHour(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	w.overLine()
+	project, its := w.crowded(3)
+	w.line.While(dying(t, func(req *http.Request) bool { return strings.Contains(req.URL.Path, ".announced.json") }), func() { w.sweepAnyhow() })
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), project, its[0].Iteration))
+	for _, after := range []time.Duration{0, 30 * time.Minute, 40 * time.Minute} {
+		w.Service.Advance(after)
+		w.sweepAnyhow()
+		d := w.Remembered(project).Deletions[its[0].Iteration]
+		assert.Equal(t, after == 40*time.Minute, d == nil, after)
+	}
+	announced, done := w.tombstones(its[0])
+	assert.Zero(t, announced+done)
+}
+
 func TestADeletionThatNeverArrivedIsAskedForAgainAfterTheGrace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keepsTwo)

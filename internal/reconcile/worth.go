@@ -152,13 +152,13 @@ func (v *visit) readAfter(ctx context.Context, w *Worth) error {
 // became is what last became of a project, by the type of event; the zero value where
 // nothing did since the app knows it.
 func became(p state.Project, event string) state.Happened {
-	if event == policy.TrainingCompleted {
+	switch {
+	case event == policy.TrainingCompleted && !p.Seen.IsZero() && !p.Completed.At.Before(p.Seen.Add(-clocksDiffer)):
 		return p.Completed
+	case event == policy.ModelPromoted && p.Promotion != nil && !p.Promotion.At.IsZero():
+		return state.Happened{Iteration: p.Promotion.Holder, At: p.Promotion.At}
 	}
-	if p.Promotion == nil || p.Promotion.At.IsZero() {
-		return state.Happened{}
-	}
-	return state.Happened{Iteration: p.Promotion.Holder, At: p.Promotion.At}
+	return state.Happened{}
 }
 
 // named are the projects of an id, or of a name in any letter case.

@@ -170,6 +170,8 @@ func TestPlanWhenATrainingIsWorthIt(t *testing.T) {
 		"not after an old event":                  {after, happened(25 * time.Hour), ""},
 		"not when it was trained since":           {after, happened(2 * time.Hour), ""},
 		"not when the event was answered":         {after, happened(time.Minute, &state.Training{Cause: promoted, Result: "deleted since"}), ""},
+		"not when one answered it that is gone":   {after, happened(30*time.Minute, &state.Training{Cause: state.Cause{Kind: state.Images, Of: "5"}, Result: "deleted since", Asked: noon.Add(-20 * time.Minute)}), ""},
+		"nor an event from before the app":        {after, with(happened(time.Minute), func(o *Observed) { o.Project.Seen = noon }), ""},
 		"another event is another cause":          {after, happened(time.Minute, &state.Training{Cause: state.Cause{Kind: state.AfterEvent, Of: "another"}, Result: "deleted since"}), "model.promoted"},
 		"what was begun before it doesn't answer": {after, happened(30*time.Minute, &state.Training{Result: first, Asked: noon.Add(-31 * time.Minute)}), "model.promoted"},
 		"a failure comes first": {policy.Retrain{AfterFailure: 1, OnImages: 5}, with(worth(15, 5, 5), func(o *Observed) {
@@ -216,6 +218,9 @@ func TestPlanKeepsTheMonthlyBudget(t *testing.T) {
 		"a minute more is too much":                {policy.Retrain{MonthlyBudgetHours: 2}, []customvision.Iteration{took(first, day, "Regular", 0, 61)}, nil, "29d"},
 		"what was reserved counts":                 {policy.Retrain{MonthlyBudgetHours: 8}, []customvision.Iteration{took(first, day, "Advanced", 8, 10)}, nil, "29d"},
 		"a failed one counts as if nobody knew":    {policy.Retrain{MonthlyBudgetHours: 1}, []customvision.Iteration{failed}, nil, "719h"},
+		"not even nothing was reserved, it seems":  {policy.Retrain{MonthlyBudgetHours: 1}, []customvision.Iteration{took(first, day, "Advanced", 0, 0)}, nil, "29d"},
+		"another type costs what was reserved":     {policy.Retrain{MonthlyBudgetHours: 8}, []customvision.Iteration{took(first, day, "SomethingNew", 8, 10)}, nil, "29d"},
+		"what has no time counts":                  {policy.Retrain{MonthlyBudgetHours: 1}, []customvision.Iteration{{ID: third, Status: customvision.StatusCompleted}}, nil, "30d"},
 		"what is older than 30 days doesn't count": {policy.Retrain{MonthlyBudgetHours: 1}, []customvision.Iteration{took(first, 30*day, "Regular", 0, 60)}, nil, "60"},
 		"what is deleted counts":                   {policy.Retrain{MonthlyBudgetHours: 1}, nil, []state.Spent{{Iteration: third, At: noon.Add(-day), Minutes: 1}}, "29d"},
 		"what was asked for counts":                {policy.Retrain{MonthlyBudgetHours: 1}, nil, []state.Spent{{Token: "lost", At: noon.Add(-day), Minutes: 1}}, "29d"},
@@ -245,24 +250,53 @@ func TestPlanKeepsTheMonthlyBudget(t *testing.T) {
 	}
 }
 
+// A state that was lost has begun anew: who began what was trained before, nobody knows.
+func TestPlanCountsTrainingsThatMayBeForgotten(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		seen, trained time.Duration // ago
+		known         *state.Training
+		want          int // trainings that are planned
+	}{
+		"one from before the app": {day, 2 * day, nil, 0},
+		"a person's since":        {2 * day, day, nil, 1},
+		"one of long ago":         {day, 31 * day, nil, 1},
+		"a person's by the app":   {day, 2 * day, &state.Training{Result: first, Asked: noon.Add(-2 * day)}, 1},
+	} {
+		o := worth(20, 5, 5)
+		o.Iterations = []customvision.Iteration{trainedAt(first, noon.Add(-c.trained))}
+		o.Worth.Then.At, o.Project.Seen = noon.Add(-c.trained), noon.Add(-c.seen)
+		if c.known != nil {
+			o.Project.Trainings = []*state.Training{c.known}
+		}
+		plan := Plan(retrains(policy.Retrain{OnImages: 1, PerMonth: 1}), o)
+		assert.Equal(t, c.want, countFunc(plan, func(a Action) bool { return a.Kind == Retrain }), name)
+	}
+}
+
 func TestATrainingIsAskedForAsThePolicySays(t *testing.T) {
 	t.Parallel()
 	failed := failure(second, noon.Add(-time.Minute))
-	failed.TrainingType, failed.ReservedBudgetInHours = customvision.TypeAdvanced, 24
+	failed.TrainingType = customvision.TypeAdvanced
 	for name, c := range map[string]struct {
-		retrain policy.Retrain
-		failed  bool
-		want    customvision.TrainOptions
+		retrain  policy.Retrain
+		failed   bool
+		reserved int // hours, of the failed one
+		want     customvision.TrainOptions
 	}{
-		"regular unless it says more":     {policy.Retrain{OnImages: 1}, false, customvision.TrainOptions{}},
-		"a failed one as it was":          {policy.Retrain{AfterFailure: 1}, true, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 24}},
-		"but not beyond what is reserved": {policy.Retrain{AfterFailure: 1, BudgetHours: 8}, true, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 8}},
-		"with the type that it names":     {policy.Retrain{AfterFailure: 1, Type: policy.Regular}, true, customvision.TrainOptions{Type: "Regular"}},
-		"advanced with its hours":         {policy.Retrain{OnImages: 1, Type: policy.Advanced, BudgetHours: 4}, false, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 4}},
-		"with a mail and by force":        {policy.Retrain{OnImages: 1, Email: "a@b.example", Force: true}, false, customvision.TrainOptions{NotificationEmail: "a@b.example", Force: true}},
+		"regular unless it says more":     {policy.Retrain{OnImages: 1}, false, 24, customvision.TrainOptions{}},
+		"a failed one as it was":          {policy.Retrain{AfterFailure: 1}, true, 24, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 24}},
+		"but not beyond what is reserved": {policy.Retrain{AfterFailure: 1, BudgetHours: 8}, true, 24, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 8}},
+		"with the type that it names":     {policy.Retrain{AfterFailure: 1, Type: policy.Regular}, true, 24, customvision.TrainOptions{Type: "Regular"}},
+		"advanced with its hours":         {policy.Retrain{OnImages: 1, Type: policy.Advanced, BudgetHours: 4}, false, 24, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 4}},
+		"with a mail and by force":        {policy.Retrain{OnImages: 1, Email: "a@b.example", Force: true}, false, 24, customvision.TrainOptions{NotificationEmail: "a@b.example", Force: true}},
+		"with an hour if none is known":   {policy.Retrain{AfterFailure: 1}, true, 0, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 1}},
+		"or those of the policy":          {policy.Retrain{AfterFailure: 1, BudgetHours: 8}, true, 0, customvision.TrainOptions{Type: "Advanced", ReservedBudgetInHours: 8}},
 	} {
 		o := worth(20, 5, 5)
 		if c.failed {
+			failed.ReservedBudgetInHours = c.reserved
 			o.Iterations = append(o.Iterations, failed)
 		}
 		plan := slices.DeleteFunc(Plan(retrains(c.retrain), o), func(a Action) bool { return a.Kind != Retrain })
@@ -363,6 +397,60 @@ func TestATrainingFollowsWhatBecameOfAnotherProject(t *testing.T) {
 	}
 	w.idle(time.Hour)
 	assert.Zero(t, w.trainedTimes(classifier))
+}
+
+func TestATrainingFollowsAPromotion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	rules := `{"projects":[
+		{"project":"classifier","retrain":{"force":true,"after":{"project":"Detector","event":"model.promoted"}}},
+		{"project":"Detector","promote":{"name":"production","predictionId":"` + predictor + `","minimum":{"precision":0.8}}}]}`
+	detector, classifier := w.known(rules, "Detector"), w.known("", "classifier")
+	w.train(detector, 0.5)
+	w.idle(time.Hour)
+	assert.Zero(t, w.trainedTimes(classifier), "it failed the gate")
+	promoted := w.train(detector, 0.95)
+	w.idle(time.Hour)
+	assert.Equal(t, promoted.Iteration, w.holder(detector))
+	assert.Equal(t, 1, w.trainedTimes(classifier))
+	assert.Equal(t, state.Cause{Kind: state.AfterEvent, Of: "model.promoted " + detector + " " + promoted.Iteration}, w.Remembered(classifier).Trainings[0].Cause)
+	w.idle(time.Hour)
+	assert.Equal(t, 1, w.trainedTimes(classifier))
+}
+
+// Both projects were trained before the app came, or before it knew the other one.
+func TestWhatHappenedBeforeTheAppCausesNoTraining(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	classifier := w.known(`{"projects":[{"project":"classifier","retrain":{"force":true,"after":{"project":"Detector","event":"training.completed"}}},{"project":"*"}]}`, "classifier")
+	w.Train(classifier)
+	detector := w.Create(customvision.CreateProjectOptions{Name: "Detector", DomainID: world.Compact, ExportModelContainerURI: w.Containers.Models.URL()}).ID
+	w.Train(detector)
+	w.Service.Advance(time.Hour)
+	w.idle(time.Hour)
+	assert.Equal(t, 1, w.trainedTimes(classifier), "the app didn't see it happen")
+	w.Train(detector)
+	w.idle(time.Hour)
+	assert.Equal(t, 2, w.trainedTimes(classifier))
+}
+
+// A person deletes what the app trained before a sweep counted what that saw.
+func TestImagesAreCountedFromATrainingThatIsDeletedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","retrain":{"onImages":3}}]}`)
+	key := w.trained()
+	w.sweep()
+	cup := w.Tag(key.Project, "cup")
+	w.AddPictures(key.Project, 0, 3, cup)
+	w.sweep()
+	require.Equal(t, 2, w.trainedTimes(key.Project))
+	w.Service.Advance(world.TrainTime)
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), key.Project, w.Remembered(key.Project).Trainings[0].Result))
+	w.idle(time.Hour)
+	assert.Equal(t, 1, w.trainedTimes(key.Project), "nothing was tagged since")
+	w.AddPictures(key.Project, 20, 3, cup)
+	w.idle(time.Hour)
+	assert.Equal(t, 2, w.trainedTimes(key.Project))
 }
 
 // The rules name one project by its id and the other by its name, so the policy alone

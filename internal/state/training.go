@@ -124,7 +124,7 @@ func (p *Project) Spend(known []Spent, since time.Time) {
 // Tally counts the tagged images that a training saw.
 type Tally struct {
 	Iteration string    `json:"iteration"` // that was trained
-	At        time.Time `json:"at"`        // when that ended
+	At        time.Time `json:"at"`        // when that ended, or was asked for
 	Images    int       `json:"images"`
 	// Tags has the images of each tag, by its id; nil where they weren't counted.
 	Tags map[string]int `json:"tags,omitzero"`
