@@ -21,6 +21,24 @@ const (
 // entities are the names that XML has for characters.
 var entities = map[rune]string{'"': "quot", '\'': "apos", '<': "lt", '>': "gt"}
 
+// escapesOf are the characters of which one is in a text that has a secret escaped.
+func escapesOf(secrets []string) string {
+	if strings.Contains(strings.Join(secrets, ""), " ") {
+		return `\%&` + "+\n"
+	}
+	return `\%&`
+}
+
+// everyFormOf returns a regular expression for texts in which each character may be
+// escaped.
+func everyFormOf(secrets []string) *regexp.Regexp {
+	var forms []string
+	for _, s := range secrets {
+		forms = append(forms, everyForm(s))
+	}
+	return regexp.MustCompile(strings.Join(forms, "|"))
+}
+
 // everyForm returns a regular expression for a text in which each character may be
 // escaped.
 func everyForm(text string) string {

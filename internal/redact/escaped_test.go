@@ -162,6 +162,19 @@ func TestTheLongerSecretGoesFirst(t *testing.T) {
 	assert.Equal(t, "[redacted] [redacted]", out.String())
 }
 
+// A text without what escapes begin with is searched for the secrets as they are: that
+// finds what the expression of all forms finds.
+func TestTextsWithoutEscapesAreSearchedAsThoroughly(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		letters := rapid.StringMatching(`[aA+ ;#\\%&/"=\n]{1,3}`)
+		secrets := rapid.SliceOfN(letters, 1, 3).Draw(t, "secrets")
+		slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
+		text := rapid.StringMatching(`[aA+ ;#\\%&/"=\n]{0,12}`).Draw(t, "text")
+		assert.Equal(t, everyFormOf(secrets).ReplaceAllLiteralString(text, mark), Remover(secrets...)(text))
+	})
+}
+
 func BenchmarkWriter(b *testing.B) {
 	key := strings.Repeat("Eby8vdM02xNOcqFlqUwJPLlm+tlCDXJ1OUzFT50uSRZ", 2) + "=="
 	for b.Loop() {

@@ -25,7 +25,13 @@ var signature = sync.OnceValue(func() *regexp.Regexp {
 
 // String returns s with signatures, account keys and bearer tokens replaced by
 // mark.
-func String(s string) string { return signature().ReplaceAllString(s, "${1}"+mark) }
+func String(s string) string {
+	lower := strings.ToLower(s)
+	if !slices.ContainsFunc([]string{"sig", "accountkey", "bearer"}, func(name string) bool { return strings.Contains(lower, name) }) {
+		return s // the names themselves are never escaped
+	}
+	return signature().ReplaceAllString(s, "${1}"+mark)
+}
 
 // Writer returns a writer that passes everything on to w, with the given secrets
 // and the secrets that String finds replaced by mark. It finds a secret as it is
@@ -35,18 +41,25 @@ func Writer(w io.Writer, secrets ...string) io.Writer { return &writer{w, Remove
 
 // Remover returns what Writer does to a text.
 func Remover(secrets ...string) func(string) string {
-	var forms []string
-	// The longest first: another may be its beginning.
-	for _, s := range slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return cmp.Compare(len(b), len(a)) }) {
-		if s != "" {
-			forms = append(forms, everyForm(s))
-		}
-	}
-	if forms == nil {
+	secrets = slices.DeleteFunc(slices.Clone(secrets), func(s string) bool { return s == "" })
+	if len(secrets) == 0 {
 		return String
 	}
-	given := regexp.MustCompile(strings.Join(forms, "|"))
-	return func(s string) string { return given.ReplaceAllLiteralString(String(s), mark) }
+	// The longest first: another may be its beginning.
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	var plain []string
+	for _, s := range secrets {
+		plain = append(plain, s, mark)
+	}
+	asTheyAre, escapes := strings.NewReplacer(plain...), escapesOf(secrets)
+	escaped := sync.OnceValue(func() *regexp.Regexp { return everyFormOf(secrets) })
+	return func(s string) string {
+		s = String(s)
+		if !strings.ContainsAny(s, escapes) { // most texts: the expression takes longer to make than all else at the start
+			return asTheyAre.Replace(s)
+		}
+		return escaped().ReplaceAllLiteralString(s, mark)
+	}
 }
 
 type writer struct {
