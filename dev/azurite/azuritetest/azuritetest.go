@@ -5,7 +5,9 @@ package azuritetest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -16,10 +18,15 @@ var shared struct {
 	sync.Mutex
 	server *azurite.Server // for the tests that begin now
 	begun  int             // tests, with it
+	of     map[test]*azurite.Server
 }
 
-// using counts the tests that use an Azurite.
-var using = map[*azurite.Server]int{}
+// test is one whose Azurite stays the same for as long as it runs.
+type test interface {
+	Helper()
+	Fatal(args ...any)
+	Cleanup(f func())
+}
 
 // renewed is after how many tests the next ones get an Azurite of their own: it slows
 // down with the number of blobs that it has, and a test leaves its blobs behind.
@@ -28,6 +35,7 @@ const renewed = 100
 // Run runs the tests, ends the shared Azurite if one was started, and returns
 // the exit code for os.Exit.
 func Run(m *testing.M) int {
+	shared.of = map[test]*azurite.Server{}
 	defer func() {
 		if shared.server != nil {
 			shared.server.Close()
@@ -36,15 +44,14 @@ func Run(m *testing.M) int {
 	return m.Run()
 }
 
-// Start returns the Azurite of this test process, for as long as the test runs.
-func Start(t interface {
-	Helper()
-	Fatal(args ...any)
-	Cleanup(f func())
-}) *azurite.Server {
+// Start returns the Azurite of a test: the same one each time, for as long as it runs.
+func Start(t test) *azurite.Server {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
+	if server := shared.of[t]; server != nil {
+		return server
+	}
 	if shared.server == nil || shared.begun == renewed {
 		server, err := azurite.Start(context.Background(), azurite.Options{})
 		if err != nil {
@@ -55,12 +62,11 @@ func Start(t interface {
 		closeUnused(old)
 	}
 	server := shared.server
-	shared.begun++
-	using[server]++
+	shared.of[t], shared.begun = server, shared.begun+1
 	t.Cleanup(func() {
 		shared.Lock()
 		defer shared.Unlock()
-		using[server]--
+		delete(shared.of, t)
 		closeUnused(server)
 	})
 	return server
@@ -68,11 +74,9 @@ func Start(t interface {
 
 // closeUnused ends an Azurite that no test uses, and that none will.
 func closeUnused(server *azurite.Server) {
-	if server == nil || server == shared.server || using[server] > 0 {
-		return
+	if server != nil && server != shared.server && !slices.Contains(slices.Collect(maps.Values(shared.of)), server) {
+		server.Close()
 	}
-	delete(using, server)
-	server.Close()
 }
 
 // Name returns a name for a container or queue that no other test uses.
