@@ -16,6 +16,7 @@ type reaction struct {
 	prepare      func(w *victim) // all that comes before; the app is not killed meanwhile
 	cause        func(w *victim) // makes the app react, and returns when it was not in vain
 	want         figure          // what there is in the end
+	timeout      string          // functionTimeout; eight seconds where it is empty
 }
 
 // Without a notification queue the service says nothing by itself: each cause is

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -101,7 +102,7 @@ func newVictim(t *testing.T, r reaction) *victim {
 	w.front.OneAtATime, w.front.End = true, w.kill
 	w.app = newApp(t, options{policy: r.policy, told: r.want.Told != nil, world: world.Options{Front: w.front, Emulator: emulator.Options{ModelSize: 20_000}}, settings: map[string]string{
 		// A sender is dead after the deadline, 6 s, and the grace.
-		"AzureFunctionsJobHost__functionTimeout":                        "00:00:08",
+		"AzureFunctionsJobHost__functionTimeout":                        cmp.Or(r.timeout, "00:00:08"),
 		"VISIONKEEPER_INTENT_GRACE":                                     "1s",
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
 	}})
@@ -319,7 +320,7 @@ func (w *victim) toldOf() []string {
 // saving saves a data set of a project whose model can't be exported. One picture has other
 // bytes when it is first read.
 var saving = reaction{
-	name: "rescue", policy: `{"projects":[{"project":"*","rescue":true}]}`,
+	name: "rescue", policy: `{"projects":[{"project":"*","rescue":true}]}`, timeout: "00:02:00", // no deadline is to cut it
 	prepare: func(w *victim) {
 		w.project = w.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.General}).ID
 		w.AddPictures(w.project, 0, savedPictures, w.Tag(w.project, "bolt"))

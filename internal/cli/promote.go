@@ -91,7 +91,7 @@ func (p *program) rollback(ctx context.Context, which string) error {
 	}
 	if !slices.ContainsFunc(report.Done, isPromotion) {
 		return problem{What: "Could not publish the iteration from before", Why: fmt.Sprintf("The app remembers no other iteration that had the name %q and is there", rule.Name),
-			Do: "Say which one with `visionkeeper promote --project NAME --iteration NAME`"}
+			Do: "Say which one: promote takes --iteration. `visionkeeper promote --help` shows how"}
 	}
 	return p.sayPromoted(project, rule.Name, report)
 }

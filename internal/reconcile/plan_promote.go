@@ -156,7 +156,7 @@ func (p *plan) left(it customvision.Iteration, holder string) (why string, wait 
 	case seen.IsZero():
 		return "", true
 	case p.ended(it).Before(seen.Add(-clocksDiffer)):
-		return "it was trained before the app knew the project, and a person may have decided against it: publish it with `visionkeeper promote`, or train again", false
+		return "it was trained before the app knew the project, and a person may have decided against it: a person publishes it by the verb promote, or trains again", false
 	case known == nil || known.Name != p.Promote.Name:
 		return "", false
 	case p.o.taken(known, holder):
@@ -176,7 +176,7 @@ func (p *plan) takenBy(known *state.Promotion, holder string) string {
 	if holder != "" {
 		what = fmt.Sprintf("somebody else published %s as %q", p.called(holder), known.Name)
 	}
-	return what + ": that stays until a newer iteration is there; publish this one with `visionkeeper promote`"
+	return what + ": that stays until a newer iteration is there; a person publishes this one by the verb promote"
 }
 
 // called is what an iteration is called for a person.

@@ -44,10 +44,11 @@ func TestAYear(t *testing.T) {
 	early, late := mean(y.cost[60:150]), mean(y.cost[days-90:])
 	assert.Less(t, late, 1.25*early, "requests per sweep once the project is full, and at the end")
 	assert.Less(t, late, 12.0, "what is settled costs nothing but its look once in five days to a week")
-	small, large := mean(y.size[60:150]), mean(y.size[days-90:])
+	// 150 days each: how many trainings two months have is left to chance.
+	small, large := mean(y.size[60:210]), mean(y.size[days-150:])
 	assert.Less(t, large, 1.25*small, "what is remembered doesn't grow with the past")
 	figures.Print(t, "seed %d: %d days in %s: %d trainings by the person, %d by the app, %d exports, %d backups; %d requests went wrong, %d deaths; "+
-		"requests per sweep %.1f in days 60 to 150, %.1f in the last 90; state %.0f and %.0f bytes",
+		"requests per sweep %.1f in days 60 to 150, %.1f in the last 90; state %.0f bytes in days 60 to 210, %.0f in the last 150",
 		seed, days, took.Round(time.Second), y.trained, y.judge.trainings, y.judge.exports, len(counted), y.faults, y.deaths,
 		early, late, small, large)
 }
