@@ -295,13 +295,16 @@ func (w *victim) figure() figure {
 	return f
 }
 
-// toldOf is what others were told of. Of what is told twice, the id is the same.
+// toldOf is what others were told of. Of what is told again, the id is the same, and each
+// time an invocation failed: it was killed, or on a busy machine a deadline cut it.
 func (w *victim) toldOf() []string {
 	w.t.Helper()
 	if w.events == nil {
 		return nil
 	}
 	w.told = append(w.told, w.Told(w.events)...)
+	_, messages := w.ended("notifications")
+	_, sweeps := w.ended("sweep")
 	ids, times := map[string]string{}, map[string]int{}
 	for _, e := range w.told {
 		iteration, _ := e.Data["iteration"].(map[string]any)
@@ -312,7 +315,7 @@ func (w *victim) toldOf() []string {
 		}
 		ids[what] = e.ID
 		times[what]++
-		assert.LessOrEqual(w.t, times[what], 2, "%s: doubled at most", what)
+		assert.LessOrEqual(w.t, times[what], 1+messages+sweeps, what)
 	}
 	return slices.Sorted(maps.Keys(ids))
 }
