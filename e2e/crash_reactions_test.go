@@ -145,6 +145,7 @@ var reactions = []reaction{
 		name: "room", policy: `{"projects":[{"project":"*","keep":1}]}`,
 		prepare: func(w *victim) {
 			w.begin()
+			w.most = 1
 			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
 			for range 2 {
 				w.iteration = w.Train(w.project).ID

@@ -92,6 +92,7 @@ type victim struct {
 	told    []world.Event        // so far
 	// What prepare leaves for cause.
 	project, iteration string
+	most               int // iterations that are to be left; 0 where all are
 }
 
 func newVictim(t *testing.T, r reaction) *victim {
@@ -225,6 +226,9 @@ func (w *victim) open() string {
 	}
 	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
+	if w.most > 0 && len(its) > w.most {
+		return "there is no room"
+	}
 	for _, it := range its {
 		if it.Status == customvision.StatusCompleted && (record.Iterations[it.ID] == nil || record.Iterations[it.ID].Settled == nil) {
 			return "iteration " + it.Name + " is not settled"

@@ -24,7 +24,7 @@ func documents(t *testing.T) []string {
 var (
 	// codeSpan finds what stands in a fenced block or between backticks.
 	codeSpan = regexp.MustCompile("(?s)```.*?```|`[^`\n]+`")
-	makeCall = regexp.MustCompile(`\bmake ([a-z][a-z-]*)`)
+	makeCall = regexp.MustCompile(`(?m)(?:^|[^\w ]) *make ([a-z][a-z-]*)`) // "to make room" is none
 	goCall   = regexp.MustCompile("\\bgo (?:run|test|generate)\\b[^`\n]* (\\./[\\w./-]+)")
 	link     = regexp.MustCompile(`\]\(([^)#]*)#?([^)]*)\)`)
 	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)

@@ -64,10 +64,10 @@ GetImageCount              ok     ok     ok     ok     ok     ok     ok     agai
 worth: GetImageCount 2     ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
 worth: TrainProject        ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
 worth: state PUT           ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
-DeleteIteration            ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
-GetIteration               ok     ok     ok     ok     ok     ok     ok     again  -      -      again  ok     again  again  ok     again
+DeleteIteration            ok     ok     again  again  again  again  again  ok     -      -      again  block  block  block  again  again
+GetIteration               ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 room: archive list 2       ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
-archive HEAD               ok     ok     ok     ok     ok     again  ok     again  -      -      again  again  again  again  ok     again
+archive HEAD               ok     ok     ok     ok     ok     again  again  block  -      -      again  block  again  again  ok     again
 room: proof GET            ok     ok     ok     ok     ok     again  ok     block  block  block  again  block  again  again  ok     again
 tombstone PUT              ok     ok     ok     ok     ok     again  ok     ok     -      -      again  again  again  again  ok     again
 tombstone GET              ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again

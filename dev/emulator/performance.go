@@ -58,7 +58,7 @@ func (s *Server) getIterationPerformance(c *call) (any, error) {
 		overlap = defaultOverlap
 	}
 	all := performanceWire{PerTagPerformance: []tagPerformanceWire{}}
-	if len(i.Tags) == 0 { // trained without validation
+	if len(i.Tags) == 0 && i.Quality > 0 { // trained without validation
 		w := i.performance(&tag{}, threshold, overlap)
 		all.Precision, all.Recall, all.AveragePrecision = w.Precision, w.Recall, w.AveragePrecision
 	}

@@ -340,3 +340,34 @@ func TestWhatIsSavedOfDataSetsIsShown(t *testing.T) {
 	assert.NotContains(t, of, "alert(1)</script>")
 	assert.NotContains(t, of, secret)
 }
+
+func TestNoSecretIsInWhatIsMissingOfADataSet(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	project, _ := s.kitchen("Kitchen")
+	require.NoError(t, s.State.SetHealth(t.Context(), state.Health{Ended: s.now, Rescue: []state.Coverage{{
+		Project: project, Name: "Kitchen", Wanted: 1, Missing: []string{"https://x.example/a?sig=abcdef " + secret},
+	}}}))
+	for _, target := range []string{"/status.json", "/projects/" + project + ".json", "/projects/" + project, ""} {
+		body := s.see(base + target)
+		assert.NotContains(t, body, secret, target)
+		assert.NotContains(t, body, "abcdef", target)
+	}
+}
+
+// The service has deleted the iteration, so nothing but the archive knows it.
+func TestACopyThatIsNoBackupIsNotAllWell(t *testing.T) {
+	t.Parallel()
+	for _, names := range [][]string{{".zip", ".damaged.json"}, {".proven.json"}, {".zip"}} {
+		s := newSite(t)
+		stem := fmt.Sprintf("%s/%s/ONNX/%032x", newID(), newID(), 1)
+		for _, name := range names {
+			_, err := s.Containers.Archive.NewBlockBlobClient(stem+name).UploadBuffer(t.Context(), []byte("{}"), nil)
+			require.NoError(t, err)
+		}
+		require.NoError(t, s.State.SetHealth(t.Context(), state.Health{Ended: s.now, Round: s.now}))
+		body := s.see(base)
+		assert.Contains(t, body, "0<small> of 1</small>", "%v", names)
+		assert.NotContains(t, body, "All is well", "%v", names)
+	}
+}

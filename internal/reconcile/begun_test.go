@@ -21,12 +21,19 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// dying is a Fault by which the process dies at the first request about what a path
-// names: of what it sends then, nobody hears.
-func dying(t *testing.T, named string) world.Fault {
+// reading reports whether a request reads what a path names.
+func reading(named string) func(*http.Request) bool {
+	return func(req *http.Request) bool {
+		return strings.Contains(req.URL.Path, named) && req.Method == http.MethodGet
+	}
+}
+
+// dying is a Fault by which the process dies at the first of some requests: of what it sends
+// then, nobody hears.
+func dying(t *testing.T, at func(*http.Request) bool) world.Fault {
 	var dead atomic.Bool
 	return func(req *http.Request, send world.Send) (*http.Response, error) {
-		if dead.Load() || strings.Contains(req.URL.Path, named) && req.Method == http.MethodGet {
+		if dead.Load() || at(req) {
 			if !dead.Swap(true) {
 				t.Logf("dies at %s", world.Request{Request: req})
 			}
@@ -92,11 +99,11 @@ func TestWhatAProcessDiedOfIsTakenLast(t *testing.T) {
 					require.Len(t, p.Conditions, 1)
 					return p.Conditions[0]
 				}
-				sweep(dying(t, killer))
+				sweep(dying(t, reading(killer)))
 				require.Equal(t, state.Unfinished, scope().Code)
 				first := scope().Scope
 
-				order := firsts(sweep(dying(t, killer)))
+				order := firsts(sweep(dying(t, reading(killer))))
 				require.Equal(t, []string{"ONNX", "TensorFlow", "CoreML"}, order, "the next run takes the others first")
 				archived := w.backups(key)
 				assert.Equal(t, archive.Proven, archived["ONNX"])
@@ -105,13 +112,13 @@ func TestWhatAProcessDiedOfIsTakenLast(t *testing.T) {
 				assert.Equal(t, first, c.Scope)
 				assert.Equal(t, 2, c.Attempts)
 
-				assert.NotContains(t, firsts(sweep(dying(t, killer))), "CoreML", "it waits")
+				assert.NotContains(t, firsts(sweep(dying(t, reading(killer)))), "CoreML", "it waits")
 				swept, err := New(w.options).Sweep(t.Context(), Before{})
 				require.NoError(t, err)
 				require.Len(t, swept.Conditions, 1, "and is counted")
 				for range 5 {
 					w.Service.SetTime(scope().Next.Add(time.Second))
-					sweep(dying(t, killer))
+					sweep(dying(t, reading(killer)))
 				}
 				c = scope()
 				assert.Equal(t, 7, c.Attempts)
@@ -133,7 +140,7 @@ func TestWhatAMessageAsksForAgainIsNotedFirst(t *testing.T) {
 	w.export(key, "ONNX")
 	killer := customvision.BlobName(key.Project, key.Iteration, "ONNX")
 	for _, again := range []bool{false, true} {
-		w.line.Use(dying(t, killer))
+		w.line.Use(dying(t, reading(killer)))
 		_, err := New(w.options).Reconcile(context.WithoutCancel(t.Context()), Request{Key: key, Again: again})
 		require.Error(t, err)
 		w.line.Use(nil)

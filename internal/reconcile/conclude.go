@@ -303,7 +303,8 @@ func (v *visit) missing() map[string]bool {
 	return missing
 }
 
-// lackedFor is how long the lists lack an iteration that rests until it counts as gone.
+// lackedFor is how long a thing has to be looked for in vain until it counts as gone: an
+// iteration that rests, in the lists; the announcement of a deletion, in the archive.
 const lackedFor = time.Hour
 
 // rests reports whether there is nothing to do about a remembered iteration, and no copy

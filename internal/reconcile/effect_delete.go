@@ -41,6 +41,7 @@ func (deletionEffect) withdraw(p *state.Project, a Action, s sending) {
 // send checks the proofs, writes the tombstone, looks once more at the iteration alone,
 // and deletes it: nothing lies between that look and the request.
 func (deletionEffect) send(ctx context.Context, v *visit, a Action, s sending) error {
+	it := *v.iteration(a.Iteration)
 	t, standing, err := v.lastProofs(ctx, a)
 	if err == nil {
 		err = v.Archive.Announce(ctx, t)
@@ -60,7 +61,7 @@ func (deletionEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		return err
 	case err == nil, customvision.NotFound(err):
 		v.seen.Gone[a.Iteration] = true
-		v.removed = append(v.removed, *v.iteration(a.Iteration))
+		v.removed = append(v.removed, it)
 		v.seen.Iterations = slices.DeleteFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.ID == a.Iteration })
 		v.learn(func(p *state.Project) { p.Clear(a.Scope) })
 		return nil
@@ -117,9 +118,17 @@ func stands(err error) error {
 	return err
 }
 
-// lastLook looks at an iteration directly before it is deleted: that nobody has published
-// it, and that each export of it is done, and is one of the backups that stand.
+// lastLook looks at an iteration directly before it is deleted: that the project still has
+// others instead, that nobody has published it, and that each export of it is done, and is
+// one of the backups that stand.
 func (v *visit) lastLook(ctx context.Context, iteration string, standing []archive.Backup) error {
+	if err := v.listIterations(ctx); err != nil {
+		return err
+	}
+	p := &plan{Rules: v.rules, o: v.seen}
+	if v.iteration(iteration) != nil && (!p.full() || !p.spares(iteration)) {
+		return faultf(state.NotSafe, "the project's iterations are others by now: there is room, or it is published or the newest")
+	}
 	it, err := v.Service.Iteration(ctx, v.record.ID, iteration)
 	switch {
 	case customvision.NotFound(err):
@@ -136,31 +145,35 @@ func (v *visit) lastLook(ctx context.Context, iteration string, standing []archi
 		return err
 	}
 	it.ID = iteration
-	if why := (&plan{Rules: v.rules, o: v.seen}).unsaved(it, &look); why != "" {
+	if why := p.unsaved(it, &look); why != "" {
 		return faultf(state.NotSafe, "%s", why)
 	}
 	return nil
 }
 
 // bury records that an iteration which the app asked to delete is gone. One whose
-// announcement isn't in the archive was never asked for: somebody else deleted it.
+// announcement isn't in the archive for an hour was never asked for: somebody else deleted
+// it.
 func (v *visit) bury(ctx context.Context, iteration string) error {
-	gone := v.now().UTC()
-	err := v.Archive.Bury(ctx, v.record.ID, iteration, v.seen.Project.Deletions[iteration].ID, gone)
-	never := errors.Is(err, archive.ErrNotFound) || errors.Is(err, seal.ErrBroken)
-	if err != nil && !never {
-		return err
-	}
+	known, now := v.seen.Project.Deletions[iteration], v.now().UTC()
+	err := v.Archive.Bury(ctx, v.record.ID, iteration, known.ID, now)
+	lacks := errors.Is(err, archive.ErrNotFound) || errors.Is(err, seal.ErrBroken)
+	never := lacks && !known.Lacked.IsZero() && now.Sub(known.Lacked) >= lackedFor
 	v.learn(func(p *state.Project) {
 		switch d := p.Deletions[iteration]; {
 		case d == nil:
+		case err == nil:
+			d.Gone = now
 		case never:
 			delete(p.Deletions, iteration)
-		default:
-			d.Gone = gone
+		case lacks && d.Lacked.IsZero():
+			d.Lacked = now
 		}
 	})
-	return nil
+	if never {
+		return nil
+	}
+	return err
 }
 
 // dropDeletions forgets what was asked for in vain: the iteration is still there.
@@ -210,6 +223,5 @@ func (v *visit) roomMade(c *state.Condition) bool {
 	if v.listedAt.IsZero() || v.blind != nil || !v.inService() {
 		return false
 	}
-	spared := slices.ContainsFunc(p.spare(), func(it customvision.Iteration) bool { return it.ID == c.Iteration })
-	return !p.full() || c.Iteration != "" && !spared
+	return !p.full() || c.Iteration != "" && !p.spares(c.Iteration)
 }

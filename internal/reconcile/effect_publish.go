@@ -17,8 +17,12 @@ func (publishEffect) look(context.Context, *visit, string) error { return nil }
 func (publishEffect) announce(v *visit, p *state.Project, a Action, s sending) {
 	known, rule := p.Promotion, v.rules.Promote
 	m := &state.Move{Token: s.token, To: a.Iteration, Asked: v.now(), Until: s.until}
-	if before := freedFor(known, v.seen.Iterations, a.Iteration); before != nil { // it is gone on with, even if the policy is another one
+	if known != nil && v.seen.heir(known) != "" && (a.Kind == Promote || known.Move.Freed(a.Iteration)) { // it is gone on with, even if the policy is another one
+		before := known.Move
 		m.From, m.FromResource, m.Resource, m.By = before.From, before.FromResource, before.Resource, before.By
+		if a.Kind == Promote { // to another end
+			m.Resource, m.By = rule.PredictionID, v.promoter(a)
+		}
 		known.Move = m
 		return
 	}
@@ -31,15 +35,6 @@ func (publishEffect) announce(v *visit, p *state.Project, a Action, s sending) {
 		m.From, m.FromResource = holder.ID, holder.OriginalPublishResourceID
 	}
 	known.Move = m
-}
-
-// freedFor is the promotion for which the app freed a name that it gives to an iteration
-// now; nil where there is none.
-func freedFor(known *state.Promotion, all []customvision.Iteration, iteration string) *state.Move {
-	if known == nil || known.Move == nil || holderOf(all, known.Name) != "" || !known.Move.Freed(iteration) {
-		return nil
-	}
-	return known.Move
 }
 
 func (v *visit) promoter(a Action) state.Promoter {
@@ -89,21 +84,33 @@ func publishFault(err error) error {
 	return err
 }
 
-// freeAndTake frees the name and takes it, and reports whether it was freed.
+// freeAndTake frees the name and takes it, and reports whether it was freed. Once it may be
+// free it is taken even if the run's time is up.
 func (v *visit) freeAndTake(ctx context.Context, name string, m state.Move) (freed bool, err error) {
 	unsure := v.Service.Unpublish(ctx, v.record.ID, m.From)
 	if unsure != nil && !customvision.Lost(unsure) {
 		return false, unsure
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freeTime)
+	defer cancel()
 	err = v.Service.Publish(ctx, v.record.ID, m.To, name, m.ResourceOf(m.To), false)
 	if unsure != nil && customvision.NameTaken(err) { // it wasn't freed
 		return false, unsure
 	}
+	v.hasName(m.From, "") // the list says otherwise until the next look
 	return true, err
 }
 
-// backTime bounds the call that gives a name back, for which the run's time may be up.
-const backTime = 20 * time.Second
+// hasName sees that an iteration has a name from now on; none where it is empty.
+func (v *visit) hasName(iteration, name string) {
+	if it := v.iteration(iteration); it != nil {
+		it.PublishName = name
+	}
+}
+
+// freeTime bounds a call that gives away a name that is free, for which the run's time may
+// be up. Two of them fit into the grace that others leave its sender.
+const freeTime = 10 * time.Second
 
 // giveBack gives the name that was freed back to the iteration that had it, since the other
 // one can't have it. As long as that fails the intent says that it is still to be done.
@@ -115,7 +122,7 @@ func (v *visit) giveBack(ctx context.Context, name string, a Action, m state.Mov
 	case m.To == m.From, idle(err): // the next run finishes it
 		return publishFault(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), freeTime)
 	defer cancel()
 	if back := v.Service.Publish(ctx, v.record.ID, m.From, name, m.ResourceOf(m.From), false); back != nil {
 		v.learn(func(p *state.Project) {
@@ -125,6 +132,7 @@ func (v *visit) giveBack(ctx context.Context, name string, a Action, m state.Mov
 		})
 		return publishFault(err)
 	}
+	v.hasName(m.From, name)
 	v.withdraw(a, s)
 	return publishFault(err)
 }

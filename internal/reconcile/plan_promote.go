@@ -34,7 +34,7 @@ func (p *plan) promote() {
 		p.putOff(s, state.PublishRefused, "its training isn't completed")
 		return
 	case it.PublishName != "":
-		p.putOff(s, state.PublishRefused, fmt.Sprintf("it is published as %q already, and an iteration has one name: unpublish it first", it.PublishName))
+		p.putOff(s, state.LeftToPerson, fmt.Sprintf("it is published as %q already, and an iteration has one name: unpublish it first", it.PublishName))
 		return
 	}
 	if why, passed := p.gated(*it, holder); passed && p.publishable(s) {
@@ -110,28 +110,43 @@ func (p *plan) moving() bool {
 	if known == nil || known.Move == nil {
 		return false
 	}
-	m, holder := known.Move, holderOf(p.o.Iterations, known.Name)
+	m, heir := known.Move, p.o.heir(known)
 	switch {
-	case holder == m.To:
+	case holderOf(p.o.Iterations, known.Name) == m.To:
 		p.add(Adopt, promotionOf(m.To), fmt.Sprintf("it was to be published as %q", known.Name))
 	case p.o.Now.Before(m.Until.Add(p.Grace)):
 		p.add(Wait, promotionOf(m.To), "it was to be published a moment ago")
-	case holder == "" && m.From != "":
-		for _, id := range []string{m.To, m.From} {
-			if it := p.iteration(id); it != nil && it.Status == customvision.StatusCompleted && it.PublishName == "" {
-				p.add(Publish, promotionOf(id), fmt.Sprintf("the name %q was freed for it, and no iteration has it", known.Name))
-				return true
-			}
-		}
+	case p.Ask != nil && p.Ask.Promote != "" && p.Promote != nil && p.Promote.Name == known.Name: // a person says who gets it
 		return false
+	case heir != "":
+		p.add(Publish, promotionOf(heir), fmt.Sprintf("the name %q was freed for it, and no iteration has it", known.Name))
 	default: // nothing came of it, or somebody else took the name
 		return false
 	}
 	return true
 }
 
+// heir is the iteration that gets the name which was freed for an announced promotion: the
+// one that it was freed for, else the one that had it. It is "" where the name wasn't freed,
+// is taken, or can go to neither.
+func (o Observed) heir(known *state.Promotion) string {
+	m := known.Move
+	if m == nil || m.From == "" || holderOf(o.Iterations, known.Name) != "" {
+		return ""
+	}
+	for _, id := range []string{m.To, m.From} {
+		if slices.ContainsFunc(o.Iterations, func(it customvision.Iteration) bool {
+			return it.ID == id && it.Status == customvision.StatusCompleted && it.PublishName == ""
+		}) {
+			return id
+		}
+	}
+	return ""
+}
+
 // left says why the policy leaves it to a person whether an iteration is published; wait
-// tells that nothing is to be done or said now. A person's own decision needs no words.
+// tells that nothing is to be done or said now. A person's own decision needs no words: it
+// stands against all that was there then, also when the newest of that is deleted.
 func (p *plan) left(it customvision.Iteration, holder string) (why string, wait bool) {
 	known, seen := p.o.Project.Promotion, p.o.Project.Seen
 	if p.Ask != nil {
@@ -147,7 +162,7 @@ func (p *plan) left(it customvision.Iteration, holder string) (why string, wait 
 	case p.o.taken(known, holder):
 		return p.takenBy(known, holder), p.o.Now.Before(known.At.Add(p.Grace)) // what was just done may not be in the list yet
 	}
-	return "", known.Left == it.ID
+	return "", known.Left == it.ID || known.Left != "" && p.ended(it).Before(known.At.Add(-clocksDiffer))
 }
 
 // taken reports whether somebody else gave the name away since the app last knew. Who had

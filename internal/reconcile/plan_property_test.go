@@ -378,7 +378,7 @@ func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
 		if len(o.Iterations) > 0 && rapid.Bool().Draw(t, "promoted") {
 			o.Project.Promotion = &state.Promotion{Name: "production", Holder: rapid.SampledFrom(o.Iterations).Draw(t, "champion").ID}
 			if rapid.SampledFrom([]bool{false, false, true}).Draw(t, "moves") {
-				o.Project.Promotion.Move = &state.Move{To: o.Project.Promotion.Holder, Until: drawTime(t, "move")}
+				o.Project.Promotion.Move = &state.Move{From: rapid.SampledFrom(o.Iterations).Draw(t, "from").ID, To: o.Project.Promotion.Holder, Until: drawTime(t, "move")}
 			}
 		}
 		n := 0
@@ -403,7 +403,10 @@ func TestPlanDeletesOnlyWhatIsSafe(t *testing.T) {
 			assert.Empty(t, it.PublishName)
 			if known := o.Project.Promotion; known != nil {
 				assert.NotEqual(t, known.Holder, it.ID, "the champion")
-				assert.Nil(t, known.Move, "a name is being given away")
+				if m := known.Move; m != nil {
+					assert.NotContains(t, []string{m.From, m.To}, it.ID, "it is to lose the name or to get it")
+					assert.False(t, noon.Before(m.Until.Add(r.Grace)), "a name is being given away")
+				}
 			}
 			for _, training := range o.Project.Trainings {
 				assert.False(t, training.Open() && noon.Before(training.Until.Add(r.Grace)), "a training was asked for")
@@ -553,7 +556,7 @@ func TestNoStepIsPlannedAgainOnWhatItShowed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r, o := drawRules(t), drawObserved(t)
 		r.Mode = policy.Act
-		v := &visit{Reconciler: New(Options{Clock: SystemClock{}}), rules: r, record: &state.Record{Project: o.Project, Seen: noon}, seen: o, began: noon}
+		v := &visit{Reconciler: New(Options{Clock: SystemClock{}, Service: new(customvision.Client)}), rules: r, record: &state.Record{Project: o.Project, Seen: noon}, seen: o, began: noon}
 		taken := map[Step]bool{}
 		for range 100 {
 			plan := slices.DeleteFunc(Plan(r, v.seen), func(a Action) bool { return a.Kind == Wait })

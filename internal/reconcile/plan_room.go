@@ -87,12 +87,13 @@ func (p *plan) unsettling() bool {
 	project := p.o.Project
 	tried := slices.ContainsFunc(slices.Collect(maps.Keys(p.o.Tried)), func(s Step) bool { return s.Kind == Delete })
 	deletes := slices.ContainsFunc(slices.Collect(maps.Values(project.Deletions)), p.deleting)
-	moves := project.Promotion != nil && project.Promotion.Move != nil
+	moves := project.Promotion != nil && project.Promotion.Move != nil && p.o.Now.Before(project.Promotion.Move.Until.Add(p.Grace))
 	return tried || p.underway() || deletes || moves || project.Rebuilt || project.Seen.IsZero() || p.o.Missing
 }
 
-// spare are the iterations that nobody needs at the service, the oldest first. That which
-// the app knows to have the policy's name is none, though the list may say otherwise.
+// spare are the iterations that nobody needs at the service, the oldest first. Those which
+// the app knows to have the policy's name, to lose it or to get it are none, though the list
+// may say otherwise.
 func (p *plan) spare() []customvision.Iteration {
 	last, champion := newest(p.o.Iterations), ""
 	if p.o.Project.Promotion != nil {
@@ -100,12 +101,23 @@ func (p *plan) spare() []customvision.Iteration {
 	}
 	list := slices.DeleteFunc(slices.Clone(p.o.Iterations), func(it customvision.Iteration) bool {
 		ended := it.Status == customvision.StatusCompleted && it.TrainedAt != nil || it.Status == customvision.StatusFailed
-		return !ended || it.ID == last || it.ID == champion || it.PublishName != "" || p.o.deleted(it.ID)
+		return !ended || it.ID == last || it.ID == champion || p.o.moves(it.ID) || it.PublishName != "" || p.o.deleted(it.ID)
 	})
 	slices.SortFunc(list, func(a, b customvision.Iteration) int {
 		return cmp.Or(p.ended(a).Compare(p.ended(b)), cmp.Compare(a.ID, b.ID))
 	})
 	return list
+}
+
+// moves reports whether a promotion is announced from or to an iteration.
+func (o Observed) moves(iteration string) bool {
+	known := o.Project.Promotion
+	return known != nil && known.Move != nil && (known.Move.From == iteration || known.Move.To == iteration)
+}
+
+// spares reports whether an iteration is one of those that nobody needs.
+func (p *plan) spares(iteration string) bool {
+	return slices.ContainsFunc(p.spare(), func(it customvision.Iteration) bool { return it.ID == iteration })
 }
 
 // obstacle is why an iteration can't be deleted without a loss; empty where it can.
@@ -149,8 +161,11 @@ func (p *plan) unsaved(it customvision.Iteration, look *Look) string {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(i.record.Exports)) {
-		if i.pending(name, i.record.Exports[name]) {
+		switch asked := i.record.Exports[name]; {
+		case i.pending(name, asked):
 			return name + " was asked for a moment ago"
+		case !asked.Asked.IsZero() && look.lacks(name): // the list may lack it for one look
+			return name + " was being exported, and isn't in the list"
 		}
 	}
 	var wanted []string

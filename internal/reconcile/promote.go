@@ -84,7 +84,7 @@ func (v *visit) keepName(gone map[string]bool) {
 	v.forgetHolders(gone)
 	switch m := known.Move; {
 	case now.Before(known.At.Add(v.rules.Grace)): // what was just done may not be in the list yet
-	case m != nil && (now.Before(m.Until.Add(v.rules.Grace)) || holder == "" && m.From != ""): // its outcome is still to come
+	case m != nil && (now.Before(m.Until.Add(v.rules.Grace)) || v.seen.Missing || v.seen.heir(known) != ""): // its outcome is still to come
 	case v.seen.taken(known, holder):
 		v.learn(func(p *state.Project) {
 			if r := p.Promotion; r != nil && r.Holder != holder {
@@ -141,5 +141,8 @@ func (v *visit) isPromotionOver(c *state.Condition) bool {
 	}
 	known := v.seen.Project.Promotion
 	decided := c.Code != state.LeftToPerson && known != nil && known.Left == c.Iteration
+	if known != nil && v.seen.heir(known) == c.Iteration { // it doesn't get the name that was freed for it
+		return false
+	}
 	return c.Iteration == holder || last != "" && c.Iteration != last || decided
 }

@@ -1,7 +1,10 @@
 package reconcile
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -195,6 +198,31 @@ func TestANameThatWasFreedIsGivenBackIfTheOtherCannotHaveIt(t *testing.T) {
 	assert.Equal(t, second.Iteration, w.holder(project), "it is tried again")
 }
 
+// The run's time is up, or the host ends the process, as the name is free.
+func TestANameThatWasFreedIsTakenThoughTheTimeIsUp(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
+	w.overLine()
+	w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	second := w.train(project, 0.95)
+	ctx, cancel := context.WithCancel(t.Context())
+	frees := func(req *http.Request) bool {
+		return req.Method == http.MethodDelete && strings.HasSuffix(req.URL.Path, "/publish")
+	}
+	w.line.While(world.On(frees, func(req *http.Request, send world.Send) (*http.Response, error) {
+		resp, err := send(req)
+		cancel()
+		return resp, err
+	}), func() {
+		_, err := New(w.options).pass(ctx, Request{Key: Key{Project: project}}.scope())
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+	require.Equal(t, 1, w.Service.Counts()["UnpublishIteration"])
+	assert.Equal(t, second.Iteration, w.holder(project))
+	assert.Nil(t, w.Remembered(project).Promotion.Move)
+}
+
 // The policy has another name by now; what was announced for the one before came to nothing.
 func TestAPromotionUnderAnotherNameIsOneOfItsOwn(t *testing.T) {
 	t.Parallel()
@@ -319,6 +347,134 @@ func TestAPersonPromotesAndRollsBack(t *testing.T) {
 	assert.Empty(t, report.Done, "no other had it before")
 	w.ask(Key{Project: project}, Ask{Promote: first.Iteration})
 	assert.Equal(t, first.Iteration, w.holder(project))
+}
+
+// A person went back past an iteration: it isn't published when the newest one is deleted.
+func TestWhatAPersonWentBackPastIsNotPublishedWhenTheNewestIsGone(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t)
+	first := w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	w.train(project, 0.92)
+	w.settle(Key{Project: project})
+	third := w.train(project, 0.95)
+	w.settle(Key{Project: project})
+	require.Equal(t, third.Iteration, w.holder(project))
+	w.Service.Advance(time.Hour)
+	for range 2 {
+		require.NoError(t, w.ask(Key{Project: project}, Ask{Rollback: true}).Err(""))
+	}
+	require.Equal(t, first.Iteration, w.holder(project))
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), project, third.Iteration))
+	for range 3 {
+		w.Service.Advance(24 * time.Hour)
+		w.settle(Key{Project: project})
+	}
+	assert.Equal(t, first.Iteration, w.holder(project))
+	newer := w.train(project, 0.95)
+	w.settle(Key{Project: project})
+	assert.Equal(t, newer.Iteration, w.holder(project), "the newer one counts")
+}
+
+// A person gave the iteration another name, and takes it away as the condition says.
+func TestAnIterationWithAnotherNameIsPublishedOnceItIsFree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project := w.project(world.Compact)
+	w.pass(project)
+	first := w.train(project, 0.9)
+	w.publish(first, "trial")
+	w.options.Policy = parsed(t, promoting)
+	for range 5 {
+		w.Service.Advance(24 * time.Hour)
+		w.settle(Key{Project: project})
+	}
+	require.Contains(t, w.promotion(first).Why, `it is published as "trial" already`)
+	require.NoError(t, w.Client.Unpublish(t.Context(), project, first.Iteration))
+	w.settle(Key{Project: project})
+	w.settle(Key{Project: project})
+	assert.Equal(t, first.Iteration, w.holder(project), "at once")
+	assert.Empty(t, w.promotion(first))
+}
+
+// Neither the new one nor the one before can be published now.
+func TestANameThatCouldNotBeGivenBackIsGivenBackLater(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
+	w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	w.train(project, 0.95)
+	for _, f := range []emulator.CallFault{
+		{Status: 400, Code: "BadRequestInvalidPublishName"}, {Status: 400, Code: "BadRequestInvalidPublishTarget"}, {Reset: true},
+	} {
+		require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, f))
+	}
+	w.try(Key{Project: project})
+	require.Empty(t, w.holder(project))
+	w.Service.Advance(time.Hour)
+	w.settle(Key{Project: project})
+	assert.NotEmpty(t, w.holder(project))
+	assert.Nil(t, w.Remembered(project).Promotion.Move)
+}
+
+// The one that had the name can't have it back: that is said, and a person may give it to
+// another one.
+func TestAFreedNameThatCannotBeGivenBackIsAPersonsToGive(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
+	w.overLine()
+	first := w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	second := w.train(project, 0.95)
+	publishes := func(req *http.Request) bool {
+		return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/publish")
+	}
+	refuse := func(req *http.Request, _ world.Send) (*http.Response, error) {
+		return world.Answer(req, http.StatusBadRequest, nil, []byte(`{"code":"BadRequestInvalidPublishTarget","message":"no such resource"}`)), nil
+	}
+	back := world.On(func(req *http.Request) bool { return strings.Contains(req.URL.Path, first.Iteration) }, refuse)
+	w.line.While(world.On(publishes, world.From(2, refuse)), func() { w.try(Key{Project: project}) })
+	require.Empty(t, w.holder(project))
+	w.line.Use(world.On(publishes, back))
+	for range 2 {
+		w.Service.Advance(time.Hour)
+		w.try(Key{Project: project})
+		assert.Contains(t, w.promotion(first).Why, "no such resource", "the name is free, which has to be said")
+	}
+	w.Service.Advance(time.Hour)
+	report := w.ask(Key{Project: project}, Ask{Promote: second.Iteration})
+	require.NoError(t, report.Err(""))
+	assert.Equal(t, second.Iteration, w.holder(project))
+	w.settle(Key{Project: project})
+	known := w.Remembered(project).Promotion
+	assert.Nil(t, known.Move)
+	assert.Equal(t, state.ByPerson, known.By)
+	assert.Empty(t, w.Remembered(project).Conditions)
+}
+
+// Both that a freed name could go to are gone: nothing is left to finish.
+func TestAPromotionThatNobodyCanFinishEnds(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
+	w.overLine()
+	first := w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	second := w.train(project, 0.95)
+	publishes := world.On(func(req *http.Request) bool {
+		return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/publish")
+	}, world.From(2, world.Break))
+	w.line.While(publishes, func() { w.try(Key{Project: project}) })
+	require.Empty(t, w.holder(project))
+	require.NotNil(t, w.Remembered(project).Promotion.Move)
+	bad := w.train(project, 0.3)
+	for _, key := range []Key{first, second} {
+		require.NoError(t, w.Client.DeleteIteration(t.Context(), project, key.Iteration))
+	}
+	w.Service.Advance(time.Hour)
+	w.settle(Key{Project: project})
+	w.settle(Key{Project: project})
+	assert.Equal(t, state.GateFailed, w.promotion(bad).Code)
+	assert.Nil(t, w.Remembered(project).Promotion.Move)
 }
 
 func TestObserveSaysWhatItWouldPublish(t *testing.T) {

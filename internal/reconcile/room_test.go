@@ -223,6 +223,25 @@ func TestALostAnswerToADeletionIsFoundByTheNextLook(t *testing.T) {
 	assert.Empty(t, remembered.Conditions)
 }
 
+// The process dies before the announcement is in the archive, and a person deletes the
+// iteration: nothing says that the app did.
+func TestADeletionThatWasNotAnnouncedIsForgottenAfterAnHour(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	w.overLine()
+	project, its := w.crowded(3)
+	w.line.While(dying(t, func(req *http.Request) bool { return strings.Contains(req.URL.Path, ".announced.json") }), func() { w.sweepAnyhow() })
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), project, its[0].Iteration))
+	for _, after := range []time.Duration{0, 30 * time.Minute, 40 * time.Minute} {
+		w.Service.Advance(after)
+		w.sweepAnyhow()
+		d := w.Remembered(project).Deletions[its[0].Iteration]
+		assert.Equal(t, after == 40*time.Minute, d == nil, after)
+	}
+	announced, done := w.tombstones(its[0])
+	assert.Zero(t, announced+done)
+}
+
 func TestADeletionThatNeverArrivedIsAskedForAgainAfterTheGrace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, keepsTwo)
@@ -265,7 +284,13 @@ func TestAPersonActsWhileAnIterationIsBeingDeleted(t *testing.T) {
 		"exports it when it is announced in the archive":   {inArchive, export, false, false},
 		"deletes it when it is announced in the archive":   {inArchive, remove, true, false},
 		"deletes it when the request is sent":              {request, remove, true, false},
-		"trains when it is announced":                      {inArchive, func(w *app, its []Key) { w.Train(its[0].Project) }, true, false},
+		"deletes all others when it is announced in the archive": {inArchive, func(w *app, its []Key) {
+			require.NoError(w.t, w.Client.Unpublish(w.t.Context(), its[1].Project, its[1].Iteration))
+			for _, other := range its[1:] {
+				require.NoError(w.t, w.Client.DeleteIteration(w.t.Context(), other.Project, other.Iteration))
+			}
+		}, false, false},
+		"trains when it is announced": {inArchive, func(w *app, its []Key) { w.Train(its[0].Project) }, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -303,6 +328,36 @@ func TestAPersonActsWhileAnIterationIsBeingDeleted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The list of exports lacks for one look what was being exported.
+func TestAnExportThatTheListLacksIsNotLostWithItsIteration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.overLine()
+	project, its := w.crowded(3)
+	w.publish(its[1], "live")
+	w.options.Policy = parsed(t, keepsTwo)
+	require.NoError(t, w.Service.Export(project, its[0].Iteration, "CoreML", ""))
+	underway := each(func(e map[string]any) {
+		if e["platform"] == "CoreML" {
+			e["status"] = "Exporting"
+		}
+	})
+	w.line.While(w.lists("/export", underway), func() { w.sweepAnyhow() })
+	require.Len(t, w.listed(project), 3)
+	w.Service.Advance(time.Hour)
+	lacks := func(list []map[string]any) []map[string]any {
+		return slices.DeleteFunc(list, func(e map[string]any) bool { return e["platform"] == "CoreML" })
+	}
+	w.line.While(w.lists("/export", lacks), func() { w.sweepAnyhow() })
+	assert.Len(t, w.listed(project), 3)
+	w.Service.Advance(24 * time.Hour)
+	w.line.While(w.safely(world.Pass), func() { w.sweepAnyhow() })
+	w.Service.Advance(24 * time.Hour)
+	w.line.While(w.safely(world.Pass), func() { w.sweepAnyhow() })
+	assert.Equal(t, archive.Proven, w.backups(its[0])["CoreML"])
+	assert.Len(t, w.listed(project), 2, "it is deleted once that is in the archive")
 }
 
 func TestATrainingThatTheLimitRefusesBeginsOnceThereIsRoom(t *testing.T) {

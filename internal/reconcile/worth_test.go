@@ -434,6 +434,25 @@ func TestImagesAreCountedFromATrainingThatIsDeletedAtOnce(t *testing.T) {
 	assert.Equal(t, 2, w.trainedTimes(key.Project))
 }
 
+func TestATrainingFollowsAPromotion(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	rules := `{"projects":[
+		{"project":"classifier","retrain":{"force":true,"after":{"project":"Detector","event":"model.promoted"}}},
+		{"project":"Detector","promote":{"name":"production","predictionId":"` + predictor + `","minimum":{"precision":0.8}}}]}`
+	detector, classifier := w.known(rules, "Detector"), w.known("", "classifier")
+	w.train(detector, 0.5)
+	w.idle(time.Hour)
+	assert.Zero(t, w.trainedTimes(classifier), "it failed the gate")
+	promoted := w.train(detector, 0.95)
+	w.idle(time.Hour)
+	assert.Equal(t, promoted.Iteration, w.holder(detector))
+	assert.Equal(t, 1, w.trainedTimes(classifier))
+	assert.Equal(t, state.Cause{Kind: state.AfterEvent, Of: "model.promoted " + detector + " " + promoted.Iteration}, w.Remembered(classifier).Trainings[0].Cause)
+	w.idle(time.Hour)
+	assert.Equal(t, 1, w.trainedTimes(classifier))
+}
+
 // The rules name one project by its id and the other by its name, so the policy alone
 // doesn't show that they are a circle.
 func TestACircleByIdsAndNamesTrainsNothing(t *testing.T) {

@@ -53,13 +53,13 @@ func TestAYear(t *testing.T) {
 }
 
 // TestAYearOfTrainingsThatAreWorthIt lives through another one, in which a person tags
-// some pictures each day and seldom trains: new pictures lead to trainings, and those to
-// another iteration under the name. The judge holds each training to what makes it
-// worth it, and to the hours of the month.
+// some pictures each day and seldom trains: new pictures lead to trainings, those to another
+// iteration under the name, and the app makes room. The judge holds each training to what
+// makes it worth it, and to the hours of the month, and each deletion to what the archive has.
 func TestAYearOfTrainingsThatAreWorthIt(t *testing.T) {
 	seed := seed()
 	t.Parallel()
-	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "retrain": {
+	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "keep": 12, "retrain": {
 		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}, "promote": `+promote+`, "notWorseBy": 1}}]}`)
 	begin, spent := time.Now(), 0
 	for day := range days {
@@ -67,14 +67,16 @@ func TestAYearOfTrainingsThatAreWorthIt(t *testing.T) {
 		if slices.ContainsFunc(y.Remembered(y.project).Conditions, func(c *state.Condition) bool { return c.Code == state.BudgetSpent }) {
 			spent++
 		}
+		assert.Less(t, len(y.iterations()), 12+4, "a failed training is repeated twice in a day")
 		assert.Less(t, len(y.Remembered(y.project).Spent), 40, "what is older than a month is forgotten")
 	}
 	took := time.Since(begin)
 	counted := y.end()
 	assert.Greater(t, y.judge.trainings, 30, "what is worth it is trained")
+	assert.Greater(t, y.judge.deletions, 20, "what there is too much of is deleted")
 	assert.Positive(t, spent, "the budget is so small that it matters")
-	figures.Print(t, "seed %d: %d days in %s: %d trainings by the person, %d by the app, %d days on which the month's hours were spent, %d backups; %d requests went wrong, %d deaths; requests per sweep %.1f",
-		seed, days, took.Round(time.Second), y.trained, y.judge.trainings, spent, len(counted), y.faults, y.deaths, mean(y.cost))
+	figures.Print(t, "seed %d: %d days in %s: %d trainings by the person, %d by the app, %d days on which the month's hours were spent, %d deletions, %d backups; %d requests went wrong, %d deaths; requests per sweep %.1f",
+		seed, days, took.Round(time.Second), y.trained, y.judge.trainings, spent, y.judge.deletions, len(counted), y.faults, y.deaths, mean(y.cost))
 }
 
 // newYear is the world on the first day.
@@ -157,7 +159,6 @@ func (y *year) day(day int) {
 // thriftyDay is some pictures, seldom a training by the person, what the service makes of
 // it, and a sweep.
 func (y *year) thriftyDay(day int) {
-	y.makeRoom()
 	if y.one(10) {
 		y.Service.FailTrainings(1 + y.chance.IntN(2))
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/state"
 )
@@ -463,4 +465,62 @@ func TestListingsOfModelsDoNotRunOverImages(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, list, 4)
 	assert.Len(t, line.Sent(), 2)
+}
+
+// TestSlicesThatAreShorterThanAPageComeToAnEnd has slices that end after 40 pictures, of
+// pages of 256.
+func TestSlicesThatAreShorterThanAPageComeToAnEnd(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.add(0, 100)
+	for range 10 {
+		ctx, cancel := context.WithCancel(context.Background())
+		line := world.NewInterceptor(t)
+		var read atomic.Int32
+		line.Use(world.On(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/_blob/") }, func(r *http.Request, send world.Send) (*http.Response, error) {
+			if read.Add(1) > 40 {
+				cancel()
+			}
+			return send(r)
+		}))
+		r := w.process(line)
+		r.pageSize = customvision.PageSize
+		p, err := r.Run(ctx, w.project, Wish{})
+		cancel()
+		require.NoError(t, err)
+		if kept := p.Kept[dataset.Workspace]; kept != nil {
+			assert.Equal(t, dataset.Complete, kept.Verdict, kept.Why)
+			assert.Equal(t, 100, kept.Found.Images)
+			return
+		}
+	}
+	t.Fatal("ten slices of 40 pictures don't save 100")
+}
+
+// TestAnIterationThatCanNotBeReadKeepsNoneFromBeingSaved has every call of a kind about the
+// newest of two iterations fail.
+func TestAnIterationThatCanNotBeReadKeepsNoneFromBeingSaved(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	for what, path := range map[string]string{"at its head": "/tags", "at its images": "/images", "at what it predicts": "/performance/images"} {
+		t.Run(what, func(t *testing.T) {
+			older := w.story()
+			w.add(7, 1, w.tags[0])
+			newest := w.Train(w.project).ID
+			line := world.NewInterceptor(t)
+			line.Use(world.On(func(r *http.Request) bool {
+				return strings.HasSuffix(r.URL.Path, path) && strings.Contains(r.URL.String(), newest)
+			}, world.Refuse(http.StatusInternalServerError)))
+			var p Progress
+			for range maxStumbles + 2 {
+				p, _ = w.process(line).Run(context.Background(), w.project, Wish{Force: true})
+			}
+			assert.Equal(t, dataset.Complete, p.Kept[dataset.Workspace].Verdict)
+			require.NotNil(t, p.Kept[older])
+			assert.Equal(t, dataset.Complete, p.Kept[older].Verdict)
+			if p.Kept[newest] != nil {
+				assert.Equal(t, dataset.Incomplete, p.Kept[newest].Verdict)
+			}
+		})
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
@@ -127,4 +128,23 @@ func TestIdsInCapitalsAreTheSame(t *testing.T) {
 	list, err := w.sets().Snapshots(context.Background(), w.project)
 	require.NoError(t, err)
 	assert.Len(t, list, 2)
+}
+
+// TestAListWithoutAnEndIsLeft has the service give the same page again and again.
+func TestAListWithoutAnEndIsLeft(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, emulator.Options{})
+	w.add(0, 7)
+	line := world.NewInterceptor(t)
+	skip := regexp.MustCompile(`skip=\d+`)
+	line.Use(world.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/images") }, func(r *http.Request, send world.Send) (*http.Response, error) {
+		r.URL.RawQuery = skip.ReplaceAllString(r.URL.RawQuery, "skip=0")
+		return send(r)
+	}))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	p, err := w.process(line).Run(ctx, w.project, Wish{})
+	require.NoError(t, err)
+	require.Nil(t, p.Taking)
+	assert.Equal(t, dataset.Changed, p.Kept[dataset.Workspace].Verdict)
 }

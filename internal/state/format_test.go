@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,35 @@ func TestAStateOfANewerVersionIsAnErrorThatChangesNothing(t *testing.T) {
 	kept, _, err := s.read(t.Context(), projectBlob(projectID))
 	require.NoError(t, err)
 	assert.Equal(t, data, kept)
+}
+
+// A version that knew failures alone wrote the iteration's id, and reads whatever else
+// stands there as one that is gone.
+func TestACauseIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	for text, c := range map[string]Cause{
+		"": {}, projectID: FailureOf(projectID), "images:12": {Images, "12"}, "age:2026-11-01": {Age, "2026-11-01"},
+		"after:model.promoted a b": {AfterEvent, "model.promoted a b"}, "of a later version:x": FailureOf("of a later version:x"),
+	} {
+		var p Project
+		require.NoError(t, decode(sealed(t, map[string]any{"version": formatVersion, "id": projectID, "trainings": []any{map[string]any{"token": "t", "cause": text}}}), &p))
+		assert.Equal(t, c, p.Trainings[0].Cause)
+		data, err := encode(p)
+		require.NoError(t, err)
+		assert.Contains(t, string(data), `"cause": "`+text+`"`)
+	}
+}
+
+func TestWhatIsSpentIsKeptUntilItIsOld(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1_000_000, 0).UTC()
+	p := Project{Spent: []Spent{{Token: "old", At: at}, {Token: "lost", At: at.Add(2), Minutes: 60}, {Token: "mine", At: at.Add(2), Minutes: 60}}}
+	known := []Spent{{Token: "mine", Iteration: "a", At: at.Add(3), Minutes: 5}, {Iteration: "b", At: at.Add(4), Minutes: 7}, {Token: "withdrawn", At: at.Add(3)}}
+	want := []Spent{p.Spent[1], known[0], known[1]}
+	for range 2 { // on top of what another has written, too
+		p.Spend(known, at.Add(1))
+		assert.Equal(t, want, p.Spent)
+	}
 }
 
 func TestAStateThatIsTooLargeIsBroken(t *testing.T) {

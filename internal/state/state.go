@@ -147,6 +147,8 @@ type Deletion struct {
 	// Asked and Until as in Export.
 	Asked time.Time `json:"asked"`
 	Until time.Time `json:"until"`
+	// Lacked is since when its announcement can't be found in the archive; zero where it is.
+	Lacked time.Time `json:"lacked,omitzero"`
 	// Gone is when the service was seen to have it no longer, and that stood in the archive.
 	Gone time.Time `json:"gone,omitzero"`
 }
