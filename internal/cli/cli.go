@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ const (
 )
 
 const about = `Visionkeeper archives every model that Azure Custom Vision exports, with proof,
-asks for the exports you want, and retrains after failures.
+asks for the exports you want, and trains and publishes by your policy.
 
 Without a verb it serves under the Azure Functions host, which starts it. The
 verbs are for people. They read the settings of the app from the environment or
@@ -151,7 +152,7 @@ func (p *program) commands() *cobra.Command {
 // verb makes a command that calls run with the command's context.
 func (p *program) verb(use, short, long string, run func(ctx context.Context, args []string) error) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Long: short + ".\n\n" + long, Args: wordsOf(0, 0, "flags"),
+		Use: use, Short: short, Long: short + ".\n\n" + strings.TrimSpace(long), Args: wordsOf(0, 0, "flags"),
 		RunE: func(c *cobra.Command, args []string) error {
 			p.began = true
 			return run(c.Context(), args)

@@ -65,8 +65,8 @@ func (p *program) reconcileCommand() *cobra.Command {
 	var wait bool
 	c := p.verb("reconcile", "Do now what the policy asks", `
 Looks at every project, archives finished exports, asks for the exports that the
-policy wants and retrains after failures: the same that notifications and the
-timer lead to. Ctrl-C lets the project under way be finished and begins no
+policy wants, and trains, publishes and deletes iterations to make room as it
+says: the same that notifications and the timer lead to. Ctrl-C lets the project under way be finished and begins no
 other; a second Ctrl-C ends at once, and the next run looks before it acts.
 
 The exit code is 3 if exports could not be archived.`,

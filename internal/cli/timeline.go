@@ -21,7 +21,7 @@ archive tells what it can, and the exit code is 3.`,
 		func(ctx context.Context, _ []string) error {
 			return failedTo("tell what happened", p.timeline(ctx, project))
 		})
-	c.Flags().StringVar(&project, "project", "", "only this project, by its name or id")
+	c.Flags().StringVar(&project, "project", "", "`name` or id of a project; all where it is left out")
 	return c
 }
 
