@@ -101,9 +101,12 @@ func (v *visit) confirmGone(ctx context.Context) error {
 	return v.orBlind(ctx, fmt.Errorf("look at project %s: %w", v.record.ID, err))
 }
 
-// remembersMore reports whether the state has more of the project's iterations than
-// the blobs that are archived and still lie in the model container.
+// remembersMore reports whether the state has more of the project than the blobs that are
+// archived and still lie in the model container.
 func (v *visit) remembersMore() bool {
+	if v.seen.Project.Promotion != nil {
+		return true
+	}
 	held, _ := v.held()
 	for id, it := range v.seen.Project.Iterations {
 		if it.Settled != nil || len(it.Exports) > 0 || it.Facts != nil || !it.Ended.IsZero() || v.scope.blobsKnown && !held[id] {

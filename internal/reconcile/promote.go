@@ -62,9 +62,16 @@ func (v *visit) promoted(m state.Move) {
 }
 
 // keepName learns which iteration has the name that the policy publishes under, if somebody
-// else gave it away, and drops figures that no gate goes by any more.
+// else gave it away, and drops figures that no gate goes by any more. With the project the
+// name is gone.
 func (v *visit) keepName(gone map[string]bool) {
-	if v.deleted || !v.inService() || v.listedAt.IsZero() || v.blind != nil || hidden(v.seen.Unusable) {
+	if v.deleted {
+		if v.seen.Project.Promotion != nil {
+			v.learn(func(p *state.Project) { p.Promotion = nil })
+		}
+		return
+	}
+	if !v.inService() || v.listedAt.IsZero() || v.blind != nil || hidden(v.seen.Unusable) {
 		return
 	}
 	known, rule := v.seen.Project.Promotion, v.rules.Promote

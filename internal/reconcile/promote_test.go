@@ -472,6 +472,23 @@ func TestAPromotionThatNobodyCanFinishEnds(t *testing.T) {
 	assert.Nil(t, w.Remembered(project).Promotion.Move)
 }
 
+// Of a project that is deleted nothing is to be finished either.
+func TestAPromotionEndsWithItsProject(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t)
+	w.train(project, 0.9)
+	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Reset: true}))
+	_, err := w.try(Key{Project: project})
+	require.Error(t, err)
+	require.NotNil(t, w.Remembered(project).Promotion.Move)
+	require.NoError(t, w.Client.DeleteProject(t.Context(), project))
+	w.Service.Advance(time.Hour)
+	for range 2 {
+		w.sweep()
+	}
+	assert.Nil(t, w.Remembered(project).Promotion)
+}
+
 func TestObserveSaysWhatItWouldPublish(t *testing.T) {
 	t.Parallel()
 	w, project := publisher(t)
