@@ -50,7 +50,7 @@ func (r *Reconciler) admitted(ctx context.Context, s scope) (*visit, error) {
 
 // admit reports whether the run may look now.
 func (v *visit) admit(ctx context.Context) (bool, error) {
-	if v.scope.whole || v.scope.ask != nil || v.record.Name == "" || len(v.scope.iterations) == 0 {
+	if v.scope.whole || v.scope.ask != nil || v.seen.Project.Name == "" || len(v.scope.iterations) == 0 {
 		return true, nil
 	}
 	for _, inserted := range v.scope.iterations {

@@ -12,6 +12,7 @@ import (
 
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
 )
 
@@ -131,6 +132,31 @@ func TestALookThatTakesLongIsNotTakenOver(t *testing.T) {
 	assert.Equal(t, 4, copies)
 	assert.Zero(t, free, "another process would look, too")
 	assert.Nil(t, w.Remembered(key.Project).Looking)
+}
+
+// Where messages about a project that no process knows pile up, one looks at it too.
+func TestTheFirstLookAtAProjectIsShared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project := w.Create(customvision.CreateProjectOptions{DomainID: world.Compact}).ID
+	key := Key{Project: project, Iteration: w.Train(project).ID}
+	sent := w.Service.Now()
+	w.Service.Advance(time.Minute)
+	looks, unsaid := 0, 0
+	w.overLine()
+	w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
+		if strings.HasSuffix(req.URL.Path, "/iterations") {
+			looks++
+			if w.Remembered(key.Project).Looking == nil {
+				unsaid++
+			}
+		}
+		return send(req)
+	})
+	_, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+	require.NoError(t, err)
+	assert.NotZero(t, looks)
+	assert.Zero(t, unsaid, "another process would look, too")
 }
 
 // A look during which something failed answers no other message.
