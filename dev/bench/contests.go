@@ -38,7 +38,7 @@ func build(ctx context.Context, folder string) (programs, error) {
 	return p, nil
 }
 
-func contests(p programs) []contest {
+func contests(p programs, folder string) []contest {
 	invocation := func(connections, each int) []competitor {
 		serving := func(command []string) func(ctx context.Context) (float64, error) {
 			return func(ctx context.Context) (float64, error) { return invocations(ctx, command, connections, each) }
@@ -64,13 +64,22 @@ func contests(p programs) []contest {
 			return float64(info.Size()) / 1e6, nil
 		}
 	}
-	return []contest{
+	all := []contest{
 		{"invocation-1", "One invocation, over 1 connection", "µs", invocation(1, 3000)},
 		{"invocation-64", "One invocation, over 64 connections", "µs", invocation(64, 100)},
 		{"start", "From the start to the first probe that is answered", "ms", starting(func(s started) float64 { return s.ms })},
 		{"memory", "Memory after the first probe", "MiB", starting(func(s started) float64 { return s.mib })},
 		{"size", "Size of the program", "MB", []competitor{{"visionkeeper", size(p.visionkeeper)}, {"bare net/http", size(p.bare)}}},
 	}
+	for _, megabytes := range []int{5, 64, 300} {
+		p := newParcel(folder, megabytes)
+		all = append(all,
+			contest{fmt.Sprintf("copy-%d", megabytes), fmt.Sprintf("Copying a package of %d MiB", megabytes), "ms",
+				[]competitor{{"visionkeeper", p.from((*shelf).copying)}, {"Node.js", p.from((*shelf).streaming)}}},
+			contest{fmt.Sprintf("proof-%d", megabytes), fmt.Sprintf("Reading a copy of %d MiB back and proving it", megabytes), "ms",
+				[]competitor{{"visionkeeper", p.from((*shelf).proving)}, {"curl, sha256sum and unzip -tq", p.from((*shelf).checking)}}})
+	}
+	return all
 }
 
 // started is what a process took to answer its first probe.

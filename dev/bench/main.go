@@ -47,7 +47,7 @@ func run(ctx context.Context, rounds int, raw, charts string) error {
 	}
 	r := report{Date: time.Now().UTC(), Machine: fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())}
 	fmt.Printf("%s. Each ratio is the median of %d, with the least and the most of them.\n", r.Machine, rounds)
-	for _, c := range contests(programs) {
+	for _, c := range contests(programs, folder) {
 		done, err := c.compare(ctx, rounds)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Title, err)
