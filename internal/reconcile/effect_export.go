@@ -25,10 +25,13 @@ func (exportEffect) announce(v *visit, p *state.Project, a Action, s sending) {
 	p.Iteration(a.Iteration).Settled = nil // a person may ask for more than the policy; sweeps are to see its end
 }
 
-func (exportEffect) withdraw(p *state.Project, a Action, s sending) {
-	if e := p.Iteration(a.Iteration).Export(a.Export); e.Until.Equal(s.until) {
+func (exportEffect) withdraw(p *state.Project, a Action, s sending) bool {
+	e := p.Iteration(a.Iteration).Export(a.Export)
+	announced := e.Until.Equal(s.until)
+	if announced {
 		e.Asked, e.Until = time.Time{}, time.Time{}
 	}
+	return announced
 }
 
 func (exportEffect) send(ctx context.Context, v *visit, a Action, s sending) error {

@@ -35,8 +35,8 @@ type effect interface {
 	look(ctx context.Context, v *visit, iteration string) error
 	// announce writes the intent.
 	announce(v *visit, p *state.Project, a Action, s sending)
-	// withdraw ends an announcement, and no other's.
-	withdraw(p *state.Project, a Action, s sending)
+	// withdraw ends an announcement, and no other's, and reports whether it was there.
+	withdraw(p *state.Project, a Action, s sending) bool
 	// send asks for it, and learns what the answer says. After a lost answer the intent
 	// stays open; visit.refusedNow ends one that came to nothing.
 	send(ctx context.Context, v *visit, a Action, s sending) error
@@ -233,11 +233,11 @@ func idle(err error) bool {
 }
 
 // takeBack makes an announcement as if it had never been made: what it was for never
-// left the process, so the try doesn't count.
+// left the process, so the try doesn't count. Another process's does.
 func (v *visit) takeBack(a Action, s sending) {
-	v.withdraw(a, s)
 	v.learn(func(p *state.Project) {
-		if c := p.Condition(a.Scope); s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
+		announced := effects[a.Kind.rank()].withdraw(p, a, s)
+		if c := p.Condition(a.Scope); announced && s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
 			*c = *s.before
 		}
 	})
