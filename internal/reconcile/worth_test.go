@@ -143,16 +143,20 @@ func TestPlanWhenATrainingIsWorthIt(t *testing.T) {
 		seen    Observed
 		want    string // why, "" for no training
 	}{
-		"enough images":                          {onImages, worth(15, 5, 5), "5 images were tagged"},
-		"too few":                                {onImages, worth(14, 5, 5), ""},
-		"fewer than before":                      {policy.Retrain{OnImagesPerTag: 1}, worth(9, 6, 6), ""},
-		"enough of each tag":                     {perTag, worth(15, 7, 8), "5 images were tagged"},
-		"too few of one tag":                     {perTag, worth(15, 9, 6), ""},
-		"of a new tag all count":                 {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 2 }), "5 images"},
-		"a new tag with too few":                 {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 1 }), ""},
-		"a tag that is gone asks for nothing":    {perTag, with(worth(15, 7, 7), func(o *Observed) { delete(o.Worth.Now.Tags, "cup") }), "5 images"},
-		"not while a training runs":              {onImages, with(worth(15, 5, 5), running), ""},
-		"not while one may have been begun":      {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Trainings = []*state.Training{{Until: noon}} }), ""},
+		"enough images":                       {onImages, worth(15, 5, 5), "5 images were tagged"},
+		"too few":                             {onImages, worth(14, 5, 5), ""},
+		"fewer than before":                   {policy.Retrain{OnImagesPerTag: 1}, worth(9, 6, 6), ""},
+		"enough of each tag":                  {perTag, worth(15, 7, 8), "5 images were tagged"},
+		"too few of one tag":                  {perTag, worth(15, 9, 6), ""},
+		"of a new tag all count":              {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 2 }), "5 images"},
+		"a new tag with too few":              {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 1 }), ""},
+		"a tag that is gone asks for nothing": {perTag, with(worth(15, 7, 7), func(o *Observed) { delete(o.Worth.Now.Tags, "cup") }), "5 images"},
+		"not while a training runs":           {onImages, with(worth(15, 5, 5), running), ""},
+		"not while one may have been begun":   {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Trainings = []*state.Training{{Until: noon}} }), ""},
+		"not while the list lacks a new one":  {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Trainings = []*state.Training{{Result: second, Until: noon}} }), ""},
+		"for two minutes after its time": {onImages, with(worth(15, 5, 5), func(o *Observed) {
+			o.Project.Trainings = []*state.Training{{Result: second, Until: noon.Add(-2 * time.Minute)}}
+		}), "5 images"},
 		"not what was counted before a training": {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Iterations = append(o.Iterations, trainedAt(second, noon)) }), ""},
 		"nor before one that failed":             {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Iterations = append(o.Iterations, failure(second, noon)) }), ""},
 		"a training that is gone counts":         {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Then.Iteration, o.Worth.Then.At = second, noon }), "5 images"},
