@@ -12,6 +12,9 @@ import (
 type exportEffect struct{}
 
 func (exportEffect) look(ctx context.Context, v *visit, iteration string) error {
+	if v.isFresh(v.seen.Looks[iteration].At) {
+		return nil
+	}
 	err := v.listExports(ctx, iteration, v.seen.Looks[iteration])
 	if ctx.Err() == nil {
 		v.shown(state.Scope{Iteration: iteration, Fact: state.FactExports}, err)

@@ -15,7 +15,7 @@ type trainingEffect struct{}
 
 // look counts anew what makes a training worth it.
 func (trainingEffect) look(ctx context.Context, v *visit, iteration string) error {
-	if iteration != "" {
+	if iteration != "" || v.isFresh(v.weighedAt) {
 		return nil
 	}
 	return v.weigh(ctx)
