@@ -26,6 +26,7 @@ type judge struct {
 	depth                         map[string]int         // how many of the app's trainings led to an iteration
 	began                         []time.Time            // the app's trainings
 	asked                         map[string][]time.Time // exports and answers to failures, under one policy and with what the app remembers
+	latest                        string                 // of asked, while the service answers
 	exporting                     map[string]time.Time   // exports underway, since when
 	calm                          bool                   // the app hears every answer now, and can write it down
 	lost                          int                    // how often what the app remembers was lost
@@ -83,6 +84,7 @@ func effect(req *http.Request) string {
 
 // before judges a request that arrives at the service.
 func (j *judge) before(req *http.Request) {
+	j.latest = ""
 	switch effect(req) {
 	case "train":
 		j.trainings++
@@ -203,7 +205,7 @@ func (j *judge) newest() string {
 // often finds a thing that is asked for again and again without pauses that grow.
 func (j *judge) often(id string) {
 	now := j.Service.Now()
-	j.asked[id] = append(j.asked[id], now)
+	j.asked[id], j.latest = append(j.asked[id], now), id
 	if n := len(j.asked[id]); n > 4 && now.Sub(j.asked[id][n-5]) < time.Hour {
 		j.find("%s is asked for five times in an hour: %v", id, j.asked[id])
 	}
@@ -255,6 +257,9 @@ func (j *judge) beforeDeletion(iteration string) {
 // after takes in what the service answered.
 func (j *judge) after(req *http.Request, status int) {
 	ok := status < 300
+	if tries := j.asked[j.latest]; status == http.StatusTooManyRequests && len(tries) > 0 { // that was no try
+		j.asked[j.latest] = tries[:len(tries)-1]
+	}
 	switch effect(req) {
 	case "train":
 		its := j.iterations()
