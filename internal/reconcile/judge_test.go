@@ -35,6 +35,7 @@ type judge struct {
 	freed                         bool                 // the app took the name from an iteration, and gave it to none yet
 	named                         bool                 // what the app remembers holds the project's name
 	ended                         map[string]time.Time // when failures were, as the app remembers
+	overwrites                    bool                 // an export took another's place in the model container
 
 	purse // what trainings cost, and what they are worth
 
@@ -124,7 +125,7 @@ func (j *judge) beforeTraining(req *http.Request) {
 	}
 	j.afford(req, retrain)
 	why := j.failure(its, retrain)
-	if j.answering = why == ""; j.answering {
+	if j.answering = why == "" && (!j.isWorthIt(its, retrain) || j.isAnnounced(state.FailureOf(its[0].ID))); j.answering {
 		j.often(its[0].ID)
 		return
 	}
@@ -134,7 +135,13 @@ func (j *judge) beforeTraining(req *http.Request) {
 	}
 }
 
-// failure is why a training is no answer to a failure; empty where it is one.
+// isAnnounced reports whether the training that is asked for is to be one for a cause.
+func (j *judge) isAnnounced(cause state.Cause) bool {
+	trainings := j.Remembered(j.project).Trainings
+	return len(trainings) > 0 && trainings[len(trainings)-1].Cause == cause
+}
+
+// failure is why a training is no answer to a failure; empty where it may be one.
 func (j *judge) failure(its []emulator.IterationView, retrain *policy.Retrain) string {
 	if len(its) == 0 || its[0].Status != "Failed" {
 		return "none failed last"
@@ -228,6 +235,8 @@ func (j *judge) beforeExport(iteration, name string) {
 				j.find("export %s is asked for though %s is underway", id, other)
 			case other != name && e.Status == "Done" && !j.secured(iteration, other):
 				j.find("export %s is asked for though %s isn't archived: it will overwrite its blob", id, other)
+			case other != name && e.Status == "Done" && !j.archived(iteration, other):
+				j.overwrites = true
 			}
 		}
 	}
@@ -332,16 +341,17 @@ func samePlatform(name string, e emulator.ExportView) bool {
 	return strings.EqualFold(platform, e.Platform)
 }
 
+func (j *judge) archived(iteration, name string) bool {
+	return slices.ContainsFunc(j.Backups(j.project, ""), func(b archive.Backup) bool {
+		return b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts()
+	})
+}
+
 // secured reports whether an export is archived, never can be, or couldn't for so
 // long that its platform is free.
 func (j *judge) secured(iteration, name string) bool {
-	for _, b := range j.Backups(j.project, "") {
-		if b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts() {
-			return true
-		}
-	}
 	c := j.condition(iteration, name)
-	return c.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
+	return j.archived(iteration, name) || c.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
 }
 
 // condition is that of an export; the zero value where it has none.
