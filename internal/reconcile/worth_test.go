@@ -159,13 +159,19 @@ func TestPlanWhenATrainingIsWorthIt(t *testing.T) {
 		}), "5 images"},
 		"not what was counted before a training": {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Iterations = append(o.Iterations, trainedAt(second, noon)) }), ""},
 		"nor before one that failed":             {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Iterations = append(o.Iterations, failure(second, noon)) }), ""},
-		"a training that is gone counts":         {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Then.Iteration, o.Worth.Then.At = second, noon }), "5 images"},
-		"not what was never counted":             {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Now, o.Worth.Then = nil, nil }), ""},
-		"a project that was never trained":       {onImages, with(worth(5, 0, 0), func(o *Observed) { o.Iterations, o.Worth.Then = nil, &state.Tally{} }), "nothing was trained yet"},
-		"not before a rebuilt state is whole":    {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Rebuilt = true }), ""},
-		"not while one can't be read":            {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Missing = true }), ""},
-		"an old training":                        {old, worth(10, 5, 5), "more than 30m ago"},
-		"a young one":                            {policy.Retrain{OlderThan: policy.Duration(time.Hour)}, worth(10, 5, 5), ""},
+		"nor does a rename make an earlier failure the last one": {onImages, with(worth(15, 5, 5), func(o *Observed) {
+			o.Iterations[0].Created = noon.Add(-2 * time.Hour)
+			renamed := failure(second, noon)
+			renamed.Created = noon.Add(-3 * time.Hour)
+			o.Iterations = append(o.Iterations, renamed)
+		}), "5 images"},
+		"a training that is gone counts":      {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Then.Iteration, o.Worth.Then.At = second, noon }), "5 images"},
+		"not what was never counted":          {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Now, o.Worth.Then = nil, nil }), ""},
+		"a project that was never trained":    {onImages, with(worth(5, 0, 0), func(o *Observed) { o.Iterations, o.Worth.Then = nil, &state.Tally{} }), "nothing was trained yet"},
+		"not before a rebuilt state is whole": {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Rebuilt = true }), ""},
+		"not while one can't be read":         {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Missing = true }), ""},
+		"an old training":                     {old, worth(10, 5, 5), "more than 30m ago"},
+		"a young one":                         {policy.Retrain{OlderThan: policy.Duration(time.Hour)}, worth(10, 5, 5), ""},
 		"a later one that is deleted is young": {old, with(worth(10, 5, 5), func(o *Observed) {
 			o.Project.Trainings = []*state.Training{{Result: third, Asked: noon.Add(-time.Minute)}}
 		}), ""},
