@@ -59,15 +59,11 @@ func (a *Ask) retry(p *state.Project, iteration string) {
 
 // training is the training that a person asks for, unless one runs or may have been begun.
 func (v *visit) training() []Action {
-	step := Step{Kind: Train}
-	runs := slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusTraining })
-	begun := slices.ContainsFunc(v.seen.Project.Trainings, func(t *state.Training) bool {
-		return t.Nothing == "" && v.iteration(t.Result) == nil && v.seen.Now.Before(t.Until.Add(v.rules.Grace))
-	})
-	if v.scope.ask == nil || !v.scope.ask.Train || runs || begun || v.seen.Tried[step] {
+	step, p := Step{Kind: Train}, &plan{Rules: v.rules, o: v.seen}
+	if v.scope.ask == nil || !v.scope.ask.Train || p.underway() || v.seen.Tried[step] {
 		return nil
 	}
 	t := &Training{Options: customvision.TrainOptions{Force: v.scope.ask.Force}}
-	t.Minutes = (&plan{Rules: v.rules, o: v.seen}).expected(t.Options)
+	t.Minutes = p.expected(t.Options)
 	return []Action{{Step: step, Why: "a person asks for it", Training: t}}
 }

@@ -318,6 +318,28 @@ func TestABlobInTheArchiveTier(t *testing.T) {
 	}
 }
 
+// The next flavor of a platform overwrites the blob of the one before. That one couldn't be
+// archived for hours, and can be now, though its next try isn't due yet.
+func TestWhatWillBeOverwrittenIsTriedOnceMore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","exports":["ONNX","ONNX.ONNX12"]}]}`, answering(emulator.DownloadURI, "container"))
+	key := w.trained()
+	w.export(key, "ONNX")
+	w.tier(w.blob(key, "ONNX"), "Archive")
+	w.sweep()
+	for range 3 {
+		w.Service.Advance(w.condition(key, "ONNX").Next.Sub(w.Service.Now()))
+		w.sweep()
+	}
+	w.Service.Advance(w.options.Times.StuckAfter - time.Hour)
+	require.True(t, w.condition(key, "ONNX").Next.After(w.Service.Now()))
+	w.tier(w.blob(key, "ONNX"), "Hot")
+	w.sweep()
+	w.Service.Advance(world.ExportTime)
+	w.sweep()
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven, "ONNX.ONNX12": archive.Proven}, w.backups(key))
+}
+
 // A blob that no listed export is, in the Archive tier, holds up nothing else.
 func TestALoneBlobInTheArchiveTierIsACondition(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -180,14 +181,38 @@ func TestAnExportThatWasNeverSentIsNotCounted(t *testing.T) {
 	}
 }
 
-// What another process announced meanwhile is not taken back.
+// While one process's time is up as it announces, another one asks: that try counts, and
+// its announcement stands.
 func TestOnlyTheOwnAnnouncementIsTakenBack(t *testing.T) {
-	v := New(Options{Clock: SystemClock{}}).visit(scope{}, &state.Record{Seen: noon})
-	a := Action{Step: Step{Kind: Export, Scope: state.Scope{Iteration: first, Export: "ONNX"}}}
-	other := state.Export{Asked: noon, Until: noon.Add(time.Minute)}
-	*v.seen.Project.Iteration(first).Export("ONNX") = other
-	v.withdraw(a, sending{token: "mine", until: noon.Add(time.Hour)})
-	assert.Equal(t, other, *v.seen.Project.Iteration(first).Export("ONNX"))
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	require.NoError(t, w.Service.FaultCalls("ExportIteration", 2, emulator.CallFault{Status: 503}))
+	_, err := w.try(key)
+	require.Error(t, err)
+	require.Equal(t, 1, w.condition(key, "ONNX").Attempts)
+	w.Service.Advance(senderTime + w.options.Times.IntentGrace + time.Second)
+
+	other := w.options
+	other.State = state.Open(w.Archives.Blobs(&azcore.ClientOptions{Transport: world.Send(w.Timed)}), w.Names.State)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour) // no process's time ends with another's
+	defer cancel()
+	w.line.While(world.On(world.Begins("PUT /"+azurite.Archive+"/state"), func(req *http.Request, send world.Send) (*http.Response, error) {
+		if ctx.Err() != nil {
+			return send(req)
+		}
+		_, err := New(other).Reconcile(t.Context(), Request{Key: key})
+		assert.NoError(t, err)
+		cancel()
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}), func() {
+		_, err := New(w.options).run(ctx, Request{Key: key}.scope()) // whoever asked may be gone before it is written
+		require.ErrorIs(t, err, context.Canceled)
+	})
+	require.Equal(t, 2, w.Service.Counts()["ExportIteration"])
+	assert.Equal(t, 2, w.condition(key, "ONNX").Attempts)
+	assert.False(t, w.Remembered(key.Project).Iterations[key.Iteration].Exports["ONNX"].Until.IsZero())
 }
 
 // A run's time is up while it copies: what it knew by then is written on a context

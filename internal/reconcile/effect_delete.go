@@ -32,10 +32,13 @@ func (deletionEffect) announce(v *visit, p *state.Project, a Action, s sending) 
 	p.Delete(a.Iteration, d)
 }
 
-func (deletionEffect) withdraw(p *state.Project, a Action, s sending) {
-	if d := p.Deletions[a.Iteration]; d != nil && d.Until.Equal(s.until) && d.Open() {
+func (deletionEffect) withdraw(p *state.Project, a Action, s sending) bool {
+	d := p.Deletions[a.Iteration]
+	announced := d != nil && d.Until.Equal(s.until) && d.Open()
+	if announced {
 		delete(p.Deletions, a.Iteration)
 	}
+	return announced
 }
 
 // send checks the proofs, writes the tombstone, looks once more at the iteration alone,

@@ -12,6 +12,9 @@ import (
 type exportEffect struct{}
 
 func (exportEffect) look(ctx context.Context, v *visit, iteration string) error {
+	if v.isFresh(v.seen.Looks[iteration].At) {
+		return nil
+	}
 	err := v.listExports(ctx, iteration, v.seen.Looks[iteration])
 	if ctx.Err() == nil {
 		v.shown(state.Scope{Iteration: iteration, Fact: state.FactExports}, err)
@@ -25,10 +28,13 @@ func (exportEffect) announce(v *visit, p *state.Project, a Action, s sending) {
 	p.Iteration(a.Iteration).Settled = nil // a person may ask for more than the policy; sweeps are to see its end
 }
 
-func (exportEffect) withdraw(p *state.Project, a Action, s sending) {
-	if e := p.Iteration(a.Iteration).Export(a.Export); e.Until.Equal(s.until) {
+func (exportEffect) withdraw(p *state.Project, a Action, s sending) bool {
+	e := p.Iteration(a.Iteration).Export(a.Export)
+	announced := e.Until.Equal(s.until)
+	if announced {
 		e.Asked, e.Until = time.Time{}, time.Time{}
 	}
+	return announced
 }
 
 func (exportEffect) send(ctx context.Context, v *visit, a Action, s sending) error {

@@ -47,10 +47,12 @@ func (v *visit) promoter(a Action) state.Promoter {
 	return state.ByPerson
 }
 
-func (publishEffect) withdraw(p *state.Project, _ Action, s sending) {
-	if p.Promotion != nil && p.Promotion.Move != nil && p.Promotion.Move.Token == s.token {
+func (publishEffect) withdraw(p *state.Project, _ Action, s sending) bool {
+	announced := p.Promotion != nil && p.Promotion.Move != nil && p.Promotion.Move.Token == s.token
+	if announced {
 		p.Promotion.Move = nil
 	}
+	return announced
 }
 
 // send takes the name over in one call. Where the service refuses that, it frees the name

@@ -15,7 +15,7 @@ type trainingEffect struct{}
 
 // look counts anew what makes a training worth it.
 func (trainingEffect) look(ctx context.Context, v *visit, iteration string) error {
-	if iteration != "" {
+	if iteration != "" || v.isFresh(v.weighedAt) {
 		return nil
 	}
 	return v.weigh(ctx)
@@ -39,9 +39,11 @@ func (trainingEffect) announce(v *visit, p *state.Project, a Action, s sending) 
 	p.Spent = append(p.Spent, state.Spent{Token: s.token, At: v.now(), Minutes: a.Training.Minutes})
 }
 
-func (trainingEffect) withdraw(p *state.Project, _ Action, s sending) {
+func (trainingEffect) withdraw(p *state.Project, _ Action, s sending) bool {
+	before := len(p.Trainings)
 	p.Trainings = slices.DeleteFunc(slices.Clone(p.Trainings), func(t *state.Training) bool { return t.Token == s.token })
 	p.Spent = slices.DeleteFunc(slices.Clone(p.Spent), func(one state.Spent) bool { return one.Token == s.token })
+	return len(p.Trainings) < before
 }
 
 func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) error {

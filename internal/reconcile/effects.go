@@ -31,12 +31,12 @@ var errOvertaken = errors.New("another process was first")
 // in the state before it is sent, and never repeated blindly.
 type effect interface {
 	// look sees of an iteration, as it is now, what the effect is planned on besides the
-	// list of iterations.
+	// list of iterations, unless it was seen just now.
 	look(ctx context.Context, v *visit, iteration string) error
 	// announce writes the intent.
 	announce(v *visit, p *state.Project, a Action, s sending)
-	// withdraw ends an announcement, and no other's.
-	withdraw(p *state.Project, a Action, s sending)
+	// withdraw ends an announcement, and no other's, and reports whether it was there.
+	withdraw(p *state.Project, a Action, s sending) bool
 	// send asks for it, and learns what the answer says. After a lost answer the intent
 	// stays open; visit.refusedNow ends one that came to nothing.
 	send(ctx context.Context, v *visit, a Action, s sending) error
@@ -92,19 +92,27 @@ func (v *visit) affect(ctx context.Context) (overtaken bool, err error) {
 // fresh is how old what an effect is planned on may be: it was seen directly before.
 const fresh = 2 * time.Second
 
+// isFresh reports whether an effect may be planned on what was seen at a time by our clock:
+// directly before, and since another process wrote the state, which may have sent its own.
+func (v *visit) isFresh(at time.Time) bool {
+	return v.Clock.Now().Sub(at) < fresh && at.After(v.othersWrote)
+}
+
 // lookAnew sees the project's name, its iterations and what else the planned effects need
-// as they are now, unless all that was seen just now.
+// as they are now, each unless it was seen just now.
 func (v *visit) lookAnew(ctx context.Context) error {
-	if v.Clock.Now().Sub(v.askedAt) >= fresh {
+	if !v.isFresh(v.askedAt) {
 		if err := v.ask(ctx); err != nil {
 			return err
 		}
 	}
-	if err := v.applyPolicy(ctx); err != nil || v.outside || v.Clock.Now().Sub(v.listedAt) < fresh {
+	if err := v.applyPolicy(ctx); err != nil || v.outside {
 		return err
 	}
-	if err := v.listIterations(ctx); err != nil {
-		return err
+	if !v.isFresh(v.listedAt) {
+		if err := v.listIterations(ctx); err != nil {
+			return err
+		}
 	}
 	looked := map[Step]error{} // once for all effects of a kind on an iteration
 	for _, a := range v.planned(ctx) {
@@ -142,6 +150,7 @@ func (v *visit) send(ctx context.Context, a Action) error {
 	}
 	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		if p.Revision != planned {
+			v.othersWrote = v.Clock.Now()
 			return errOvertaken
 		}
 		v.apply(p)
@@ -233,11 +242,11 @@ func idle(err error) bool {
 }
 
 // takeBack makes an announcement as if it had never been made: what it was for never
-// left the process, so the try doesn't count.
+// left the process, so the try doesn't count. Another process's does.
 func (v *visit) takeBack(a Action, s sending) {
-	v.withdraw(a, s)
 	v.learn(func(p *state.Project) {
-		if c := p.Condition(a.Scope); s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
+		announced := effects[a.Kind.rank()].withdraw(p, a, s)
+		if c := p.Condition(a.Scope); announced && s.before != nil && c != nil && c.Attempts == s.before.Attempts+1 {
 			*c = *s.before
 		}
 	})

@@ -5,13 +5,16 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
@@ -237,6 +240,51 @@ func (w *app) trainings(project string) func() {
 		_, err := w.Client.Train(w.t.Context(), project, customvision.TrainOptions{Force: true})
 		require.NoError(w.t, err)
 	}
+}
+
+// Another process asks for the export and archives it, all within the two seconds that a
+// look counts as fresh: who is overtaken looks anew all the same.
+func TestWhoIsOvertakenLooksAnewAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	other := w.options
+	other.State = state.Open(w.Archives.Blobs(&azcore.ClientOptions{Transport: world.Send(w.Timed)}), w.Names.State)
+	var met atomic.Bool
+	w.line.While(world.On(world.Begins("PUT /"+azurite.Archive+"/state"), func(req *http.Request, send world.Send) (*http.Response, error) {
+		if met.CompareAndSwap(false, true) {
+			for range 2 {
+				_, err := New(other).Reconcile(t.Context(), Request{Key: key})
+				assert.NoError(t, err)
+				w.Service.FinishNow(emulator.Scope{})
+			}
+		}
+		return send(req)
+	}), func() { w.reconcile(key) })
+	assert.Equal(t, proven, w.backups(key))
+	assert.Equal(t, 1, w.Service.Counts()["ExportIteration"], "refused ones counted")
+}
+
+// What is published is exported in the same run. That goes by a look of its own: what the
+// run saw of it before may be old by then.
+func TestAnExportIsPlannedOnAFreshLookAtItsOwnIteration(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t)
+	w.overLine()
+	key := w.train(project, 0.9)
+	w.line.Use(func(req *http.Request, send world.Send) (*http.Response, error) {
+		switch {
+		case strings.HasSuffix(req.URL.Path, "/performance"):
+			w.Service.Advance(time.Minute)
+		case strings.HasSuffix(req.URL.Path, "/publish"):
+			assert.NoError(t, w.Service.Export(project, key.Iteration, "ONNX", "")) // by a person
+			w.Service.FinishNow(emulator.Scope{})
+		}
+		return send(req)
+	})
+	w.pass(project)
+	assert.Zero(t, w.Service.Counts()["ExportIteration"], "refused ones counted, the person's isn't")
+	assert.Equal(t, proven, w.backups(key))
 }
 
 // Every effect is announced directly before it is sent.

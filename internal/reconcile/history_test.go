@@ -36,10 +36,9 @@ type history struct {
 	deaths, faults int
 
 	// What the person or the weather did after which less can be asked for.
-	overwrites bool // an export took another's place in the model container
-	renamed    int  // how often an iteration was renamed
-	disturbed  bool
-	met        bool // the app knew the project before anything happened
+	renamed   int // how often an iteration was renamed
+	disturbed bool
+	met       bool // the app knew the project before anything happened
 }
 
 // letter is a message on the queue.
@@ -141,7 +140,7 @@ func (h *history) live() {
 		{"delete", 1, h.delete},
 		{"delete the project", 1, h.deleteProject},
 		{"fail exports", 1, func() { h.Service.FailExports(rapid.IntRange(1, 2).Draw(h.t, "exports")) }},
-		{"stall an export", 1, func() { h.Service.StallExports(1); h.overwrites = true }},
+		{"stall an export", 1, func() { h.Service.StallExports(1); h.judge.overwrites = true }},
 		{"finish", 1, func() { h.Service.FinishNow(emulator.Scope{}) }},
 		{"forge", 1, h.forge},
 		{"foreign blob", 1, h.foreignBlob},
@@ -226,8 +225,8 @@ func (h *history) portalExport() {
 		h.t.Logf("    %s %s %v", it.ID, name, err)
 		if err == nil {
 			h.judge.exporting[it.ID+" "+canonical(name)] = h.Service.Now()
-			h.overwrites = h.overwrites || slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return samePlatform(name, e) })
-			h.overwrites = h.overwrites || strings.HasPrefix(name, "ONNX") || strings.HasPrefix(name, "TensorFlow")
+			h.judge.overwrites = h.judge.overwrites || slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return samePlatform(name, e) })
+			h.judge.overwrites = h.judge.overwrites || strings.HasPrefix(name, "ONNX") || strings.HasPrefix(name, "TensorFlow")
 		}
 	}
 }
@@ -334,7 +333,7 @@ func (h *history) foreignBlob() {
 		return // what rests can't be overwritten
 	}
 	h.must(err)
-	h.overwrites = true
+	h.judge.overwrites = true
 	h.t.Logf("    %s", name)
 }
 

@@ -26,6 +26,7 @@ type judge struct {
 	depth                         map[string]int         // how many of the app's trainings led to an iteration
 	began                         []time.Time            // the app's trainings
 	asked                         map[string][]time.Time // exports and answers to failures, under one policy and with what the app remembers
+	latest                        string                 // of asked, while the service answers
 	exporting                     map[string]time.Time   // exports underway, since when
 	calm                          bool                   // the app hears every answer now, and can write it down
 	lost                          int                    // how often what the app remembers was lost
@@ -34,6 +35,7 @@ type judge struct {
 	freed                         bool                 // the app took the name from an iteration, and gave it to none yet
 	named                         bool                 // what the app remembers holds the project's name
 	ended                         map[string]time.Time // when failures were, as the app remembers
+	overwrites                    bool                 // an export took another's place in the model container
 
 	purse // what trainings cost, and what they are worth
 
@@ -83,6 +85,7 @@ func effect(req *http.Request) string {
 
 // before judges a request that arrives at the service.
 func (j *judge) before(req *http.Request) {
+	j.latest = ""
 	switch effect(req) {
 	case "train":
 		j.trainings++
@@ -122,7 +125,7 @@ func (j *judge) beforeTraining(req *http.Request) {
 	}
 	j.afford(req, retrain)
 	why := j.failure(its, retrain)
-	if j.answering = why == ""; j.answering {
+	if j.answering = why == "" && (!j.isWorthIt(its, retrain) || j.isAnnounced(state.FailureOf(its[0].ID))); j.answering {
 		j.often(its[0].ID)
 		return
 	}
@@ -132,7 +135,13 @@ func (j *judge) beforeTraining(req *http.Request) {
 	}
 }
 
-// failure is why a training is no answer to a failure; empty where it is one.
+// isAnnounced reports whether the training that is asked for is to be one for a cause.
+func (j *judge) isAnnounced(cause state.Cause) bool {
+	trainings := j.Remembered(j.project).Trainings
+	return len(trainings) > 0 && trainings[len(trainings)-1].Cause == cause
+}
+
+// failure is why a training is no answer to a failure; empty where it may be one.
 func (j *judge) failure(its []emulator.IterationView, retrain *policy.Retrain) string {
 	if len(its) == 0 || its[0].Status != "Failed" {
 		return "none failed last"
@@ -203,7 +212,7 @@ func (j *judge) newest() string {
 // often finds a thing that is asked for again and again without pauses that grow.
 func (j *judge) often(id string) {
 	now := j.Service.Now()
-	j.asked[id] = append(j.asked[id], now)
+	j.asked[id], j.latest = append(j.asked[id], now), id
 	if n := len(j.asked[id]); n > 4 && now.Sub(j.asked[id][n-5]) < time.Hour {
 		j.find("%s is asked for five times in an hour: %v", id, j.asked[id])
 	}
@@ -226,6 +235,8 @@ func (j *judge) beforeExport(iteration, name string) {
 				j.find("export %s is asked for though %s is underway", id, other)
 			case other != name && e.Status == "Done" && !j.secured(iteration, other):
 				j.find("export %s is asked for though %s isn't archived: it will overwrite its blob", id, other)
+			case other != name && e.Status == "Done" && !j.archived(iteration, other):
+				j.overwrites = true
 			}
 		}
 	}
@@ -255,6 +266,9 @@ func (j *judge) beforeDeletion(iteration string) {
 // after takes in what the service answered.
 func (j *judge) after(req *http.Request, status int) {
 	ok := status < 300
+	if tries := j.asked[j.latest]; status == http.StatusTooManyRequests && len(tries) > 0 { // that was no try
+		j.asked[j.latest] = tries[:len(tries)-1]
+	}
 	switch effect(req) {
 	case "train":
 		its := j.iterations()
@@ -327,16 +341,17 @@ func samePlatform(name string, e emulator.ExportView) bool {
 	return strings.EqualFold(platform, e.Platform)
 }
 
+func (j *judge) archived(iteration, name string) bool {
+	return slices.ContainsFunc(j.Backups(j.project, ""), func(b archive.Backup) bool {
+		return b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts()
+	})
+}
+
 // secured reports whether an export is archived, never can be, or couldn't for so
 // long that its platform is free.
 func (j *judge) secured(iteration, name string) bool {
-	for _, b := range j.Backups(j.project, "") {
-		if b.Iteration == iteration && b.Key.String() == name && b.Verdict.Counts() {
-			return true
-		}
-	}
 	c := j.condition(iteration, name)
-	return c.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
+	return j.archived(iteration, name) || c.Final() || c.Code != "" && j.Service.Now().Sub(c.First) >= stuckAfter
 }
 
 // condition is that of an export; the zero value where it has none.

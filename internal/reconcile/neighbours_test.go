@@ -227,7 +227,7 @@ func TestAPlatformHeldByWhatCannotBeFetchedIsFreedAfterATime(t *testing.T) {
 		"for ever":          {state.Overwritten, 0, []string{"export ONNX.ONNX12"}},
 		"it can't be named": {state.Ambiguous, 7 * time.Hour, []string{"export ONNX.ONNX12"}},
 	} {
-		o := completed(listed("ONNX", customvision.ExportDone)).condition("ONNX", c.code, c.since, time.Hour)
+		o := completed(listed("ONNX", customvision.ExportDone)).condition("ONNX", c.code, c.since, time.Hour).tried(Backup, "ONNX")
 		assert.Equal(t, c.want, steps(Plan(rules("ONNX.ONNX12"), o)), name)
 	}
 }

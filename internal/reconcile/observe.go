@@ -289,11 +289,12 @@ func (v *visit) backupsOf(ctx context.Context, iterations []string) (map[string]
 
 // listExports sees an iteration's exports, one for each key.
 func (v *visit) listExports(ctx context.Context, iteration string, look *Look) error {
+	at := v.Clock.Now()
 	exports, err := v.Service.Exports(ctx, v.record.ID, iteration)
 	if err != nil {
 		return fmt.Errorf("list the exports of iteration %s: %w", iteration, err)
 	}
-	look.Exports, look.Unusable = nil, nil
+	look.Exports, look.Unusable, look.At = nil, nil, at
 	for _, e := range exports {
 		key, err := archive.NewKey(v.record.ID, iteration, e.Platform, e.Flavor)
 		if err != nil {

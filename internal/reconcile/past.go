@@ -14,7 +14,8 @@ import (
 // begin looks after a project that the app sees for the first time in the service.
 // If it has a past, what was remembered of it may have been lost, and with it the
 // trainings that were started: the failures so far, and that of a training underway,
-// are never answered, and until a sweep has looked at all of it nothing is trained.
+// are never answered, what was trained so far isn't published, and until a sweep has
+// looked at all of it nothing is trained.
 // While the project is being imported more of its past may come, dated as of then.
 func (v *visit) begin() {
 	for _, it := range v.seen.Iterations {
@@ -43,6 +44,9 @@ func (v *visit) begin() {
 			}
 			if it.Status != customvision.StatusTraining {
 				p.Rebuilt = true
+			}
+			if it.Status == customvision.StatusCompleted {
+				p.Iteration(it.ID).Before = true
 			}
 			// One that is still training may be our own answer to a failure.
 			if it.Status != customvision.StatusCompleted && answerTo(p.Trainings, state.FailureOf(it.ID)) == nil {

@@ -45,7 +45,8 @@ type Observed struct {
 
 // Look is what was seen of one iteration.
 type Look struct {
-	Exports []Listed // one for each key
+	At      time.Time // when the exports were asked for, by our clock
+	Exports []Listed  // one for each key
 	Backups []archive.Backup
 	// Unlisted reports whether the exports couldn't be listed, so that Exports is empty:
 	// what lies in the model container is archived all the same.

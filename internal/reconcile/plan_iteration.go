@@ -193,10 +193,29 @@ func (p *iterationPlan) want(key archive.Key) {
 	case !p.due(s):
 	case p.busy[key.Platform]:
 		p.add(Wait, s, "another export of "+key.Platform+" has to be archived first")
+	case p.Mode == policy.Act && p.lastChance(key):
+		p.busy[key.Platform] = true
 	default:
 		p.add(Export, s, "the policy wants it")
 		p.busy[key.Platform] = p.Mode == policy.Act
 	}
+}
+
+// lastChance plans to archive what an export would overwrite, and reports whether there is
+// any: what couldn't be archived for so long that it no longer holds its platform may be to
+// be had by now. A package that was given up for what reading it costs isn't.
+func (p *iterationPlan) lastChance(key archive.Key) bool {
+	begin := len(p.actions)
+	for _, e := range p.look.Exports {
+		s := p.scope(e.Key.String())
+		c := p.o.Project.Condition(s)
+		if e.Key != key && e.Key.Platform == key.Platform && e.Status == customvision.ExportDone && !p.look.proven(e.Key) &&
+			!p.due(s) && !c.Final() && !slices.Contains([]state.Code{state.Unfinished, state.TooCostly, state.TooLarge}, c.Code) &&
+			!p.o.Tried[Step{Kind: Backup, Scope: s}] {
+			p.add(Backup, s, "another export of "+key.Platform+" is to be asked for, which will overwrite it")
+		}
+	}
+	return len(p.actions) > begin
 }
 
 // offers reports whether an iteration's domain offers a platform, as far as it says so.

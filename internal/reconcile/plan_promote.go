@@ -148,14 +148,14 @@ func (o Observed) heir(known *state.Promotion) string {
 // tells that nothing is to be done or said now. A person's own decision needs no words: it
 // stands against all that was there then, also when the newest of that is deleted.
 func (p *plan) left(it customvision.Iteration, holder string) (why string, wait bool) {
-	known, seen := p.o.Project.Promotion, p.o.Project.Seen
+	known, seen, record := p.o.Project.Promotion, p.o.Project.Seen, p.o.Project.Iterations[it.ID]
 	if p.Ask != nil {
 		return "", false
 	}
 	switch {
 	case seen.IsZero():
 		return "", true
-	case p.ended(it).Before(seen.Add(-clocksDiffer)):
+	case record != nil && record.Before, p.ended(it).Before(seen.Add(-clocksDiffer)): // the first list may have lacked it
 		return "it was trained before the app knew the project, and a person may have decided against it: a person publishes it by the verb promote, or trains again", false
 	case known == nil || known.Name != p.Promote.Name:
 		return "", false

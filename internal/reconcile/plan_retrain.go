@@ -37,11 +37,14 @@ func (p *plan) retrain() {
 	}
 }
 
-// underway reports whether a training runs, or may have been begun: openTrainings looks
-// after that.
+// underway reports whether a training runs, or may have been begun (openTrainings looks
+// after that), or was begun a moment ago: another process may have done that since the
+// iterations were listed.
 func (p *plan) underway() bool {
 	return slices.ContainsFunc(p.o.Iterations, func(it customvision.Iteration) bool { return it.Status == customvision.StatusTraining }) ||
-		slices.ContainsFunc(p.o.Project.Trainings, func(t *state.Training) bool { return t.Open() && !p.abandoned(t) })
+		slices.ContainsFunc(p.o.Project.Trainings, func(t *state.Training) bool {
+			return t.Open() && !p.abandoned(t) || t.Result != "" && p.iteration(t.Result) == nil && p.o.Now.Before(t.Until.Add(p.Grace))
+		})
 }
 
 // toAnswer reports whether the iteration is a failed training that the policy answers.

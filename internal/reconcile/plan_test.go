@@ -74,6 +74,12 @@ func (o Observed) condition(name string, code state.Code, since, next time.Durat
 	return o
 }
 
+// tried notes that the run has tried a step for an export.
+func (o Observed) tried(kind ActionKind, name string) Observed {
+	o.Tried = map[Step]bool{{Kind: kind, Scope: state.Scope{Iteration: first, Export: name}}: true}
+	return o
+}
+
 func trainedAt(id string, at time.Time) customvision.Iteration {
 	return customvision.Iteration{ID: id, Status: customvision.StatusCompleted, TrainedAt: &at, LastModified: at, Exportable: true}
 }
@@ -150,7 +156,9 @@ func TestPlanForOneIteration(t *testing.T) {
 		"the second waits until the first is kept":    {two, completed(listed("ONNX", "Done")), []string{"backup ONNX", "wait ONNX.ONNXFloat16"}},
 		"then it is asked for":                        {two, completed(listed("ONNX", "Done")).kept("ONNX", archive.Proven), []string{"export ONNX.ONNXFloat16"}},
 		"not while there is hope for the first":       {two, completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, time.Hour, time.Hour), []string{"wait ONNX.ONNXFloat16"}},
-		"but when it lasts":                           {two, completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, 6*time.Hour, time.Hour), []string{"export ONNX.ONNXFloat16"}},
+		"when that lasts it is tried once more":       {two, completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, 6*time.Hour, time.Hour), []string{"backup ONNX"}},
+		"and overwritten then":                        {two, completed(listed("ONNX", "Done")).condition("ONNX", state.NoLink, 6*time.Hour, time.Hour).tried(Backup, "ONNX"), []string{"export ONNX.ONNXFloat16"}},
+		"not tried where the process died of it":      {two, completed(listed("ONNX", "Done")).condition("ONNX", state.Unfinished, 6*time.Hour, time.Hour), []string{"export ONNX.ONNXFloat16"}},
 		"or when the first is overwritten":            {two, completed(listed("ONNX", "Done")).condition("ONNX", state.Overwritten, 0, 0), []string{"export ONNX.ONNXFloat16"}},
 		"or when the first is refused":                {two, completed().condition("ONNX", state.ExportRefused, time.Hour, time.Hour), []string{"export ONNX.ONNXFloat16"}},
 		"or when the first is stuck":                  {two, completed(listed("ONNX", "Exporting")).with("ONNX", state.Export{Asked: long}), []string{"postpone ONNX", "wait ONNX", "export ONNX.ONNXFloat16"}},

@@ -109,11 +109,21 @@ func lastOf(o Observed) *customvision.Iteration {
 		if it.Status == customvision.StatusNew {
 			continue
 		}
-		if last == nil || cmp.Or(p.ended(it).Compare(p.ended(*last)), cmp.Compare(it.ID, last.ID)) > 0 {
+		if last == nil || p.order(it, *last) > 0 {
 			last = &o.Iterations[i]
 		}
 	}
 	return last
+}
+
+// order compares when two iterations were trained. Created is in that order, and no rename
+// changes it; all that was imported has the same.
+func (p *plan) order(a, b customvision.Iteration) int {
+	created := 0
+	if !a.Created.IsZero() && !b.Created.IsZero() {
+		created = a.Created.Compare(b.Created)
+	}
+	return cmp.Or(created, p.ended(a).Compare(p.ended(b)), cmp.Compare(a.ID, b.ID))
 }
 
 // lastAt is when the last training ended: one that was deleted since may have been later

@@ -274,5 +274,5 @@ func (h *history) rests() bool {
 // overwritable tells a service whose only link to an export leads into the model
 // container, where another may have taken its place.
 func (h *history) overwritable() bool {
-	return h.answers[emulator.DownloadURI] == "container" && h.overwrites
+	return h.answers[emulator.DownloadURI] == "container" && h.judge.overwrites
 }

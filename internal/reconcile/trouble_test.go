@@ -166,7 +166,7 @@ func (h *history) overwrite() {
 				if e.Status != "Done" || h.Service.Export(h.project, it.ID, platformOf(name), flavorOf(name)) != nil {
 					continue
 				}
-				h.overwrites = true
+				h.judge.overwrites = true
 				h.judge.exporting[it.ID+" "+canonical(name)] = h.Service.Now()
 				h.Service.FinishNow(emulator.Scope{Iteration: it.ID, Platform: e.Platform})
 				h.t.Logf("    %s takes the place of %s of %s", name, nameOfExport(e), it.ID)

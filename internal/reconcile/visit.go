@@ -19,9 +19,11 @@ type visit struct {
 	record *state.Record
 	seen   Observed
 	loaded time.Time // by our clock, when seen.Now was read
-	// askedAt and listedAt are when the project and its lists were last asked for.
-	askedAt, listedAt time.Time
-	began             time.Time // by the storage service's, when the run began
+	// askedAt, listedAt and weighedAt are when the project, its iterations and what makes a
+	// training worth it were last asked for; othersWrote is when it last showed that another
+	// process had written the state.
+	askedAt, listedAt, weighedAt, othersWrote time.Time
+	began                                     time.Time // by the storage service's, when the run began
 	// changes are what the run has learnt since the last write; saved is when that was.
 	changes []func(*state.Project)
 	saved   time.Time
@@ -163,6 +165,7 @@ func (v *visit) save(ctx context.Context) error {
 	if len(v.changes) == 0 && len(v.Events) == 0 && v.record.Outbox == nil {
 		return nil
 	}
+	known := v.record.Revision
 	if v.unsure {
 		current, err := v.State.Load(ctx, v.record.ID)
 		if err != nil {
@@ -171,6 +174,9 @@ func (v *visit) save(ctx context.Context) error {
 		*v.record, v.unsure = *current, false
 	}
 	if err := v.State.Update(ctx, v.record, func(p *state.Project) error {
+		if p.Revision != known {
+			v.othersWrote = v.Clock.Now()
+		}
 		v.apply(p)
 		v.keepLook(p)
 		return nil

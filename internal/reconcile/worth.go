@@ -38,7 +38,7 @@ func (v *visit) weigh(ctx context.Context) error {
 	if r.After != nil {
 		errs = append(errs, v.told(ctx, state.FactAfter, func() error { return v.readAfter(ctx, w) }))
 	}
-	v.seen.Worth = w
+	v.seen.Worth, v.weighedAt = w, v.Clock.Now()
 	return errors.Join(errs...)
 }
 

@@ -143,25 +143,35 @@ func TestPlanWhenATrainingIsWorthIt(t *testing.T) {
 		seen    Observed
 		want    string // why, "" for no training
 	}{
-		"enough images":                          {onImages, worth(15, 5, 5), "5 images were tagged"},
-		"too few":                                {onImages, worth(14, 5, 5), ""},
-		"fewer than before":                      {policy.Retrain{OnImagesPerTag: 1}, worth(9, 6, 6), ""},
-		"enough of each tag":                     {perTag, worth(15, 7, 8), "5 images were tagged"},
-		"too few of one tag":                     {perTag, worth(15, 9, 6), ""},
-		"of a new tag all count":                 {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 2 }), "5 images"},
-		"a new tag with too few":                 {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 1 }), ""},
-		"a tag that is gone asks for nothing":    {perTag, with(worth(15, 7, 7), func(o *Observed) { delete(o.Worth.Now.Tags, "cup") }), "5 images"},
-		"not while a training runs":              {onImages, with(worth(15, 5, 5), running), ""},
-		"not while one may have been begun":      {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Trainings = []*state.Training{{Until: noon}} }), ""},
+		"enough images":                       {onImages, worth(15, 5, 5), "5 images were tagged"},
+		"too few":                             {onImages, worth(14, 5, 5), ""},
+		"fewer than before":                   {policy.Retrain{OnImagesPerTag: 1}, worth(9, 6, 6), ""},
+		"enough of each tag":                  {perTag, worth(15, 7, 8), "5 images were tagged"},
+		"too few of one tag":                  {perTag, worth(15, 9, 6), ""},
+		"of a new tag all count":              {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 2 }), "5 images"},
+		"a new tag with too few":              {perTag, with(worth(15, 7, 7), func(o *Observed) { o.Worth.Now.Tags["spoon"] = 1 }), ""},
+		"a tag that is gone asks for nothing": {perTag, with(worth(15, 7, 7), func(o *Observed) { delete(o.Worth.Now.Tags, "cup") }), "5 images"},
+		"not while a training runs":           {onImages, with(worth(15, 5, 5), running), ""},
+		"not while one may have been begun":   {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Trainings = []*state.Training{{Until: noon}} }), ""},
+		"not while the list lacks a new one":  {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Trainings = []*state.Training{{Result: second, Until: noon}} }), ""},
+		"for two minutes after its time": {onImages, with(worth(15, 5, 5), func(o *Observed) {
+			o.Project.Trainings = []*state.Training{{Result: second, Until: noon.Add(-2 * time.Minute)}}
+		}), "5 images"},
 		"not what was counted before a training": {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Iterations = append(o.Iterations, trainedAt(second, noon)) }), ""},
 		"nor before one that failed":             {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Iterations = append(o.Iterations, failure(second, noon)) }), ""},
-		"a training that is gone counts":         {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Then.Iteration, o.Worth.Then.At = second, noon }), "5 images"},
-		"not what was never counted":             {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Now, o.Worth.Then = nil, nil }), ""},
-		"a project that was never trained":       {onImages, with(worth(5, 0, 0), func(o *Observed) { o.Iterations, o.Worth.Then = nil, &state.Tally{} }), "nothing was trained yet"},
-		"not before a rebuilt state is whole":    {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Rebuilt = true }), ""},
-		"not while one can't be read":            {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Missing = true }), ""},
-		"an old training":                        {old, worth(10, 5, 5), "more than 30m ago"},
-		"a young one":                            {policy.Retrain{OlderThan: policy.Duration(time.Hour)}, worth(10, 5, 5), ""},
+		"nor does a rename make an earlier failure the last one": {onImages, with(worth(15, 5, 5), func(o *Observed) {
+			o.Iterations[0].Created = noon.Add(-2 * time.Hour)
+			renamed := failure(second, noon)
+			renamed.Created = noon.Add(-3 * time.Hour)
+			o.Iterations = append(o.Iterations, renamed)
+		}), "5 images"},
+		"a training that is gone counts":      {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Then.Iteration, o.Worth.Then.At = second, noon }), "5 images"},
+		"not what was never counted":          {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Worth.Now, o.Worth.Then = nil, nil }), ""},
+		"a project that was never trained":    {onImages, with(worth(5, 0, 0), func(o *Observed) { o.Iterations, o.Worth.Then = nil, &state.Tally{} }), "nothing was trained yet"},
+		"not before a rebuilt state is whole": {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Project.Rebuilt = true }), ""},
+		"not while one can't be read":         {onImages, with(worth(15, 5, 5), func(o *Observed) { o.Missing = true }), ""},
+		"an old training":                     {old, worth(10, 5, 5), "more than 30m ago"},
+		"a young one":                         {policy.Retrain{OlderThan: policy.Duration(time.Hour)}, worth(10, 5, 5), ""},
 		"a later one that is deleted is young": {old, with(worth(10, 5, 5), func(o *Observed) {
 			o.Project.Trainings = []*state.Training{{Result: third, Asked: noon.Add(-time.Minute)}}
 		}), ""},

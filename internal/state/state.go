@@ -77,6 +77,9 @@ type Iteration struct {
 	// Ended is when the training failed, as the service had it when the app first saw
 	// it: a rename changes lastModified, but not this.
 	Ended time.Time `json:"ended,omitzero"`
+	// Before reports whether the service had it, completed, when the app first saw the
+	// project.
+	Before bool `json:"before,omitempty"`
 	// Exports that we asked for, by "Platform" or "Platform.Flavor".
 	Exports map[string]*Export `json:"exports,omitempty"`
 	// Blobs of the model container that are archived: ETag by name.
