@@ -98,6 +98,12 @@ func (s *Server) Serve(ctx context.Context) error {
 // towards its deadline.
 func (s *Server) gate(h *Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-s.open:
+			h.ServeHTTP(w, r)
+			return
+		default:
+		}
 		if r.URL.Path == readinessPath {
 			h.ServeHTTP(w, r)
 			return
