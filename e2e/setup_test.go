@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/queueerror"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -64,6 +65,7 @@ type app struct {
 type options struct {
 	policy   string            // policy.json; "" keeps the one that ships
 	settings map[string]string // further settings; "" removes one
+	linked   string            // setting for a link by which others may write the archive; "" for none
 	told     bool              // others are told by a queue what happens
 	lock     time.Duration     // how long a received message is hidden; 0 means the host's
 	world    world.Options
@@ -85,6 +87,11 @@ func newApp(t testing.TB, o options) *app {
 	})
 	if o.told {
 		settings["EVENTS_QUEUE"] = a.Names.Events
+	}
+	if o.linked != "" {
+		link, err := a.Containers.Archive.GetSASURL(sas.ContainerPermissions{Create: true, Write: true}, time.Now().Add(time.Hour), nil)
+		require.NoError(t, err)
+		settings[o.linked] = link
 	}
 	maps.Copy(settings, o.settings)
 	var env []string
