@@ -100,6 +100,7 @@ type Shown struct {
 	Trained   time.Time `json:"trained,omitzero"`
 	Changed   time.Time `json:"changed,omitzero"`
 	Published string    `json:"published,omitempty"` // the name under which it is published
+	Stuck     bool      `json:"stuck,omitempty"`     // it is completed, and can't be exported
 	// Exports has each export's status by "Platform" or "Platform.Flavor".
 	Exports map[string]string `json:"exports,omitempty"`
 }

@@ -44,6 +44,8 @@ func (t *Twin) Stage() string {
 	switch {
 	case !t.Ended.IsZero() && t.Record == "":
 		return "came to nothing: " + t.Why
+	case t.Why != "":
+		return "is in the archive; " + t.Why
 	case t.Record != "" && !t.Deleted.IsZero():
 		return "is in the archive, and no longer in Custom Vision"
 	case t.Record != "":

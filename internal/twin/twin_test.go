@@ -136,7 +136,9 @@ func TestALostAnswerToTheImportDoesNotDoubleTheTwin(t *testing.T) {
 	w := newScene(t, rules, emulator.Options{})
 	w.begin()
 	line := world.NewInterceptor(t)
-	line.Use(world.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/import") || strings.HasSuffix(r.URL.Path, "/train") }, world.Lose))
+	line.Use(world.On(func(r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/import") || strings.HasSuffix(r.URL.Path, "/train")
+	}, world.Lose))
 	for range 6 {
 		_, _ = w.process(line).Run(t.Context(), w.original)
 		w.Service.Advance(10 * time.Minute)
