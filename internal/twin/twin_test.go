@@ -240,27 +240,63 @@ func TestATwinThatSomebodyUsesStays(t *testing.T) {
 	assert.Len(t, w.others(), 1)
 }
 
+// TestATwinIsDeletedOnlyOnceTheArchiveHasIt has a package that somebody overwrites, which a
+// listing doesn't show.
 func TestATwinIsDeletedOnlyOnceTheArchiveHasIt(t *testing.T) {
 	t.Parallel()
 	w := newScene(t, rules, emulator.Options{})
 	w.begin()
-	line := world.NewInterceptor(t)
-	line.Use(world.On(func(r *http.Request) bool { return r.Method == http.MethodDelete }, func(*http.Request, world.Send) (*http.Response, error) {
-		for _, b := range w.Backups("", "") {
-			_, err := w.Containers.Archive.NewBlobClient(b.Blob).Delete(context.Background(), nil)
-			require.NoError(t, err)
-		}
-		return nil, context.DeadlineExceeded
-	}))
-	for range 10 {
+	for w.Remembered(w.original.ID).Twin.Record == "" {
 		w.sweep()
+		line := world.NewInterceptor(t)
+		line.Use(world.On(func(r *http.Request) bool { return r.Method == http.MethodDelete }, world.Refuse(http.StatusInternalServerError)))
 		_, _ = w.process(line).Run(t.Context(), w.original)
 		w.Service.Advance(10 * time.Minute)
 	}
-	_, err := w.maker().Run(t.Context(), w.original)
-	require.NoError(t, err, "a package that is gone is no backup")
-	require.Len(t, w.others(), 1, "nobody else would have it")
-	assert.Equal(t, 0, w.Service.Counts()["DeleteProject"])
+	before := w.Service.Counts()["DeleteProject"]
+	_, err := w.Containers.Archive.NewBlockBlobClient(w.Backups("", "")[1].Blob).UploadBuffer(t.Context(), []byte("another"), nil)
+	require.NoError(t, err)
+	_, err = w.maker().Run(t.Context(), w.original)
+	require.ErrorContains(t, err, "the twin isn't deleted")
+	assert.Len(t, w.others(), 1, "nobody else would have it")
+	assert.Equal(t, before, w.Service.Counts()["DeleteProject"])
+}
+
+// TestTwoProcessesMakeOneTwin lets the second one go first, each time that the first one is
+// about to write what it will do.
+func TestTwoProcessesMakeOneTwin(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, rules, emulator.Options{ImportTime: time.Minute})
+	w.begin()
+	for range 12 {
+		w.sweep()
+		line := world.NewInterceptor(t)
+		line.Use(world.On(func(r *http.Request) bool { return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/projects/") },
+			world.Nth(1, func(r *http.Request, send world.Send) (*http.Response, error) {
+				w.run()
+				return send(r)
+			})))
+		_, err := w.process(line).Run(t.Context(), w.original)
+		require.NoError(t, err)
+		w.Service.Advance(10 * time.Minute)
+	}
+	assert.Empty(t, w.ends().Why)
+	counts := w.Service.Counts()
+	assert.Equal(t, [3]int{1, 1 + 1, 1}, [3]int{counts["ImportProject"], counts["TrainProject"], counts["DeleteProject"]})
+}
+
+func TestATrainingThatFailsAtOnceIsKnownThoughItsAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, rules, emulator.Options{})
+	w.begin()
+	w.Service.FailTrainings(5)
+	line := world.NewInterceptor(t)
+	line.Use(world.On(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/train") }, world.Lose))
+	_, err := w.process(line).Run(t.Context(), w.original)
+	require.Error(t, err)
+	w.Service.Advance(time.Hour)
+	assert.Contains(t, w.ends().Why, "status Failed")
+	assert.Equal(t, 1+1, w.Service.Counts()["TrainProject"])
 }
 
 func TestARefusalIsAConditionAndIsTriedAgain(t *testing.T) {
