@@ -36,6 +36,10 @@ func TestATwinIsWrittenOnceAndSaysThatItIsNotTheSameModel(t *testing.T) {
 	assert.Empty(t, backups, "what says it is no backup of the original")
 	name := project + "/" + iteration + "/twin-20261130T104500Z-abcdefgh.json"
 	text := string(download(t, h.blobs, name))
+	write(t, h.blobs, strings.Replace(name, "abcdefgh", "bbcdefgh", 1), []byte(text))
+	list, err = h.Twins(t.Context(), "")
+	require.NoError(t, err)
+	assert.Len(t, list, 1, "one under another's name isn't taken for it")
 	write(t, h.blobs, name, []byte(strings.Replace(text, "not the same model", "the same model, too", 1)))
 	list, err = h.Twins(t.Context(), "")
 	require.NoError(t, err)

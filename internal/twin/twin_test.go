@@ -15,6 +15,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
 )
 
@@ -352,4 +353,33 @@ func TestATwinIsArchivedThoughTheOriginalsModelIsGone(t *testing.T) {
 	assert.Nil(t, doc.Original.TrainedAt)
 	assert.JSONEq(t, "null", string(doc.Original.Performance))
 	assert.Contains(t, string(doc.Twin.Performance), "precision")
+}
+
+// TestATwinIsRecordedWithAllOfItsExports has two that the service makes one after the other,
+// since they share a blob's name, and one that a person asks for.
+func TestATwinIsRecordedWithAllOfItsExports(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, strings.Replace(rules, `"TensorFlow"`, `"ONNX.ONNXFloat16"`, 1), emulator.Options{})
+	w.begin()
+	w.run()
+	w.Service.Advance(10 * time.Minute)
+	w.sweep()
+	w.Service.Advance(10 * time.Minute)
+	line := world.NewInterceptor(t) // this process archives the first, and dies before it asks for the second
+	line.Use(world.On(func(r *http.Request) bool { return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/export") }, line.KillBefore))
+	_, _ = reconcile.New(w.options(line)).Sweep(t.Context(), reconcile.Before{})
+	require.Len(t, w.Backups("", ""), 1)
+	for len(w.Backups("", "")) < 2 {
+		w.run()
+		require.Empty(t, w.recorded(), "not before all of it is there")
+		w.Service.Advance(10 * time.Minute)
+		w.sweep()
+	}
+	twin := w.Remembered(w.original.ID).Twin
+	w.Export(twin.Project, twin.Trained, "CoreML", "")
+	w.run()
+	require.Empty(t, w.recorded(), "one isn't archived")
+	w.Service.Advance(8 * 24 * time.Hour)
+	assert.Empty(t, w.ends().Why)
+	assert.Len(t, w.recorded()[0].Twin.Proofs, 3)
 }
