@@ -51,7 +51,7 @@ func (p *program) twin(ctx context.Context, which string, yes bool) error {
 	if err != nil {
 		return err
 	}
-	project, maker := projects[0], &twin.Maker{Options: r.Options}
+	project, maker := projects[0], &twin.Maker{Options: r.Options, Now: true}
 	takes, err := maker.Takes(ctx, project)
 	if err != nil && !takes.Twin.Open() {
 		return err

@@ -98,6 +98,12 @@ func Definite(err error) bool {
 	return refused.Status >= 400 && refused.Status < 500
 }
 
+// Forbidden reports whether the caller lacks a right, which stays so until a person acts.
+func Forbidden(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && !e.lost && (e.Status == http.StatusForbidden || e.Code == "PermissionDenied")
+}
+
 // unanswered returns the error of a call without an answer. It may have been carried out
 // only if it was sent.
 func unanswered(operation string, err error, sent bool) *Error {

@@ -80,7 +80,7 @@ func (w *scene) options(line *world.Interceptor) reconcile.Options {
 
 func (w *scene) maker() *Maker { return w.process(world.NewInterceptor(w.t)) }
 
-func (w *scene) process(line *world.Interceptor) *Maker { return &Maker{w.options(line)} }
+func (w *scene) process(line *world.Interceptor) *Maker { return &Maker{Options: w.options(line)} }
 
 // begin is a person's yes.
 func (w *scene) begin() {

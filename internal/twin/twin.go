@@ -32,7 +32,11 @@ import (
 
 // Maker makes twins. It is safe for concurrent use, also with those of other processes. It
 // takes the Service, the Archive, the State, the Policy, the Clock and the IntentGrace.
-type Maker struct{ reconcile.Options }
+type Maker struct {
+	reconcile.Options
+	// Now tries at once what was refused: a person waits.
+	Now bool
+}
 
 // senderTime bounds how long one sender may take between its announcement and the answer,
 // where its context has no deadline.
@@ -199,7 +203,7 @@ func (m *Maker) Run(ctx context.Context, project customvision.Project) (*state.T
 	rule, _ := inForce.For(project.ID, project.Name)
 	r := &run{Maker: m, project: project, rule: *rule.Twin, record: record, loaded: m.Clock.Now()}
 	r.seen = record.Seen
-	if c := record.Condition(scope); c != nil && r.now().Before(c.Next) {
+	if c := record.Condition(scope); c != nil && !m.Now && r.now().Before(c.Next) {
 		return copied(record), nil
 	}
 	for more := true; more && record.Twin.Open(); {
@@ -253,7 +257,7 @@ func (r *run) recorded(ctx context.Context, err error) error {
 			p.Clear(scope)
 			p.Twin.Why, p.Twin.Ended = string(end), r.now()
 		})
-	case errors.As(err, &no) && customvision.Definite(err):
+	case errors.As(err, &no) && (customvision.Definite(err) || customvision.Forbidden(err)):
 		return r.update(ctx, func(p *state.Project) {
 			c := state.Condition{Scope: scope, Code: state.TwinRefused, Why: no.Error(), First: r.now(), Last: r.now(), Attempts: 1}
 			if known := p.Condition(scope); known != nil {

@@ -272,7 +272,9 @@ func TestTwoProcessesMakeOneTwin(t *testing.T) {
 	for range 12 {
 		w.sweep()
 		line := world.NewInterceptor(t)
-		line.Use(world.On(func(r *http.Request) bool { return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/projects/") },
+		line.Use(world.On(func(r *http.Request) bool {
+			return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/projects/")
+		},
 			world.Nth(1, func(r *http.Request, send world.Send) (*http.Response, error) {
 				w.run()
 				return send(r)
@@ -316,6 +318,40 @@ func TestARefusalIsAConditionAndIsTriedAgain(t *testing.T) {
 	assert.Equal(t, 1, w.Service.Counts()["ImportProject"], "it waits")
 	assert.Empty(t, w.ends().Why)
 	assert.Nil(t, w.condition())
+}
+
+// TestWhoMayCopyProjectsGoesOnWhereTheAppMayNot has an app with the role Trainer, which may
+// neither copy nor delete a project, and a person who may.
+func TestWhoMayCopyProjectsGoesOnWhereTheAppMayNot(t *testing.T) {
+	t.Parallel()
+	w := newScene(t, rules, emulator.Options{})
+	w.begin()
+	line := world.NewInterceptor(t)
+	line.Use(world.On(func(r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, w.original.ID+"/export") || strings.HasSuffix(r.URL.Path, "/import") || r.Method == http.MethodDelete
+	}, func(r *http.Request, _ world.Send) (*http.Response, error) {
+		return world.Answer(r, http.StatusForbidden, nil, []byte(`{"error":{"code":"PermissionDenied","message":"no"}}`)), nil
+	}))
+	app := w.process(line)
+	for range 12 {
+		w.sweep()
+		twin, err := app.Run(t.Context(), w.original)
+		require.NoError(t, err, "a sweep doesn't fail for it each time")
+		if w.condition() != nil {
+			assert.Contains(t, w.condition().Why, "Contributor")
+			person := w.maker()
+			person.Now = true
+			twin, err = person.Run(t.Context(), w.original)
+			require.NoError(t, err)
+			assert.Nil(t, w.condition())
+		}
+		if !twin.Open() {
+			assert.Empty(t, twin.Why)
+			return
+		}
+		w.Service.Advance(time.Minute)
+	}
+	t.Fatal("it comes to no end")
 }
 
 func TestATwinOfAFullProjectIsTrained(t *testing.T) {
@@ -366,7 +402,9 @@ func TestATwinIsRecordedWithAllOfItsExports(t *testing.T) {
 	w.sweep()
 	w.Service.Advance(10 * time.Minute)
 	line := world.NewInterceptor(t) // this process archives the first, and dies before it asks for the second
-	line.Use(world.On(func(r *http.Request) bool { return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/export") }, line.KillBefore))
+	line.Use(world.On(func(r *http.Request) bool {
+		return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/export")
+	}, line.KillBefore))
 	_, _ = reconcile.New(w.options(line)).Sweep(t.Context(), reconcile.Before{})
 	require.Len(t, w.Backups("", ""), 1)
 	for len(w.Backups("", "")) < 2 {
