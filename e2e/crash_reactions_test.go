@@ -8,6 +8,9 @@ import (
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
+	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/twin"
 )
 
 // reaction is something the app does, and what may come of it.
@@ -176,6 +179,27 @@ var reactions = []reaction{
 		}},
 	},
 	{
+		// A person has asked for a twin: it is copied and trained once, however the app was
+		// cut, and the rest follows.
+		name: "twin", policy: doubled,
+		prepare: func(w *victim) { w.twinned() },
+		cause:   func(w *victim) { w.sweep() },
+		want:    figure{Trainings: 2, Exports: 1, Imports: 1, Twin: twinDone, Backups: proven("vanished ONNX")},
+	},
+	{
+		// Its export is done: it is archived, what it is is written, and the twin is deleted.
+		name: "twin's end", policy: doubled,
+		prepare: func(w *victim) {
+			w.twinned()
+			for range 2 {
+				w.sweep()
+				w.Service.FinishNow(emulator.Scope{})
+			}
+		},
+		cause: func(w *victim) { w.sweep() },
+		want:  figure{Trainings: 2, Exports: 1, Imports: 1, Twin: twinDone, Backups: proven("vanished ONNX")},
+	},
+	{
 		name: "poison drain", policy: `{"projects":[{"project":"*"}]}`,
 		prepare: func(w *victim) {
 			w.begin()
@@ -197,6 +221,25 @@ var reactions = []reaction{
 			`malformed notification: type is missing: "{\"version\":\"2.0\"}"`,
 		}},
 	},
+}
+
+const (
+	doubled  = `{"projects":[{"project":"*","exports":["ONNX"],"iterations":["published"],"twin":{}}]}`
+	twinDone = "is in the archive, and no longer in Custom Vision"
+)
+
+// twinned creates a project whose model can't be exported, and asks for a twin of it.
+func (w *victim) twinned() {
+	w.t.Helper()
+	p := w.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.General})
+	w.project = p.ID
+	w.iteration = w.Train(w.project).ID
+	rules, err := policy.Parse([]byte(doubled))
+	require.NoError(w.t, err)
+	maker := &twin.Maker{Options: reconcile.Options{Policy: rules, Service: w.Client, Archive: w.Archive, State: w.State, Clock: reconcile.SystemClock{}}}
+	takes, err := maker.Takes(w.t.Context(), p)
+	require.NoError(w.t, err)
+	require.NoError(w.t, maker.Begin(w.t.Context(), p, takes))
 }
 
 // proven backups.

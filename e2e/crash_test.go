@@ -134,6 +134,9 @@ func (w *victim) safely(f world.Fault) world.Fault {
 		if id := world.Deletes(req); id != "" {
 			assert.Empty(w.t, w.Unsaved(w.project, id), "it is deleted, and with it")
 		}
+		if t := w.Remembered(w.project).Twin; t != nil && req.Method == http.MethodDelete && strings.HasSuffix(req.URL.Path, "/projects/"+t.Project) {
+			assert.Empty(w.t, w.Unsaved(t.Project, t.Trained), "the twin is deleted, and with it")
+		}
 		return f(req, send)
 	}
 }
@@ -171,6 +174,8 @@ type figure struct {
 	Deletions          int               // of iterations, as the two before
 	Unpublished        int               // as the two before
 	Published          string            // the iteration that has the policy's name
+	Imports            int               // copies of projects, as the others
+	Twin               string            // how far it is; empty where nobody asked for one
 	Buried             int               // iterations of which a tombstone says that they are gone
 	Backups            map[string]string // verdict by iteration and export
 	DeadLetters        []string
@@ -216,6 +221,9 @@ func (w *victim) open() string {
 		if d.Open() {
 			return "a deletion is open"
 		}
+	}
+	if record.Twin.Open() {
+		return "a twin is open"
 	}
 	if record.Promotion != nil && record.Promotion.Move != nil {
 		return "a promotion is open"
@@ -263,7 +271,14 @@ func (w *victim) figure() figure {
 	f := figure{Trainings: counts["TrainProject"], Exports: counts["ExportIteration"], Deletions: counts["DeleteIteration"], Backups: map[string]string{}}
 	its, err := w.Client.Iterations(w.t.Context(), w.project)
 	require.NoError(w.t, err)
-	f.Unpublished = counts["UnpublishIteration"]
+	f.Unpublished, f.Imports = counts["UnpublishIteration"], counts["ImportProject"]
+	if t := w.Remembered(w.project).Twin; t != nil {
+		f.Twin = t.Stage()
+		twins, err := w.Archive.Twins(w.t.Context(), w.project)
+		require.NoError(w.t, err)
+		require.Len(w.t, twins, 1)
+		require.Equal(w.t, t.Record, twins[0].Blob())
+	}
 	for _, it := range its {
 		if it.PublishName == "production" {
 			f.Published = it.Name
@@ -450,7 +465,7 @@ func (w *victim) unsaved() string {
 	return ""
 }
 
-// archived counts the archive's blobs, but for tombstones.
+// archived counts the archive's blobs, but for tombstones and what says that a twin is one.
 func (w *victim) archived() int {
 	w.t.Helper()
 	n := 0
@@ -459,7 +474,7 @@ func (w *victim) archived() int {
 		page, err := pages.NextPage(w.t.Context())
 		require.NoError(w.t, err)
 		for _, item := range page.Segment.BlobItems {
-			if !strings.Contains(*item.Name, "/deletion-") {
+			if !strings.Contains(*item.Name, "/deletion-") && !strings.Contains(*item.Name, "/twin-") {
 				n++
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/twin"
 )
 
 // outcomes is what each fault of each operation comes to. The faults spoil one
@@ -80,6 +81,21 @@ UnpublishIteration         ok     ok     again  again  again  ok     ok     ok  
 promote: GetIterationPerformance 2  ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
 promote: state PUT         ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 promote: state PUT 2       ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+ExportProject              ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
+ImportProject              ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+UpdateProject              ok     ok     ok     ok     ok     again  again  again  -      -      again  block  block  block  ok     again
+GetDomains                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+twin: GetProject           ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+twin: GetIterations        ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+twin: TrainProject         ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
+twin: state PUT            ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+twin: state PUT 2          ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+twin: state PUT 3          ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
+untwin: GetIteration       ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
+untwin: GetIterationPerformance  ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
+twin PUT                   ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  again  again  ok     again
+DeleteProject              ok     ok     again  again  again  again  again  ok     -      -      again  block  block  block  again  again
+untwin: state PUT 3        ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 GetProjects                ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 model list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 state list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
@@ -118,6 +134,7 @@ type story struct {
 	begin   func(*app) customvision.Notification // before the faults
 	meets   func(*app, string)                   // hears of every operation, before it is done
 	sweeps  bool                                 // its first run is a sweep, not a message
+	after   int                                  // sweeps after the first run; two where it is 0
 	open    bool                                 // no completed iteration is there to be settled
 }
 
@@ -125,6 +142,7 @@ const (
 	onnx      = `{"projects":[{"project":"*","exports":["ONNX"]}]}`
 	kept      = `{"projects":[{"project":"*","exports":["ONNX"],"keep":1}]}`
 	promoted  = `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","notWorseBy":1}}]}`
+	doubled   = `{"projects":[{"project":"*","exports":["ONNX"],"twin":{}}]}`
 	retrained = `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`
 	worthIt   = `{"projects":[{"project":"*","retrain":{"onImages":1,"monthlyBudgetHours":4}}]}`
 )
@@ -147,6 +165,33 @@ func exportedTwice(w *app) customvision.Notification {
 
 func trained(w *app) customvision.Notification {
 	return customvision.Notification{Kind: customvision.KindTraining, ProjectID: w.project, IterationID: w.train(), TrainingStatus: customvision.NotifiedTrainingCompleted}
+}
+
+// twinned is a project whose model can't be exported, and of which a person wants a twin.
+func twinned(w *app) customvision.Notification {
+	p, err := w.Client.Project(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	p.Settings.DomainID = world.General
+	p, err = w.Client.UpdateProject(w.t.Context(), w.project, p)
+	require.NoError(w.t, err)
+	w.Service.Advance(time.Minute)
+	w.train()
+	w.Service.Advance(time.Minute)
+	maker := &twin.Maker{Options: w.options}
+	takes, err := maker.Takes(w.t.Context(), p)
+	require.NoError(w.t, err)
+	require.NoError(w.t, maker.Begin(w.t.Context(), p, takes))
+	return customvision.Notification{}
+}
+
+// twinnedAndExported is one whose twin is only to be archived and deleted.
+func twinnedAndExported(w *app) customvision.Notification {
+	n := twinned(w)
+	for range 2 {
+		require.NoError(w.t, w.sweep(w.t.Context()))
+		w.Service.Advance(world.TrainTime)
+	}
+	return n
 }
 
 // noNotification is a message that can only become a dead letter.
@@ -212,7 +257,9 @@ var stories = map[string]story{
 		require.NoError(w.t, w.tell(w.t.Context(), trained(w)))
 		return trained(w)
 	}},
-	"sweep": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: exportedAndPoisoned},
+	"twin":   {setting: setting{policy: doubled}, sweeps: true, open: true, after: 5, begin: twinned},
+	"untwin": {setting: setting{policy: doubled}, sweeps: true, open: true, after: 3, begin: twinnedAndExported},
+	"sweep":  {setting: setting{policy: onnx, container: true}, sweeps: true, begin: exportedAndPoisoned},
 	"buried": {setting: setting{policy: onnx, container: true}, sweeps: true, begin: func(w *app) customvision.Notification {
 		_, err := w.State.Bury(w.t.Context(), []byte(noNotification), "it came before", w.Service.Now())
 		require.NoError(w.t, err)
@@ -233,6 +280,7 @@ var storyOf = map[string]string{
 	"GetArtifact": "artifact", "archive PUT": "artifact",
 	"ExportIteration": "export", "TrainProject": "retrain",
 	"GetImageCount": "worth", "DeleteIteration": "room", "GetIteration": "room", "archive HEAD": "room", "tombstone PUT": "room", "tombstone GET": "room",
+	"ExportProject": "twin", "ImportProject": "twin", "UpdateProject": "twin", "GetDomains": "twin", "DeleteProject": "untwin", "twin PUT": "untwin",
 	"PublishIteration": "promote", "UnpublishIteration": "promote",
 	"GetProjects": "sweep", "model list": "sweep", "state list": "sweep", "health GET": "sweep", "health PUT": "sweep",
 	"poison receive": "sweep", "poison delete": "sweep", "dead letter PUT": "sweep", "dead letter GET": "buried",

@@ -53,6 +53,8 @@ type end struct {
 	deleted   int    // iterations of which a tombstone says that they are gone
 	settled   bool   // the completed iteration, of which exports are wanted
 	published string // the iteration that has the policy's name
+	imports   int    // copies of projects that were asked for
+	twin      string // how far the twin is; empty where nobody asked for one
 	blocked   []string
 	buried    int
 	poison    int
@@ -83,7 +85,11 @@ func (w *app) end(iteration string) end {
 			e.published = it.Name
 		}
 	}
+	e.imports = w.Service.Counts()["ImportProject"]
 	r := w.Remembered(w.project)
+	if r.Twin != nil {
+		e.twin = r.Twin.Stage()
+	}
 	for id, it := range r.Iterations {
 		e.settled = e.settled || id == iteration && it.Settled != nil && it.Settled.Wanted
 	}
@@ -95,6 +101,8 @@ func (w *app) end(iteration string) end {
 			e.blocked = append(e.blocked, "images")
 		case c.Fact == state.FactPromotion, c.Fact == state.FactFigures:
 			e.blocked = append(e.blocked, "promotion")
+		case c.Fact == state.FactTwin:
+			e.blocked = append(e.blocked, "twin")
 		case c.Fact == state.FactRoom:
 			e.blocked = append(e.blocked, "room")
 		case c.Export != "":
@@ -152,7 +160,7 @@ func (c cell) play(t *testing.T) (end, error) {
 	if err != nil && !c.story.sweeps {
 		assert.NoError(t, w.tell(t.Context(), n), "delivered again")
 	}
-	for range 2 {
+	for range max(2, c.story.after) {
 		w.Service.Advance(world.TrainTime)
 		assert.NoError(t, w.sweep(t.Context()), "the sweep after it")
 	}
@@ -226,6 +234,8 @@ func judge(t *testing.T, first error, got, want end) string {
 		got.blocked, want.blocked = nil, nil
 		got.exports, got.trainings, got.backups = want.exports, want.trainings, want.backups
 		got.deletions, got.deleted = want.deletions, want.deleted
+		assert.LessOrEqual(t, got.imports, want.imports, "what is given up is not asked for either")
+		got.imports, got.twin = want.imports, want.twin
 		assert.Equal(t, want.published == "", got.published == "", "the name isn't free")
 		got.published = want.published
 	case got.buried > want.buried:

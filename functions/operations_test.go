@@ -15,6 +15,11 @@ var callPaths = []struct {
 }{
 	{"GET", "GetProjects", regexp.MustCompile(`/projects$`)},
 	{"GET", "GetProject", regexp.MustCompile(`/projects/[^/]+$`)},
+	{"PATCH", "UpdateProject", regexp.MustCompile(`/projects/[^/]+$`)},
+	{"DELETE", "DeleteProject", regexp.MustCompile(`/projects/[^/]+$`)},
+	{"GET", "ExportProject", regexp.MustCompile(`/projects/[^/]+/export$`)},
+	{"POST", "ImportProject", regexp.MustCompile(`/projects/import$`)},
+	{"GET", "GetDomains", regexp.MustCompile(`/domains$`)},
 	{"POST", "TrainProject", regexp.MustCompile(`/train$`)},
 	{"GET", "GetIteration", regexp.MustCompile(`/iterations/[^/]+$`)},
 	{"POST", "PublishIteration", regexp.MustCompile(`/publish$`)},
@@ -74,6 +79,8 @@ func (w *app) plainOperation(req *http.Request) string {
 		return "source GET"
 	case comp == "blocklist" || comp == "block":
 		return comp + " " + req.Method
+	case strings.HasPrefix(file, "twin-"):
+		return "twin " + req.Method
 	case strings.HasPrefix(file, "deletion-"):
 		return "tombstone " + req.Method
 	case strings.HasSuffix(file, ".json"):

@@ -73,6 +73,7 @@ func (s *Server) fetch(uri string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Header.Set("User-Agent", "emulator fetch")
 	response, err := loopback.Do(r)
 	if err != nil {
 		return nil, err

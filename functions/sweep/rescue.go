@@ -66,11 +66,8 @@ type wish struct {
 // of it, though not less than leastSlice, and hands on what it doesn't need. Backups come
 // first: a sweep that didn't come to its end has none left.
 func (f Function) rescue(ctx context.Context, wanted []wish, log zerolog.Logger) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(rescueReserve, time.Until(deadline)/4)))
-		defer cancel()
-	}
+	ctx, cancel := withReserve(ctx)
+	defer cancel()
 	var errs []error
 	for n, w := range wanted {
 		if ctx.Err() != nil {
@@ -87,6 +84,15 @@ func (f Function) rescue(ctx context.Context, wanted []wish, log zerolog.Logger)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// withReserve ends before ctx does, if that has a deadline.
+func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(rescueReserve, time.Until(deadline)/4)))
 }
 
 // slice goes on with a project, for a share of the time.

@@ -119,7 +119,11 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if health.Told = f.tell(ctx, inv, last.Told, swept.Untold); health.Told != last.Told && reportErr == nil {
 		reportErr = f.report(ctx, health)
 	}
-	return errors.Join(pruneErr, drainErr, err, ownErr, rescueErr, reportErr, f.rescue(ctx, rescues, inv.Log))
+	var twinErr error
+	if health.Resume == "" {
+		twinErr = f.twins(ctx, inForce.Policy, inv.Log)
+	}
+	return errors.Join(pruneErr, drainErr, err, ownErr, rescueErr, reportErr, twinErr, f.rescue(ctx, rescues, inv.Log))
 }
 
 // tell tells others what happened, in the time that is left. What they don't take now they

@@ -86,9 +86,18 @@ func (a *Archive) putTombstone(ctx context.Context, t Tombstone) error {
 	if !tombstoneName.MatchString(name[strings.LastIndexByte(name, '/')+1:]) {
 		return fmt.Errorf("write the tombstone %s: that is no name of one", name)
 	}
-	data, err := seal.Marshal(t)
+	return a.putOnce(ctx, "write the tombstone "+name, name, t, func() error {
+		_, err := a.tombstone(ctx, name)
+		return err
+	})
+}
+
+// putOnce writes a sealed document, once: what is there already has to be one, or the error
+// is why it isn't. (Put Blob)
+func (a *Archive) putOnce(ctx context.Context, what, name string, body any, there func() error) error {
+	data, err := seal.Marshal(body)
 	if err != nil {
-		return fmt.Errorf("write the tombstone %s: %w", name, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	contentType := "application/json"
 	_, err = a.container.NewBlockBlobClient(name).Upload(ctx, streaming.NopCloser(bytes.NewReader(data)), &blockblob.UploadOptions{
@@ -97,11 +106,11 @@ func (a *Archive) putTombstone(ctx context.Context, t Tombstone) error {
 		TransactionalValidation: blob.TransferValidationTypeComputeCRC64(),
 	})
 	if refused(err) {
-		if _, there := a.tombstone(ctx, name); !errors.Is(there, ErrNotFound) { // what stands there has to be one
-			err = there
+		if found := there(); !errors.Is(found, ErrNotFound) {
+			err = found
 		}
 	}
-	return storage.Explain("write the tombstone "+name, err)
+	return storage.Explain(what, err)
 }
 
 // tombstone reads one. The error is ErrNotFound where it isn't there, and seal.ErrBroken
@@ -127,6 +136,15 @@ func (a *Archive) tombstone(ctx context.Context, name string) (Tombstone, error)
 // rests on them. One request per 5,000 blobs of models, and one for each. (List Blobs, Get
 // Blob)
 func (a *Archive) Tombstones(ctx context.Context, project string) ([]Tombstone, error) {
+	return documents(ctx, a, project, func(file string) bool {
+		m := tombstoneName.FindStringSubmatch(file)
+		return m != nil && m[2] == "done"
+	}, a.tombstone)
+}
+
+// documents reads what lies directly among the backups of a project's iterations, or of
+// all, under names of a kind, in their order. What can't be read is left out.
+func documents[T any](ctx context.Context, a *Archive, project string, is func(file string) bool, read func(context.Context, string) (T, error)) ([]T, error) {
 	prefix, err := prefixOf(project, "")
 	if err != nil {
 		return nil, err
@@ -140,19 +158,18 @@ func (a *Archive) Tombstones(ctx context.Context, project string) ([]Tombstone, 
 		}
 		for _, item := range page.Segment.BlobItems {
 			more = *item.Name < beyond
-			parts := strings.Split(*item.Name, "/")
-			if m := tombstoneName.FindStringSubmatch(parts[len(parts)-1]); len(parts) == 3 && m != nil && m[2] == "done" {
+			if parts := strings.Split(*item.Name, "/"); len(parts) == 3 && is(parts[2]) {
 				names = append(names, *item.Name)
 			}
 		}
 	}
 	slices.Sort(names)
-	var list []Tombstone
+	var list []T
 	for _, name := range names {
-		t, err := a.tombstone(ctx, name)
+		one, err := read(ctx, name)
 		switch {
 		case err == nil:
-			list = append(list, t)
+			list = append(list, one)
 		case ctx.Err() != nil || storage.Status(err) != 0 && storage.Status(err) != http.StatusNotFound:
 			return nil, err
 		}

@@ -128,6 +128,7 @@ func (p *program) commands() *cobra.Command {
 		p.disconnectCommand(),
 		p.trainCommand(),
 		p.exportCommand(),
+		p.twinCommand(),
 		p.promoteCommand(),
 		p.rollbackCommand(),
 		p.checkCommand(),

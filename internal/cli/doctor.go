@@ -266,7 +266,7 @@ func (d *doctor) service(ctx context.Context, s settings.Settings, stored stored
 	}
 	for _, project := range projects {
 		rule, ok := rules.For(project.ID, project.Name)
-		if !ok {
+		if !ok || rule.OfTwin { // sweeps look after a twin, which needs no connection
 			continue
 		}
 		d.ask(aboutProject+project.Name, func() (string, error) {

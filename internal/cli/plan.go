@@ -104,6 +104,9 @@ func (p *program) sayPlan(result planResult) {
 	}
 	troubled := false
 	for _, project := range result.Projects {
+		if t := project.Twin; t != nil && t.Open {
+			p.out.say("%s: %s.", project.Name, t.Says())
+		}
 		p.out.sayConditions(project.Name, project.Conditions)
 		p.out.problems(project.Problems, p.verbose)
 		troubled = troubled || len(project.Conditions)+len(project.Problems) > 0

@@ -43,6 +43,10 @@ func TestPrintedRemediesWorkAsPrinted(t *testing.T) {
 		_, err := w.Service.CreateProject(name, world.Compact, "", "")
 		require.NoError(t, err)
 	}
+	shelf, err := w.Service.CreateProject("Old shelf", world.General, "", "")
+	require.NoError(t, err)
+	w.Train(shelf)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "policy.json"), []byte(`{"projects": [{"project": "*", "twin": {}}]}`), 0o644))
 	letter, err := w.State.Bury(t.Context(), []byte("no message"), "not JSON", time.Now().UTC())
 	require.NoError(t, err)
 	ran := 0

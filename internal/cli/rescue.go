@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,6 +80,12 @@ func (p *program) rescuer(ctx context.Context, which string) (*reconcile.Reconci
 	set, _, err := p.settings()
 	if err != nil {
 		return nil, nil, nil, err
+	}
+	if which == "" { // twins have their originals' data sets
+		projects = slices.DeleteFunc(projects, func(project customvision.Project) bool {
+			_, ok := policy.ParseTwin(project.Name)
+			return ok
+		})
 	}
 	saver, err := app.NewRescuer(set, p.version, r)
 	return r, saver, projects, err
@@ -189,8 +196,11 @@ func (p *program) sayCoverage(c state.Coverage) {
 // sayStuck names the models that can't leave Custom Vision.
 func (p *program) sayStuck(list []state.Stuck) {
 	for _, s := range list {
-		p.out.sayWrapped(p.out.yellow, fmt.Sprintf("%s, trained on %s, can't be exported: its domain %s isn't compact.",
-			s.Name, s.Since.Format("2006-01-02"), s.Domain), 2)
+		text := fmt.Sprintf("%s, trained on %s, can't be exported: its domain %s isn't compact.", s.Name, s.Since.Format("2006-01-02"), s.Domain)
+		if s.Twin != "" {
+			text += " A compact twin of it is in the archive, which is not the same model."
+		}
+		p.out.sayWrapped(p.out.yellow, text, 2)
 	}
 }
 

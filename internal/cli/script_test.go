@@ -98,6 +98,9 @@ var (
 		as string
 	}{
 		{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "<id>"},
+		{regexp.MustCompile(`<id> [A-Z2-7]{8}\)`), "<id> <token>)"}, // a twin's name
+		{regexp.MustCompile(`"token": "[A-Z2-7]{8}"|\d{8}T\d{6}Z-[a-z2-7]{8}`), "<token>"},
+		{regexp.MustCompile(`(General(?: \(compact\))?)(?: +0\.\d{3}){3}`), "$1 <figures>"},
 		{regexp.MustCompile(`[0-9a-f]{12,}`), "<hash>"},
 		{regexp.MustCompile(`\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?Z?`), "<time>"},
 		{regexp.MustCompile(`\b\d+ days\b`), "<days>"},

@@ -84,6 +84,9 @@ func (p *program) sayStatus(r overview.Status, wide bool) {
 		if project.Connected != nil && !*project.Connected {
 			p.sayLine(wide, p.out.yellow, fmt.Sprintf("%s is not connected: only the timer finds its models. Run `%s`.", project.Name, connectCommand(project.Name, project.ID)))
 		}
+		if t := project.Twin; t != nil {
+			p.sayLine(wide, plain, project.Name+": "+t.Says()+".")
+		}
 		for _, text := range conditionTexts(project.Name, project.Conditions) {
 			p.sayLine(wide, p.out.yellow, text)
 		}
@@ -118,6 +121,7 @@ func (p *program) saySets(list []state.Coverage, wide bool) {
 	for _, c := range list {
 		p.sayLine(wide, plain, fmt.Sprintf("Data set of %s: %d of %s complete, %d of %s saved.",
 			c.Name, c.Complete, count(c.Wanted, "snapshot"), c.Saved, count(c.Images, "image")))
+		p.sayStuck(c.Stuck)
 		shown := c.Missing[:min(len(c.Missing), mostMissing)]
 		for _, m := range shown {
 			p.sayLine(wide, p.out.yellow, sentence(m)+".")
@@ -205,6 +209,8 @@ func more(m overview.Model) []string {
 	case len(details) > 0 || m.Safe:
 	case len(m.Archived) > 0:
 		details = append(details, "in the archive, and no backup: "+strings.Join(m.Archived, ", "))
+	case m.Stuck:
+		details = append(details, "can't be exported since it was trained: its domain isn't compact")
 	default:
 		details = append(details, "not exported")
 	}

@@ -51,8 +51,11 @@ type verifyResult struct {
 	Snapshots []verifiedSnapshot `json:"snapshots"`
 	// Deleted are the iterations of which this app says that it deleted them at Custom Vision
 	// to make room: the archive alone has them.
-	Deleted      []deletedIteration `json:"deleted,omitempty"`
-	BadSnapshots int                `json:"badSnapshots"`
+	Deleted []deletedIteration `json:"deleted,omitempty"`
+	// Twins are the models that can't be exported and have a compact twin in the archive,
+	// which is not the same model.
+	Twins        []twinned `json:"twins,omitempty"`
+	BadSnapshots int       `json:"badSnapshots"`
 }
 
 type deletedIteration struct {
@@ -61,6 +64,16 @@ type deletedIteration struct {
 	Gone      time.Time `json:"gone"`
 	// Missing are the proofs on which the deletion stood and that are no longer there, as
 	// far as their exports are in the share.
+	Missing []string `json:"missing"`
+}
+
+type twinned struct {
+	Project   string `json:"project"`
+	Iteration string `json:"iteration"`
+	Twin      string `json:"twin"`   // name of the twin's project
+	Record    string `json:"record"` // the document that says so
+	// Missing are the proofs of the twin's exports that are no longer there, as far as they
+	// are in the share.
 	Missing []string `json:"missing"`
 }
 
@@ -123,6 +136,10 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 	if err != nil {
 		return err
 	}
+	twins, err := v.archive.Twins(ctx, "")
+	if err != nil {
+		return err
+	}
 	inventory := models
 	if chosen, err := s.choose(models); err == nil {
 		models = chosen
@@ -167,8 +184,13 @@ func (p *program) verify(ctx context.Context, s selection, share string) error {
 	result.count()
 	if s != (selection{}) {
 		stones = of(stones, models)
+		twins = slices.DeleteFunc(twins, func(t archive.Twin) bool {
+			return !slices.ContainsFunc(models, func(m *archive.Model) bool { return m.Project == t.Twin.Project })
+		})
 	}
-	result.addDeleted(v.archive, stones, inventory, part, parts)
+	there := proofsOf(inventory)
+	result.addDeleted(v.archive, stones, there, part, parts)
+	result.addTwins(v.archive, twins, there, part, parts)
 	if failure == nil {
 		failure = p.verifySnapshots(ctx, v, snapshots, part, parts, &result)
 	}
@@ -197,27 +219,48 @@ func inShare(k archive.Key, part, parts int) bool {
 	return int(crc32.ChecksumIEEE([]byte(exportID(k))))%parts == part-1
 }
 
-// addDeleted adds the iterations that the app deleted. A proof on which a deletion stood and
-// that is gone without a trace is an export that isn't safe.
-func (r *verifyResult) addDeleted(a *archive.Archive, stones []archive.Tombstone, inventory []*archive.Model, part, parts int) {
+// proofsOf are the names of all proofs.
+func proofsOf(inventory []*archive.Model) map[string]bool {
 	there := map[string]bool{}
 	for _, m := range inventory {
 		for _, b := range m.Backups {
 			there[b.Proof] = true
 		}
 	}
+	return there
+}
+
+// addDeleted adds the iterations that the app deleted.
+func (r *verifyResult) addDeleted(a *archive.Archive, stones []archive.Tombstone, there map[string]bool, part, parts int) {
 	for _, t := range stones {
-		d := deletedIteration{Project: cmp.Or(t.ProjectName, t.Project), Iteration: cmp.Or(t.IterationName, t.Iteration), Gone: *t.Gone, Missing: []string{}}
-		for _, proof := range t.Proofs {
-			b, err := a.ByProof(proof)
-			if err == nil && inShare(b.Key, part, parts) && !there[proof] {
-				d.Missing = append(d.Missing, proof)
-				r.Exports++
-				r.Unsafe = append(r.Unsafe, d.Project+", "+d.Iteration+", "+b.Key.String()+": its proof is gone")
-			}
-		}
+		d := deletedIteration{Project: cmp.Or(t.ProjectName, t.Project), Iteration: cmp.Or(t.IterationName, t.Iteration), Gone: *t.Gone}
+		d.Missing = r.missing(a, d.Project+", "+d.Iteration, t.Proofs, there, part, parts)
 		r.Deleted = append(r.Deleted, d)
 	}
+}
+
+// addTwins adds the models that have a compact twin.
+func (r *verifyResult) addTwins(a *archive.Archive, twins []archive.Twin, there map[string]bool, part, parts int) {
+	for _, t := range twins {
+		one := twinned{Project: t.Original.ProjectName, Iteration: t.Original.IterationName, Twin: t.Twin.ProjectName, Record: t.Blob()}
+		one.Missing = r.missing(a, t.Twin.ProjectName+", "+t.Twin.IterationName, t.Twin.Proofs, there, part, parts)
+		r.Twins = append(r.Twins, one)
+	}
+}
+
+// missing are the proofs that a document names and that are gone without a trace: exports
+// of a model that aren't safe.
+func (r *verifyResult) missing(a *archive.Archive, model string, proofs []string, there map[string]bool, part, parts int) []string {
+	missing := []string{}
+	for _, proof := range proofs {
+		b, err := a.ByProof(proof)
+		if err == nil && inShare(b.Key, part, parts) && !there[proof] {
+			missing = append(missing, proof)
+			r.Exports++
+			r.Unsafe = append(r.Unsafe, model+", "+b.Key.String()+": its proof is gone")
+		}
+	}
+	return missing
 }
 
 // exportID tells exports of all projects apart.
@@ -339,6 +382,9 @@ func (p *program) sayVerified(r verifyResult) {
 	p.out.say("")
 	for _, d := range r.Deleted {
 		p.out.say("%s, %s: deleted at Custom Vision by this app on %s to make room.", d.Project, d.Iteration, d.Gone.Format("2006-01-02"))
+	}
+	for _, t := range r.Twins {
+		p.out.say("%s, %s: %s is its compact twin, and not the same model.", t.Project, t.Iteration, t.Twin)
 	}
 	p.out.say("%s: %d %s, %d kept that %s no backup, %d lost or changed, %d resting.",
 		sentence(count(len(r.Checked), "package")), r.Holds, hold(r.Holds), r.Kept, are(r.Kept), r.Lost, r.Resting)

@@ -82,6 +82,28 @@ func Lost(err error) bool {
 	return errors.As(err, &e) && e.lost
 }
 
+// Definite reports whether an answer is the service's own no, with a code in words: not a
+// gateway's, not a fault on the way to it, a missing right, or a limit of calls.
+func Definite(err error) bool {
+	var refused *Error
+	if !errors.As(err, &refused) || refused.lost || strings.Trim(refused.Code, "0123456789") == "" {
+		return false
+	}
+	switch refused.Status {
+	case 401, 429:
+		return false
+	case 403: // a missing right, unless it says more
+		return strings.HasPrefix(refused.Code, "BadRequest")
+	}
+	return refused.Status >= 400 && refused.Status < 500
+}
+
+// Forbidden reports whether the caller lacks a right, which stays so until a person acts.
+func Forbidden(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && !e.lost && (e.Status == http.StatusForbidden || e.Code == "PermissionDenied")
+}
+
 // unanswered returns the error of a call without an answer. It may have been carried out
 // only if it was sent.
 func unanswered(operation string, err error, sent bool) *Error {

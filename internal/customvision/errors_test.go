@@ -65,7 +65,7 @@ func TestAnErrorIsOneLine(t *testing.T) {
 		"TrainProject: Custom Vision answered 400 BadRequestTrainingNotNeeded: Nothing changed since last training [request 3b9c1f1e]")
 	assert.EqualError(t,
 		&Error{Operation: "GetProject", Status: 403, Message: "Forbidden"},
-		"GetProject: Custom Vision answered 403: Forbidden: give the identity the role Cognitive Services Custom Vision Trainer on the training resource (Contributor, if it is to create projects), and check the resource's network rules")
+		"GetProject: Custom Vision answered 403: Forbidden: give the identity the role Cognitive Services Custom Vision Trainer on the training resource (Contributor, if it is to create, copy or delete projects), and check the resource's network rules")
 	assert.EqualError(t,
 		&Error{Operation: "GetProject", Message: "an id is not a GUID"},
 		"GetProject: an id is not a GUID")

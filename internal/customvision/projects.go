@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// StatusImporting is a project's status while the copy of another is made of it.
-const StatusImporting = "Importing"
+// The statuses of a project. The service may send others.
+const (
+	StatusSucceeded = "Succeeded"
+	StatusImporting = "Importing" // a copy of another is being made of it; it ends as Succeeded or Failed
+)
 
 // Project is a Custom Vision project. Fields of the service that are not named
 // here are kept, and UpdateProject sends them back.
@@ -24,7 +27,7 @@ type Project struct {
 	LastModified  time.Time       `json:"lastModified,omitzero"`
 	ThumbnailURI  string          `json:"thumbnailUri,omitempty"`  // may be signed: a secret
 	DRModeEnabled bool            `json:"drModeEnabled,omitempty"` // temporarily read-only
-	Status        string          `json:"status,omitempty"`        // Succeeded, StatusImporting or Failed
+	Status        string          `json:"status,omitempty"`        // StatusSucceeded, StatusImporting or StatusFailed
 
 	unknown unknownFields
 }

@@ -29,6 +29,7 @@ type board struct {
 	// connected and trainings are as Custom Vision has them, by the project's id.
 	connected map[string]bool
 	trainings map[string][]Training
+	twins     map[string]*Twin // by the original's id
 	// answered are the projects for which Custom Vision answered; asked reports whether
 	// it did for all.
 	answered map[string]bool
@@ -38,7 +39,7 @@ type board struct {
 // newBoard has what the archive has.
 func newBoard(models []*archive.Model) *board {
 	b := &board{names: map[string]string{}, models: map[string]map[string]*Model{}, conditions: map[string][]state.Condition{},
-		connected: map[string]bool{}, trainings: map[string][]Training{}, answered: map[string]bool{}}
+		connected: map[string]bool{}, trainings: map[string][]Training{}, twins: map[string]*Twin{}, answered: map[string]bool{}}
 	for _, m := range models {
 		b.names[m.Project] = m.ProjectName
 		s := b.model(m.Project, m.Iteration)
@@ -123,6 +124,7 @@ func (b *board) addProject(ctx context.Context, service *customvision.Client, pr
 		}
 		m := b.model(project.ID, id)
 		m.Name, m.TrainedAt, m.Published, m.PublishedName = it.Name, it.TrainedAt, it.PublishName != "", it.PublishName
+		m.Stuck = !it.Exportable
 		group.Go(func() error {
 			exports, err := service.Exports(ctx, project.ID, id)
 			for _, e := range exports {
@@ -138,6 +140,9 @@ func (b *board) addProject(ctx context.Context, service *customvision.Client, pr
 
 // addConnection finds out whether a project's notifications go to the app's queue.
 func (b *board) addConnection(ctx context.Context, service *customvision.Client, project customvision.Project, queue string) error {
+	if _, ok := policy.ParseTwin(project.Name); ok { // sweeps look after it
+		return nil
+	}
 	if project.Settings.NotificationQueueURI == "" {
 		var err error
 		if project, err = connect.ReadBack(ctx, service, project.ID); err != nil {
@@ -195,6 +200,7 @@ func (b *board) addState(view *state.View, facts func(project string) map[string
 		if !b.answered[id] {
 			b.addShown(project)
 		}
+		b.twins[id] = twinOf(project.Twin)
 		for iteration, f := range facts(id) {
 			if m := b.models[id][iteration]; m != nil {
 				m.facts, m.Performance = f.Facts, f.shown
@@ -230,6 +236,7 @@ func (b *board) addShown(project *state.Project) {
 		}
 		m := b.model(project.ID, id)
 		m.Name, m.TrainedAt, m.Published, m.PublishedName = s.Name, known(s.Trained), s.Published != "", s.Published
+		m.Stuck = s.Stuck
 		for export, status := range s.Exports {
 			m.addExport(export, status)
 		}
@@ -271,7 +278,14 @@ func (b *board) projects(rules *policy.Policy) []Project {
 		if connected, asked := b.connected[id]; asked {
 			p.Connected = &connected
 		}
+		p.Twin = b.twins[id]
+		if of, ok := policy.ParseTwin(p.Name); ok {
+			p.TwinOf = of.Project
+		}
 		for _, m := range models {
+			if p.TwinOf != "" && m.Stuck && len(m.backups) == 0 { // it brought that along from its original
+				continue
+			}
 			m.Type = m.facts.ClassificationType
 			if m.Performance == nil { // it is known from a proof alone, if at all
 				m.Performance = tell(m.facts).shown

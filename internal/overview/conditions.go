@@ -160,6 +160,9 @@ type Plan struct {
 	// Conditions are what can't be done now, by the last look that tried it.
 	Conditions []Condition `json:"conditions"`
 	Unproven   int         `json:"unproven"` // finished exports without a backup, as far as they were looked at
+	// Twin is the compact twin that a person asked for last, which sweeps go on with; null
+	// where nobody did.
+	Twin *Twin `json:"twin,omitempty"`
 }
 
 // NewPlan is the plan that a preview of a project shows.
@@ -167,6 +170,6 @@ func NewPlan(id, name string, planned []reconcile.Action, report reconcile.Repor
 	return Plan{
 		ID: id, Name: name, Outside: report.Outside,
 		Planned: Actions(planned, report), Waiting: Actions(report.Waiting, report),
-		Conditions: Conditions(report.Conditions, Named(report.Iterations)), Unproven: report.Unproven,
+		Conditions: Conditions(report.Conditions, Named(report.Iterations)), Unproven: report.Unproven, Twin: twinOf(report.Twin),
 	}
 }

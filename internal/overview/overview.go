@@ -70,6 +70,22 @@ type Project struct {
 	// Trainings are underway, or failed after the newest model was trained.
 	Trainings  []Training  `json:"trainings"`
 	Conditions []Condition `json:"conditions"` // what can't be done now, the oldest first
+	// Twin is the compact twin that a person asked for last; null where nobody did, and where
+	// the state can't be read. TwinOf is the id of the project that this one is a twin of.
+	Twin   *Twin  `json:"twin,omitempty"`
+	TwinOf string `json:"twinOf,omitempty"`
+}
+
+// Twin is a compact twin of a project, which isn't the same model.
+type Twin struct {
+	Project       string    `json:"project"` // its id; empty where it isn't made yet
+	Name          string    `json:"name"`
+	Iteration     string    `json:"iteration"` // id of the model that can't be exported
+	IterationName string    `json:"iterationName"`
+	Asked         time.Time `json:"asked"`
+	Open          bool      `json:"open"`   // there is something left to do
+	Stage         string    `json:"stage"`  // how far it is, for a person
+	Record        string    `json:"record"` // the document in the archive that says what it is; empty before
 }
 
 // Model is a trained iteration.
@@ -93,6 +109,8 @@ type Model struct {
 	Unproven    []string          `json:"unproven"` // exported, and not proven or intact in the archive
 	Blocked     map[string]string `json:"blocked"`  // why by export; "" is the iteration itself
 	Safe        bool              `json:"safe"`
+	// Stuck reports whether it can never be exported, because its domain isn't compact.
+	Stuck bool `json:"stuck,omitempty"`
 	// Deleted is when the app saw that Custom Vision no longer had it, after it asked for its
 	// deletion to make room; null where it didn't, and where the state can't be read.
 	Deleted *time.Time `json:"deleted,omitempty"`
@@ -150,6 +168,18 @@ type Sweep struct {
 type Queue struct {
 	Messages int `json:"messages"`
 	Poison   int `json:"poison"`
+}
+
+func twinOf(t *state.Twin) *Twin {
+	if t == nil {
+		return nil
+	}
+	return &Twin{t.Project, t.Name, t.Iteration, t.IterationName, t.Asked, t.Open(), t.Stage(), t.Record}
+}
+
+// Says is how far it is, in a sentence about the project.
+func (t Twin) Says() string {
+	return "a compact twin of " + t.IterationName + ", which is not the same model, " + strings.TrimRight(t.Stage, ".")
 }
 
 // Trained is when a model was trained; zero where that isn't known.

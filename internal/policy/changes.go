@@ -64,6 +64,9 @@ func (r Rule) String() string {
 	if r.Promote != nil {
 		text += "; promote: " + r.Promote.String()
 	}
+	if r.Twin != nil {
+		text += "; twin: " + r.Twin.String()
+	}
 	return text
 }
 

@@ -57,6 +57,12 @@ type Rule struct {
 	Retrain *Retrain `json:"retrain,omitempty"`
 	// Promote is which iteration is published. Nil never publishes.
 	Promote *Promote `json:"promote,omitempty"`
+	// Twin lets a person have compact twins made. Nil makes none.
+	Twin *Twin `json:"twin,omitempty"`
+
+	// OfTwin reports whether the project is itself a twin: of the rule for its original the
+	// exports alone count for it.
+	OfTwin bool `json:"-"`
 }
 
 // The words of Rule.Iterations. All also stands in Rule.Exports.
@@ -174,17 +180,29 @@ func (r *Rule) fillDefaults() {
 	if r.Retrain != nil {
 		r.Retrain.fillDefaults()
 	}
+	if r.Twin != nil && r.Twin.BudgetHours == 0 {
+		r.Twin.BudgetHours = 1
+	}
 }
 
 // For returns the first rule that names the project, by id or by name in any
 // letter case. ok is false if there is none: then the policy asks for nothing,
-// backups included.
+// backups included. For a twin, which TwinName has named, that is the rule for its original,
+// of which only the exports are left: they are what a twin is made for.
 func (p Policy) For(projectID, projectName string) (Rule, bool) {
+	named := func(rule string) bool { return strings.EqualFold(rule, projectName) }
+	of, twin := ParseTwin(projectName)
+	if twin {
+		projectID, named = of.Project, of.named
+	}
 	i := slices.IndexFunc(p.Projects, func(r Rule) bool {
-		return r.Project == "*" || strings.EqualFold(r.Project, projectID) || strings.EqualFold(r.Project, projectName)
+		return r.Project == "*" || strings.EqualFold(r.Project, projectID) || named(r.Project)
 	})
-	if i < 0 {
+	switch {
+	case i < 0:
 		return Rule{}, false
+	case twin:
+		return p.Projects[i].ofTwin(), true
 	}
 	return p.Projects[i], true
 }
@@ -192,6 +210,11 @@ func (p Policy) For(projectID, projectName string) (Rule, bool) {
 // Rescues reports whether a rule wants data sets saved.
 func (p Policy) Rescues() bool {
 	return slices.ContainsFunc(p.Projects, func(r Rule) bool { return r.Rescue })
+}
+
+// Twins reports whether a rule lets compact twins be made.
+func (p Policy) Twins() bool {
+	return slices.ContainsFunc(p.Projects, func(r Rule) bool { return r.Twin != nil })
 }
 
 // Hash returns a short hash of the rule. An iteration that was settled under

@@ -45,7 +45,8 @@ func (v *visit) keepShown() {
 		if it.Status == customvision.StatusNew {
 			continue
 		}
-		s := &state.Shown{Name: it.Name, Status: it.Status, Changed: it.LastModified, Published: it.PublishName}
+		s := &state.Shown{Name: it.Name, Status: it.Status, Changed: it.LastModified, Published: it.PublishName,
+			Stuck: it.Status == customvision.StatusCompleted && !it.Exportable}
 		if it.TrainedAt != nil {
 			s.Trained = *it.TrainedAt
 		}

@@ -70,7 +70,7 @@ func (deletionEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		return nil
 	}
 	v.refusedNow(a, s, err)
-	if definite(err) {
+	if customvision.Definite(err) {
 		return faultf(state.DeletionRefused, "the service refuses to delete it: %s", err)
 	}
 	return err

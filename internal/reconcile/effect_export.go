@@ -52,7 +52,7 @@ func (exportEffect) send(ctx context.Context, v *visit, a Action, s sending) err
 		v.learn(func(p *state.Project) { p.Iteration(a.Iteration).Export(a.Export).Until = time.Time{} })
 		look.see(key, e)
 		return nil
-	case definite(err):
+	case customvision.Definite(err):
 		v.learn(func(p *state.Project) { *p.Iteration(a.Iteration).Export(a.Export) = state.Export{} })
 		return faultf(state.ExportRefused, "the service refuses to export it: %s", err)
 	}

@@ -80,7 +80,7 @@ func (publishEffect) send(ctx context.Context, v *visit, a Action, s sending) er
 }
 
 func publishFault(err error) error {
-	if definite(err) {
+	if customvision.Definite(err) {
 		return fault{code: state.PublishRefused, why: fmt.Sprintf("the service refuses to publish it: %s", err), cause: err}
 	}
 	return err

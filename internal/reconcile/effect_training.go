@@ -80,7 +80,7 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 		f.code, f.why = state.Full, fmt.Sprintf("the project has as many iterations as Custom Vision allows, so it is not trained: delete one there, or let the policy's key keep make room: %s", err)
 	case customvision.NotNeeded(err):
 		f.code = state.TrainingNotNeeded
-	case !definite(err):
+	case !customvision.Definite(err):
 		return err
 	}
 	if v.seen.Worth != nil {

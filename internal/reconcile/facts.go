@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"visionkeeper/internal/archive"
@@ -185,24 +184,8 @@ func askPerformance(ctx context.Context, v *visit, f *facts, iteration string) e
 // unanswered is what it means that the service didn't answer a question: it refused, or
 // it may answer any time.
 func unanswered(fact string, err error) error {
-	if definite(err) {
+	if customvision.Definite(err) {
 		return faultf(state.FactRefused, "the service refuses to say the %s, which its proofs record: %s", fact, err)
 	}
 	return fmt.Errorf("the %s, which its proofs record, is not known yet: %w", fact, err)
-}
-
-// definite reports whether an answer is the service's own no, with a code in words:
-// not a gateway's, not a fault on the way to it, a missing right, or a limit of calls.
-func definite(err error) bool {
-	var refused *customvision.Error
-	if !errors.As(err, &refused) || customvision.Lost(err) || strings.Trim(refused.Code, "0123456789") == "" {
-		return false
-	}
-	switch refused.Status {
-	case 401, 429:
-		return false
-	case 403: // a missing right, unless it says more
-		return strings.HasPrefix(refused.Code, "BadRequest")
-	}
-	return refused.Status >= 400 && refused.Status < 500
 }

@@ -14,7 +14,7 @@ func (v *visit) measure(ctx context.Context, a Action) error {
 	threshold := v.rules.Promote.Threshold
 	p, err := v.Service.Performance(ctx, v.record.ID, a.Iteration, threshold, 0)
 	switch {
-	case definite(err):
+	case customvision.Definite(err):
 		return faultf(state.FactRefused, "the service refuses to say how well it predicts, which the policy's gate goes by: %s", err)
 	case err != nil:
 		return fmt.Errorf("how well it predicts, which the policy's gate goes by, is not known yet: %w", err)

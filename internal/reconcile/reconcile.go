@@ -143,6 +143,8 @@ type Report struct {
 	// holds of the iterations that were asked for.
 	ContainerOnly bool
 	Blobs         []models.Blob
+	// Twin is the compact twin that a person asked for last; nil where nobody did.
+	Twin *state.Twin
 	// Untold reports whether the state has events that not every destination has yet.
 	Untold bool
 	state.Counts
@@ -234,7 +236,7 @@ func (v *visit) report(r *Report) {
 	r.Name, r.Outside, r.Seen, r.Unseen = v.seen.Project.Name, v.outside, v.known, v.unseen || v.blind != nil && !v.elsewhere
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
 	r.Removed = v.removed
-	r.Observed, r.Untold = v.observed, v.record.Outbox.Open()
+	r.Observed, r.Untold, r.Twin = v.observed, v.record.Outbox.Open(), v.seen.Project.Twin
 	if !v.outside {
 		r.Conditions, r.Counts = v.conditions(), v.counts()
 	}

@@ -53,7 +53,7 @@ func (v *visit) told(ctx context.Context, fact string, learn func() error) error
 	var f fault
 	switch {
 	case errors.As(err, &f):
-	case err != nil && definite(err):
+	case err != nil && customvision.Definite(err):
 		f = fault{code: state.FactRefused, why: err.Error()}
 	default:
 		if ctx.Err() == nil {
@@ -223,6 +223,8 @@ func (v *visit) factIsOver(fact string) bool {
 		return r == nil || !r.Images()
 	case state.FactAfter:
 		return r == nil || r.After == nil
+	case state.FactTwin:
+		return v.rules.Twin == nil || !v.seen.Project.Twin.Open()
 	}
 	return false
 }

@@ -81,7 +81,8 @@ func (r *Rescuer) Progress(ctx context.Context, project string) (p Progress, ok 
 	return v.p, !v.p.Looked.IsZero() || len(v.p.Kept) > 0, nil
 }
 
-// cover counts what of the project is saved. (List Blobs)
+// cover counts what of the project is saved. (List Blobs; where a model can't be exported,
+// another one, and Get Blob for each twin)
 func (v *run) cover(ctx context.Context) error {
 	backups, err := v.Archive.Backups(ctx, v.id, "")
 	if err != nil {
@@ -94,7 +95,18 @@ func (v *run) cover(ctx context.Context) error {
 		}
 	}
 	v.p.Covered = v.p.coverage(safe)
-	return nil
+	if len(v.p.Covered.Stuck) == 0 {
+		return nil
+	}
+	twins, err := v.Archive.Twins(ctx, v.id)
+	for _, t := range twins { // of several the newest
+		for i, s := range v.p.Covered.Stuck {
+			if s.Iteration == t.Original.Iteration {
+				v.p.Covered.Stuck[i].Twin = t.Blob()
+			}
+		}
+	}
+	return err
 }
 
 // Covered says of each project of which anything was ever saved, or tried, what is saved: by

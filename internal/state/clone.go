@@ -28,6 +28,9 @@ func (p Project) Clone() Project {
 	})
 	p.Promotion = p.Promotion.clone()
 	p.Deletions = each(p.Deletions, func(d Deletion) Deletion { return d })
+	if p.Twin = pointer(p.Twin); p.Twin != nil {
+		p.Twin.Known = slices.Clone(p.Twin.Known)
+	}
 	p.Looking = pointer(p.Looking)
 	p.Trainings = slices.Clone(p.Trainings)
 	for i, t := range p.Trainings {

@@ -75,6 +75,8 @@ const (
 	LeftToPerson Code = "left-to-person"
 	// PublishRefused: the service doesn't publish it.
 	PublishRefused Code = "publish-refused"
+	// TwinRefused: the service refuses what a compact twin needs.
+	TwinRefused Code = "twin-refused"
 	// Damaged: the source itself is damaged, by its own bytes.
 	Damaged Code = "damaged"
 )
@@ -104,6 +106,7 @@ const (
 	FactTraining = "training" // whether it is to be trained
 	FactImages   = "images"   // how many images are tagged
 	FactAfter    = "after"    // what became of the project that its trainings follow
+	FactTwin     = "twin"     // that a compact twin of it is made
 	FactRoom     = "room"     // that it, or an iteration that is in the way, leaves no room for another one
 )
 

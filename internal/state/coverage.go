@@ -33,6 +33,9 @@ type Stuck struct {
 	Name      string    `json:"name"`
 	Domain    string    `json:"domain"` // its name, or its id where that isn't known
 	Since     time.Time `json:"since,omitzero"`
+	// Twin is the name of the document in the archive which says that a compact twin of it is
+	// there, and that it is not the same model; empty where there is none.
+	Twin string `json:"twin,omitempty"`
 }
 
 // Whole reports whether all that can be saved is.

@@ -51,6 +51,8 @@ type Project struct {
 	Completed Happened `json:"completed,omitzero"`
 	// Deletions are the iterations that the app asked the service to delete, by id.
 	Deletions map[string]*Deletion `json:"deletions,omitempty"`
+	// Twin is the compact twin that a person asked for last; nil where nobody did.
+	Twin *Twin `json:"twin,omitempty"`
 	// Looking says that a process looks at the project because of messages: others wait for
 	// what it finds.
 	Looking *Looking `json:"looking,omitempty"`
@@ -101,6 +103,7 @@ type Shown struct {
 	Trained   time.Time `json:"trained,omitzero"`
 	Changed   time.Time `json:"changed,omitzero"`
 	Published string    `json:"published,omitempty"` // the name under which it is published
+	Stuck     bool      `json:"stuck,omitempty"`     // it is completed, and can't be exported
 	// Exports has each export's status by "Platform" or "Platform.Flavor".
 	Exports map[string]string `json:"exports,omitempty"`
 }
