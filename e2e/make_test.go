@@ -3,10 +3,12 @@ package e2e
 import (
 	"archive/zip"
 	"debug/elf"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,10 +16,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// project copies the project into a folder whose name the shell would take apart.
+// workshop has the project's copies, one after another.
+var workshop sync.Mutex
+
+// project copies the project into a folder whose name the shell would take apart. It is the
+// same folder each time: Go compiles what a debugger reads anew for each path.
 func project(t *testing.T) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), `it's "my" $HOME & project`)
+	workshop.Lock()
+	t.Cleanup(workshop.Unlock)
+	parent := filepath.Join(os.TempDir(), fmt.Sprintf("visionkeeper-%d", os.Getpid()))
+	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(parent)) })
+	dir := filepath.Join(parent, `it's "my" $HOME & project`)
 	for _, name := range sources(t) {
 		copyFile(t, name, filepath.Join(dir, name))
 	}

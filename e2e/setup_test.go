@@ -59,6 +59,7 @@ type app struct {
 
 	mu          sync.Mutex
 	invocations []funchost.Invocation
+	ends        []time.Time // of the invocations
 }
 
 // options of an app under test.
@@ -142,7 +143,14 @@ func (a *app) another() *funchost.Host {
 func (a *app) invoked(i funchost.Invocation) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.invocations = append(a.invocations, i)
+	a.invocations, a.ends = append(a.invocations, i), append(a.ends, time.Now())
+}
+
+// endedBetween reports whether an invocation ended between two times.
+func (a *app) endedBetween(from, to time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.ends, func(end time.Time) bool { return end.After(from) && end.Before(to) })
 }
 
 // ended counts the invocations of a function that have ended, and how many failed.

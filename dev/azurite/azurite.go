@@ -44,10 +44,9 @@ const startTimeout = 5 * time.Minute
 // Options are the options of an instance. The zero value keeps everything in
 // memory and listens on free ports.
 type Options struct {
-	BlobPort, QueuePort int       // 0 takes a free port
-	Output              io.Writer // what Azurite prints; nil discards it
-	Args                []string  // further arguments for Azurite
-	Env                 []string  // further environment, as KEY=value
+	BlobPort, QueuePort int      // 0 takes a free port
+	Args                []string // further arguments for Azurite
+	Env                 []string // further environment, as KEY=value
 }
 
 // Server is a running Azurite.
@@ -68,7 +67,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	args := append([]string{
-		filepath.Join(tools, "azurite.js"), "--inMemoryPersistence", "--disableTelemetry",
+		filepath.Join(tools, "azurite.js"), "--inMemoryPersistence", "--disableTelemetry", "--silent",
 		"--blobPort", strconv.Itoa(o.BlobPort), "--queuePort", strconv.Itoa(o.QueuePort), "--tablePort", "0",
 	}, o.Args...)
 	cmd := exec.Command("node", args...)
@@ -95,9 +94,6 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		defer close(s.done)
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
-			if o.Output != nil {
-				fmt.Fprintln(o.Output, lines.Text())
-			}
 			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
 				found <- endpoint{m[1], m[2]}
 			}
