@@ -30,7 +30,7 @@ func pause(c state.Condition) time.Duration {
 		pauses = refused[4:]
 	case c.Code == state.Unfinished:
 		pauses = cutOff
-	case c.Code == state.Unseen && c.Blob == "":
+	case c.Code == state.Unseen && c.Blob == "", c.Code == state.HoldOutUnusable: // a person may mend it any time
 		pauses = passing
 	case c.Scope == noRoom: // another iteration may be safe soon
 		pauses = asking[2:]

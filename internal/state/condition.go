@@ -69,6 +69,8 @@ const (
 	BadName Code = "bad-name"
 	// Overwritten: another export took its place, and no other way gives its bytes.
 	Overwritten Code = "overwritten"
+	// HoldOutUnusable: nothing can be measured by the hold-out set.
+	HoldOutUnusable Code = "hold-out-unusable"
 	// GateFailed: the newest iteration isn't good enough to be published.
 	GateFailed Code = "gate-failed"
 	// LeftToPerson: somebody else decided which iteration is published, or may have.
@@ -104,6 +106,7 @@ const (
 	FactTraining = "training" // whether it is to be trained
 	FactImages   = "images"   // how many images are tagged
 	FactAfter    = "after"    // what became of the project that its trainings follow
+	FactHoldOut  = "holdOut"  // which pictures its iterations are measured by
 	FactRoom     = "room"     // that it, or an iteration that is in the way, leaves no room for another one
 )
 
