@@ -82,6 +82,9 @@ func predictions(i *iteration, shown *picture) []predictionWire {
 	d, _ := findDomain(i.DomainID)
 	for _, t := range i.Tags {
 		luck := unit(i.ID, shown.Hash, t.ID)
+		if i.Quality > 0 {
+			luck = unit(shown.Hash, t.Name, "luck")
+		}
 		guess := predictionWire{Probability: round(0.3 * luck), TagID: t.ID, TagName: t.Name, TagType: t.Type}
 		wrong := i.Quality > 0 && unit(shown.Hash, t.Name) >= i.Quality
 		if shown.tagged(t.ID) != wrong {

@@ -13,13 +13,10 @@ import (
 // on so many.
 const firstHeldOut = 1 << 20
 
-// HoldOut is the name of a container of the archive's account, beside the archive.
-func (w *World) HoldOut() string { return w.Names.Archive + "-set" }
-
-// PutHoldOut puts a file into the hold-out set.
+// PutHoldOut puts a file into the hold-out set, a container of the archive's account.
 func (w *World) PutHoldOut(name string, content []byte) {
 	w.t.Helper()
-	c := w.Archives.Blobs(nil).NewContainerClient(w.HoldOut())
+	c := w.Archives.Blobs(nil).NewContainerClient(w.Names.HoldOut)
 	if _, err := c.Create(w.t.Context(), nil); !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
 		require.NoError(w.t, err)
 	}

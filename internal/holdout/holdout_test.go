@@ -133,9 +133,9 @@ func TestLabelsMeanTagsByTheirNames(t *testing.T) {
 func TestASetInAContainer(t *testing.T) {
 	t.Parallel()
 	w := world.New(t, world.Options{})
-	c := w.Archives.Blobs(nil).NewContainerClient(w.Names.Archive + "-set")
+	c := w.Archives.Blobs(nil).NewContainerClient(w.Names.HoldOut)
 	sets := Sets{Blobs: w.Archives.Blobs(nil)}
-	_, err := sets.List(t.Context(), w.Names.Archive+"-set/kitchen")
+	_, err := sets.List(t.Context(), w.Names.HoldOut+"/kitchen")
 	assert.ErrorContains(t, err, "the archive's account has no container")
 	_, err = c.Create(t.Context(), nil)
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestASetInAContainer(t *testing.T) {
 	put("kitchen2/cup/3.jpg", "not this one")
 	put("kitchen/readme.txt", "no picture")
 	list := func() Set {
-		set, err := sets.List(t.Context(), w.Names.Archive+"-set/kitchen")
+		set, err := sets.List(t.Context(), w.Names.HoldOut+"/kitchen")
 		require.NoError(t, err)
 		return set
 	}

@@ -245,7 +245,7 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 		v.fail(log, a, err)
 		return
 	}
-	a.Kind, a.Code, a.Why = Postpone, f.code, f.why
+	a.Kind, a.Code, a.Why, a.QuickTests = Postpone, f.code, f.why, 0
 	v.done = append(v.done, a)
 	event := log.Warn().Str("code", string(f.code)).AnErr("cause", err)
 	if c := v.seen.Project.Condition(a.Scope); c != nil && !c.Next.IsZero() {

@@ -25,7 +25,7 @@ const detector = "a27d5ca5-bb19-49d8-a70a-fec086c47f5b" // the domain General (c
 // forks, and more keys of promote.
 func heldOut(t *testing.T, pictures int, more string) (w *app, project string) {
 	w = newWorld(t, "")
-	w.options.Policy = parsed(t, `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"`+predictor+`","holdOut":"`+w.HoldOut()+`"`+more+`}}]}`)
+	w.options.Policy = parsed(t, `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"`+predictor+`","holdOut":"`+w.Names.HoldOut+`"`+more+`}}]}`)
 	project = w.project(world.Compact)
 	for _, tag := range []string{"cup", "fork"} {
 		w.Tag(project, tag)
@@ -62,7 +62,7 @@ func TestTheGateGoesByAHoldOutSet(t *testing.T) {
 	assert.Equal(t, 40, w.asked(func() { w.pass(project) }), "the champion's figures are known")
 	c := w.promotion(worse)
 	assert.Equal(t, state.GateFailed, c.Code)
-	assert.Contains(t, c.Why, "the policy's gate at threshold 0.5 by the 40 pictures of "+w.HoldOut()+": precision is 0.")
+	assert.Contains(t, c.Why, "the policy's gate at threshold 0.5 by the 40 pictures of "+w.Names.HoldOut+": precision is 0.")
 	assert.Contains(t, c.Why, "Iteration 1 has 1, and 0.02 less is allowed")
 	assert.Contains(t, c.Why, "of the tag cup is 0.")
 	found := w.Remembered(project).Iterations[worse.Iteration]
@@ -235,7 +235,7 @@ func TestAHoldOutSetThatCannotBeUsedIsACondition(t *testing.T) {
 			require.Len(t, conditions, 1)
 			assert.Equal(t, state.HoldOutUnusable, conditions[0].Code)
 			assert.Contains(t, conditions[0].Why, c.want)
-			assert.Contains(t, conditions[0].Why, w.HoldOut())
+			assert.Contains(t, conditions[0].Why, w.Names.HoldOut)
 			assert.Empty(t, w.holder(project))
 			report := w.ask(Key{Project: project}, Ask{Promote: first.Iteration})
 			assert.ErrorContains(t, report.Err(""), c.want)
@@ -278,7 +278,7 @@ func TestAHoldOutSetThatCannotBeListedNowIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	w, project := heldOut(t, 4, "")
 	first := w.train(project, 1)
-	set := func(req *http.Request) bool { return strings.Contains(req.URL.Path, w.HoldOut()) }
+	set := func(req *http.Request) bool { return strings.Contains(req.URL.Path, w.Names.HoldOut) }
 	w.line.While(world.On(set, world.Refuse(503)), func() {
 		_, err := w.try(Key{Project: project})
 		assert.ErrorContains(t, err, "list the hold-out set")
@@ -317,7 +317,7 @@ func TestThePlanSaysHowManyPicturesAreAsked(t *testing.T) {
 	for _, a := range planned {
 		sum += a.QuickTests
 		if a.Kind == Measure {
-			assert.Contains(t, a.Why, "quick tests with the 12 pictures of the hold-out set "+w.HoldOut())
+			assert.Contains(t, a.Why, "what it sees in the 12 pictures of the hold-out set "+w.Names.HoldOut)
 		}
 	}
 	assert.Equal(t, 2*12, sum)

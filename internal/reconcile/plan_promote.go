@@ -252,13 +252,12 @@ func (p *plan) figures(iteration string) (f *state.Figures, known bool) {
 	case m != nil && p.o.Now.Before(m.Until):
 		p.add(Wait, s, "its hold-out pictures are being asked by another run")
 	default:
-		left, asked := len(p.o.HoldOut.Pictures), ""
+		left := len(p.o.HoldOut.Pictures)
 		if m.Of(hash, p.Promote.Threshold) {
 			left -= m.Asked
-			asked = fmt.Sprintf(", of which %d are left", left)
 		}
 		p.actions = append(p.actions, Action{Step: Step{Kind: Measure, Scope: s}, QuickTests: left,
-			Why: fmt.Sprintf("the policy's gate goes by quick tests with the %d pictures of the hold-out set %s%s", len(p.o.HoldOut.Pictures), p.Promote.HoldOut, asked)})
+			Why: fmt.Sprintf("the policy's gate goes by what it sees in the %d pictures of the hold-out set %s", len(p.o.HoldOut.Pictures), p.Promote.HoldOut)})
 	}
 	return nil, false
 }
