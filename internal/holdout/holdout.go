@@ -6,6 +6,7 @@ package holdout
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -191,8 +192,8 @@ func (b blobs) read(ctx context.Context, f File) ([]byte, error) {
 	body := resp.NewRetryReader(ctx, nil)
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, f.Size+1))
-	if err == nil && int64(len(data)) != f.Size {
-		err = io.ErrUnexpectedEOF
+	if sum := md5.Sum(data); err == nil && (int64(len(data)) != f.Size || len(resp.ContentMD5) > 0 && !bytes.Equal(sum[:], resp.ContentMD5)) {
+		err = errors.New("it isn't what the storage service has")
 	}
 	return data, storage.Explain(what, err)
 }

@@ -14,8 +14,8 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// askingFor is how long others leave it to a run to ask pictures, since it last said so.
-const askingFor = 15 * time.Second
+// askingFor is how long a run asks pictures for since it last said so in the state.
+const askingFor = 2 * saveEvery
 
 // errLater says that pictures are left to be asked by another run: the time is up, or others
 // wait.
@@ -112,8 +112,8 @@ func (v *visit) askThem(ctx context.Context, a Action, set holdout.Set) error {
 	}
 	defer v.endAsking(a, m)
 	single := v.iteration(a.Iteration).ClassificationType == "Multiclass"
-	for m.Asked < len(set.Pictures) {
-		if ctx.Err() != nil || v.pace.awaited(v.record.ID) {
+	for before := m.Asked; m.Asked < len(set.Pictures); {
+		if ctx.Err() != nil && m.Asked > before || v.pace.awaited(v.record.ID) {
 			log := v.log(ctx, a)
 			log.Info().Int("asked", m.Asked).Int("of", len(set.Pictures)).Msg("asks the other hold-out pictures later")
 			return errLater
@@ -121,7 +121,7 @@ func (v *visit) askThem(ctx context.Context, a Action, set holdout.Set) error {
 		picture := set.Pictures[m.Asked]
 		found, err := v.askPicture(ctx, a, set, picture)
 		switch {
-		case err != nil && ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil && m.Asked > before:
 			continue
 		case err != nil:
 			return err
@@ -199,26 +199,28 @@ func (v *visit) tagsOf(ctx context.Context, iteration string, labels []string) (
 // beginAsking says in the state that this run asks, and returns what was asked before. If
 // another run asks, it is left to that.
 func (v *visit) beginAsking(ctx context.Context, a Action, set holdout.Set) (*state.Measuring, error) {
-	threshold, now := v.rules.Promote.Threshold, v.now()
+	threshold, now, token := v.rules.Promote.Threshold, v.now(), rand.Text()
 	m := &state.Measuring{Set: set.Hash, Threshold: threshold}
 	err := v.State.Update(ctx, v.record, func(p *state.Project) error {
 		v.apply(p)
 		known := p.Iteration(a.Iteration).Measuring
-		if known != nil && now.Before(known.Until) {
+		if p := (&plan{Rules: v.rules, o: v.seen}); p.asks(known) && known.Token != token {
 			return errOvertaken
 		}
 		if known.Of(set.Hash, threshold) {
 			m = known.Clone()
 		}
-		m.Token, m.Until = rand.Text(), now.Add(askingFor)
+		m.Token, m.Until = token, now.Add(askingFor)
 		p.Iteration(a.Iteration).Measuring = m.Clone()
 		return nil
 	})
 	switch {
 	case errors.Is(err, errOvertaken):
 		return nil, errLater
-	case err != nil:
+	case err != nil: // it may be written all the same
 		v.unsure = true
+		m.Token, m.Until = token, time.Time{}
+		v.keepAsked(a, m)
 		return nil, err
 	}
 	v.written()

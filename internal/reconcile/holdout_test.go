@@ -199,7 +199,7 @@ func TestAMeasureIsTakenOverFromADeadRun(t *testing.T) {
 		return nil
 	}))
 	assert.Zero(t, w.asked(func() { w.pass(project) }))
-	w.Service.Advance(askingFor + time.Second)
+	w.Service.Advance(askingFor + w.options.Times.IntentGrace + time.Second)
 	assert.Equal(t, 4, w.asked(func() { w.pass(project) }))
 }
 

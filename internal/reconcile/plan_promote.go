@@ -249,7 +249,7 @@ func (p *plan) figures(iteration string) (f *state.Figures, known bool) {
 	case p.Ask == nil && !p.due(s) && (c.Sight == "" || c.Sight == hash): // of another set it may be over
 	case hash == "":
 		p.add(Measure, s, "the policy's gate goes by its figures")
-	case m != nil && p.o.Now.Before(m.Until):
+	case p.asks(m):
 		p.add(Wait, s, "its hold-out pictures are being asked by another run")
 	default:
 		left := len(p.o.HoldOut.Pictures)
@@ -260,6 +260,11 @@ func (p *plan) figures(iteration string) (f *state.Figures, known bool) {
 			Why: fmt.Sprintf("the policy's gate goes by what it sees in the %d pictures of the hold-out set %s", len(p.o.HoldOut.Pictures), p.Promote.HoldOut)})
 	}
 	return nil, false
+}
+
+// asks reports whether a run asks hold-out pictures, or may do so still.
+func (p *plan) asks(m *state.Measuring) bool {
+	return m != nil && !m.Until.IsZero() && p.o.Now.Before(m.Until.Add(p.Grace))
 }
 
 func figuresOf(iteration string) state.Scope {

@@ -11,7 +11,8 @@ type Measuring struct {
 	Set       string  `json:"set"` // its hash
 	Threshold float64 `json:"threshold"`
 	Asked     int     `json:"asked"` // so many pictures, in the order of their names
-	// Token is that of the run that asks, and Until how long others leave it to that.
+	// Token is that of the run that asks, and Until when it has said that again, or is lost;
+	// zero while none asks.
 	Token string    `json:"token,omitempty"`
 	Until time.Time `json:"until,omitzero"`
 	// Tags are what was seen so far, by the tags' ids.
