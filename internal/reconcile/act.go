@@ -130,7 +130,7 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 			effects = append(effects, a)
 		}
 	}
-	return work, append(effects, v.training()...)
+	return work, append(effects, v.training(ctx)...)
 }
 
 // do takes one step that isn't an effect; others reports whether other packages wait for
