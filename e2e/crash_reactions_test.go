@@ -165,7 +165,7 @@ var reactions = []reaction{
 		// The name has to be freed for the second one. It is freed once, however the app was
 		// cut, and doesn't stay free.
 		name:   "promote",
-		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","notWorseBy":1}}]}`,
+		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","perTag":false,"notWorseBy":1}}]}`,
 		prepare: func(w *victim) {
 			w.begin()
 			w.message(sample(w.t, "connection-test.json", w.project, "", ""))

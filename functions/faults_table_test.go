@@ -133,7 +133,7 @@ type story struct {
 const (
 	onnx      = `{"projects":[{"project":"*","exports":["ONNX"]}]}`
 	kept      = `{"projects":[{"project":"*","exports":["ONNX"],"keep":1}]}`
-	promoted  = `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","notWorseBy":1}}]}`
+	promoted  = `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","perTag":false,"notWorseBy":1}}]}`
 	heldOut   = `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","holdOut":"HOLDOUT"}}]}`
 	retrained = `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`
 	worthIt   = `{"projects":[{"project":"*","retrain":{"onImages":1,"monthlyBudgetHours":4}}]}`

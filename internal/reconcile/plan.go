@@ -187,10 +187,11 @@ func (p *plan) postpone(s state.Scope, code state.Code, why string) {
 }
 
 // due reports whether nothing keeps a scope from being tried now.
-// What the service's limit kept from being trained is due as soon as there is room.
+// What the service's limit kept from being trained is due as soon as there is room: as
+// soon as the project has fewer iterations than it had then.
 func (p *plan) due(s state.Scope) bool {
 	c := p.o.Project.Condition(s)
-	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s != noRoom && p.o.count() < mostIterations
+	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s != noRoom && p.o.count() < c.At
 }
 
 func (p *plan) attempts(a Action) int {

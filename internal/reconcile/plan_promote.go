@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -119,7 +120,11 @@ func (p *plan) moving() bool {
 	case p.Ask != nil && p.Ask.Promote != "" && p.Promote != nil && p.Promote.Name == known.Name: // a person says who gets it
 		return false
 	case heir != "":
-		p.add(Publish, promotionOf(heir), fmt.Sprintf("the name %q was freed for it, and no iteration has it", known.Name))
+		why := fmt.Sprintf("the name %q was freed for it, and no iteration has it", known.Name)
+		p.add(Publish, promotionOf(heir), why)
+		if p.Mode == policy.Observe && p.Ask == nil { // nobody finishes it
+			p.postpone(promotionOf(heir), state.LeftToPerson, why+": the policy only observes, so a person gives it away by the verb promote")
+		}
 	default: // nothing came of it, or somebody else took the name
 		return false
 	}

@@ -405,7 +405,7 @@ func TestATrainingFollowsAPromotion(t *testing.T) {
 	w := newWorld(t, "")
 	rules := `{"projects":[
 		{"project":"classifier","retrain":{"force":true,"after":{"project":"Detector","event":"model.promoted"}}},
-		{"project":"Detector","promote":{"name":"production","predictionId":"` + predictor + `","minimum":{"precision":0.8}}}]}`
+		{"project":"Detector","promote":{"name":"production","predictionId":"` + predictor + `","perTag":false,"minimum":{"precision":0.8}}}]}`
 	detector, classifier := w.known(rules, "Detector"), w.known("", "classifier")
 	w.train(detector, 0.5)
 	w.idle(time.Hour)

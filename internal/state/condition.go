@@ -133,6 +133,8 @@ type Condition struct {
 	// Sight is a fingerprint of the project as it was when a training was refused: another
 	// one may be taken.
 	Sight string `json:"sight,omitempty"`
+	// At is how many iterations the project had when a training was refused for their number.
+	At int `json:"at,omitempty"`
 	// Unproven reports whether it stands for a finished export without a backup.
 	Unproven bool `json:"unproven,omitempty"`
 }
