@@ -22,6 +22,9 @@ type reaction struct {
 	timeout      string          // functionTimeout; eight seconds where it is empty
 }
 
+// heldPictures are those of the hold-out set.
+const heldPictures = 3
+
 // Without a notification queue the service says nothing by itself: each cause is
 // the only one, and whatever else happened the app must find by sweeping.
 var reactions = []reaction{
@@ -165,7 +168,7 @@ var reactions = []reaction{
 		// The name has to be freed for the second one. It is freed once, however the app was
 		// cut, and doesn't stay free.
 		name:   "promote",
-		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","notWorseBy":1}}]}`,
+		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","perTag":false,"notWorseBy":1}}]}`,
 		prepare: func(w *victim) {
 			w.begin()
 			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
@@ -198,6 +201,26 @@ var reactions = []reaction{
 		},
 		cause: func(w *victim) { w.sweep() },
 		want:  figure{Trainings: 2, Exports: 1, Imports: 1, Twin: twinDone, Backups: proven("vanished ONNX")},
+	},
+	{
+		// The pictures of a hold-out set are asked after the sweep's own work, and the name
+		// follows.
+		name:   "held",
+		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","holdOut":"HOLDOUT"}}]}`,
+		prepare: func(w *victim) {
+			w.begin()
+			w.message(sample(w.t, "connection-test.json", w.project, "", ""))
+			w.Tag(w.project, "cup")
+			w.HoldOutPictures(heldPictures, "cup")
+			w.Service.SetQuality(1)
+			w.Train(w.project)
+			w.sweep()
+			w.iteration = w.Train(w.project).ID
+		},
+		cause: func(w *victim) { w.sweep() },
+		want: figure{Trainings: 2, Published: "Iteration 2", Backups: proven(), Told: []string{
+			"model.promoted Iteration 1", "model.promoted Iteration 2", "training.completed Iteration 1", "training.completed Iteration 2",
+		}},
 	},
 	{
 		name: "poison drain", policy: `{"projects":[{"project":"*"}]}`,

@@ -100,7 +100,8 @@ type victim struct {
 	told    []world.Event        // so far
 	// What prepare leaves for cause.
 	project, iteration string
-	most               int // iterations that are to be left; 0 where all are
+	most               int    // iterations that are to be left; 0 where all are
+	publishes          string // the name of the iteration that is to be published; empty for none
 }
 
 func newVictim(t *testing.T, r reaction) *victim {
@@ -113,6 +114,7 @@ func newVictim(t *testing.T, r reaction) *victim {
 		"VISIONKEEPER_INTENT_GRACE":                                     "1s",
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
 	}})
+	w.publishes = r.want.Published
 	if r.want.Told != nil {
 		w.events = w.EventsQueue()
 	}
@@ -235,6 +237,11 @@ func (w *victim) open() string {
 	if record.Promotion != nil && record.Promotion.Move != nil {
 		return "a promotion is open"
 	}
+	for _, it := range record.Iterations {
+		if it.Measuring != nil {
+			return "hold-out pictures are being asked"
+		}
+	}
 	for _, training := range record.Trainings {
 		if training.Open() {
 			return "a training is open"
@@ -244,6 +251,9 @@ func (w *victim) open() string {
 	require.NoError(w.t, err)
 	if w.most > 0 && len(its) > w.most {
 		return "there is no room"
+	}
+	if w.publishes != "" && !slices.ContainsFunc(its, func(it customvision.Iteration) bool { return it.Name == w.publishes && it.PublishName != "" }) {
+		return w.publishes + " is not published"
 	}
 	for _, it := range its {
 		if it.Status == customvision.StatusCompleted && (record.Iterations[it.ID] == nil || record.Iterations[it.ID].Settled == nil) {
@@ -286,6 +296,7 @@ func (w *victim) figure() figure {
 		require.Len(w.t, twins, 1)
 		require.Equal(w.t, t.Record, twins[0].Blob())
 	}
+	assert.LessOrEqual(w.t, counts["QuickTestImage"], 2*heldPictures+w.asksAgain(), "what was answered is not asked again, but for what a process didn't write before it was killed")
 	for _, it := range its {
 		if it.PublishName == "production" {
 			f.Published = it.Name
@@ -315,6 +326,15 @@ func (w *victim) figure() figure {
 	}
 	f.Told = w.toldOf()
 	return f
+}
+
+// asksAgain is how many pictures a killed process may have asked in vain: it writes what it
+// has learnt every few seconds.
+func (w *victim) asksAgain() int {
+	if w.crashed.Load() {
+		return heldPictures
+	}
+	return 0
 }
 
 // toldOf is what others were told of. Of what is told again, the id is the same, and each

@@ -64,7 +64,7 @@ type app struct {
 
 // options of an app under test.
 type options struct {
-	policy   string            // policy.json; "" keeps the one that ships
+	policy   string            // policy.json; "" keeps the one that ships. HOLDOUT in it is the container of the hold-out set
 	settings map[string]string // further settings; "" removes one
 	linked   string            // setting for a link by which others may write the archive; "" for none
 	told     bool              // others are told by a queue what happens
@@ -108,7 +108,7 @@ func newApp(t testing.TB, o options) *app {
 		}
 	}
 	if o.policy != "" {
-		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(o.policy), 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "policy.json"), []byte(strings.ReplaceAll(o.policy, "HOLDOUT", a.Names.HoldOut)), 0o644))
 	}
 	a.hosting = funchost.Options{Root: root, Env: env, Output: a.printed, OnInvocation: a.invoked, MessageLock: o.lock}
 	a.host = a.another()

@@ -29,6 +29,7 @@ var callPaths = []struct {
 	{"GET", "GetExports", regexp.MustCompile(`/export$`)},
 	{"POST", "ExportIteration", regexp.MustCompile(`/export$`)},
 	{"GET", "GetIterationPerformance", regexp.MustCompile(`/performance$`)},
+	{"POST", "QuickTestImage", regexp.MustCompile(`/quicktest/image$`)},
 	{"GET", "GetTags", regexp.MustCompile(`/tags$`)},
 	{"GET", "GetImageCount", regexp.MustCompile(`/images/count$`)},
 	{"GET", "GetDomain", regexp.MustCompile(`/domains/[^/]+$`)},
@@ -71,6 +72,10 @@ func (w *app) plainOperation(req *http.Request) string {
 			return "state list"
 		}
 		return "state " + req.Method
+	case in(w.Names.HoldOut) && comp == "list":
+		return "hold-out list"
+	case in(w.Names.HoldOut):
+		return "hold-out " + req.Method
 	case comp == "list" && in(w.Names.Models):
 		return "model list"
 	case comp == "list":

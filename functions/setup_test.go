@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/events"
+	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
@@ -50,7 +52,7 @@ type app struct {
 
 // setting is what differs between apps.
 type setting struct {
-	policy     string
+	policy     string // HOLDOUT in it is the container of the hold-out set
 	emulator   emulator.Options
 	archive    archive.Options
 	container  bool          // the project has the model container
@@ -71,7 +73,7 @@ func newWorld(t *testing.T, s setting) *app {
 	w.small, w.postman = small, &events.Postman{}
 	s.archive.Sources = large
 
-	rules, err := policy.Parse([]byte(s.policy))
+	rules, err := policy.Parse([]byte(strings.ReplaceAll(s.policy, "HOLDOUT", w.Names.HoldOut)))
 	require.NoError(t, err)
 	w.options = reconcile.Options{
 		Policy: rules, Service: w.Open(small),
@@ -79,6 +81,7 @@ func newWorld(t *testing.T, s setting) *app {
 		State:     state.Open(w.Archives.Blobs(&small), w.Names.State),
 		Sets:      dataset.Open(w.Archives.Blobs(&small), w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&small), w.Names.Models),
+		HoldOuts:  holdout.Sets{Blobs: w.Archives.Blobs(&small)},
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Customer.BlobURL), world.Host(t, w.API)}},
 		Times:     reconcile.Times{LookInterval: time.Millisecond, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},
 		Clock:     world.Clock{Server: w.Service},

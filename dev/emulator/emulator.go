@@ -48,7 +48,8 @@ type Server struct {
 	answers  map[Question]string
 	rules    []PredictionRule
 	faults   faults
-	quality  float64 // of the trainings to come; 0 goes by the pictures
+	quality  float64            // of the trainings to come; 0 goes by the pictures
+	shown    map[string][]Label // what Show said, by the hash of the picture
 	log      requestLog
 	throttle throttle
 	held     []Message // to be sent last first

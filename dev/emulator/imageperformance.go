@@ -74,14 +74,20 @@ func (s *Server) getImagePerformanceCount(c *call) (any, error) {
 }
 
 // predictions invents an iteration's predictions for a picture: mostly its own
-// tags, always the same for the same picture, the likeliest first.
+// tags, always the same for the same picture, the likeliest first. Where SetQuality said
+// how well the iteration predicts, so much of it is right, and what a better one gets wrong
+// a worse one gets wrong too.
 func predictions(i *iteration, shown *picture) []predictionWire {
 	list := []predictionWire{}
 	d, _ := findDomain(i.DomainID)
 	for _, t := range i.Tags {
 		luck := unit(i.ID, shown.Hash, t.ID)
+		if i.Quality > 0 {
+			luck = unit(shown.Hash, t.Name, "luck")
+		}
 		guess := predictionWire{Probability: round(0.3 * luck), TagID: t.ID, TagName: t.Name, TagType: t.Type}
-		if shown.tagged(t.ID) {
+		wrong := i.Quality > 0 && unit(shown.Hash, t.Name) >= i.Quality
+		if shown.tagged(t.ID) != wrong {
 			guess.Probability = round(0.5 + 0.5*luck)
 		}
 		if d.kind != objectDetection {
@@ -94,11 +100,14 @@ func predictions(i *iteration, shown *picture) []predictionWire {
 				continue
 			}
 			found = true
+			if wrong {
+				continue
+			}
 			shift := 0.02 * unit(i.ID, r.ID, fmt.Sprint(n))
 			guess.BoundingBox = &boxWire{round(r.Left * (1 - shift)), round(r.Top * (1 - shift)), r.Width, r.Height}
 			list = append(list, guess)
 		}
-		if !found {
+		if !found || wrong {
 			guess.BoundingBox = &boxWire{round(luck / 2), round(luck / 3), 0.25, 0.25}
 			list = append(list, guess)
 		}

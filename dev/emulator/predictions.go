@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"path"
 	"slices"
@@ -114,7 +115,7 @@ func (s *Server) predict(c *call, p *project, i *iteration, sent part, most int,
 		return nil, badRequest("BadRequestImageFormat", "The image is no JPEG, PNG, GIF or BMP")
 	}
 	shown := picture{ID: c.id, Created: c.now, Width: width, Height: height, Hash: pictureHash(sent.content)}
-	k := stored{Iteration: i.ID, Application: c.query.Get("application"), Created: c.now, Picture: shown, Predictions: predictions(i, i.remembered(shown))}
+	k := stored{Iteration: i.ID, Application: c.query.Get("application"), Created: c.now, Picture: shown, Predictions: predictions(i, s.truth(i, shown))}
 	k.Predictions = s.ruled(k.Predictions, sent.name)
 	if store {
 		if _, err := s.pictures.put(sent.content); err != nil {
@@ -125,12 +126,38 @@ func (s *Server) predict(c *call, p *project, i *iteration, sent part, most int,
 	return k.wire(p, c.version), nil
 }
 
-// remembered gives a picture on which the iteration was trained the tags and
-// regions that it had then.
-func (i *iteration) remembered(shown picture) *picture {
+// Label is what a picture shows: a tag, by its name, and where, in shares of the picture's
+// width and height.
+type Label struct {
+	Tag                      string
+	Left, Top, Width, Height float64
+}
+
+// Show says what a picture shows on which nothing was trained. The iterations see it there,
+// as far as SetQuality says; what they don't know by a tag they don't see.
+func (s *Server) Show(content []byte, labels ...Label) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown == nil {
+		s.shown = map[string][]Label{}
+	}
+	s.shown[pictureHash(content)] = labels
+}
+
+// truth gives a picture the tags and regions that Show said, or that it had when the
+// iteration was trained on it.
+func (s *Server) truth(i *iteration, shown picture) *picture {
 	for _, known := range i.Images {
 		if known.Hash == shown.Hash {
 			shown.Tags, shown.Regions = known.Tags, known.Regions
+		}
+	}
+	for n, l := range s.shown[shown.Hash] {
+		for _, t := range i.Tags {
+			if t.Name == l.Tag {
+				shown.Tags = append(shown.Tags, pictureTag{ID: t.ID})
+				shown.Regions = append(shown.Regions, region{ID: fmt.Sprint(shown.Hash, n), TagID: t.ID, Left: l.Left, Top: l.Top, Width: l.Width, Height: l.Height})
+			}
 		}
 	}
 	return &shown

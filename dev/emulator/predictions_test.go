@@ -63,3 +63,46 @@ func TestWhatNeedsAnEyeIsRefused(t *testing.T) {
 		s.call("POST", project+path, nil, map[string]any{}).refused(400, "BadRequestNotSupported")
 	}
 }
+
+// What a better iteration gets wrong a worse one gets wrong too.
+func TestQuickTestsGoByWhatAPictureShowsAndHowGoodTheIterationIs(t *testing.T) {
+	t.Parallel()
+	s := start(t, noValidation)
+	project := s.project()
+	for _, name := range []string{"cup", "fork"} {
+		s.call("POST", project+"/tags", q("name", name), nil).ok()
+	}
+	var pictures [][]byte
+	for n := range 60 {
+		pictures = append(pictures, png(1000+n))
+		s.Show(pictures[n], Label{Tag: []string{"cup", "fork"}[n%2]})
+	}
+	right := func(iteration string) (right int, of map[int]bool) {
+		of = map[int]bool{}
+		for n, content := range pictures {
+			r, err := http.NewRequest("POST", s.url+"/customvision/v3.3/training/"+project+"/quicktest/image?store=false&iterationId="+iteration[len(iteration)-36:], bytes.NewReader(content))
+			require.NoError(t, err)
+			r.Header.Set("Training-Key", testKey)
+			r.Header.Set("Content-Type", "application/octet-stream")
+			for _, p := range s.do(r).ok()["predictions"].([]any) {
+				p := p.(map[string]any)
+				if (p["probability"].(float64) >= 0.5) == (p["tagName"] == []string{"cup", "fork"}[n%2]) {
+					right++
+				} else {
+					of[n] = true
+				}
+			}
+		}
+		return right, of
+	}
+	s.SetQuality(0.9)
+	good, missed := right(s.trained(project))
+	assert.InDelta(t, 0.9, float64(good)/120, 0.08)
+	s.SetQuality(0.5)
+	bad, missedMore := right(s.trained(project))
+	assert.InDelta(t, 0.5, float64(bad)/120, 0.15)
+	for n := range missed {
+		assert.True(t, missedMore[n])
+	}
+	assert.Empty(t, s.call("POST", project+"/predictions/query", nil, map[string]any{"orderBy": "Newest"}).ok()["results"], "store=false stores nothing")
+}

@@ -90,7 +90,7 @@ type World struct {
 }
 
 // Names are those of a world's queues and containers.
-type Names struct{ Queue, Events, Models, Archive, State string }
+type Names struct{ Queue, Events, Models, Archive, State, HoldOut string }
 
 // Containers are a world's three.
 type Containers struct{ Models, Archive, State *container.Client }
@@ -100,7 +100,7 @@ func New(t T, o Options) *World {
 	t.Helper()
 	w := &World{t: t, still: o.Still, Names: Names{
 		Queue: azuritetest.Name("notifications"), Events: azuritetest.Name("events"), Models: azuritetest.Name("models"),
-		Archive: azuritetest.Name("archive"), State: azuritetest.Name("state"),
+		Archive: azuritetest.Name("archive"), State: azuritetest.Name("state"), HoldOut: azuritetest.Name("holdout"),
 	}}
 	if o.Connections == nil {
 		o.Connections = azuritetest.Start(t).ConnectionString

@@ -123,7 +123,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if health.Resume == "" {
 		twinErr = f.twins(ctx, inForce.Policy, inv.Log)
 	}
-	return errors.Join(pruneErr, drainErr, err, ownErr, rescueErr, reportErr, twinErr, f.rescue(ctx, rescues, inv.Log))
+	return errors.Join(pruneErr, drainErr, err, ownErr, rescueErr, reportErr, twinErr, f.measureHoldOuts(ctx, swept.Unmeasured), f.rescue(ctx, rescues, inv.Log))
 }
 
 // tell tells others what happened, in the time that is left. What they don't take now they
@@ -139,6 +139,17 @@ func (f Function) tell(ctx context.Context, inv *handler.Invocation, first strin
 		inv.Log.Warn().Err(err).Msg("others are told later what happened")
 	}
 	return next
+}
+
+// measureHoldOuts asks pictures of hold-out sets in half of the time that is left, after all
+// backups. What follows from the figures follows at once.
+func (f Function) measureHoldOuts(ctx context.Context, projects []string) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	return f.Reconciler.MeasureHoldOuts(ctx, projects)
 }
 
 // own are the conditions of what is about no one project: destinations that don't take the

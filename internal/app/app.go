@@ -5,6 +5,7 @@ package app
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	azpolicy "github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -15,6 +16,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/events"
+	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy/inforce"
 	"visionkeeper/internal/reconcile"
@@ -125,6 +127,10 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 	if err != nil {
 		return nil, nil, err
 	}
+	archiveBlobs, err := s.Archives.Blob(nil)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
+	}
 	rules.Store, rules.Clock = states, reconcile.SystemClock{}
 	return reconcile.New(reconcile.Options{
 		Policy:    rules,
@@ -133,6 +139,7 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 		State:     states,
 		Sets:      sets,
 		Models:    models.Open(s.Models, modelBlobs, s.ModelContainer),
+		HoldOuts:  holdout.Sets{Blobs: archiveBlobs, Root: filepath.Dir(rules.Published)},
 		Downloads: reconcile.Downloads{Suffix: blobSuffix(s.Endpoint), Loopback: s.Loopback()},
 		Times: reconcile.Times{
 			LookInterval: s.LookInterval, SettledFor: s.SettledFor, StuckAfter: s.StuckAfter, IntentGrace: s.IntentGrace,

@@ -33,7 +33,8 @@ func (p *program) promoteCommand() *cobra.Command {
 The iteration gets the name that the policy's promote has for the project, if it
 passes the gate there. The one that has the name now loses it. It is announced in
 the state and sent once, as the app's own are. The policy leaves that as it is
-until a newer iteration is there.`,
+until a newer iteration is there. Where the gate goes by a hold-out set, its
+pictures are asked first, as far as they weren't yet.`,
 		func(ctx context.Context, _ []string) error {
 			return failedTo("publish the iteration", p.promote(ctx, s, force))
 		})
@@ -121,6 +122,10 @@ func (p *program) askToPromote(ctx context.Context, r *reconcile.Reconciler, pro
 	switch {
 	case reconcile.CodeOf(err) == state.GateFailed:
 		return report, problem{What: "Could not publish the iteration", Why: sentence(reconcile.WhyOf(err)), Do: "Choose another one, or say --force to publish it all the same"}
+	case reconcile.CodeOf(err) == state.HoldOutUnusable:
+		return report, problem{What: "Could not publish the iteration", Why: sentence(reconcile.WhyOf(err)), Do: "Mend the hold-out set, or say --force to publish it whatever it would show"}
+	case err == nil && !slices.ContainsFunc(report.Done, isPromotion) && slices.ContainsFunc(report.Waiting, func(a reconcile.Action) bool { return a.Fact == state.FactFigures }):
+		return report, problem{What: "Could not publish the iteration", Why: "The pictures of the hold-out set are being asked by another process", Do: "Look with `visionkeeper plan` whether that has ended, and ask again"}
 	case err == nil && !slices.ContainsFunc(report.Done, isPromotion) && slices.ContainsFunc(report.Waiting, func(a reconcile.Action) bool { return a.Fact == state.FactPromotion }):
 		return report, problem{What: "Could not publish the iteration", Why: "Another promotion of the project is underway", Do: "Look with `visionkeeper status` what came of it, and ask again in some minutes"}
 	}

@@ -149,6 +149,13 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		require.NoError(w.t, err)
 		w.Service.SetQuality(quality)
 	}),
+	// holdout CONTAINER N TAG…: somebody puts pictures that show tags in turn into a container
+	"holdout": inScene(func(w *scene, args []string) {
+		n, err := strconv.Atoi(args[1])
+		require.NoError(w.t, err)
+		w.Names.HoldOut = args[0]
+		w.HoldOutPictures(n, args[2:]...)
+	}),
 	// export PROJECT PLATFORM [FLAVOR]: of the newest iteration
 	"export": inScene(func(w *scene, args []string) {
 		project := w.project(args[0])

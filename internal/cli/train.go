@@ -10,6 +10,7 @@ import (
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/reconcile"
+	"visionkeeper/internal/state"
 )
 
 type trainResult struct {
@@ -27,8 +28,8 @@ func (p *program) trainCommand() *cobra.Command {
 	c := p.verb("train", "Train a project", `
 Training costs money at Custom Vision's prices. The training is announced in the
 state and sent once, as the app's own are; while one runs, none is started. It
-needs no rule in the policy and counts for none. The app goes on by itself when
-the training ends.`,
+needs no rule in the policy. Where the policy has monthlyBudgetHours, that bounds it
+too. The app goes on by itself when the training ends.`,
 		func(ctx context.Context, _ []string) error {
 			return failedTo("train the project", p.train(ctx, project, force))
 		})
@@ -54,6 +55,9 @@ func (p *program) train(ctx context.Context, which string, force bool) error {
 				What: "Could not train the project", Why: "Nothing changed since its last training", RequestID: refused.RequestID,
 				Do: "Add or tag pictures first, or say --force to train it all the same",
 			}
+		}
+		if reconcile.CodeOf(err) == state.BudgetSpent {
+			return problem{What: "Could not train the project", Why: sentence(reconcile.WhyOf(err)), Do: "Wait until then, or raise monthlyBudgetHours in the policy: it is a ceiling over all trainings, whoever asks for them"}
 		}
 		return err
 	}

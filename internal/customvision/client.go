@@ -125,7 +125,8 @@ type request struct {
 	path      string   // below the base; each {} is replaced by the next of ids
 	ids       []string // GUIDs
 	query     url.Values
-	body      any // sent as JSON; nil sends none
+	body      any    // sent as JSON; nil sends none
+	bytes     []byte // sent as they are, in the place of body
 }
 
 // do sends r and decodes the answer into out. A nil out drops the answer.
@@ -177,9 +178,12 @@ func (c *Client) newRequest(ctx context.Context, r request) (*policy.Request, er
 	req.Raw().URL.RawQuery = strings.ReplaceAll(r.query.Encode(), "+", "%20")
 	req.Raw().Header.Set("Accept", "application/json")
 	if r.body != nil {
-		if err := runtime.MarshalAsJSON(req, r.body); err != nil {
-			return nil, &Error{Operation: r.operation, Message: err.Error()}
-		}
+		err = runtime.MarshalAsJSON(req, r.body)
+	} else if r.bytes != nil {
+		err = setBytes(req, r.bytes)
+	}
+	if err != nil {
+		return nil, &Error{Operation: r.operation, Message: err.Error()}
 	}
 	return req, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -142,6 +143,10 @@ var operations = []struct {
 	{"PublishIteration", "POST", iterationPath + "/publish", `true`, func(ctx context.Context, c *Client) error {
 		return c.Publish(ctx, projectID, iterationID, "n", "/subscriptions/s", false)
 	}},
+	{"QuickTestImage", "POST", "projects/" + projectID + "/quicktest/image", `{"predictions": []}`, func(ctx context.Context, c *Client) error {
+		_, err := c.QuickTest(ctx, projectID, iterationID, []byte("picture"))
+		return err
+	}},
 	{"GetArtifact", "GET", "projects/" + projectID + "/artifacts", `bytes`, func(ctx context.Context, c *Client) error {
 		body, err := c.Artifact(ctx, projectID, "i-1/t-1")
 		if err == nil {
@@ -169,7 +174,7 @@ func TestOperationsGoWhereTheDescriptionSays(t *testing.T) {
 			assert.Equal(t, "/customvision/v3.3/training/"+op.path, got.path)
 			assert.Equal(t, testKey, got.header.Get("Training-Key"))
 			if op.method == "POST" {
-				assert.Equal(t, "0", got.header.Get("Content-Length"), "the gateway answers 411 without a length")
+				assert.Equal(t, strconv.Itoa(len(got.body)), got.header.Get("Content-Length"), "the gateway answers 411 without a length")
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package overview
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -95,20 +96,25 @@ type Action struct {
 	// again; null where that isn't known, or never.
 	Code state.Code `json:"code"`
 	Next *time.Time `json:"next"`
-	// ExpectedCost is that of a training; null of all else.
+	// ExpectedCost is that of a training or of a measure by a hold-out set; null of all else.
 	ExpectedCost *Cost `json:"expectedCost"`
 }
 
-// Cost is what a training counts as before it is known how long it takes.
+// Cost is what a training counts as before it is known how long it takes, or how many quick
+// tests a measure takes.
 type Cost struct {
 	Hours float64 `json:"hours"`
 	// AtMost reports whether it can't take longer: Custom Vision names no bound of a regular
 	// training.
-	AtMost bool `json:"atMost"`
+	AtMost     bool `json:"atMost"`
+	QuickTests int  `json:"quickTests,omitempty"`
 }
 
 // String says it for a person.
 func (c Cost) String() string {
+	if c.QuickTests > 0 {
+		return fmt.Sprintf("%d quick tests", c.QuickTests)
+	}
 	hours := reconcile.Hours(int(math.Round(c.Hours * 60)))
 	if c.AtMost {
 		return "it may take " + hours + " of training at most"
@@ -127,6 +133,9 @@ func Actions(list []reconcile.Action, report reconcile.Report) []Action {
 		}
 		if t := a.Training; t != nil {
 			step.ExpectedCost = &Cost{Hours: float64(t.Minutes) / 60, AtMost: t.Options.Type == customvision.TypeAdvanced}
+		}
+		if a.QuickTests > 0 {
+			step.ExpectedCost = &Cost{QuickTests: a.QuickTests, AtMost: true}
 		}
 		out = append(out, step)
 	}

@@ -78,5 +78,8 @@ func (p Promote) String() string {
 	if !p.PerTag {
 		text += ", not per tag"
 	}
+	if p.HoldOut != "" {
+		text += ", by the pictures of " + p.HoldOut
+	}
 	return text
 }

@@ -73,7 +73,7 @@ const (
 )
 
 // Promote says when the newest iteration is published under a name: when it passes the
-// gate. The figures are the service's own.
+// gate.
 type Promote struct {
 	Name         string `json:"name"`
 	PredictionID string `json:"predictionId"` // the prediction resource's id in Azure Resource Manager
@@ -85,6 +85,10 @@ type Promote struct {
 	// has the name.
 	NotWorseBy float64 `json:"notWorseBy"` // 0.02 by default
 	Threshold  float64 `json:"threshold"`  // the probability at which is measured; 0.5 by default
+	// HoldOut is where labelled pictures lie by which is measured: a container of the archive's
+	// account, with a folder in it, or ./ and a folder below the app's. Where it is empty, the
+	// figures are the service's own.
+	HoldOut string `json:"holdOut,omitempty"`
 }
 
 // Measures are how well an iteration predicts, each between 0 and 1.

@@ -44,6 +44,23 @@ func TestPromotingIsOffUnlessAskedForAndHasDefaults(t *testing.T) {
 	assert.Equal(t, want, *p.Projects[0].Promote)
 	assert.Equal(t, `no exports of iterations newest, published; promote: as "production" to seeing, minimum precision 0.75, recall 1, averagePrecision 0, notWorseBy 0, threshold 0, not per tag`,
 		p.Projects[0].String())
+
+	p, err = Parse([]byte(promoting(`,"holdOut":"holdout/kitchen"`)))
+	require.NoError(t, err)
+	assert.Equal(t, "holdout/kitchen", p.Projects[0].Promote.HoldOut)
+	assert.Contains(t, p.Projects[0].String(), "threshold 0.5, by the pictures of holdout/kitchen")
+}
+
+func TestAHoldOutSetIsInAContainerOrBelowTheApp(t *testing.T) {
+	t.Parallel()
+	for _, place := range []string{"holdout", "holdout/val", "hold-out/a b/c", "holdout/", "./holdout", "./data/holdout"} {
+		_, err := Parse([]byte(promoting(`,"holdOut":"` + place + `"`)))
+		assert.NoError(t, err, place)
+	}
+	for _, place := range []string{"", "Holdout", "a", "/holdout", "../holdout", ".", "./", "./../x", "holdout//x", "hold--out", "https://example.com/x", `holdout\\x`} {
+		_, err := Parse([]byte(promoting(`,"holdOut":"` + place + `"`)))
+		assert.ErrorContains(t, err, "/projects/0/promote/holdOut", place)
+	}
 }
 
 func TestParseSaysWhereAPolicyIsWrong(t *testing.T) {

@@ -31,7 +31,7 @@ func anything(depth int) *rapid.Generator[any] {
 }
 
 var key = rapid.SampledFrom([]string{"$schema", "mode", "projects", "project", "exports", "iterations", "retrain", "afterFailure", "within", "perMonth", "force", "export", "Mode",
-	"onImages", "onImagesPerTag", "olderThan", "after", "event", "type", "budgetHours", "monthlyBudgetHours", "email", "promote", "name", "predictionId", "minimum", "recall", "perTag", "notWorseBy", "threshold"})
+	"onImages", "onImagesPerTag", "olderThan", "after", "event", "type", "budgetHours", "monthlyBudgetHours", "email", "promote", "name", "predictionId", "minimum", "recall", "perTag", "notWorseBy", "threshold", "holdOut"})
 
 const resource = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/seeing"
 
@@ -49,6 +49,7 @@ func spoilt(t *rapid.T) any {
 	promote := map[string]any{
 		"name": "production", "predictionId": words(resource, resource, resource, resource+"/x"), "minimum": map[string]any{"recall": words(0, 0.5, 1)},
 		"perTag": words(true, false), "notWorseBy": words(0, 0.02), "threshold": words(0.5, 1, 1, 1.01),
+		"holdOut": words("holdout", "holdout/val", "./holdout", "Holdout"),
 	}
 	if rapid.Bool().Draw(t, "promotes") {
 		rule["promote"] = promote

@@ -113,6 +113,8 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 		case v.scope.ask != nil && ofPromotion(a):
 			v.seen.Tried[a.Step] = true
 			v.fail(v.log(ctx, a), a, fault{code: a.Code, why: a.Why})
+		case a.QuickTests > 0 && !v.scope.measures:
+			v.unmeasured = true
 		case !a.Kind.effect():
 			work = append(work, a)
 		case v.scope.ask != nil:
@@ -128,7 +130,7 @@ func (v *visit) plan(ctx context.Context) (work, effects []Action) {
 			effects = append(effects, a)
 		}
 	}
-	return work, append(effects, v.training()...)
+	return work, append(effects, v.training(ctx)...)
 }
 
 // do takes one step that isn't an effect; others reports whether other packages wait for
@@ -153,15 +155,20 @@ func (v *visit) do(ctx context.Context, a Action, others bool) {
 		err = v.describe(share, a.Iteration)
 		cancel()
 	case Measure:
-		share, cancel := shareOf(ctx)
+		share, cancel := v.measureTime(ctx)
 		err = v.measure(share, a)
 		cancel()
 	case Bury:
 		err = v.bury(ctx, a.Iteration)
 	case Postpone:
-		err = fault{code: a.Code, why: a.Why, until: a.Until}
+		err = fault{code: a.Code, why: a.Why, until: a.Until, sight: a.Sight}
 	default:
 		v.remember(a)
+	}
+	if errors.Is(err, errLater) {
+		v.unmeasured, err = true, nil
+		span.End(nil)
+		return
 	}
 	span.End(err)
 	v.outcome(ctx, a, err, a.reads())
@@ -221,7 +228,7 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 		})
 		return
 	}
-	if a.Kind.personal() {
+	if a.Kind.personal() || v.scope.ask != nil && a.Kind == Measure {
 		v.fail(log, a, err)
 		return
 	}
@@ -238,7 +245,7 @@ func (v *visit) outcome(ctx context.Context, a Action, err error, counted bool) 
 		v.fail(log, a, err)
 		return
 	}
-	a.Kind, a.Code, a.Why = Postpone, f.code, f.why
+	a.Kind, a.Code, a.Why, a.QuickTests = Postpone, f.code, f.why, 0
 	v.done = append(v.done, a)
 	event := log.Warn().Str("code", string(f.code)).AnErr("cause", err)
 	if c := v.seen.Project.Condition(a.Scope); c != nil && !c.Next.IsZero() {

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"context"
+	"fmt"
 	"slices"
 
 	"visionkeeper/internal/customvision"
@@ -57,13 +59,20 @@ func (a *Ask) retry(p *state.Project, iteration string) {
 	}
 }
 
-// training is the training that a person asks for, unless one runs or may have been begun.
-func (v *visit) training() []Action {
+// training is the training that a person asks for, unless one runs or may have been begun,
+// or the policy's budget is spent: that one is over all causes.
+func (v *visit) training(ctx context.Context) []Action {
 	step, p := Step{Kind: Train}, &plan{Rules: v.rules, o: v.seen}
 	if v.scope.ask == nil || !v.scope.ask.Train || p.underway() || v.seen.Tried[step] {
 		return nil
 	}
 	t := &Training{Options: customvision.TrainOptions{Force: v.scope.ask.Force}}
 	t.Minutes = p.expected(t.Options)
-	return []Action{{Step: step, Why: "a person asks for it", Training: t}}
+	a := Action{Step: step, Why: "a person asks for it", Training: t}
+	if why, until := p.overBudget(t.Minutes); why != "" {
+		v.seen.Tried[step] = true
+		v.fail(v.log(ctx, a), a, fault{code: state.BudgetSpent, why: fmt.Sprintf("%s; enough is free again on %s", why, until.UTC().Format("2006-01-02 15:04Z"))})
+		return nil
+	}
+	return []Action{a}
 }

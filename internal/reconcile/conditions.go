@@ -30,7 +30,7 @@ func pause(c state.Condition) time.Duration {
 		pauses = refused[4:]
 	case c.Code == state.Unfinished:
 		pauses = cutOff
-	case c.Code == state.Unseen && c.Blob == "":
+	case c.Code == state.Unseen && c.Blob == "", c.Code == state.HoldOutUnusable: // a person may mend it any time
 		pauses = passing
 	case c.Scope == noRoom: // another iteration may be safe soon
 		pauses = asking[2:]
@@ -67,7 +67,7 @@ func attempted(p *state.Project, s state.Scope, under string, now time.Time) {
 // note records that a thing couldn't be done. The attempt may be counted already, or
 // have been none.
 func note(p *state.Project, s state.Scope, counted bool, f fault, unproven bool, under string, now time.Time) {
-	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Under: under, Unproven: unproven, On: f.on, Sight: f.sight}
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, First: now, Last: now, Under: under, Unproven: unproven, On: f.on, Sight: f.sight, At: f.at}
 	if known := p.Condition(s); known != nil {
 		c.Attempts = known.Attempts
 	}
@@ -91,7 +91,7 @@ func correct(p *state.Project, s state.Scope, f fault, under string, now time.Ti
 		note(p, s, false, f, false, under, now)
 		return
 	}
-	c := state.Condition{Scope: s, Code: f.code, Why: f.why, Last: now, Attempts: known.Attempts, Next: known.Next, Under: under, Sight: f.sight}
+	c := state.Condition{Scope: s, Code: f.code, Why: f.why, Last: now, Attempts: known.Attempts, Next: known.Next, Under: under, Sight: f.sight, At: f.at}
 	switch {
 	case !f.until.IsZero():
 		c.Next = f.until
@@ -108,7 +108,8 @@ type fault struct {
 	on   state.Sight // what it is final for; zero where it isn't
 
 	until time.Time // when it is over by itself; zero where nobody knows
-	sight string    // of the project, where a training is refused
+	sight string    // of the project, where a training is refused, or of a hold-out set
+	at    int       // the number of iterations, where a training is refused for that
 
 	cause error // the service's own answer, where a person's ask needs it; nil elsewhere
 }

@@ -8,6 +8,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/seal"
 	"visionkeeper/internal/state"
 )
@@ -193,7 +194,7 @@ func (v *visit) dropDeletions() {
 // project that is full and is looked at whole, those that can be spared.
 func (v *visit) inTheWay() []string {
 	p := &plan{Rules: v.rules, o: v.seen}
-	if len(v.scope.iterations) > 0 || v.scope.ask != nil || !p.full() || !p.due(noRoom) || p.unsettling() {
+	if len(v.scope.iterations) > 0 || v.scope.ask != nil || !p.full() || !p.due(noRoom) || p.unsettling() || v.onlyTold() {
 		return nil
 	}
 	var ids []string
@@ -203,6 +204,14 @@ func (v *visit) inTheWay() []string {
 		}
 	}
 	return ids
+}
+
+// onlyTold reports whether a sweep could only say again what it would delete: the policy
+// observes, and nothing has to be looked at besides.
+func (v *visit) onlyTold() bool {
+	return v.scope.whole && v.rules.Mode == policy.Observe && !slices.ContainsFunc(v.seen.Iterations, func(it customvision.Iteration) bool {
+		return it.Status == customvision.StatusCompleted && !settled(v.rules, v.seen, it)
+	})
 }
 
 // lookForSets sees which data sets of iterations are saved.

@@ -77,6 +77,7 @@ func (trainingEffect) send(ctx context.Context, v *visit, a Action, s sending) e
 	f := fault{code: state.TrainingRefused, why: fmt.Sprintf("the service refuses to train: %s", err), cause: err}
 	switch {
 	case customvision.TooManyIterations(err):
+		f.at = v.seen.count()
 		f.code, f.why = state.Full, fmt.Sprintf("the project has as many iterations as Custom Vision allows, so it is not trained: delete one there, or let the policy's key keep make room: %s", err)
 	case customvision.NotNeeded(err):
 		f.code = state.TrainingNotNeeded

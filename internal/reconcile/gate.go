@@ -43,6 +43,9 @@ func gate(rule policy.Promote, figures state.Figures, champion *state.Figures, c
 			return cmp.Or(cmp.Compare(tags[a].Name, tags[b].Name), cmp.Compare(a, b))
 		})
 	}
+	if len(figures.Tags) == 0 {
+		g.faults = append(g.faults, "it has no figures of single tags, by which perTag goes")
+	}
 	for _, id := range byName(figures.Tags) {
 		var of *state.Measures
 		if champion != nil {

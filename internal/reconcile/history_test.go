@@ -62,10 +62,11 @@ var policies = []string{
 	`{"mode": "observe", "projects": [{"project": "*", "exports": ["ONNX"], "retrain": {"afterFailure": 1}, "promote": ` + promote + `}}]}`,
 	`{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["published"], "retrain": {"afterFailure": 1}, "promote": ` + promote + `, "minimum": {"precision": 0.8}}}]}`,
 	`{"projects": [{"project": "*", "exports": ["CoreML"], "promote": ` + promote + `, "notWorseBy": 1}}]}`,
+	`{"projects": [{"project": "*", "exports": ["ONNX"], "iterations": ["published"], "promote": ` + promote + `, "notWorseBy": 1, "holdOut": "a-set"}}]}`,
 }
 
 // promote begins what the policies say of publishing.
-const promote = `{"name": "production", "predictionId": "` + prediction + `"`
+const promote = `{"name": "production", "predictionId": "` + prediction + `", "perTag": false`
 
 // asked are the questions whose answers a history draws.
 var asked = []emulator.Question{
@@ -145,7 +146,12 @@ func (h *history) live() {
 		{"forge", 1, h.forge},
 		{"foreign blob", 1, h.foreignBlob},
 		{"lose state", 2, h.loseState},
-		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.judge.asked = map[string][]time.Time{}; h.restart() }},
+		{"new policy", 1, func() {
+			h.policy = drawPolicy(h.t)
+			h.placeHoldOut()
+			h.judge.asked = map[string][]time.Time{}
+			h.restart()
+		}},
 	}, h.troubles()...)
 	var odds []int
 	for i, e := range events {

@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -94,7 +95,7 @@ func (m *machine) meet(req *http.Request, send world.Send) (*http.Response, erro
 func (m *machine) sweep(ctx context.Context) error {
 	swept, err := m.reconciler.Sweep(ctx, reconcile.Before{Lists: m.lists})
 	m.lists = swept.Lists
-	return err
+	return errors.Join(err, m.reconciler.MeasureHoldOuts(ctx, swept.Unmeasured))
 }
 
 // limit is a request at which the time of a job is up.

@@ -69,6 +69,9 @@ func (r *Reconciler) observe(ctx context.Context, s scope) (*visit, error) {
 	if err := v.look(ctx); err != nil {
 		return v, err
 	}
+	if err := v.seeHoldOut(ctx); err != nil {
+		return v, err
+	}
 	share, cancel := shareOf(ctx)
 	defer cancel()
 	if err := v.weigh(share); err != nil {

@@ -41,6 +41,14 @@ func (p *pace) crowded(project string) bool {
 	return false
 }
 
+// awaited reports whether others wait for the project's next run.
+func (p *pace) awaited(project string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.lanes[project]
+	return l != nil && l.next != nil
+}
+
 // lane is the queue of one project; it exists only while something is in it or
 // the project rests.
 type lane struct {
@@ -72,6 +80,9 @@ type scope struct {
 	again bool
 	// shared reports whether the run answers several calls.
 	shared bool
+	// measures reports whether pictures of a hold-out set may be asked: that takes long, and
+	// no message waits for it.
+	measures bool
 	// ask is what a person asks for; nil otherwise. A person's process asks for one thing.
 	ask *Ask
 
@@ -102,7 +113,7 @@ func (s *scope) add(o scope) {
 	if o.known != nil {
 		s.known = o.known
 	}
-	s.again = s.again || o.again
+	s.again, s.measures = s.again || o.again, s.measures || o.measures
 	if o.ask != nil {
 		s.ask = o.ask
 	}

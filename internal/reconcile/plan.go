@@ -8,6 +8,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -39,6 +40,9 @@ type Observed struct {
 	// Sets are the complete snapshots of data sets in the archive, by iteration; nil where
 	// they weren't listed, which is done where room is to be made.
 	Sets map[string]dataset.Snapshot
+	// HoldOut is the set of pictures that the gate of a promotion measures by; nil where
+	// nobody looked, because no gate asks for it now, or where it can't be used.
+	HoldOut *holdout.Set
 	// Tried holds the steps that this run has tried: none is planned again.
 	Tried map[Step]bool
 }
@@ -86,8 +90,12 @@ type Action struct {
 	Why  string     // for a person
 	// Until is when a Postpone is over by itself; zero where nobody knows.
 	Until time.Time
+	// Sight is a fingerprint of what a Postpone was found by, where that matters.
+	Sight string
 	// Training is what is trained, of a Retrain and a Train; nil of others.
 	Training *Training
+	// QuickTests is how many pictures a Measure asks, at most; 0 where the service has measured.
+	QuickTests int
 }
 
 // ActionKind names what is done.
@@ -164,6 +172,8 @@ type plan struct {
 	Rules
 	o       Observed
 	actions []Action
+	// lacksSet reports whether a gate asks for the hold-out set, which wasn't looked at.
+	lacksSet bool
 }
 
 func (p *plan) add(kind ActionKind, s state.Scope, why string) {
@@ -178,10 +188,11 @@ func (p *plan) postpone(s state.Scope, code state.Code, why string) {
 }
 
 // due reports whether nothing keeps a scope from being tried now.
-// What the service's limit kept from being trained is due as soon as there is room.
+// What the service's limit kept from being trained is due as soon as there is room: as
+// soon as the project has fewer iterations than it had then.
 func (p *plan) due(s state.Scope) bool {
 	c := p.o.Project.Condition(s)
-	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s != noRoom && p.o.count() < mostIterations
+	return due(c, p.Under, p.o.Now) || c.Code == state.Full && s != noRoom && p.o.count() < c.At
 }
 
 func (p *plan) attempts(a Action) int {

@@ -92,7 +92,7 @@ func drawFigures(t *rapid.T) *state.Figures {
 		return state.Measures{Precision: figure(), Recall: figure(), AveragePrecision: figure()}
 	}
 	f := &state.Figures{Threshold: rapid.SampledFrom([]float64{0.5, 0.5, 0.5, 0.9}).Draw(t, "at"), Measures: draw(), Tags: map[string]state.TagFigures{}}
-	for _, tag := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"bolt", "nut"}), rapid.ID).Draw(t, "tags") {
+	for _, tag := range rapid.SampledFrom([][]string{{}, {"bolt"}, {"bolt"}, {"bolt", "nut"}}).Draw(t, "tags") {
 		f.Tags[tag] = state.TagFigures{Name: tag, Measures: draw()}
 	}
 	return f

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -119,7 +120,11 @@ func (p *plan) moving() bool {
 	case p.Ask != nil && p.Ask.Promote != "" && p.Promote != nil && p.Promote.Name == known.Name: // a person says who gets it
 		return false
 	case heir != "":
-		p.add(Publish, promotionOf(heir), fmt.Sprintf("the name %q was freed for it, and no iteration has it", known.Name))
+		why := fmt.Sprintf("the name %q was freed for it, and no iteration has it", known.Name)
+		p.add(Publish, promotionOf(heir), why)
+		if p.Mode == policy.Observe && p.Ask == nil { // nobody finishes it
+			p.postpone(promotionOf(heir), state.LeftToPerson, why+": the policy only observes, so a person gives it away by the verb promote")
+		}
 	default: // nothing came of it, or somebody else took the name
 		return false
 	}
@@ -199,8 +204,11 @@ func (p *plan) gated(it customvision.Iteration, holder string) (why string, pass
 		return "", false
 	}
 	at := "the policy's gate at threshold " + figure(&p.Promote.Threshold)
+	if p.Promote.HoldOut != "" {
+		at += fmt.Sprintf(" by the %d pictures of %s", len(p.o.HoldOut.Pictures), p.Promote.HoldOut)
+	}
 	if faults := gate(*p.Promote, *figures, champion, p.called(holder)); len(faults) > 0 {
-		p.putOff(promotionOf(it.ID), state.GateFailed, fmt.Sprintf("it does not pass %s: %s", at, strings.Join(faults, "; ")))
+		p.gateFailed(promotionOf(it.ID), figures.Set, fmt.Sprintf("it does not pass %s: %s", at, strings.Join(faults, "; ")))
 		return "", false
 	}
 	why = fmt.Sprintf("it passes %s: %s", at, inWords(*figures))
@@ -210,19 +218,62 @@ func (p *plan) gated(it customvision.Iteration, holder string) (why string, pass
 	return why, true
 }
 
+// gateFailed plans to record that an iteration doesn't pass the gate, anew where it was by
+// another hold-out set.
+func (p *plan) gateFailed(s state.Scope, set, why string) {
+	c := p.o.Project.Condition(s)
+	if p.Ask != nil || p.due(s) || c.Code != state.GateFailed || c.Sight != set {
+		p.actions = append(p.actions, Action{Step: Step{Kind: Postpone, Scope: s}, Code: state.GateFailed, Why: why, Sight: set})
+	}
+}
+
 // figures are those of an iteration, nil where none is meant; known reports whether the
 // gate can go by them.
 func (p *plan) figures(iteration string) (f *state.Figures, known bool) {
 	if iteration == "" {
 		return nil, true
 	}
-	if record := p.o.Project.Iterations[iteration]; record != nil && record.Figures != nil && record.Figures.Threshold == p.Promote.Threshold {
-		return record.Figures, true
+	record := p.o.Project.Iterations[iteration]
+	if record == nil {
+		record = &state.Iteration{}
 	}
-	if s := (state.Scope{Iteration: iteration, Fact: state.FactFigures}); p.Ask != nil || p.due(s) {
+	hash := ""
+	if p.Promote.HoldOut != "" {
+		if p.o.HoldOut == nil {
+			p.lacksSet = true
+			return nil, false
+		}
+		hash = p.o.HoldOut.Hash
+	}
+	if f := record.Figures; f != nil && f.Threshold == p.Promote.Threshold && f.Set == hash {
+		return f, true
+	}
+	s := figuresOf(iteration)
+	c := p.o.Project.Condition(s)
+	switch m := record.Measuring; {
+	case p.Ask == nil && !p.due(s) && (c.Sight == "" || c.Sight == hash): // of another set it may be over
+	case hash == "":
 		p.add(Measure, s, "the policy's gate goes by its figures")
+	case p.asks(m):
+		p.add(Wait, s, "its hold-out pictures are being asked by another run")
+	default:
+		left := len(p.o.HoldOut.Pictures)
+		if m.Of(hash, p.Promote.Threshold) {
+			left -= m.Asked
+		}
+		p.actions = append(p.actions, Action{Step: Step{Kind: Measure, Scope: s}, QuickTests: left,
+			Why: fmt.Sprintf("the policy's gate goes by what it sees in the %d pictures of the hold-out set %s", len(p.o.HoldOut.Pictures), p.Promote.HoldOut)})
 	}
 	return nil, false
+}
+
+// asks reports whether a run asks hold-out pictures, or may do so still.
+func (p *plan) asks(m *state.Measuring) bool {
+	return m != nil && !m.Until.IsZero() && p.o.Now.Before(m.Until.Add(p.Grace))
+}
+
+func figuresOf(iteration string) state.Scope {
+	return state.Scope{Iteration: iteration, Fact: state.FactFigures}
 }
 
 // publishable reports whether nothing keeps an iteration that passes the gate from being

@@ -87,7 +87,7 @@ func (p *plan) request(s state.Scope, cause state.Cause, why string) {
 func (p *plan) mayTry(s state.Scope) bool {
 	c := p.o.Project.Condition(s)
 	return p.due(s) || c.Code == state.BudgetSpent ||
-		c.Sight != "" && p.o.Worth != nil && c.Sight != p.o.Worth.sight(p.o.Iterations) && p.o.Now.Sub(c.Last) >= time.Hour
+		c.Code != state.Full && c.Sight != "" && p.o.Worth != nil && c.Sight != p.o.Worth.sight(p.o.Iterations) && p.o.Now.Sub(c.Last) >= time.Hour
 }
 
 // options are those that the policy names, else those of the training that failed.

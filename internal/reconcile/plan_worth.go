@@ -239,6 +239,15 @@ func (p *plan) limit(minutes int) (why string, until time.Time) {
 	if asked := p.asked(); len(asked) >= p.Retrain.PerMonth {
 		return fmt.Sprintf("%d trainings of the last 30 days count, and perMonth allows %d", len(asked), p.Retrain.PerMonth), p.freeAgain(asked, p.Retrain.PerMonth-1)
 	}
+	return p.overBudget(minutes)
+}
+
+// overBudget says whether a training of so many minutes could bring the hours of a month
+// beyond the policy's ceiling, which counts for whoever asks, and until when at least.
+func (p *plan) overBudget(minutes int) (why string, until time.Time) {
+	if p.Retrain == nil {
+		return "", time.Time{}
+	}
 	budget := 60 * p.Retrain.MonthlyBudgetHours
 	spent := p.spent()
 	sum := 0

@@ -8,10 +8,13 @@ import (
 	"visionkeeper/internal/state"
 )
 
-// measure asks how well an iteration predicts at the policy's threshold. That doesn't
-// change, so it is asked once.
+// measure asks how well an iteration predicts at the policy's threshold: the service's own
+// figures, or by a hold-out set. Either doesn't change, so it is asked once.
 func (v *visit) measure(ctx context.Context, a Action) error {
 	threshold := v.rules.Promote.Threshold
+	if v.rules.Promote.HoldOut != "" {
+		return v.askPictures(ctx, a)
+	}
 	p, err := v.Service.Performance(ctx, v.record.ID, a.Iteration, threshold, 0)
 	switch {
 	case customvision.Definite(err):
@@ -19,7 +22,7 @@ func (v *visit) measure(ctx context.Context, a Action) error {
 	case err != nil:
 		return fmt.Errorf("how well it predicts, which the policy's gate goes by, is not known yet: %w", err)
 	}
-	f := figuresOf(p, threshold)
+	f := figuresBy(p, threshold)
 	v.learn(func(p *state.Project) {
 		p.Iteration(a.Iteration).Figures = &f
 		p.Clear(a.Scope)
@@ -27,7 +30,7 @@ func (v *visit) measure(ctx context.Context, a Action) error {
 	return nil
 }
 
-func figuresOf(p customvision.Performance, threshold float64) state.Figures {
+func figuresBy(p customvision.Performance, threshold float64) state.Figures {
 	f := state.Figures{
 		Threshold: threshold,
 		Measures:  state.Measures{Precision: p.Precision, Recall: p.Recall, AveragePrecision: p.AveragePrecision},
@@ -107,11 +110,11 @@ func (v *visit) keepName(gone map[string]bool) {
 	}
 }
 
-// dropFigures drops those of iterations that no gate compares.
+// dropFigures drops those of iterations that no gate compares, also unfinished ones.
 func (v *visit) dropFigures(compared ...string) {
 	for id, it := range v.seen.Project.Iterations {
-		if it.Figures != nil && id != compared[0] && id != compared[1] {
-			v.learn(func(p *state.Project) { p.Iteration(id).Figures = nil })
+		if (it.Figures != nil || it.Measuring != nil) && id != compared[0] && id != compared[1] {
+			v.learn(func(p *state.Project) { p.Iteration(id).Figures, p.Iteration(id).Measuring = nil, nil })
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 const (
 	predictor = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/seeing"
-	promoting = `{"projects":[{"project":"*","exports":["ONNX"],"iterations":["published"],"promote":{"name":"production","predictionId":"` + predictor + `","minimum":{"precision":0.8}}}]}`
+	promoting = `{"projects":[{"project":"*","exports":["ONNX"],"iterations":["published"],"promote":{"name":"production","predictionId":"` + predictor + `","perTag":false,"minimum":{"precision":0.8}}}]}`
 )
 
 // publisher is a world in which the policy publishes.
@@ -90,10 +90,10 @@ func TestTheGateComparesEachFigure(t *testing.T) {
 		want     []string
 	}{
 		"good enough":             {figures(0.8, map[string]float64{"bolt": 0.8}), nil, true, nil},
-		"below a minimum":         {figures(0.79, nil), nil, true, []string{"recall is 0.79, wanted is 0.8"}},
+		"below a minimum":         {figures(0.79, nil), nil, false, []string{"recall is 0.79, wanted is 0.8"}},
 		"a tag below a minimum":   {figures(0.9, map[string]float64{"bolt": 0.79}), nil, true, []string{"recall of the tag bolt is 0.79, wanted is 0.8"}},
 		"tags don't matter":       {figures(0.9, map[string]float64{"bolt": 0.79}), &champion, false, nil},
-		"what isn't known":        {unknown, nil, true, []string{"recall is unknown, wanted is 0.8"}},
+		"what isn't known":        {unknown, nil, false, []string{"recall is unknown, wanted is 0.8"}},
 		"as much less as allowed": {figures(0.85, map[string]float64{"bolt": 0.85}), &champion, true, nil},
 		"worse by each figure": {figures(0.84, map[string]float64{"bolt": 0.9}), &champion, true, []string{
 			"precision is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed", "recall is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
@@ -103,9 +103,12 @@ func TestTheGateComparesEachFigure(t *testing.T) {
 			"precision of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed", "recall of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
 			"averagePrecision of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
 		}},
-		"a tag is missing":                    {figures(0.9, nil), &champion, true, []string{"it doesn't know the tag bolt, which Iteration 1 knows"}},
+		"a tag is missing":                    {figures(0.9, map[string]float64{"nut": 0.9}), &champion, true, []string{"it doesn't know the tag bolt, which Iteration 1 knows"}},
 		"a new tag has nothing to compare":    {figures(0.9, map[string]float64{"bolt": 0.9, "nut": 0.8}), &champion, true, nil},
-		"the other one's unknown is no limit": {figures(0.8, nil), &state.Figures{}, true, nil},
+		"the other one's unknown is no limit": {figures(0.8, map[string]float64{"bolt": 0.8}), &state.Figures{}, true, nil},
+		"no figures of single tags":           {figures(0.9, nil), nil, true, []string{"it has no figures of single tags, by which perTag goes"}},
+		"none of either":                      {figures(0.9, nil), new(figures(0.9, nil)), true, []string{"it has no figures of single tags, by which perTag goes"}},
+		"none are asked for":                  {figures(0.9, nil), new(figures(0.9, nil)), false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -157,7 +160,7 @@ func TestAnIterationThatDoesNotPassTheGateIsAConditionWithFigures(t *testing.T) 
 	assert.Empty(t, w.promotion(worse), "another one is the newest")
 	assert.Contains(t, w.promotion(bad).Why, "precision is 0.6325, wanted is 0.8; precision is 0.6325, Iteration 1 has")
 
-	w.options.Policy = parsed(t, `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"`+predictor+`","notWorseBy":1}}]}`)
+	w.options.Policy = parsed(t, `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"`+predictor+`","perTag":false,"notWorseBy":1}}]}`)
 	w.settle(Key{Project: project})
 	assert.Equal(t, bad.Iteration, w.holder(project), "by another policy it passes at once")
 	assert.Empty(t, w.promotion(bad))
@@ -583,4 +586,43 @@ func TestOthersAreToldOfAPromotionOnce(t *testing.T) {
 		all = append(all, told{data.Iteration.ID, data.Previous.ID, data.By})
 	}
 	assert.Equal(t, []told{{first.Iteration, "", "policy"}, {second.Iteration, first.Iteration, "policy"}, {first.Iteration, second.Iteration, "others"}}, all)
+}
+
+// The process died as the name was free, and the policy only observes since: nobody takes
+// the name, which has to be said.
+func TestAFreedNameIsAConditionWhileThePolicyOnlyObserves(t *testing.T) {
+	t.Parallel()
+	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
+	w.overLine()
+	w.train(project, 0.9)
+	w.settle(Key{Project: project})
+	second := w.train(project, 0.95)
+	publishes := world.On(func(req *http.Request) bool {
+		return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/publish")
+	}, world.From(2, world.Break))
+	w.line.While(publishes, func() { w.try(Key{Project: project}) })
+	require.Empty(t, w.holder(project))
+	acts := w.options.Policy
+	observes := parsed(t, promoting)
+	observes.Mode = policy.Observe
+	w.options.Policy = observes
+	w.Service.Advance(time.Hour)
+	for range 3 {
+		report := w.pass(project)
+		assert.Contains(t, steps(report.Observed), "publish")
+		c := w.promotion(second)
+		assert.Equal(t, state.LeftToPerson, c.Code)
+		assert.Contains(t, c.Why, `the name "production" was freed for it, and no iteration has it`)
+		assert.Empty(t, w.holder(project))
+		w.Service.Advance(time.Hour)
+	}
+	planned, report, err := New(w.options).Preview(t.Context(), Request{Key: Key{Project: project}})
+	require.NoError(t, err)
+	assert.Contains(t, steps(planned), "publish")
+	assert.Len(t, report.Conditions, 1)
+
+	w.options.Policy = acts
+	w.settle(Key{Project: project})
+	assert.Equal(t, second.Iteration, w.holder(project))
+	assert.Empty(t, w.Remembered(project).Conditions)
 }

@@ -21,6 +21,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -65,6 +66,9 @@ type Options struct {
 	// set is to be saved.
 	Sets   *dataset.Store
 	Models *models.Container
+	// HoldOuts are the pictures by which the gate of a promotion measures, where the policy
+	// names some.
+	HoldOuts holdout.Sets
 	// Fingerprint is that of the settings and of the program's version: what couldn't
 	// be done under another one is tried again.
 	Fingerprint string
@@ -147,6 +151,9 @@ type Report struct {
 	Twin *state.Twin
 	// Untold reports whether the state has events that not every destination has yet.
 	Untold bool
+	// Unmeasured reports whether pictures of a hold-out set are still to be asked, which a
+	// sweep leaves until all backups are made.
+	Unmeasured bool
 	state.Counts
 }
 
@@ -175,7 +182,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error)
 }
 
 func (r Request) scope() scope {
-	s := scope{project: r.Project, known: r.Known, again: r.Again, ask: r.Ask}
+	s := scope{project: r.Project, known: r.Known, again: r.Again, ask: r.Ask, measures: r.Iteration == ""}
 	if r.Iteration != "" {
 		s.iterations = map[string]time.Time{r.Iteration: r.Inserted}
 	}
@@ -236,7 +243,7 @@ func (v *visit) report(r *Report) {
 	r.Name, r.Outside, r.Seen, r.Unseen = v.seen.Project.Name, v.outside, v.known, v.unseen || v.blind != nil && !v.elsewhere
 	r.Iterations, r.Looks, r.Done, r.Waiting, r.Failed = v.seen.Iterations, v.seen.Looks, v.done, v.waiting, v.failed
 	r.Removed = v.removed
-	r.Observed, r.Untold, r.Twin = v.observed, v.record.Outbox.Open(), v.seen.Project.Twin
+	r.Observed, r.Untold, r.Twin, r.Unmeasured = v.observed, v.record.Outbox.Open(), v.seen.Project.Twin, v.unmeasured
 	if !v.outside {
 		r.Conditions, r.Counts = v.conditions(), v.counts()
 	}

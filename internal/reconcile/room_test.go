@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -396,4 +397,85 @@ func TestATrainingThatTheLimitRefusesBeginsOnceThereIsRoom(t *testing.T) {
 			assert.Empty(t, w.condition(failed, "").Code)
 		})
 	}
+}
+
+// An export that was asked for may be there though the list lacks it for one look.
+func TestNothingIsDeletedWhileTheListLacksAnExportThatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	w.overLine()
+	project, its := w.crowded(3)
+	w.Service.StallExports(1)
+	require.NoError(t, w.ask(its[0], Ask{Exports: []string{"CoreML"}}).Err(""))
+	w.publish(its[1], "live")
+	w.Service.Advance(time.Hour)
+	lacks := w.lists("/iterations/"+its[0].Iteration+"/export", func(list []map[string]any) []map[string]any {
+		return slices.DeleteFunc(list, func(e map[string]any) bool { return e["platform"] == "CoreML" })
+	})
+	assert.Zero(t, w.deletions(func() { w.line.While(lacks, func() { w.sweep() }) }))
+	require.NotNil(t, w.full(project))
+	assert.Contains(t, w.full(project).Why, "CoreML was being exported, and isn't in the list")
+	w.Service.FinishNow(emulator.Scope{})
+	for range 2 {
+		w.Service.Advance(2 * time.Hour)
+		w.line.While(w.safely(world.Pass), func() { w.sweep() })
+	}
+	assert.NotContains(t, w.listed(project), its[0].Iteration, "once it is archived")
+}
+
+// Nothing comes of looking again and again at what is only said.
+func TestAFullProjectThatIsOnlyObservedRests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, keepsTwo)
+	project, _ := w.crowded(3)
+	w.options.Policy = parsed(t, strings.Replace(keepsTwo, `{"projects"`, `{"mode":"observe","projects"`, 1))
+	says := func() bool {
+		t.Helper()
+		ctx, log := logged(t)
+		swept, err := New(w.options).Sweep(ctx, Before{Lists: w.seen})
+		require.NoError(t, err)
+		w.seen = swept.Lists
+		return strings.Contains(log.String(), "would delete")
+	}
+	assert.True(t, says())
+	calls := w.calls(func() {
+		for range 5 {
+			assert.False(t, says())
+			w.Service.Advance(2 * time.Hour)
+		}
+	})
+	assert.Zero(t, calls["GetExports"])
+	w.Train(project)
+	assert.True(t, says(), "there is another one")
+	w.Service.Advance(w.options.Times.SettledFor)
+	assert.True(t, says(), "after a week at most")
+	planned, _, err := New(w.options).Preview(t.Context(), Request{Key: Key{Project: project}})
+	require.NoError(t, err)
+	assert.Contains(t, steps(planned), "delete", "whoever asks is told at any time")
+}
+
+// The service may allow fewer iterations than it says.
+func TestATrainingThatIsRefusedForALowerLimitRests(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, `{"projects":[{"project":"*","retrain":{"afterFailure":1}}]}`)
+	project := w.project(world.Compact)
+	first := w.Train(project).ID
+	w.sweep()
+	w.Service.FailTrainings(1)
+	failed := Key{project, w.Train(project).ID}
+	require.NoError(t, w.Service.FaultCalls("TrainProject", 100, emulator.CallFault{Status: http.StatusBadRequest, Code: "BadRequestExceedIterationPerProjectLimit"}))
+	asked := func(sweeps int, every time.Duration) int {
+		return w.calls(func() {
+			for range sweeps {
+				w.sweep()
+				w.Service.Advance(every)
+			}
+		})["TrainProject"]
+	}
+	assert.Equal(t, 1, asked(5, time.Second))
+	require.Equal(t, state.Full, w.condition(failed, "").Code)
+	assert.Less(t, asked(50, 15*time.Minute), 5, "the pauses grow")
+	require.NoError(t, w.Client.DeleteIteration(t.Context(), project, first))
+	assert.Equal(t, 1, asked(1, time.Second), "room was made")
+	assert.Zero(t, asked(5, time.Second))
 }

@@ -21,6 +21,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
@@ -70,12 +71,14 @@ func newScene(t world.T, azure *azurite.Server, answers map[emulator.Question]st
 	w.must(err)
 	w.packages = w.Provider.Blobs(nil).NewContainerClient("m-" + strings.ReplaceAll(w.project, "-", ""))
 	w.person = w.Open(azcore.ClientOptions{Transport: world.Send(w.callAPI)})
+	w.placeHoldOut()
 	w.judge = newJudge(w)
 	return w
 }
 
 func (w *scene) close() {
-	for _, c := range []*container.Client{w.Containers.Models, w.Containers.Archive, w.Containers.State, w.packages} {
+	holdOut := w.Archives.Blobs(nil).NewContainerClient(w.Names.HoldOut)
+	for _, c := range []*container.Client{holdOut, w.Containers.Models, w.Containers.Archive, w.Containers.State, w.packages} {
 		c.Delete(context.Background(), nil)
 	}
 	w.Queue.Delete(context.Background(), nil)
@@ -84,6 +87,16 @@ func (w *scene) close() {
 func (w *scene) must(err error) {
 	w.t.Helper()
 	require.NoError(w.t, err)
+}
+
+// placeHoldOut lets the policy's hold-out set, if it has one, be the scene's own.
+func (w *scene) placeHoldOut() {
+	for _, r := range w.policy.Projects {
+		if r.Promote != nil && r.Promote.HoldOut != "" {
+			r.Promote.HoldOut = w.Names.HoldOut
+			w.HoldOutPictures(2, "cup")
+		}
+	}
 }
 
 // options are a machine's, whose requests go over its line.
@@ -99,6 +112,7 @@ func (w *scene) options(o azcore.ClientOptions) reconcile.Options {
 		State:     state.Open(archives, w.Names.State),
 		Sets:      dataset.Open(archives, w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&o), w.Names.Models),
+		HoldOuts:  holdout.Sets{Blobs: archives},
 		Downloads: reconcile.Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(w.t, w.Provider.BlobURL)}},
 		Times:     reconcile.Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: stuckAfter, IntentGrace: 2 * time.Minute},
 	}

@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -121,7 +122,8 @@ func (h *history) theNameIsWhereItBelongs() {
 		return
 	}
 	newest, holder, remembered := h.judge.newest(), h.judge.holder(), h.Remembered(h.project)
-	c := remembered.Condition(state.Scope{Iteration: newest, Fact: state.FactPromotion})
+	c := cmp.Or(remembered.Condition(state.Scope{Iteration: newest, Fact: state.FactPromotion}),
+		remembered.Condition(state.Scope{Iteration: newest, Fact: state.FactFigures})) // of the hold-out set: it may show what no tag is for
 	known := remembered.Promotion
 	if known == nil {
 		known = &state.Promotion{}

@@ -19,6 +19,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dataset"
+	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/models"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -52,6 +53,7 @@ func newWorld(t *testing.T, rules string, change ...func(*emulator.Options)) *ap
 		State:     state.Open(w.Archives.Blobs(&over), w.Names.State),
 		Sets:      dataset.Open(w.Archives.Blobs(&over), w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&over), w.Names.Models),
+		HoldOuts:  holdout.Sets{Blobs: w.Archives.Blobs(&over)},
 		Downloads: Downloads{Suffix: "blob.core.windows.net", Loopback: []string{world.Host(t, w.Provider.BlobURL)}},
 		Times:     Times{LookInterval: 10 * time.Second, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},
 		Clock:     world.Clock{Server: w.Service},

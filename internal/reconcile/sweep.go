@@ -39,6 +39,8 @@ type Swept struct {
 	Conditions []state.ProjectCondition
 	// Untold are the projects with events that not every destination has yet.
 	Untold []string
+	// Unmeasured are the projects of which pictures of a hold-out set are still to be asked.
+	Unmeasured []string
 	state.Counts
 }
 
@@ -103,6 +105,9 @@ func (r *Reconciler) Sweep(ctx context.Context, before Before) (Swept, error) {
 		swept.Add(report.Counts)
 		if report.Untold {
 			swept.Untold = append(swept.Untold, s.project)
+		}
+		if report.Unmeasured {
+			swept.Unmeasured = append(swept.Unmeasured, s.project)
 		}
 		for _, c := range report.Conditions {
 			swept.Conditions = append(swept.Conditions, state.ProjectCondition{Project: s.project, Name: report.Name, Condition: c})

@@ -48,6 +48,8 @@ type visit struct {
 	observed  []Action // effects that the policy's mode keeps from being had
 	failed    []Failure
 	removed   []customvision.Iteration // that this run deleted
+	// unmeasured reports whether pictures of a hold-out set are still to be asked.
+	unmeasured bool
 	// kept are backups of iterations that are gone, of which others may have to be told.
 	kept []archive.Backup
 }

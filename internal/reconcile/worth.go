@@ -217,6 +217,8 @@ func (v *visit) trainingIsOver() bool {
 func (v *visit) factIsOver(fact string) bool {
 	r := v.rules.Retrain
 	switch fact {
+	case state.FactHoldOut:
+		return v.blind == nil && !v.listedAt.IsZero() && !v.asksForSet()
 	case state.FactTraining:
 		return v.trainingIsOver()
 	case state.FactImages:

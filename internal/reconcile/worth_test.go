@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
@@ -414,7 +415,7 @@ func TestATrainingFollowsAPromotion(t *testing.T) {
 	w := newWorld(t, "")
 	rules := `{"projects":[
 		{"project":"classifier","retrain":{"force":true,"after":{"project":"Detector","event":"model.promoted"}}},
-		{"project":"Detector","promote":{"name":"production","predictionId":"` + predictor + `","minimum":{"precision":0.8}}}]}`
+		{"project":"Detector","promote":{"name":"production","predictionId":"` + predictor + `","perTag":false,"minimum":{"precision":0.8}}}]}`
 	detector, classifier := w.known(rules, "Detector"), w.known("", "classifier")
 	w.train(detector, 0.5)
 	w.idle(time.Hour)
@@ -563,5 +564,29 @@ func TestWhatWasAskedForIsSpentWhateverBecomesOfIt(t *testing.T) {
 			w.idle(2*24*time.Hour, project)
 			assert.Equal(t, 1, w.trainedTimes(project))
 		})
+	}
+}
+
+// The ceiling is one over all causes: a person is told what keeps the training back.
+func TestAPersonsTrainingKeepsTheMonthlyBudget(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"act", "observe"} {
+		w := newWorld(t, `{"mode":"`+mode+`","projects":[{"project":"*","retrain":{"onImages":99,"perMonth":1,"budgetHours":2,"monthlyBudgetHours":4}}]}`)
+		project := w.project(world.Compact)
+		w.pass(project)
+		train := func() error { return w.ask(Key{Project: project}, Ask{Train: true, Force: true}).Err("") }
+		for range 2 { // perMonth doesn't count those of a person
+			require.NoError(t, train())
+			w.Service.FinishNow(emulator.Scope{Fail: true}) // so each counts as what it could have cost
+			w.pass(project)
+		}
+		before := w.trainedTimes(project)
+		err := train()
+		assert.Equal(t, state.BudgetSpent, CodeOf(err))
+		assert.ErrorContains(t, err, "it counts as 2 h, and 4 h of the 4 h of monthlyBudgetHours are spent")
+		assert.ErrorContains(t, err, "enough is free again on "+w.Service.Now().Add(month).UTC().Format(time.DateOnly))
+		assert.Equal(t, before, w.trainedTimes(project))
+		w.Service.Advance(month + time.Hour)
+		assert.NoError(t, train())
 	}
 }

@@ -55,13 +55,14 @@ func TestAYear(t *testing.T) {
 
 // TestAYearOfTrainingsThatAreWorthIt lives through another one, in which a person tags
 // some pictures each day and seldom trains: new pictures lead to trainings, those to another
-// iteration under the name, and the app makes room. The judge holds each training to what
+// iteration under the name, once the pictures of a hold-out set were asked, and the app makes
+// room. The judge holds each training to what
 // makes it worth it, and to the hours of the month, and each deletion to what the archive has.
 func TestAYearOfTrainingsThatAreWorthIt(t *testing.T) {
 	seed := seed()
 	t.Parallel()
 	y := newYear(t, seed, `{"projects": [{"project": "*", "exports": ["ONNX"], "keep": 12, "retrain": {
-		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}, "promote": `+promote+`, "notWorseBy": 1}}]}`)
+		"afterFailure": 2, "onImages": 6, "olderThan": "20d", "type": "advanced", "budgetHours": 2, "monthlyBudgetHours": 12}, "promote": `+promote+`, "notWorseBy": 1, "holdOut": "a-set"}}]}`)
 	begin, spent := time.Now(), 0
 	for day := range days {
 		y.thriftyDay(day)

@@ -14,6 +14,7 @@ func (p Project) Clone() Project {
 		i.Exports = each(i.Exports, func(e Export) Export { return e })
 		i.Blobs = maps.Clone(i.Blobs)
 		i.Figures = i.Figures.clone()
+		i.Measuring = i.Measuring.Clone()
 		if i.Settled = pointer(i.Settled); i.Settled != nil {
 			i.Settled.Done = slices.Clone(i.Settled.Done)
 		}

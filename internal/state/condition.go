@@ -69,6 +69,8 @@ const (
 	BadName Code = "bad-name"
 	// Overwritten: another export took its place, and no other way gives its bytes.
 	Overwritten Code = "overwritten"
+	// HoldOutUnusable: nothing can be measured by the hold-out set.
+	HoldOutUnusable Code = "hold-out-unusable"
 	// GateFailed: the newest iteration isn't good enough to be published.
 	GateFailed Code = "gate-failed"
 	// LeftToPerson: somebody else decided which iteration is published, or may have.
@@ -107,6 +109,7 @@ const (
 	FactImages   = "images"   // how many images are tagged
 	FactAfter    = "after"    // what became of the project that its trainings follow
 	FactTwin     = "twin"     // that a compact twin of it is made
+	FactHoldOut  = "holdOut"  // which pictures its iterations are measured by
 	FactRoom     = "room"     // that it, or an iteration that is in the way, leaves no room for another one
 )
 
@@ -133,6 +136,8 @@ type Condition struct {
 	// Sight is a fingerprint of the project as it was when a training was refused: another
 	// one may be taken.
 	Sight string `json:"sight,omitempty"`
+	// At is how many iterations the project had when a training was refused for their number.
+	At int `json:"at,omitempty"`
 	// Unproven reports whether it stands for a finished export without a backup.
 	Unproven bool `json:"unproven,omitempty"`
 }

@@ -110,8 +110,8 @@ func boundedFacts(facts json.RawMessage) json.RawMessage {
 
 // encode is a project's state as it is written, within maxBlob. Of what is too large,
 // what can be learnt again at the least cost goes first. The texts of the pauses of
-// single blobs come with the next try; the pauses themselves cost the tries; which blobs
-// are archived, the archive knows as well. Facts go late: of a deleted iteration nobody
+// single blobs come with the next try; the pauses themselves cost the tries; pictures can be
+// asked for again; which blobs are archived, the archive knows as well. Facts go late: of a deleted iteration nobody
 // else has them. Events that wait go last. p itself stays whole.
 func encode(p Project) ([]byte, error) {
 	data, err := pack(p)
@@ -126,6 +126,7 @@ func encode(p Project) ([]byte, error) {
 			p.Conditions = slices.DeleteFunc(p.Conditions, func(c *Condition) bool { return c.Blob != "" })
 		},
 		func() { p.Shown = nil },
+		func() { p.eachIteration(func(it *Iteration) { it.Measuring = nil }) },
 		func() { p.eachIteration(func(it *Iteration) { it.Blobs = nil }) },
 		func() { p.eachIteration(func(it *Iteration) { it.Facts = nil }) },
 		func() { p.Outbox = nil },

@@ -66,9 +66,12 @@ func (m *Move) ResourceOf(iteration string) string {
 	return m.Resource
 }
 
-// Figures are how well an iteration predicts at a probability threshold, by the service.
+// Figures are how well an iteration predicts at a probability threshold.
 type Figures struct {
 	Threshold float64 `json:"threshold"`
+	// Set is the hash of the hold-out set that it was measured on; empty where the service
+	// measured it.
+	Set string `json:"set,omitempty"`
 	Measures
 	Tags map[string]TagFigures `json:"tags,omitempty"` // by id
 }

@@ -89,6 +89,8 @@ type Iteration struct {
 	Settled *Settled          `json:"settled,omitempty"`
 	// Figures are what the gate of a promotion goes by; nil where they aren't needed.
 	Figures *Figures `json:"figures,omitempty"`
+	// Measuring is how far the measure by a hold-out set has come; nil while none is underway.
+	Measuring *Measuring `json:"measuring,omitempty"`
 	// Looked is the last look because of a message, if it left something to wait for.
 	Looked *Looked `json:"looked,omitempty"`
 	// Lacked is since when the service's list lacks it; zero while it is there.

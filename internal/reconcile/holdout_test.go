@@ -1,0 +1,366 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/emulator"
+	"visionkeeper/dev/world"
+	"visionkeeper/internal/state"
+)
+
+const detector = "a27d5ca5-bb19-49d8-a70a-fec086c47f5b" // the domain General (compact) of object detection
+
+// heldOut is a world whose policy measures by a hold-out set of so many pictures of cups and
+// forks, and more keys of promote.
+func heldOut(t *testing.T, pictures int, more string) (w *app, project string) {
+	w = newWorld(t, "")
+	w.options.Policy = parsed(t, `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"`+predictor+`","holdOut":"`+w.Names.HoldOut+`"`+more+`}}]}`)
+	project = w.project(world.Compact)
+	for _, tag := range []string{"cup", "fork"} {
+		w.Tag(project, tag)
+	}
+	if pictures > 0 {
+		w.HoldOutPictures(pictures, "cup", "fork")
+	}
+	return w, project
+}
+
+// asked are the quick tests that a cause makes.
+func (w *app) asked(cause func()) int {
+	w.t.Helper()
+	return w.calls(cause)["QuickTestImage"]
+}
+
+// tests matches quick tests.
+func tests(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/quicktest/image") }
+
+func TestTheGateGoesByAHoldOutSet(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 40, `,"minimum":{"precision":0.8}`)
+	first := w.train(project, 1)
+	calls := w.calls(func() {
+		assert.Equal(t, []string{"describe", "measure", "settle", "publish"}, steps(w.pass(project).Done))
+	})
+	assert.Equal(t, 40, calls["QuickTestImage"])
+	assert.Equal(t, 1, calls["GetIterationPerformance"], "for the proofs alone")
+	assert.Equal(t, first.Iteration, w.holder(project))
+	assert.Empty(t, w.Call(http.MethodPost, project, "predictions/query", map[string]any{"orderBy": "Newest"})["results"], "nothing is stored at the service")
+	assert.Zero(t, w.asked(func() { w.pass(project); w.sweep() }))
+
+	worse := w.train(project, 0.6)
+	assert.Equal(t, 40, w.asked(func() { w.pass(project) }), "the champion's figures are known")
+	c := w.promotion(worse)
+	assert.Equal(t, state.GateFailed, c.Code)
+	assert.Contains(t, c.Why, "the policy's gate at threshold 0.5 by the 40 pictures of "+w.Names.HoldOut+": precision is 0.")
+	assert.Contains(t, c.Why, "Iteration 1 has 1, and 0.02 less is allowed")
+	assert.Contains(t, c.Why, "of the tag cup is 0.")
+	found := w.Remembered(project).Iterations[worse.Iteration]
+	assert.Nil(t, found.Measuring)
+	assert.InDelta(t, 0.6, *found.Figures.Recall, 0.15)
+	assert.Zero(t, w.asked(func() { w.pass(project); w.sweep() }))
+
+	good := w.train(project, 1)
+	assert.Equal(t, 40, w.asked(func() { w.pass(project) }))
+	assert.Equal(t, good.Iteration, w.holder(project))
+}
+
+// The champion is measured by the same pictures, whatever the gate went by before.
+func TestAnotherHoldOutSetMeasuresBothAnew(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, `,"minimum":{"precision":0.8}`)
+	w.train(project, 1)
+	w.pass(project)
+	bad := w.train(project, 0.3)
+	w.pass(project)
+	require.Equal(t, state.GateFailed, w.promotion(bad).Code)
+	w.HoldOutPictures(14, "cup", "fork")
+	assert.Equal(t, 2*14, w.asked(func() { w.pass(project) }))
+	assert.Contains(t, w.promotion(bad).Why, "by the 14 pictures of")
+	assert.Zero(t, w.asked(func() { w.pass(project) }))
+}
+
+// It takes long: neither a message nor what a sweep has to archive waits for it.
+func TestHoldOutPicturesAreAskedAfterTheSweep(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	first := w.train(project, 1)
+	r := New(w.options)
+	assert.Zero(t, w.asked(func() {
+		w.reconcile(first)
+		swept, err := r.Sweep(t.Context(), Before{})
+		require.NoError(t, err)
+		assert.Equal(t, []string{project}, swept.Unmeasured)
+	}))
+	assert.Empty(t, w.holder(project))
+	assert.Equal(t, 10, w.asked(func() { require.NoError(t, r.MeasureHoldOuts(t.Context(), []string{project})) }))
+	assert.Equal(t, first.Iteration, w.holder(project), "what follows from it follows at once")
+	swept, err := r.Sweep(t.Context(), Before{})
+	require.NoError(t, err)
+	assert.Empty(t, swept.Unmeasured)
+}
+
+// The time is up after some of the pictures, or the process ends.
+func TestAMeasureThatWasCutGoesOnWhereItEnded(t *testing.T) {
+	t.Parallel()
+	for name, cut := range map[string]func(w *app, cancel func()) world.Fault{
+		"the time is up": func(_ *app, cancel func()) world.Fault {
+			return world.Nth(5, func(req *http.Request, send world.Send) (*http.Response, error) {
+				cancel()
+				return nil, req.Context().Err()
+			})
+		},
+		"an answer fails": func(*app, func()) world.Fault { return world.Nth(5, world.Refuse(500)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, project := heldOut(t, 10, "")
+			w.overLine()
+			first := w.train(project, 1)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w.line.While(world.On(tests, cut(w, cancel)), func() {
+				New(w.options).pass(ctx, Request{Key: Key{Project: project}}.scope())
+			})
+			m := w.Remembered(project).Iterations[first.Iteration].Measuring
+			require.NotNil(t, m)
+			assert.Equal(t, 4, m.Asked)
+			assert.Empty(t, w.holder(project))
+			assert.Equal(t, 6, w.asked(func() { w.pass(project) }))
+			assert.Equal(t, first.Iteration, w.holder(project))
+			assert.Empty(t, w.Remembered(project).Conditions)
+		})
+	}
+}
+
+func TestAMeasureEndsWhenOthersWait(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	w.overLine()
+	first := w.train(project, 1)
+	r := New(w.options)
+	var message sync.WaitGroup
+	w.line.While(world.On(tests, world.Nth(3, func(req *http.Request, send world.Send) (*http.Response, error) {
+		message.Go(func() {
+			_, err := r.Reconcile(t.Context(), Request{Key: first})
+			assert.NoError(t, err)
+		})
+		for !r.pace.awaited(project) {
+			time.Sleep(time.Millisecond)
+		}
+		return send(req)
+	})), func() {
+		report, err := r.Reconcile(t.Context(), Request{Key: Key{Project: project}})
+		require.NoError(t, err)
+		assert.True(t, report.Unmeasured)
+		message.Wait()
+	})
+	assert.Equal(t, 3, w.Remembered(project).Iterations[first.Iteration].Measuring.Asked)
+	assert.Equal(t, 7, w.asked(func() { w.pass(project) }))
+}
+
+// A sweep asks the pictures, and so does a person, from another process.
+func TestTwoRunsDoNotAskTheSamePictures(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	w.overLine()
+	first := w.train(project, 1)
+	w.line.While(world.On(tests, world.Nth(3, func(req *http.Request, send world.Send) (*http.Response, error) {
+		report, err := New(w.options).Reconcile(t.Context(), Request{Key: Key{Project: project}, Ask: &Ask{Promote: first.Iteration}})
+		assert.NoError(t, err)
+		assert.NotEmpty(t, report.Waiting)
+		return send(req)
+	})), func() {
+		assert.Equal(t, 10, w.asked(func() { w.pass(project) }))
+	})
+	assert.Equal(t, first.Iteration, w.holder(project))
+}
+
+// The run that asked is lost: another one goes on after a while.
+func TestAMeasureIsTakenOverFromADeadRun(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 4, "")
+	first := w.train(project, 1)
+	w.reconcile(first)
+	record, err := w.State.Load(t.Context(), project)
+	require.NoError(t, err)
+	require.NoError(t, w.State.Update(t.Context(), record, func(p *state.Project) error {
+		p.Iteration(first.Iteration).Measuring = &state.Measuring{Token: "dead", Until: w.Service.Now().Add(askingFor)}
+		return nil
+	}))
+	assert.Zero(t, w.asked(func() { w.pass(project) }))
+	w.Service.Advance(askingFor + w.options.Times.IntentGrace + time.Second)
+	assert.Equal(t, 4, w.asked(func() { w.pass(project) }))
+}
+
+func TestAHoldOutSetThatCannotBeUsedIsACondition(t *testing.T) {
+	t.Parallel()
+	many := func(w *app) {
+		for n := range 501 {
+			w.PutHoldOut(fmt.Sprintf("cup/%d.png", n), world.Picture(n))
+		}
+	}
+	for name, c := range map[string]struct {
+		put  func(w *app)
+		want string
+		mend func(w *app, project string)
+	}{
+		"no container":  {func(*app) {}, "the archive's account has no container", func(w *app, _ string) {}},
+		"empty":         {func(w *app) { w.PutHoldOut("readme.txt", nil) }, "there is no picture in it", func(*app, string) {}},
+		"too many":      {many, "it has 501 pictures, and takes 500 at most", nil},
+		"unknown label": {func(w *app) { w.PutHoldOut("spoon/1.png", world.Picture(1)) }, `the project has no tag "spoon"`, func(w *app, project string) { w.Tag(project, "spoon") }},
+		"no picture":    {func(w *app) { w.PutHoldOut("cup/1.jpg", []byte("text")) }, `Custom Vision refuses the picture "cup/1.jpg"`, func(w *app, _ string) { w.PutHoldOut("cup/1.jpg", world.Picture(1)) }},
+		"boxes": {func(w *app) {
+			w.PutHoldOut("1.png", world.Picture(1))
+			w.PutHoldOut("instances.json", []byte(`{"images":[{"id":1,"width":4,"height":3,"file_name":"1.png"}]}`))
+		}, "the project finds boxes, and the set has none, or the other way round", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, project := heldOut(t, 0, `,"perTag":false`)
+			c.put(w)
+			first := w.train(project, 1)
+			w.pass(project)
+			conditions := w.Remembered(project).Conditions
+			require.Len(t, conditions, 1)
+			assert.Equal(t, state.HoldOutUnusable, conditions[0].Code)
+			assert.Contains(t, conditions[0].Why, c.want)
+			assert.Contains(t, conditions[0].Why, w.Names.HoldOut)
+			assert.Empty(t, w.holder(project))
+			report := w.ask(Key{Project: project}, Ask{Promote: first.Iteration})
+			assert.ErrorContains(t, report.Err(""), c.want)
+			for range 5 {
+				w.pass(project)
+			}
+			assert.Less(t, w.asked(func() {
+				for range 5 {
+					w.pass(project)
+				}
+			}), 2, "the pauses grow")
+			if c.mend == nil {
+				return
+			}
+			w.HoldOutPictures(4, "cup", "fork")
+			c.mend(w, project)
+			w.Service.Advance(time.Hour)
+			w.pass(project)
+			w.pass(project)
+			assert.Equal(t, first.Iteration, w.holder(project))
+			assert.Empty(t, w.Remembered(project).Conditions)
+		})
+	}
+}
+
+// A condition is of the set as it is, and the set of a gate that asks for it.
+func TestTheConditionOfAHoldOutSetEndsWithTheGate(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 0, "")
+	first := w.train(project, 1)
+	w.pass(project)
+	require.Len(t, w.Remembered(project).Conditions, 1)
+	require.NoError(t, w.ask(Key{Project: project}, Ask{Promote: first.Iteration, Force: true}).Err(""))
+	w.pass(project)
+	assert.Empty(t, w.Remembered(project).Conditions)
+}
+
+// An outage of storage is no fault of the set.
+func TestAHoldOutSetThatCannotBeListedNowIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 4, "")
+	first := w.train(project, 1)
+	set := func(req *http.Request) bool { return strings.Contains(req.URL.Path, w.Names.HoldOut) }
+	w.line.While(world.On(set, world.Refuse(503)), func() {
+		_, err := w.try(Key{Project: project})
+		assert.ErrorContains(t, err, "list the hold-out set")
+	})
+	w.pass(project)
+	assert.Equal(t, first.Iteration, w.holder(project))
+	assert.Empty(t, w.Remembered(project).Conditions)
+}
+
+func TestAPersonPromotesByTheHoldOutSet(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 20, `,"minimum":{"recall":0.9}`)
+	first := w.train(project, 1)
+	require.NoError(t, w.ask(Key{Project: project}, Ask{Promote: first.Iteration}).Err(""))
+	assert.Equal(t, first.Iteration, w.holder(project))
+	bad := w.train(project, 0.4)
+	report := w.ask(Key{Project: project}, Ask{Promote: bad.Iteration})
+	assert.ErrorContains(t, report.Err(""), "wanted is 0.9")
+	assert.Equal(t, state.GateFailed, CodeOf(report.Err("")))
+}
+
+func TestThePlanSaysHowManyPicturesAreAsked(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	w.train(project, 1)
+	w.pass(project)
+	w.train(project, 1)
+	w.HoldOutPictures(12, "cup", "fork")
+	var planned []Action
+	assert.Zero(t, w.asked(func() {
+		var err error
+		planned, _, err = New(w.options).Preview(t.Context(), Request{Key: Key{Project: project}})
+		require.NoError(t, err)
+	}))
+	sum := 0
+	for _, a := range planned {
+		sum += a.QuickTests
+		if a.Kind == Measure {
+			assert.Contains(t, a.Why, "what it sees in the 12 pictures of the hold-out set "+w.Names.HoldOut)
+		}
+	}
+	assert.Equal(t, 2*12, sum)
+}
+
+// Boxes are right where they have half in common with those of the set.
+func TestADetectorIsMeasuredByItsBoxes(t *testing.T) {
+	t.Parallel()
+	w, _ := heldOut(t, 0, "")
+	project := w.project(detector)
+	w.Tag(project, "cup")
+	var images, annotations []string
+	for n := range 20 {
+		picture := world.Picture(5000 + n)
+		w.Service.Show(picture, emulator.Label{Tag: "cup", Left: 0.25, Top: 0.25, Width: 0.5, Height: 0.5})
+		w.PutHoldOut(fmt.Sprintf("val/%d.png", n), picture)
+		images = append(images, fmt.Sprintf(`{"id":%d,"width":400,"height":300,"file_name":"%d.png"}`, n, n))
+		annotations = append(annotations, fmt.Sprintf(`{"image_id":%d,"category_id":1,"bbox":[100,75,200,150]}`, n))
+	}
+	w.PutHoldOut("annotations/instances_val.json", []byte(`{"images":[`+strings.Join(images, ",")+`],"annotations":[`+strings.Join(annotations, ",")+`],"categories":[{"id":1,"name":"cup"}]}`))
+	first := w.train(project, 1)
+	w.pass(project)
+	require.Equal(t, first.Iteration, w.holder(project), "%+v", w.Remembered(project).Conditions)
+	bad := w.train(project, 0.5)
+	w.pass(project)
+	assert.Equal(t, first.Iteration, w.holder(project))
+	f := w.Remembered(project).Iterations[bad.Iteration].Figures
+	assert.InDelta(t, 0.5, *f.Recall, 0.2)
+}
+
+// A set may lie beside the app.
+func TestAHoldOutSetInAFolderOfTheApp(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 0, "")
+	w.options.HoldOuts.Root = t.TempDir()
+	w.options.Policy = parsed(t, `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"`+predictor+`","holdOut":"./holdout"}}]}`)
+	for n, tag := range []string{"cup", "fork"} {
+		folder := filepath.Join(w.options.HoldOuts.Root, "holdout", tag)
+		require.NoError(t, os.MkdirAll(folder, 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "1.png"), world.Picture(7000+n), 0o666))
+		w.Service.Show(world.Picture(7000+n), emulator.Label{Tag: tag})
+	}
+	first := w.train(project, 1)
+	assert.Equal(t, 2, w.asked(func() { w.pass(project) }))
+	assert.Equal(t, first.Iteration, w.holder(project))
+}
