@@ -19,6 +19,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
 )
 
 // history is a world in which things happen by chance.
@@ -145,7 +146,7 @@ func (h *history) live() {
 		{"forge", 1, h.forge},
 		{"foreign blob", 1, h.foreignBlob},
 		{"lose state", 2, h.loseState},
-		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.judge.asked = map[string][]time.Time{}; h.restart() }},
+		{"new policy", 1, func() { h.policy = drawPolicy(h.t); h.judge.asked = map[state.Scope][]time.Time{}; h.restart() }},
 	}, h.troubles()...)
 	var odds []int
 	for i, e := range events {
@@ -202,15 +203,6 @@ func (h *history) fetch() {
 		}
 	}
 	h.read = len(all)
-}
-
-func (h *history) completed() (found []emulator.IterationView) {
-	for _, it := range h.iterations() {
-		if it.Status == "Completed" {
-			found = append(found, it)
-		}
-	}
-	return found
 }
 
 func (h *history) portalExport() {
@@ -352,7 +344,7 @@ func (h *history) loseState() {
 	h.must(err)
 	h.judge.lost++
 	h.judge.named, h.judge.ended = false, map[string]time.Time{}
-	h.judge.asked = map[string][]time.Time{} // the pauses are forgotten too
+	h.judge.asked = map[state.Scope][]time.Time{} // the pauses are forgotten too
 	h.judge.lostAt = h.Service.Now()
 }
 
