@@ -198,11 +198,15 @@ func (j *judge) decided() {
 	}
 }
 
-// newest is the iteration that was trained last.
+// newest is the iteration that was trained last; of two that ended at once, the one that
+// the app takes.
 func (j *judge) newest() string {
 	id, at := "", time.Time{}
 	for _, it := range j.iterations() {
-		if it.Status == "Completed" && it.TrainedAt != nil && it.TrainedAt.After(at) {
+		if it.Status != "Completed" || it.TrainedAt == nil {
+			continue
+		}
+		if it.TrainedAt.After(at) || it.TrainedAt.Equal(at) && it.ID > id {
 			id, at = it.ID, *it.TrainedAt
 		}
 	}
@@ -247,7 +251,7 @@ func (j *judge) wanted(it emulator.IterationView) bool {
 	which := j.rule().Iterations
 	return slices.Contains(which, policy.All) ||
 		slices.Contains(which, policy.Published) && it.PublishName != "" ||
-		slices.Contains(which, policy.Newest) && it.ID == j.completed()[0].ID
+		slices.Contains(which, policy.Newest) && it.ID == j.newest()
 }
 
 // beforeDeletion judges that the app deletes an iteration: nothing is lost by it.
