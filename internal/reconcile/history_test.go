@@ -19,6 +19,7 @@ import (
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
 )
 
 // history is a world in which things happen by chance.
@@ -149,7 +150,7 @@ func (h *history) live() {
 		{"new policy", 1, func() {
 			h.policy = drawPolicy(h.t)
 			h.placeHoldOut()
-			h.judge.asked = map[string][]time.Time{}
+			h.judge.asked = map[state.Scope][]time.Time{}
 			h.restart()
 		}},
 	}, h.troubles()...)
@@ -208,15 +209,6 @@ func (h *history) fetch() {
 		}
 	}
 	h.read = len(all)
-}
-
-func (h *history) completed() (found []emulator.IterationView) {
-	for _, it := range h.iterations() {
-		if it.Status == "Completed" {
-			found = append(found, it)
-		}
-	}
-	return found
 }
 
 func (h *history) portalExport() {
@@ -358,7 +350,7 @@ func (h *history) loseState() {
 	h.must(err)
 	h.judge.lost++
 	h.judge.named, h.judge.ended = false, map[string]time.Time{}
-	h.judge.asked = map[string][]time.Time{} // the pauses are forgotten too
+	h.judge.asked = map[state.Scope][]time.Time{} // the pauses are forgotten too
 	h.judge.lostAt = h.Service.Now()
 }
 

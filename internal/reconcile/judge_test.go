@@ -21,15 +21,15 @@ type judge struct {
 	*scene
 	violations []string
 
-	trainings, exports, deletions int                    // that the service got from the app
-	answered                      map[string]bool        // failures for which the app's training began
-	depth                         map[string]int         // how many of the app's trainings led to an iteration
-	began                         []time.Time            // the app's trainings
-	asked                         map[string][]time.Time // exports and answers to failures, under one policy and with what the app remembers
-	latest                        string                 // of asked, while the service answers
-	exporting                     map[string]time.Time   // exports underway, since when
-	calm                          bool                   // the app hears every answer now, and can write it down
-	lost                          int                    // how often what the app remembers was lost
+	trainings, exports, deletions int                         // that the service got from the app
+	answered                      map[string]bool             // failures for which the app's training began
+	depth                         map[string]int              // how many of the app's trainings led to an iteration
+	began                         []time.Time                 // the app's trainings
+	asked                         map[state.Scope][]time.Time // effects that may be in vain, under one policy and with what the app remembers
+	latest                        state.Scope                 // of asked, while the service answers
+	exporting                     map[string]time.Time        // exports underway, since when
+	calm                          bool                        // the app hears every answer now, and can write it down
+	lost                          int                         // how often what the app remembers was lost
 	lostAt                        time.Time
 	left                          string               // the newest iteration when a person gave the policy's name away
 	freed                         bool                 // the app took the name from an iteration, and gave it to none yet
@@ -45,7 +45,7 @@ type judge struct {
 
 func newJudge(w *scene) *judge {
 	return &judge{
-		scene: w, answered: map[string]bool{}, depth: map[string]int{}, asked: map[string][]time.Time{},
+		scene: w, answered: map[string]bool{}, depth: map[string]int{}, asked: map[state.Scope][]time.Time{},
 		exporting: map[string]time.Time{}, ended: map[string]time.Time{}, purse: purse{saw: map[string]int{}}, kept: map[string]blobInfo{}, truth: map[string]string{},
 	}
 }
@@ -85,7 +85,7 @@ func effect(req *http.Request) string {
 
 // before judges a request that arrives at the service.
 func (j *judge) before(req *http.Request) {
-	j.latest = ""
+	j.latest = state.Scope{}
 	switch effect(req) {
 	case "train":
 		j.trainings++
@@ -126,10 +126,10 @@ func (j *judge) beforeTraining(req *http.Request) {
 	j.afford(req, retrain)
 	why := j.failure(its, retrain)
 	if j.answering = why == "" && (!j.isWorthIt(its, retrain) || j.isAnnounced(state.FailureOf(its[0].ID))); j.answering {
-		j.often(its[0].ID)
+		j.often(state.Scope{Iteration: its[0].ID})
 		return
 	}
-	j.often("a training that is worth it")
+	j.often(state.Scope{Fact: state.FactTraining})
 	if !j.isWorthIt(its, retrain) {
 		j.find("a training is asked for: %s, and nothing else makes it worth it", why)
 	}
@@ -170,7 +170,7 @@ func (j *judge) beforePublish(to string, over bool) {
 		j.find("%s is to take over a name that no iteration has", to)
 	}
 	if over {
-		j.often("the name for " + to)
+		j.often(state.Scope{Iteration: to, Fact: state.FactPromotion})
 	}
 }
 
@@ -198,11 +198,15 @@ func (j *judge) decided() {
 	}
 }
 
-// newest is the iteration that was trained last.
+// newest is the iteration that was trained last; of two that ended at once, the one that
+// the app takes.
 func (j *judge) newest() string {
 	id, at := "", time.Time{}
 	for _, it := range j.iterations() {
-		if it.Status == "Completed" && it.TrainedAt != nil && it.TrainedAt.After(at) {
+		if it.Status != "Completed" || it.TrainedAt == nil {
+			continue
+		}
+		if it.TrainedAt.After(at) || it.TrainedAt.Equal(at) && it.ID > id {
 			id, at = it.ID, *it.TrainedAt
 		}
 	}
@@ -210,17 +214,17 @@ func (j *judge) newest() string {
 }
 
 // often finds a thing that is asked for again and again without pauses that grow.
-func (j *judge) often(id string) {
+func (j *judge) often(s state.Scope) {
 	now := j.Service.Now()
-	j.asked[id], j.latest = append(j.asked[id], now), id
-	if n := len(j.asked[id]); n > 4 && now.Sub(j.asked[id][n-5]) < time.Hour {
-		j.find("%s is asked for five times in an hour: %v", id, j.asked[id])
+	j.asked[s], j.latest = append(j.asked[s], now), s
+	if n := len(j.asked[s]); n > 4 && now.Sub(j.asked[s][n-5]) < time.Hour {
+		j.find("%+v is asked for five times in an hour: %v", s, j.asked[s])
 	}
 }
 
 func (j *judge) beforeExport(iteration, name string) {
 	id := iteration + " " + name
-	j.often(id)
+	j.often(state.Scope{Iteration: iteration, Export: name})
 	for _, it := range j.iterations() {
 		for _, e := range it.Exports {
 			if it.ID != iteration || !samePlatform(name, e) {
@@ -240,6 +244,14 @@ func (j *judge) beforeExport(iteration, name string) {
 			}
 		}
 	}
+}
+
+// wanted tells whether the policy asks for exports of the iteration.
+func (j *judge) wanted(it emulator.IterationView) bool {
+	which := j.rule().Iterations
+	return slices.Contains(which, policy.All) ||
+		slices.Contains(which, policy.Published) && it.PublishName != "" ||
+		slices.Contains(which, policy.Newest) && it.ID == j.newest()
 }
 
 // beforeDeletion judges that the app deletes an iteration: nothing is lost by it.
@@ -280,6 +292,7 @@ func (j *judge) after(req *http.Request, status int) {
 			j.answered[cause] = true
 			j.depth[its[0].ID] = j.depth[cause] + 1
 		}
+		delete(j.asked, j.latest) // the next one is for another cause
 		j.pay(its[0].ID, true, priceOf(req))
 		j.began = append(j.began, j.Service.Now())
 	case "export":
@@ -388,11 +401,17 @@ func (j *judge) look() {
 	}
 }
 
-// remember takes in what the app remembers of the project's name and of its
-// failures: none becomes younger.
+// remember takes in what the app remembers of the project's name, of what it asked for and
+// of its failures: none becomes younger.
 func (j *judge) remember() {
 	remembered := j.Remembered(j.project)
 	j.named = j.named || remembered.Name != ""
+	for s := range j.asked {
+		wanted := s.Export == "" || slices.ContainsFunc(j.completed(), func(it emulator.IterationView) bool { return it.ID == s.Iteration && j.wanted(it) })
+		if (j.outside() || !wanted) && remembered.Condition(s) == nil {
+			delete(j.asked, s) // the pauses are forgotten
+		}
+	}
 	for id, it := range remembered.Iterations {
 		switch before, known := j.ended[id]; {
 		case it.Ended.IsZero():

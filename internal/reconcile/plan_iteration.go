@@ -203,7 +203,8 @@ func (p *iterationPlan) want(key archive.Key) {
 
 // lastChance plans to archive what an export would overwrite, and reports whether there is
 // any: what couldn't be archived for so long that it no longer holds its platform may be to
-// be had by now. A package that was given up for what reading it costs isn't.
+// be had by now, unless it was tried just now. A package that was given up for what reading
+// it costs isn't tried.
 func (p *iterationPlan) lastChance(key archive.Key) bool {
 	begin := len(p.actions)
 	for _, e := range p.look.Exports {
@@ -211,7 +212,7 @@ func (p *iterationPlan) lastChance(key archive.Key) bool {
 		c := p.o.Project.Condition(s)
 		if e.Key != key && e.Key.Platform == key.Platform && e.Status == customvision.ExportDone && !p.look.proven(e.Key) &&
 			!p.due(s) && !c.Final() && !slices.Contains([]state.Code{state.Unfinished, state.TooCostly, state.TooLarge}, c.Code) &&
-			!p.o.Tried[Step{Kind: Backup, Scope: s}] {
+			p.o.Now.Sub(c.Last) >= p.Grace && !p.o.Tried[Step{Kind: Backup, Scope: s}] {
 			p.add(Backup, s, "another export of "+key.Platform+" is to be asked for, which will overwrite it")
 		}
 	}

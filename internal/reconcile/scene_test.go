@@ -169,6 +169,15 @@ func (j *judge) addPictures(n int) {
 	j.tagged += n
 }
 
+func (w *scene) completed() (found []emulator.IterationView) {
+	for _, it := range w.iterations() {
+		if it.Status == "Completed" {
+			found = append(found, it)
+		}
+	}
+	return found
+}
+
 // iterations are the project's, newest first; none once it is deleted.
 func (w *scene) iterations() []emulator.IterationView {
 	if w.vanished {

@@ -168,7 +168,7 @@ func (h *history) everyWishIsFulfilled() {
 		return
 	}
 	for _, it := range h.iterations() {
-		if it.Status != "Completed" || !h.wanted(it) {
+		if it.Status != "Completed" || !h.judge.wanted(it) {
 			continue
 		}
 		for _, wish := range h.judge.rule().Exports {
@@ -195,15 +195,6 @@ func (h *history) canBeHad(iteration, name string) bool {
 	return slices.ContainsFunc(h.iterations(), func(it emulator.IterationView) bool {
 		return it.ID == iteration && slices.ContainsFunc(it.Exports, func(e emulator.ExportView) bool { return nameOfExport(e) == name && e.Status == "Done" })
 	})
-}
-
-// wanted tells whether the policy asks for exports of the iteration.
-func (h *history) wanted(it emulator.IterationView) bool {
-	which := h.judge.rule().Iterations
-	completed := h.completed()
-	return slices.Contains(which, policy.All) ||
-		slices.Contains(which, policy.Published) && it.PublishName != "" ||
-		slices.Contains(which, policy.Newest) && it.ID == completed[0].ID
 }
 
 // lastFailureIsAnswered: as far as the policy allows, and the app can know.
