@@ -18,6 +18,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/dataset"
 	"visionkeeper/internal/events"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/state"
 )
@@ -60,6 +61,8 @@ func TestSweepsSaveTheDataSetAfterTheBackups(t *testing.T) {
 	first := w.Health().Rescue
 	require.Len(t, first, 1)
 	assert.Zero(t, first[0].Complete)
+	assert.Equal(t, state.Sum(first, overview.DaysLeft(w.Service.Now())), w.Health().RescueTotal)
+	assert.Positive(t, w.Health().RescueTotal.RetirementDays)
 	list, err := sets.Snapshots(t.Context(), w.project)
 	require.NoError(t, err)
 	require.Len(t, list, 2)

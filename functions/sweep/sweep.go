@@ -15,6 +15,7 @@ import (
 	"visionkeeper/handler"
 	"visionkeeper/internal/events"
 	"visionkeeper/internal/messages"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/rescue"
 	"visionkeeper/internal/state"
@@ -88,6 +89,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	var rescueErr error
 	if health.Resume == "" {
 		rescues, health.Rescue, rescueErr = f.toRescue(ctx, inForce.Policy)
+		health.RescueTotal = state.Sum(health.Rescue, overview.DaysLeft(f.Now()))
 	}
 	health.Ended = f.Now().UTC()
 	whole := swept.Whole && health.Failed == 0 && !health.Gap

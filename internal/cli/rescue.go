@@ -11,6 +11,7 @@ import (
 
 	"visionkeeper/internal/app"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/rescue"
@@ -18,8 +19,9 @@ import (
 )
 
 type rescueResult struct {
-	Projects []rescued `json:"projects"`
-	NotBegun []string  `json:"notBegun"` // left out by an interruption
+	Projects []rescued    `json:"projects"`
+	Total    *state.Total `json:"total"`    // of all of them; null where there is none
+	NotBegun []string     `json:"notBegun"` // left out by an interruption
 }
 
 type rescued struct {
@@ -116,6 +118,11 @@ func (p *program) rescue(ctx context.Context, which string, predictions bool) er
 		whole = whole && one.Whole
 		result.Projects = append(result.Projects, one)
 	}
+	var all []state.Coverage
+	for _, one := range result.Projects {
+		all = append(all, one.Coverage)
+	}
+	result.Total = state.Sum(all, overview.DaysLeft(time.Now()))
 	if err := p.out.result(result, func() { p.sayRescued(result) }); err != nil {
 		return err
 	}
@@ -178,6 +185,13 @@ func (p *program) sayRescued(r rescueResult) {
 		if one.Whole {
 			p.out.say("%s", p.out.green("  Everything that can be saved is in the archive."))
 		}
+	}
+	if t := r.Total; t != nil && t.Projects > 1 {
+		p.out.say("All of them")
+		p.out.say("  models    %d of %d saved, %d can't be exported", t.Safe, t.Trained, t.Stuck)
+		p.out.say("  images    %d of %d saved, %s", t.Saved, t.Images, size(t.Bytes))
+		p.out.say("  data set  %d of %d snapshots complete", t.Complete, t.Wanted)
+		p.out.say("  Custom Vision ends in %s.", count(t.RetirementDays, "day"))
 	}
 }
 

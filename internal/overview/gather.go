@@ -127,7 +127,7 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.Now()
-	status := Status{RetirementDays: int(Retirement.Sub(now).Hours() / 24), Complete: true, Notes: []string{}, Conditions: []Condition{}, Rescue: []state.Coverage{}}
+	status := Status{RetirementDays: DaysLeft(now), Complete: true, Notes: []string{}, Conditions: []Condition{}, Rescue: []state.Coverage{}}
 	var queue *Queue
 	var queueErr, stateErr error
 	var view *state.View
@@ -162,6 +162,7 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	if err := ctx.Err(); err != nil {
 		return status, err
 	}
+	status.RescueTotal = state.Sum(status.Rescue, status.RetirementDays)
 	b.countUnproven()
 	status.Projects, status.Asked, status.view = b.projects(rules), b.asked, view
 	status.count()

@@ -20,6 +20,9 @@ import (
 // https://learn.microsoft.com/azure/ai-services/custom-vision-service/migration-options
 var Retirement = time.Date(2028, time.September, 25, 0, 0, 0, 0, time.UTC)
 
+// DaysLeft is how many days are left until then.
+func DaysLeft(now time.Time) int { return int(Retirement.Sub(now).Hours() / 24) }
+
 // Status is where everything stands.
 type Status struct {
 	Projects []Project `json:"projects"`
@@ -46,9 +49,11 @@ type Status struct {
 	Queue            *Queue     `json:"queue"`       // null where it can't be reached
 	DeadLetters      *int       `json:"deadLetters"` // null where the state can't be read
 	// Rescue says what is saved of each project of which more than models was ever saved.
-	Rescue         []state.Coverage `json:"rescue"`
-	RetirementDays int              `json:"retirementDays"`
-	Notes          []string         `json:"notes"` // what isn't shown, why, and what to do
+	Rescue []state.Coverage `json:"rescue"`
+	// RescueTotal sums up what all of them say; null where there is none.
+	RescueTotal    *state.Total `json:"rescueTotal,omitempty"`
+	RetirementDays int          `json:"retirementDays"`
+	Notes          []string     `json:"notes"` // what isn't shown, why, and what to do
 
 	// Asked reports whether Custom Vision answered for every project. If not, what is
 	// trained and exported is what the last looks showed.

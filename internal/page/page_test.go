@@ -341,6 +341,17 @@ func TestWhatIsSavedOfDataSetsIsShown(t *testing.T) {
 	assert.NotContains(t, of, secret)
 }
 
+func TestATwinIsShownAndIsNotTheSameModel(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	project, _ := s.kitchen("Kitchen")
+	s.remember(project, func(p *state.Project) {
+		p.Twin = &state.Twin{Name: "twin", IterationName: "Iteration <7>", Project: "p", Trained: "t", Asked: s.now}
+	})
+	page := s.ask(http.MethodGet, base+"/projects/"+project).body
+	assert.Contains(t, page, "a compact twin of Iteration &lt;7&gt;, which is not the same model, is being trained and exported")
+}
+
 func TestNoSecretIsInWhatIsMissingOfADataSet(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -207,27 +207,9 @@ type overviewPage struct {
 	Rows     []row
 	Observes bool
 	Retires  time.Time
-	Share    float64 // of the models that are safe, from 0 to 1
-	Sets     sets
-	Busy     int // trainings and exports that are underway
-}
-
-// sets count the snapshots of all data sets that are or are to be saved.
-type sets struct {
-	Wanted, Complete int
-	Share            float64 // of those that are complete, from 0 to 1
-}
-
-func newSets(list []state.Coverage) sets {
-	var all sets
-	for _, c := range list {
-		all.Wanted += c.Wanted
-		all.Complete += c.Complete
-	}
-	if all.Wanted > 0 {
-		all.Share = float64(all.Complete) / float64(all.Wanted)
-	}
-	return all
+	Share    float64      // of the models that are safe, from 0 to 1
+	Sets     *state.Total // nil where no data set is or is to be saved
+	Busy     int          // trainings and exports that are underway
 }
 
 // row is one project of the overview.
@@ -251,7 +233,7 @@ type rowModel struct {
 const rowConditions = 3
 
 func (v *visit) newOverview(s overview.Status) overviewPage {
-	page := overviewPage{frame: v.frame("Overview", "overview", v.To("status.json"), s.DeadLetters), Status: s, Problems: v.problems(s), Observes: s.Mode == policy.Observe, Retires: overview.Retirement, Sets: newSets(s.Rescue)}
+	page := overviewPage{frame: v.frame("Overview", "overview", v.To("status.json"), s.DeadLetters), Status: s, Problems: v.problems(s), Observes: s.Mode == policy.Observe, Retires: overview.Retirement, Sets: s.RescueTotal}
 	if s.Models > 0 {
 		page.Share = float64(s.Safe) / float64(s.Models)
 	}

@@ -174,7 +174,14 @@ func TestModelsThatCanNotBeExportedAreNamed(t *testing.T) {
 	require.Len(t, c.Stuck, 1)
 	assert.Equal(t, [3]string{it.ID, "Iteration 1", "General"}, [3]string{c.Stuck[0].Iteration, c.Stuck[0].Name, c.Stuck[0].Domain})
 	assert.False(t, c.Stuck[0].Since.IsZero())
+	assert.Empty(t, c.Stuck[0].Twin)
 	assert.True(t, c.Whole(), "%+v", c)
+
+	twin := archive.Twin{ID: archive.TwinID(w.now, "ABCDEFGH"), Original: archive.Trained{Project: w.project, Iteration: it.ID}}
+	require.NoError(t, w.Archive.PutTwin(context.Background(), twin))
+	c = w.run().Covered
+	assert.Equal(t, twin.Blob(), c.Stuck[0].Twin, "what there is in its place is named")
+	assert.Zero(t, c.Safe, "and isn't the same model")
 }
 
 // TestTheResizedImageIsSavedWhereItMayStandInAnotherWay has pictures of 4 by 3 pixels, of

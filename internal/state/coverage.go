@@ -42,3 +42,41 @@ type Stuck struct {
 func (c Coverage) Whole() bool {
 	return !c.Looked.IsZero() && c.Safe+len(c.Stuck) >= c.Trained && c.Complete >= c.Wanted
 }
+
+// Total is the coverage of a resource: that of its projects, summed up.
+type Total struct {
+	Projects int   `json:"projects"`
+	Trained  int   `json:"trained"`
+	Safe     int   `json:"safe"`
+	Stuck    int   `json:"stuck"`
+	Wanted   int   `json:"wanted"`
+	Complete int   `json:"complete"`
+	Images   int   `json:"images"`
+	Saved    int   `json:"saved"`
+	Bytes    int64 `json:"bytes"`
+	Missing  int   `json:"missing"` // things that the projects' coverages list
+	// RetirementDays are left until Custom Vision ends.
+	RetirementDays int `json:"retirementDays"`
+}
+
+// Sum sums up; nil where there is nothing to. Days are left until Custom Vision ends.
+func Sum(list []Coverage, days int) *Total {
+	if len(list) == 0 {
+		return nil
+	}
+	t := &Total{Projects: len(list), RetirementDays: days}
+	for _, c := range list {
+		t.Trained, t.Safe, t.Stuck = t.Trained+c.Trained, t.Safe+c.Safe, t.Stuck+len(c.Stuck)
+		t.Wanted, t.Complete = t.Wanted+c.Wanted, t.Complete+c.Complete
+		t.Images, t.Saved, t.Bytes, t.Missing = t.Images+c.Images, t.Saved+c.Saved, t.Bytes+c.Bytes, t.Missing+len(c.Missing)
+	}
+	return t
+}
+
+// Share is how much of the snapshots is complete, from 0 to 1.
+func (t *Total) Share() float64 {
+	if t == nil || t.Wanted == 0 {
+		return 0
+	}
+	return float64(t.Complete) / float64(t.Wanted)
+}

@@ -53,6 +53,8 @@ type Health struct {
 	// Rescue says what is saved of each project whose rule has rescue, by the last look; a
 	// hundred at most. It is null while a round is under way.
 	Rescue []Coverage `json:"rescue,omitempty"`
+	// RescueTotal sums up what all of them say; null where Rescue is.
+	RescueTotal *Total `json:"rescueTotal,omitempty"`
 	// Poison counts the messages taken from the poison queue by this sweep.
 	Poison int `json:"poison"`
 }
