@@ -250,6 +250,10 @@ func TestAHoldOutSetThatCannotBeUsedIsACondition(t *testing.T) {
 			if c.mend == nil {
 				return
 			}
+			for range 8 {
+				w.Service.Advance(time.Hour)
+				w.pass(project)
+			}
 			w.HoldOutPictures(4, "cup", "fork")
 			c.mend(w, project)
 			w.Service.Advance(time.Hour)
