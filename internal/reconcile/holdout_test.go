@@ -16,6 +16,8 @@ import (
 
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/holdout"
+	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
 )
 
@@ -350,6 +352,22 @@ func TestADetectorIsMeasuredByItsBoxes(t *testing.T) {
 	assert.Equal(t, first.Iteration, w.holder(project))
 	f := w.Remembered(project).Iterations[bad.Iteration].Figures
 	assert.InDelta(t, 0.5, *f.Recall, 0.2)
+}
+
+// The policy may name another one by now.
+func TestTheHoldOutSetOfThePolicyBeforeIsNone(t *testing.T) {
+	t.Parallel()
+	o := completed()
+	o.HoldOut = &holdout.Set{Place: "before", Hash: "hash"}
+	o.Project.Iterations = map[string]*state.Iteration{first: {Figures: &state.Figures{Threshold: 0.5, Set: "hash"}}}
+	for place, want := range map[string]bool{"before": true, "now": false} {
+		r := rules()
+		r.Promote = &policy.Promote{Name: "production", Threshold: 0.5, HoldOut: place}
+		p := &plan{Rules: r, o: o}
+		_, known := p.figures(first)
+		assert.Equal(t, want, known, place)
+		assert.Equal(t, !want, p.lacksSet, place)
+	}
 }
 
 // A set may lie beside the app.
