@@ -105,27 +105,28 @@ func FewRetries() *customvision.ClientOptions {
 
 // NewReconciler opens all that reconciling needs. It sends no request. It gives
 // rules the store and the clock. The warnings say what the app won't do until its
-// settings are right.
-func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (*reconcile.Reconciler, []string, error) {
-	var warnings []string
+// settings are right. The calls are those that it may make: a process that ends by itself
+// releases them.
+func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (r *reconcile.Reconciler, calls *budget.Budget, warnings []string, err error) {
 	if s.Endpoint == "" {
 		warnings = append(warnings, "CUSTOMVISION_ENDPOINT is not set: only what lands in the model container is archived")
 	}
 	modelBlobs, err := s.Models.Blob(nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
+		return nil, nil, nil, fmt.Errorf("CustomVisionStorage: %w", err)
 	}
 	backups, states, err := OpenArchive(s, version)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	service, err := OpenService(s, &customvision.ClientOptions{Limit: budget.New(states, s.CallsPerSecond, reconcile.SystemClock{})})
+	calls = budget.New(states, s.CallsPerSecond, reconcile.SystemClock{})
+	service, err := OpenService(s, &customvision.ClientOptions{Limit: calls})
 	if err != nil {
-		return nil, nil, fmt.Errorf("open Custom Vision: %w", err)
+		return nil, nil, nil, fmt.Errorf("open Custom Vision: %w", err)
 	}
 	sets, err := OpenSets(s, version)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	archiveBlobs, err := s.Archives.Blob(nil)
 	if err != nil {
@@ -146,7 +147,7 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 		},
 		Clock:       reconcile.SystemClock{},
 		Fingerprint: version + "-" + s.Fingerprint(),
-	}), warnings, nil
+	}), calls, warnings, nil
 }
 
 // blobSuffix is the domain of the hosts that the service's download links lead to:

@@ -59,7 +59,7 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	if err != nil {
 		return err
 	}
-	reconciler, warnings, err := NewReconciler(s, version, &inforce.Source{Published: filepath.Join(root, PolicyName), Records: true})
+	reconciler, _, warnings, err := NewReconciler(s, version, &inforce.Source{Published: filepath.Join(root, PolicyName), Records: true})
 	if err != nil {
 		return err
 	}

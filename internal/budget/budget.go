@@ -5,13 +5,14 @@
 // The budget is divided into parts. Who calls holds some of them for a while, by an
 // entry in a blob that all processes write under its ETag. Each takes what it would
 // have if one more came, so that there is room for the next one. A process that makes
-// no calls renews nothing, and one that dies frees its parts when its time is up. Start
-// reading at Budget.Wait.
+// no calls renews nothing, and one that dies frees its parts when its time is up; one
+// that ends gives them back. Start reading at Budget.Wait.
 package budget
 
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -117,6 +118,35 @@ func (b *Budget) hold(ctx context.Context) error {
 		}
 		b.asked = asked
 		b.limiter.SetLimitAt(asked, b.part*rate.Limit(mine))
+	}
+	return nil
+}
+
+// Release gives this process's parts back, so that the next one needn't wait until their
+// time is up: a person's commands are processes that follow each other closely. It is
+// called after the last call. Without parts it sends no request.
+func (b *Budget) Release(ctx context.Context) error {
+	select {
+	case b.gate <- struct{}{}:
+		defer func() { <-b.gate }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for !b.asked.IsZero() {
+		if b.known == nil {
+			var err error
+			if b.known, err = b.store.Shares(ctx); err != nil {
+				return err
+			}
+		}
+		others := slices.DeleteFunc(slices.Clone(b.known.List), func(s state.Share) bool { return s.Name == b.name })
+		written, err := b.store.SetShares(ctx, b.known, others)
+		if err != nil {
+			return err
+		}
+		if b.known = written; written != nil {
+			b.asked = time.Time{}
+		}
 	}
 	return nil
 }

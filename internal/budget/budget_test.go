@@ -166,6 +166,41 @@ func TestWhoDiesFreesItsShare(t *testing.T) {
 	assert.InDelta(t, 8.0/2*180, alone, 20)
 }
 
+func TestWhoGivesItsPartsBackLeavesThemToTheNext(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.clock.add(1)
+	stays := s.process()
+	require.NoError(t, stays.Wait(t.Context()))
+	begin := s.clock.Now()
+	for range 20 {
+		b := s.process()
+		require.NoError(t, b.Wait(t.Context()))
+		require.NoError(t, b.Wait(t.Context()))
+		require.NoError(t, b.Release(t.Context()))
+		assert.Empty(t, s.line.During(func() { require.NoError(t, b.Release(t.Context())) }), "it has none any more")
+	}
+	assert.Less(t, s.clock.Now().Sub(begin), 20*time.Second, "the second call of each waits for its turn, and nobody for parts")
+	shares, err := s.State.Shares(t.Context())
+	require.NoError(t, err)
+	require.Len(t, shares.List, 1)
+	assert.Equal(t, stays.name, shares.List[0].Name)
+}
+
+func TestPartsAreGivenBackThoughAnotherWritesMeanwhile(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.clock.add(1)
+	first, second := s.process(), s.process()
+	require.NoError(t, first.Wait(t.Context()))
+	require.NoError(t, second.Wait(t.Context()))
+	require.NoError(t, first.Release(t.Context()))
+	shares, err := s.State.Shares(t.Context())
+	require.NoError(t, err)
+	require.Len(t, shares.List, 1)
+	assert.Equal(t, second.name, shares.List[0].Name)
+}
+
 func TestAloneItIsCheap(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,8 +57,9 @@ type program struct {
 	verbose      bool
 	out          output
 
-	stopSignals func() // from then on, a signal ends the process
-	began       bool   // the arguments are valid and a verb runs
+	stopSignals func()                        // from then on, a signal ends the process
+	atEnd       []func(context.Context) error // what others needn't wait for; it may fail
+	began       bool                          // the arguments are valid and a verb runs
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
@@ -67,6 +69,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetErr(p.out.stderr)
 	verb, err := root.ExecuteContextC(ctx)
 	p.out.endProgress()
+	p.tidy(ctx)
 	var code exitCode
 	if full := p.out.screen.err(); full != nil {
 		p.out.problems([]problem{{What: "Could not write the output", Why: full.Error(), Do: "See that there is space where it goes, and run it again"}}, p.verbose)
@@ -86,6 +89,18 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return exitInterrupted
 	}
 	return exitFailed
+}
+
+// tidyTime bounds what is done after a verb.
+const tidyTime = 2 * time.Second
+
+// tidy does what is to be done at the end, also after Ctrl-C.
+func (p *program) tidy(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyTime)
+	defer cancel()
+	for _, do := range p.atEnd {
+		_ = do(ctx) // then others wait half a minute
+	}
 }
 
 // serve answers the Functions host. The host doesn't restart a program that ends

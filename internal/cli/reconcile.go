@@ -83,10 +83,11 @@ func (p *program) reconciler(ctx context.Context, s selection) (*reconcile.Recon
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r, warnings, err := app.NewReconciler(set, p.version, &inforce.Source{Published: p.publishedPolicy(c)})
+	r, calls, warnings, err := app.NewReconciler(set, p.version, &inforce.Source{Published: p.publishedPolicy(c)})
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	p.atEnd = append(p.atEnd, calls.Release)
 	if s.iteration != "" && s.project == "" {
 		return nil, nil, nil, errWhichProject
 	}

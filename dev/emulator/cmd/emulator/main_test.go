@@ -53,6 +53,7 @@ func build(t *testing.T) string {
 func program(t *testing.T, binary string, args ...string) (cmd *exec.Cmd, address string) {
 	t.Helper()
 	cmd = exec.Command(binary, append([]string{"-listen", "127.0.0.1:0", "-key", "K"}, args...)...)
+	cmd.Env = append(os.Environ(), "GOGC=100") // its memory is measured
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
