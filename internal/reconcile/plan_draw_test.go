@@ -167,6 +167,7 @@ func drawIteration(t *rapid.T, o *Observed, id string) {
 			Unproven: rapid.Bool().Draw(t, "unproven"),
 		})
 	}
+	record.Before = rapid.SampledFrom([]bool{false, false, false, true}).Draw(t, "from before")
 	o.Looks[id], o.Project.Iterations[id] = look, record
 	if rapid.SampledFrom([]bool{true, true, false}).Draw(t, "saved") {
 		o.Sets[id] = dataset.Snapshot{Verdict: dataset.Complete, Lost: rapid.SampledFrom([]bool{false, false, true}).Draw(t, "lines are lost")}
