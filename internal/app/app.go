@@ -130,7 +130,7 @@ func NewReconciler(s settings.Settings, version string, rules *inforce.Source) (
 	}
 	archiveBlobs, err := s.Archives.Blob(nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
+		return nil, nil, nil, fmt.Errorf("ArchiveStorage: %w", err)
 	}
 	rules.Store, rules.Clock = states, reconcile.SystemClock{}
 	return reconcile.New(reconcile.Options{
