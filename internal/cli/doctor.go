@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"visionkeeper/internal/connect"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/redact"
@@ -47,6 +49,36 @@ func (d *doctor) examine(ctx context.Context) {
 	}, stored.state)
 	if s.Endpoint == "" || s.Key != "" || s.Identity.Credential != nil { // else the settings say why
 		d.service(ctx, s, stored, func() policy.Policy { <-ruled.ended; return rules.Policy })
+	}
+	<-ruled.ended
+	d.holdOuts(ctx, s, filepath.Dir(d.publishedPolicy(c)), rules.Policy)
+}
+
+// holdOuts looks at the pictures by which the rules' gates measure: each set once.
+func (d *doctor) holdOuts(ctx context.Context, s settings.Settings, root string, rules policy.Policy) {
+	archives, err := s.Archives.Blob(nil)
+	if err != nil {
+		return // another line says why
+	}
+	sets := holdout.Sets{Blobs: archives, Root: root}
+	seen := map[string]bool{}
+	for _, rule := range rules.Projects {
+		if rule.Promote == nil || rule.Promote.HoldOut == "" || seen[rule.Promote.HoldOut] {
+			continue
+		}
+		place := rule.Promote.HoldOut
+		seen[place] = true
+		d.ask("hold-out set "+place, func() (string, error) {
+			set, err := sets.List(ctx, place)
+			var truths holdout.Truths
+			if err == nil {
+				truths, err = set.Truths(ctx)
+			}
+			if unusable := holdout.Unusable(""); errors.As(err, &unusable) {
+				return "", wrong("Mend it, or name another place in the rule's holdOut", "%s", unusable)
+			}
+			return fmt.Sprintf("%s, which show %s", count(len(set.Pictures), "picture"), strings.Join(truths.Labels(), ", ")), err
+		})
 	}
 }
 
