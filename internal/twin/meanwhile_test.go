@@ -109,3 +109,25 @@ func TestADeletedIterationThatIsStillListedDoesNotSpin(t *testing.T) {
 	}
 	assert.LessOrEqual(t, deletions, 3, "one with each run")
 }
+
+// TestACopyOfAKeptTwinIsAPersons has a person copy a twin that was to stay, which gets its
+// name with a number, and twins that aren't kept after it.
+func TestACopyOfAKeptTwinIsAPersons(t *testing.T) {
+	t.Parallel()
+	kept := strings.Replace(rules, `"budgetHours":2`, `"keep":true`, 1)
+	w := newScene(t, kept, emulator.Options{})
+	w.begin()
+	first := w.ends()
+	export, err := w.Client.ExportProject(t.Context(), first.Project)
+	require.NoError(t, err)
+	copied, err := w.Client.ImportProject(t.Context(), export.Token, first.Name)
+	require.NoError(t, err)
+	require.Equal(t, first.Name+" (1)", copied.Name)
+	w.follow(rules)
+	for range 2 { // the first is the last that is remembered, and then it isn't
+		w.Service.Advance(time.Hour)
+		w.begin()
+		assert.NotContains(t, []string{first.Project, copied.ID}, w.ends().Project)
+	}
+	assert.Len(t, w.others(), 2)
+}
