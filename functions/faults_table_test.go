@@ -94,6 +94,7 @@ twin: state PUT 3          ok     ok     ok     ok     ok     ok     ok     ok  
 untwin: GetIteration       ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 untwin: GetIterationPerformance  ok     ok     ok     ok     ok     ok     ok     again  -      -      again  block  block  block  ok     again
 twin PUT                   ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  again  again  ok     again
+twin GET                   ok     ok     ok     ok     ok     again  ok     again  again  again  again  again  again  again  ok     again
 DeleteProject              ok     ok     again  again  again  again  again  ok     -      -      again  block  block  block  again  again
 untwin: state PUT 3        ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
 QuickTestImage             ok     ok     again  again  again  again  again  again  -      -      again  block  block  block  again  again
@@ -204,6 +205,19 @@ func twinnedAndExported(w *app) customvision.Notification {
 	return n
 }
 
+// twinnedAndWritten is one of which the document is in the archive, and the state doesn't
+// know that.
+func twinnedAndWritten(w *app) customvision.Notification {
+	n := twinnedAndExported(w)
+	record, err := w.State.Load(w.t.Context(), w.project)
+	require.NoError(w.t, err)
+	t := record.Twin
+	require.NoError(w.t, w.Archive.PutTwin(w.t.Context(), archive.Twin{
+		ID: archive.TwinID(t.Asked, t.Token), Original: archive.Trained{Project: w.project, Iteration: t.Iteration},
+	}))
+	return n
+}
+
 // noNotification is a message that can only become a dead letter.
 var noNotification = base64.StdEncoding.EncodeToString([]byte("no notification"))
 
@@ -269,6 +283,7 @@ var stories = map[string]story{
 	}},
 	"twin":   {setting: setting{policy: doubled}, sweeps: true, open: true, after: 5, begin: twinned},
 	"untwin": {setting: setting{policy: doubled}, sweeps: true, open: true, after: 3, begin: twinnedAndExported},
+	"retwin": {setting: setting{policy: doubled}, sweeps: true, open: true, after: 3, begin: twinnedAndWritten},
 	// The pictures are asked after the sweep's own work.
 	"held": {setting: setting{policy: heldOut}, sweeps: true, cut: true, begin: func(w *app) customvision.Notification {
 		w.Tag(w.project, "cup")
@@ -300,7 +315,7 @@ var storyOf = map[string]string{
 	"GetArtifact": "artifact", "archive PUT": "artifact",
 	"ExportIteration": "export", "TrainProject": "retrain",
 	"GetImageCount": "worth", "DeleteIteration": "room", "GetIteration": "room", "archive HEAD": "room", "tombstone PUT": "room", "tombstone GET": "room",
-	"ExportProject": "twin", "ImportProject": "twin", "UpdateProject": "twin", "GetDomains": "twin", "DeleteProject": "untwin", "twin PUT": "untwin",
+	"ExportProject": "twin", "ImportProject": "twin", "UpdateProject": "twin", "GetDomains": "twin", "DeleteProject": "untwin", "twin PUT": "untwin", "twin GET": "retwin",
 	"QuickTestImage": "held", "hold-out list": "held", "hold-out GET": "held",
 	"PublishIteration": "promote", "UnpublishIteration": "promote",
 	"GetProjects": "sweep", "model list": "sweep", "state list": "sweep", "health GET": "sweep", "health PUT": "sweep",

@@ -1,7 +1,10 @@
 package functions_test
 
 import (
+	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,4 +48,24 @@ func TestTwinsComeAfterTheBackups(t *testing.T) {
 	}
 	assert.Positive(t, proof)
 	assert.Greater(t, copied, proof)
+}
+
+// TestATwinThatComesToNoAnswerHoldsUpNoOther has a project that is never copied, before
+// another one.
+func TestATwinThatComesToNoAnswerHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: doubled})
+	twinned(w)
+	held := w.project
+	w.create(setting{container: true})
+	twinned(w)
+	w.line.Use(world.On(func(r *http.Request) bool {
+		return strings.HasSuffix(r.URL.Path, "/projects/"+held+"/export")
+	}, func(r *http.Request, _ world.Send) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}))
+	require.Error(t, w.within(20*time.Second))
+	assert.Empty(t, w.Remembered(held).Twin.Project)
+	assert.NotEmpty(t, w.Remembered(w.project).Twin.Project)
 }

@@ -12,8 +12,9 @@ import (
 )
 
 // twins goes on with the compact twins that people asked for, as the policy allows, in what
-// time the sweep has left: a sweep that didn't come to its end has none. Without such a rule
-// it asks nobody.
+// time the sweep has left: a sweep that didn't come to its end has none. One that gets no
+// answer leaves time for the others, and for what comes after. Without such a rule it asks
+// nobody.
 func (f Function) twins(ctx context.Context, p policy.Policy, log zerolog.Logger) error {
 	if f.Reconciler.Service == nil || !p.Twins() {
 		return nil
@@ -33,7 +34,9 @@ func (f Function) twins(ctx context.Context, p policy.Policy, log zerolog.Logger
 		if !twin.Allowed(p, project) {
 			continue
 		}
-		t, err := maker.Run(ctx, project)
+		part, cancel := share(ctx)
+		t, err := maker.Run(part, project)
+		cancel()
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("make a twin of the project %s: %w", project.ID, err))

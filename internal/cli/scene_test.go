@@ -203,6 +203,22 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 			return nil
 		}))
 	}),
+	// domain PROJECT compact|general: somebody changes it
+	"domain": inScene(func(w *scene, args []string) {
+		p, err := w.Client.Project(context.Background(), w.project(args[0]))
+		require.NoError(w.t, err)
+		p.Settings.DomainID = domains[args[1]]
+		_, err = w.Client.UpdateProject(context.Background(), p.ID, p)
+		require.NoError(w.t, err)
+	}),
+	// refuses OPERATION STATUS CODE: Custom Vision answers so, once
+	"refuses": inScene(func(w *scene, args []string) {
+		status, err := strconv.Atoi(args[1])
+		require.NoError(w.t, err)
+		require.NoError(w.t, w.Service.FaultCalls(args[0], 1, emulator.CallFault{Status: status, Code: args[2]}))
+	}),
+	// fail-import: the next import fails
+	"fail-import": inScene(func(w *scene, _ []string) { w.Service.FailImports(1) }),
 	// fail PROJECT: a training that fails
 	"fail": inScene(func(w *scene, args []string) {
 		w.Service.FailTrainings(1)

@@ -10,6 +10,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/overview"
+	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/state"
 	"visionkeeper/internal/twin"
 )
@@ -20,6 +21,8 @@ type twinResult struct {
 	Begun bool `json:"begun"`
 	// Stage is how far it is, for a person; empty where there is none.
 	Stage string `json:"stage"`
+	// Refused is why it can't go on now; null where it can.
+	Refused *overview.Condition `json:"refused"`
 	// Record is what the archive says of it; null before it is there.
 	Record *archive.Twin `json:"record"`
 }
@@ -53,7 +56,8 @@ func (p *program) twin(ctx context.Context, which string, yes bool) error {
 	}
 	project, maker := projects[0], &twin.Maker{Options: r.Options, Now: true}
 	takes, err := maker.Takes(ctx, project)
-	if err != nil && !takes.Twin.Open() {
+	// What there is is shown and gone on with, though there can't be another one now.
+	if err != nil && (yes || takes.Twin == nil) && !takes.Twin.Open() {
 		return err
 	}
 	result := twinResult{Takes: takes}
@@ -64,16 +68,36 @@ func (p *program) twin(ctx context.Context, which string, yes bool) error {
 		result.Begun = true
 	}
 	// What is begun is announced, sent and recorded, though somebody doesn't want to wait.
-	if result.Twin, err = maker.Run(p.logged(context.WithoutCancel(ctx)), project); err != nil {
+	result.Twin, err = maker.Run(p.logged(context.WithoutCancel(ctx)), project)
+	switch {
+	case err != nil && result.Begun:
+		return remedy.New(fmt.Sprintf("leave it to the app's sweeps, or go on with `%s`", twinOf(project)), "it is begun, but can't go on now: %w", err)
+	case err != nil:
 		return err
 	}
 	if t := result.Twin; t != nil {
 		result.Stage = t.Stage()
+		if result.Refused, err = refused(ctx, r.State, project); err != nil {
+			return err
+		}
 		if result.Record, err = p.twinRecord(ctx, r.Archive, project, t); err != nil {
 			return err
 		}
 	}
 	return p.out.result(result, func() { p.sayTwin(project, result) })
+}
+
+// refused is what keeps the twin of a project from being made; nil where nothing does.
+func refused(ctx context.Context, states *state.Store, project customvision.Project) (*overview.Condition, error) {
+	record, err := states.Load(ctx, customvision.Canonical(project.ID))
+	if err != nil {
+		return nil, err
+	}
+	c := record.Condition(state.Scope{Fact: state.FactTwin})
+	if c == nil {
+		return nil, nil
+	}
+	return &overview.Conditions([]state.Condition{*c}, overview.Named(nil))[0], nil
 }
 
 // twinRecord is what the archive says of a twin; nil where it says nothing yet.
@@ -87,6 +111,11 @@ func (p *program) twinRecord(ctx context.Context, a *archive.Archive, project cu
 	return nil, err
 }
 
+// twinOf is the command that looks at the twin of a project, and goes on with it.
+func twinOf(project customvision.Project) string {
+	return "visionkeeper twin --project " + quoted(project.Name)
+}
+
 func (p *program) sayTwin(project customvision.Project, r twinResult) {
 	say := func(format string, a ...any) { p.out.sayWrapped(plain, fmt.Sprintf(format, a...), 0) }
 	if t := r.Twin; t != nil {
@@ -94,12 +123,20 @@ func (p *program) sayTwin(project customvision.Project, r twinResult) {
 		if r.Record != nil {
 			p.sayCompared(*r.Record)
 		}
+		if r.Refused != nil {
+			for _, text := range conditionTexts(project.Name, []overview.Condition{*r.Refused}) {
+				p.out.sayWrapped(p.out.yellow, text, 0)
+			}
+		}
 		if t.Open() {
 			say("The app's sweeps go on with it; `visionkeeper status` shows how far it is.")
 			return
 		}
+		if r.Begun || r.Iteration == "" { // it came to nothing at once, or there can't be another one now
+			return
+		}
 	}
-	begin := "visionkeeper twin --project " + quoted(project.Name) + " --yes"
+	begin := twinOf(project) + " --yes"
 	if r.Record != nil && r.Record.Original.Iteration == r.Iteration {
 		say("`%s` begins another one, of the project as it is now.", begin)
 		return

@@ -35,7 +35,7 @@ func (e *Error) Remedy() (why, do string) {
 func (e *Error) refusal() string {
 	switch {
 	case e.Code == "BadRequestExceedProjectLimit":
-		return "delete a project that nobody needs, or raise the resource's tier with `az cognitiveservices account update --name NAME --resource-group GROUP --sku S0`; to connect a project that is there, leave --create out"
+		return "delete a project that nobody needs, or raise the resource's tier with `az cognitiveservices account update --name NAME --resource-group GROUP --sku S0`"
 	case Forbidden(e): // PermissionDenied, where a role is missing, comes with 401 too
 		return "give the identity the role Cognitive Services Custom Vision Trainer on the training resource (Contributor, if it is to create, copy or delete projects), and check the resource's network rules"
 	case e.Status != http.StatusUnauthorized:

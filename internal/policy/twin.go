@@ -41,8 +41,9 @@ func TwinName(project, name, token string) string {
 	return fmt.Sprintf("%s (compact twin of %s %s)", name, project, token[:TokenLength])
 }
 
-// twinName takes more after the name: Custom Vision appends " (1)" where one is taken.
-var twinName = regexp.MustCompile(`^(.*) \(compact twin of ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([A-Z2-7]{8})\)`)
+// twinName takes a number after the name: Custom Vision appends " (1)" where one is taken.
+// With anything else there, somebody has renamed the project.
+var twinName = regexp.MustCompile(`(?s)^(.*) \(compact twin of ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([A-Z2-7]{8})\)(?: \([0-9]+\))?$`)
 
 // ParseTwin reads a twin's name. ok is false if the name is no twin's.
 func ParseTwin(name string) (of TwinOf, ok bool) {
@@ -59,9 +60,10 @@ func (of TwinOf) named(rule string) bool {
 	return strings.EqualFold(rule, of.Name) || cut && len(rule) > len(beginning) && strings.EqualFold(rule[:len(beginning)], beginning)
 }
 
-// ofTwin is what is left of a rule for the twin of a project that it names.
+// ofTwin is what is left of a rule for the twin of a project that it names: of all that is
+// trained in it, since somebody may train it once more before it is archived.
 func (r Rule) ofTwin() Rule {
-	t := Rule{Project: r.Project, Exports: r.Exports, Iterations: Words{Newest}, OfTwin: true}
+	t := Rule{Project: r.Project, Exports: r.Exports, Iterations: Words{All}, OfTwin: true}
 	if len(t.Exports) == 0 {
 		t.Exports = Words{All}
 	}

@@ -24,7 +24,7 @@ func TestATwinIsNoOrdinaryProject(t *testing.T) {
 		for _, as := range []string{twin, twin + " (1)"} { // the service appends that to a name that is taken
 			r, ok := p.For("0a1b2c3d-0000-4000-8000-000000000001", as)
 			assert.True(t, ok, project)
-			assert.Equal(t, Rule{Project: project, Exports: Words{All}, Iterations: Words{Newest}, OfTwin: true}, r)
+			assert.Equal(t, Rule{Project: project, Exports: Words{All}, Iterations: Words{All}, OfTwin: true}, r)
 		}
 	}
 	p, err := Parse([]byte(`{"projects":[{"project":"Kitchen","exports":["ONNX"]},{"project":"Bath"}]}`))
@@ -40,7 +40,10 @@ func TestATwinIsNoOrdinaryProject(t *testing.T) {
 func TestATwinsNameIsRead(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]TwinOf{
-		TwinName(kitchenID, "Kitchen (old)", "ABCDEFGHIJK"): {kitchenID, "Kitchen (old)", "ABCDEFGH"},
+		TwinName(kitchenID, "Kitchen (old)", "ABCDEFGHIJK"):           {kitchenID, "Kitchen (old)", "ABCDEFGH"},
+		TwinName(kitchenID, "Kitchen", "ABCDEFGHIJK") + " (1)":        {kitchenID, "Kitchen", "ABCDEFGH"},
+		TwinName(kitchenID, "two\nlines", "ABCDEFGHIJK"):              {kitchenID, "two\nlines", "ABCDEFGH"},
+		TwinName(kitchenID, "Kitchen", "ABCDEFGHIJK") + " production": {}, // somebody's now
 		"Kitchen": {}, "(compact twin of Kitchen ABCDEFGH)": {}, "Kitchen (compact twin of " + kitchenID + " abcdefgh)": {},
 	} {
 		of, ok := ParseTwin(name)

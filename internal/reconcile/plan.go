@@ -390,8 +390,8 @@ func (l *Look) see(key archive.Key, e customvision.Export) {
 func isWanted(r policy.Rule, it customvision.Iteration, all []customvision.Iteration) bool {
 	return slices.ContainsFunc(r.Iterations, func(which string) bool {
 		switch which {
-		case policy.All:
-			return true
+		case policy.All: // what a twin brought along, so that it was made after its training, isn't what a twin is for
+			return !r.OfTwin || it.TrainedAt == nil || it.TrainedAt.After(it.Created)
 		case policy.Published:
 			return it.PublishName != ""
 		case policy.Newest:

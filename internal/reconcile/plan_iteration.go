@@ -162,7 +162,7 @@ func (p *iterationPlan) holds(c *state.Condition) bool {
 
 // wanted plans for the exports that the policy wants.
 func (p *iterationPlan) wanted() {
-	if len(p.Exports) == 0 || p.OfTwin && !p.iteration.Exportable { // what a twin brought along isn't what it is made for
+	if len(p.Exports) == 0 {
 		return
 	}
 	if !p.iteration.Exportable {

@@ -14,7 +14,7 @@ type Twin struct {
 	IterationName string    `json:"iterationName"`
 	Domain        string    `json:"domain"`
 	Asked         time.Time `json:"asked"`
-	Hours         int       `json:"hours"` // of training that the person said yes to
+	Hours         int       `json:"hours"` // of training that the person said yes to, or fewer where the policy allows no more
 
 	// Until is when the sender of what was announced gives up; zero once the answer is known.
 	// What was announced is the import while Project is empty, else the training.
@@ -23,6 +23,8 @@ type Twin struct {
 	Project string `json:"project,omitempty"`
 	// Known are the iterations that the twin had before its training was announced.
 	Known []string `json:"known,omitempty"`
+	// Images is how many it had then.
+	Images int `json:"images,omitempty"`
 	// Trained is the iteration that its training made.
 	Trained string `json:"trained,omitempty"`
 	// Record is the name of the document in the archive that says what the twin is.

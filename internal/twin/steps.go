@@ -165,10 +165,14 @@ func (r *run) train(ctx context.Context, p customvision.Project) (more bool, err
 	if err != nil {
 		return false, err
 	}
+	images, err := r.Service.ImageCount(ctx, t.Project, "", customvision.AllImages)
+	if err != nil {
+		return false, err
+	}
 	if it := r.trainedHere(iterations, p); it != "" {
 		return true, r.update(ctx, func(p *state.Project) {
 			p.Clear(scope)
-			p.Twin.Trained, p.Twin.Until = it, time.Time{}
+			p.Twin.Trained, p.Twin.Images, p.Twin.Until = it, cmp.Or(t.Images, images), time.Time{}
 		})
 	}
 	if r.pending() {
@@ -177,8 +181,8 @@ func (r *run) train(ctx context.Context, p customvision.Project) (more bool, err
 	if err := r.compact(ctx, p); err != nil {
 		return false, err
 	}
-	if full, err := r.room(ctx, iterations); full || err != nil {
-		return full, err
+	if err := r.room(ctx, iterations); err != nil {
+		return false, err
 	}
 	var known []string
 	for _, it := range iterations {
@@ -186,8 +190,9 @@ func (r *run) train(ctx context.Context, p customvision.Project) (more bool, err
 			known = append(known, customvision.Canonical(it.ID))
 		}
 	}
-	options := customvision.TrainOptions{Type: customvision.TypeAdvanced, ReservedBudgetInHours: t.Hours}
-	return r.send(ctx, func(t *state.Twin) { t.Known = known }, "Custom Vision doesn't train the twin", func(ctx context.Context) error {
+	hours := min(t.Hours, r.rule.BudgetHours)
+	options := customvision.TrainOptions{Type: customvision.TypeAdvanced, ReservedBudgetInHours: hours}
+	return r.send(ctx, func(t *state.Twin) { t.Known, t.Images, t.Hours = known, images, hours }, "Custom Vision doesn't train the twin", func(ctx context.Context) error {
 		it, err := r.Service.Train(ctx, t.Project, options)
 		if err != nil {
 			return err
@@ -221,14 +226,12 @@ func (r *run) compact(ctx context.Context, p customvision.Project) error {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(domains, func(d customvision.Domain) bool {
-		return d.ID == customvision.Canonical(p.Settings.DomainID) && d.Exportable
-	}) {
-		return nil
-	}
 	to, err := compactOf(domains, p.Settings.DomainID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return ended(err.Error())
+	case customvision.Canonical(p.Settings.DomainID) == to.ID:
+		return nil
 	}
 	p.Settings.DomainID, p.Settings.TargetExportPlatforms = to.ID, []string{}
 	changed, err := r.Service.UpdateProject(ctx, r.record.Twin.Project, p)
@@ -246,18 +249,18 @@ const mostIterations = 20
 
 // room deletes the oldest iteration that the twin brought along, if there is no room for
 // another one. The original has its own.
-func (r *run) room(ctx context.Context, iterations []customvision.Iteration) (full bool, err error) {
+func (r *run) room(ctx context.Context, iterations []customvision.Iteration) error {
 	trained := slices.DeleteFunc(slices.Clone(iterations), func(it customvision.Iteration) bool { return it.Status == customvision.StatusNew })
 	if len(trained) < mostIterations {
-		return false, nil
+		return nil
 	}
 	oldest := slices.MinFunc(trained, func(a, b customvision.Iteration) int {
 		return cmp.Or(at(a).Compare(at(b)), strings.Compare(a.ID, b.ID))
 	})
 	if err := r.Service.DeleteIteration(ctx, r.record.Twin.Project, oldest.ID); err != nil && !customvision.NotFound(err) {
-		return true, refusal{"Custom Vision makes no room in the twin", err}
+		return refusal{"Custom Vision makes no room in the twin", err}
 	}
-	return true, nil
+	return nil
 }
 
 func at(it customvision.Iteration) time.Time {
@@ -377,7 +380,7 @@ func (r *run) archived(ctx context.Context) ([]string, error) {
 }
 
 // remove deletes the twin's project, after a last look: each export of it is proven and
-// there, and nobody uses it.
+// there, and nobody uses it or has put images into it, which may be nowhere else.
 func (r *run) remove(ctx context.Context, p customvision.Project) (more bool, err error) {
 	t := r.record.Twin
 	iterations, err := r.Service.Iterations(ctx, t.Project)
@@ -390,6 +393,12 @@ func (r *run) remove(ctx context.Context, p customvision.Project) (more bool, er
 		if !own || it.PublishName != "" {
 			return false, ended("somebody trained or published it, so it stays in Custom Vision")
 		}
+	}
+	switch images, err := r.Service.ImageCount(ctx, t.Project, "", customvision.AllImages); {
+	case err != nil:
+		return false, err
+	case images != t.Images:
+		return false, ended("somebody added or deleted images in it, so it stays in Custom Vision")
 	}
 	proofs, err := r.archived(ctx)
 	if err != nil || proofs == nil {

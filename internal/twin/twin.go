@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"visionkeeper/internal/archive"
@@ -158,6 +159,7 @@ func (m *Maker) Begin(ctx context.Context, project customvision.Project, t Takes
 
 // orphan is the token of a twin that is in Custom Vision and of which nothing is remembered
 // or recorded; empty where there is none. It is gone on with: another one would cost again.
+// A copy that a person made of a recorded one has the same token, and is theirs.
 func (m *Maker) orphan(ctx context.Context, project customvision.Project) (string, error) {
 	all, err := m.Service.Projects(ctx)
 	if err != nil {
@@ -173,7 +175,7 @@ func (m *Maker) orphan(ctx context.Context, project customvision.Project) (strin
 	}
 	for _, p := range all {
 		of, ok := policy.ParseTwin(p.Name)
-		known := slices.ContainsFunc(recorded, func(t archive.Twin) bool { return t.Twin.Project == customvision.Canonical(p.ID) })
+		known := slices.ContainsFunc(recorded, func(t archive.Twin) bool { return strings.HasSuffix(t.ID, "-"+strings.ToLower(of.Token)) })
 		if ok && of.Project == project.ID && !known && (record.Twin == nil || record.Twin.Token != of.Token) {
 			return of.Token, nil
 		}
