@@ -239,7 +239,7 @@ func (p *plan) figures(iteration string) (f *state.Figures, known bool) {
 	}
 	hash := ""
 	if p.Promote.HoldOut != "" {
-		if p.o.HoldOut == nil {
+		if p.o.HoldOut == nil || p.o.HoldOut.Place != p.Promote.HoldOut { // the policy may be another one by now
 			p.lacksSet = true
 			return nil, false
 		}
