@@ -26,6 +26,9 @@ func Judge(m *state.Measuring, truth Truth, boxes bool, tags Known, single bool,
 	slices.SortStableFunc(found, func(a, b customvision.Predicted) int {
 		return cmp.Or(cmp.Compare(*b.Probability, *a.Probability), cmp.Compare(a.TagID, b.TagID))
 	})
+	for _, id := range tags.Own {
+		sightings(m, id, tags.Names[id])
+	}
 	there := map[string][]customvision.Box{}
 	for _, l := range truth.Labels {
 		there[tags.IDs[l]] = []customvision.Box{{}}

@@ -133,6 +133,17 @@ func TestFiguresOfWhatAnIterationSees(t *testing.T) {
 	}
 }
 
+// A detector answers with no box of a tag that it doesn't see. It knows the tag all the same.
+func TestATagThatIsNeverSeenIsKnown(t *testing.T) {
+	t.Parallel()
+	m := &state.Measuring{Threshold: 0.5}
+	Judge(m, Truth{Boxes: []Box{here("cup", 0, 0, 1, 1)}}, true, Known{IDs: ids, Names: map[string]string{"c": "cup", "f": "fork"}, Own: []string{"c", "f"}}, false, []customvision.Predicted{at("c", 0.9, 0, 0, 1, 1)})
+	f := Figures(m)
+	assert.Equal(t, []any{nil, nil, nil}, numbers(f.Tags["f"].Measures))
+	assert.Equal(t, "fork", f.Tags["f"].Name)
+	assert.Equal(t, []any{1.0, 1.0, 1.0}, numbers(f.Measures))
+}
+
 // A detector may answer with very many boxes.
 func TestTheLikeliestBoxesOfAPictureCount(t *testing.T) {
 	t.Parallel()

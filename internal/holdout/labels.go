@@ -187,6 +187,8 @@ func (t Truths) Several() string {
 type Known struct {
 	IDs   map[string]string // by the labels that mean them
 	Names map[string]string // by their ids
+	// Own are the ids of those that the iteration has: all of them have figures, whatever it sees.
+	Own []string
 	// Negative is the id of the tag of what shows none of the others; "" where there is none.
 	Negative string
 }

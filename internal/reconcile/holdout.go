@@ -192,8 +192,11 @@ func (v *visit) tagsOf(ctx context.Context, iteration string, labels []string) (
 			if found.Names[id] == "" {
 				found.Names[id] = shorten(t.Name)
 			}
-			if t.Type == typeNegative {
+			switch {
+			case t.Type == typeNegative:
 				found.Negative = cmp.Or(found.Negative, id)
+			case of != "":
+				found.Own = append(found.Own, id)
 			}
 		}
 		var unknown []string

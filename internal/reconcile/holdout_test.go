@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -348,6 +349,14 @@ func TestADetectorIsMeasuredByItsBoxes(t *testing.T) {
 	assert.Equal(t, first.Iteration, w.holder(project))
 	f := w.Remembered(project).Iterations[bad.Iteration].Figures
 	assert.InDelta(t, 0.5, *f.Recall, 0.2)
+
+	fork := w.Tag(project, "fork")
+	unseeing := w.train(project, 1)
+	w.overLine()
+	w.line.While(world.On(tests, world.Spoil(func(body []byte) []byte {
+		return bytes.ReplaceAll(body, []byte(fork), []byte("00000000-0000-4000-8000-000000000000"))
+	})), func() { w.pass(project) })
+	assert.Contains(t, w.Remembered(project).Iterations[unseeing.Iteration].Figures.Tags, fork, "it knows what it never sees")
 }
 
 // A set may lie beside the app.
