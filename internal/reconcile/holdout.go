@@ -118,15 +118,13 @@ func (v *visit) askThem(ctx context.Context, a Action, set holdout.Set) error {
 	defer v.endAsking(a, m)
 	for before := m.Asked; m.Asked < len(set.Pictures); {
 		if ctx.Err() != nil && m.Asked > before || v.pace.awaited(v.record.ID) {
-			log := v.log(ctx, a)
-			log.Info().Int("asked", m.Asked).Int("of", len(set.Pictures)).Msg("asks the other hold-out pictures later")
-			return errLater
+			return v.askLater(ctx, a, m, set)
 		}
 		picture := set.Pictures[m.Asked]
 		found, err := v.askPicture(ctx, a, set, picture)
 		switch {
-		case err != nil && ctx.Err() != nil && m.Asked > before:
-			continue
+		case err != nil && timeIsUp(ctx, err) && m.Asked > before:
+			return v.askLater(ctx, a, m, set)
 		case err != nil:
 			return err
 		case slices.ContainsFunc(found, func(p customvision.Predicted) bool { return (p.Box != nil) != truths.Boxes }):
@@ -149,6 +147,20 @@ func (v *visit) askThem(ctx context.Context, a Action, set holdout.Set) error {
 		p.Clear(a.Scope)
 	})
 	return nil
+}
+
+// timeIsUp reports whether a call failed since the run's time is up, or would be before the
+// call's turn came.
+func timeIsUp(ctx context.Context, err error) bool {
+	_, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && idle(err) && errors.Is(err, context.DeadlineExceeded)
+}
+
+// askLater leaves the other pictures to another run.
+func (v *visit) askLater(ctx context.Context, a Action, m *state.Measuring, set holdout.Set) error {
+	log := v.log(ctx, a)
+	log.Info().Int("asked", m.Asked).Int("of", len(set.Pictures)).Msg("asks the other hold-out pictures later")
+	return errLater
 }
 
 // askPicture asks what the iteration sees in a picture. What the service refuses about the

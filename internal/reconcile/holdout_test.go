@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -488,4 +490,35 @@ func TestARefusalNamesThePicture(t *testing.T) {
 	})), func() { w.pass(project) })
 	require.Len(t, w.Remembered(project).Conditions, 1)
 	assert.Contains(t, w.Remembered(project).Conditions[0].Why, `the picture "cup/002.png"`)
+}
+
+// short is a limit of calls by which no turn comes in the time that is left.
+type short struct{ atomic.Bool }
+
+func (s *short) Wait(context.Context) error {
+	if s.Load() {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Others call meanwhile, so the time is up before the next picture's turn would come.
+func TestAMeasureEndsWhenItsTurnWouldComeTooLate(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	limit := &short{}
+	client, err := customvision.NewClientWithKey(w.API, world.Key, &customvision.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: w.line}, Limit: limit})
+	require.NoError(t, err)
+	w.options.Service = client
+	first := w.train(project, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	w.line.While(world.On(tests, world.Nth(4, func(req *http.Request, send world.Send) (*http.Response, error) {
+		limit.Store(true)
+		return send(req)
+	})), func() { assert.NoError(t, New(w.options).MeasureHoldOuts(ctx, []string{project})) })
+	limit.Store(false)
+	assert.Equal(t, 4, w.Remembered(project).Iterations[first.Iteration].Measuring.Asked)
+	assert.Empty(t, w.Remembered(project).Conditions)
+	assert.Equal(t, 6, w.asked(func() { w.pass(project) }))
 }
