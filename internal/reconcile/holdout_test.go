@@ -328,6 +328,23 @@ func TestThePlanSaysHowManyPicturesAreAsked(t *testing.T) {
 	assert.Equal(t, 2*12, sum)
 }
 
+// A person may ask for one iteration alone.
+func TestAPersonWhoNamesTheIterationHearsOfTheMeasure(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 4, "")
+	first := w.train(project, 1)
+	w.reconcile(first)
+	req := Request{Key: first, Patient: true}
+	planned, _, err := New(w.options).Preview(t.Context(), req)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"measure"}, steps(planned))
+	assert.Equal(t, 4, w.asked(func() {
+		_, err := New(w.options).Reconcile(t.Context(), req)
+		require.NoError(t, err)
+	}))
+	assert.Equal(t, first.Iteration, w.holder(project))
+}
+
 // Boxes are right where they have half in common with those of the set.
 func TestADetectorIsMeasuredByItsBoxes(t *testing.T) {
 	t.Parallel()
