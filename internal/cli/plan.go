@@ -80,7 +80,7 @@ func (p *program) planProject(ctx context.Context, r *reconcile.Reconciler, proj
 			return none, err
 		}
 	}
-	list, report, err := r.Preview(ctx, reconcile.Request{Key: key, Known: &project})
+	list, report, err := r.Preview(ctx, reconcile.Request{Key: key, Known: &project, Patient: true})
 	if err != nil {
 		return none, err
 	}

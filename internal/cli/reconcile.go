@@ -205,7 +205,7 @@ func (p *program) reconcileProject(ctx context.Context, r *reconcile.Reconciler,
 		result.Problems = explain(failedTo(fmt.Sprintf("reconcile the project %q", project.Name), err))
 		return result
 	}
-	req := reconcile.Request{Key: reconcile.Key{Project: project.ID}, Known: &project}
+	req := reconcile.Request{Key: reconcile.Key{Project: project.ID}, Known: &project, Patient: true}
 	if iteration != "" {
 		id, err := findIteration(ctx, r.Service, project, iteration)
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
@@ -143,11 +144,17 @@ type blobs struct {
 	below     string // empty for all of it
 }
 
-func (b blobs) list(ctx context.Context) ([]File, error) {
-	prefix := b.below
-	if prefix != "" {
-		prefix += "/"
+// prefix is what the names of the set's blobs begin with. What follows may be any name, such
+// as one with // or .. in it.
+func (b blobs) prefix() string {
+	if b.below == "" {
+		return ""
 	}
+	return b.below + "/"
+}
+
+func (b blobs) list(ctx context.Context) ([]File, error) {
+	prefix := b.prefix()
 	var files []File
 	pages := b.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
 	for pages.More() {
@@ -179,7 +186,7 @@ func (b blobs) explain(err error) error {
 func (b blobs) read(ctx context.Context, f File) ([]byte, error) {
 	etag := azcore.ETag(`"` + f.Version + `"`)
 	what := fmt.Sprintf("read %q of the hold-out set", f.Name)
-	resp, err := b.container.NewBlobClient(path.Join(b.below, f.Name)).DownloadStream(ctx, &blob.DownloadStreamOptions{
+	resp, err := b.container.NewBlobClient(b.prefix()+f.Name).DownloadStream(ctx, &blob.DownloadStreamOptions{
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: &etag}},
 	})
 	switch storage.Status(err) {
@@ -267,8 +274,13 @@ func version(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// firstLine is the beginning of a text for a person.
+// firstLine is the beginning of a text for a person, without what could steer a terminal.
 func firstLine(text []byte) string {
 	line, _, _ := bytes.Cut(bytes.TrimSpace(text), []byte("\n"))
-	return string(line[:min(len(line), 80)])
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(string(line[:min(len(line), 80)]), "?"))
 }

@@ -59,6 +59,8 @@ func TestWhatPicturesShow(t *testing.T) {
 			Truths{Of: map[string]Truth{"val/1.jpg": {Labels: []string{"cup", "fork"}}, "val/2.jpg": {Labels: []string{}}}},
 		},
 		"by boxes, as the verb dataset writes them": {files{"val/a.jpg": "1", "val/b.jpg": "2", "annotations/instances_val.json": coco}, boxed},
+		"by boxes, and a part is empty":             {files{"val/a.jpg": "1", "val/b.jpg": "2", "annotations/instances_val.json": coco, "annotations/instances_test.json": `{"images": [], "annotations": [], "categories": []}`}, boxed},
+		"by boxes, whatever else says something":    {files{"val/a.jpg": "1", "val/b.jpg": "2", "val/instances.json": coco, "val/metadata.jsonl": `{"file_name": "a.jpg", "objects": {}}`}, boxed},
 		"by boxes beside them":                      {files{"val/a.jpg": "1", "val/b.jpg": "2", "val/instances.json": coco}, boxed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,9 +126,9 @@ func TestNothingOutsideOfTheFolderIsRead(t *testing.T) {
 
 func TestLabelsMeanTagsByTheirNames(t *testing.T) {
 	t.Parallel()
-	got, unknown := Tags([]string{"cup", "a%2Fb", "50%", "spoon"}, map[string]string{"cup": "1", "a/b": "2", "50%": "3"})
-	assert.Equal(t, map[string]string{"cup": "1", "a%2Fb": "2", "50%": "3"}, got)
-	assert.Equal(t, []string{`"spoon"`}, unknown)
+	got, unknown := Tags([]string{"cup", "a%2Fb", "50%", "spoon", "cup~4", "cup~5", "~"}, map[string]string{"cup": "1", "a/b": "2", "50%": "3", "Cup": "4"})
+	assert.Equal(t, map[string]string{"cup": "1", "a%2Fb": "2", "50%": "3", "cup~4": "4"}, got)
+	assert.Equal(t, []string{`"spoon"`, `"cup~5"`, `"~"`}, unknown)
 }
 
 // A set in a container is the same as one in a folder, and another one with each change.
@@ -147,6 +149,7 @@ func TestASetInAContainer(t *testing.T) {
 	put("kitchen/cup/2.jpg", "two")
 	put("kitchen2/cup/3.jpg", "not this one")
 	put("kitchen/readme.txt", "no picture")
+	put("odd/cup//./../%20 ü+?#.jpg", "odd")
 	list := func() Set {
 		set, err := sets.List(t.Context(), w.Names.HoldOut+"/kitchen")
 		require.NoError(t, err)
@@ -164,6 +167,12 @@ func TestASetInAContainer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"cup"}, truths.Labels())
 
+	odd, err := sets.List(t.Context(), w.Names.HoldOut+"/odd")
+	require.NoError(t, err)
+	data, err = odd.Read(t.Context(), odd.Pictures[0])
+	require.NoError(t, err)
+	assert.Equal(t, "odd", string(data))
+
 	put("kitchen/cup/2.jpg", "TWO")
 	_, err = first.Read(t.Context(), first.Pictures[1])
 	assert.ErrorIs(t, err, errChanged)
@@ -171,4 +180,11 @@ func TestASetInAContainer(t *testing.T) {
 	assert.NotEqual(t, first.Hash, second.Hash)
 	put("kitchen/cup/metadata.jsonl", `{"file_name": "1.jpg", "labels": ["fork"]}`)
 	assert.NotEqual(t, second.Hash, list().Hash)
+}
+
+// What a set says is shown to people, on terminals too.
+func TestWhatALineSaysIsShownPlainly(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, "a?[31mb", firstLine([]byte(" a\x1b[31mb\nnext")))
+	assert.Equal(t, strings.Repeat("ü", 39)+"?", firstLine([]byte(strings.Repeat("ü", 39)+"\xff"+"ü")))
 }

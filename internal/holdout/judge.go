@@ -11,33 +11,40 @@ import (
 
 const (
 	// overlap is the least that a predicted box and one that is there have in common, as a
-	// share of both together, to mean the same.
-	overlap = 0.5
+	// share of both together, to mean the same; a bit less than a half, for what shares of a
+	// picture lose by rounding.
+	overlap = 0.5 - 1e-9
 	// mostSeen is how many boxes of a tag in one picture count: the likeliest.
 	mostSeen = 100
 )
 
-// Judge counts what an iteration saw in a picture. Ids are the tags that labels mean, and
-// single reports whether a picture has one tag, so that the likeliest prediction alone
-// counts from the threshold on.
-func Judge(m *state.Measuring, truth Truth, boxes bool, ids, names map[string]string, single bool, found []customvision.Predicted) {
+// Judge counts what an iteration saw in a picture. Single reports whether a picture has one
+// tag, so that the likeliest prediction alone counts from the threshold on. A picture without
+// a label shows the negative tag, if the iteration says how likely that is.
+func Judge(m *state.Measuring, truth Truth, boxes bool, tags Known, single bool, found []customvision.Predicted) {
 	found = slices.DeleteFunc(slices.Clone(found), func(p customvision.Predicted) bool { return p.Probability == nil })
 	slices.SortStableFunc(found, func(a, b customvision.Predicted) int {
 		return cmp.Or(cmp.Compare(*b.Probability, *a.Probability), cmp.Compare(a.TagID, b.TagID))
 	})
+	for _, id := range tags.Own {
+		sightings(m, id, tags.Names[id])
+	}
 	there := map[string][]customvision.Box{}
 	for _, l := range truth.Labels {
-		there[ids[l]] = []customvision.Box{{}}
+		there[tags.IDs[l]] = []customvision.Box{{}}
+	}
+	if !boxes && len(truth.Labels) == 0 && tags.Negative != "" && slices.ContainsFunc(found, func(p customvision.Predicted) bool { return p.TagID == tags.Negative }) {
+		there[tags.Negative] = []customvision.Box{{}}
 	}
 	for _, b := range truth.Boxes {
-		there[ids[b.Label]] = append(there[ids[b.Label]], b.Box)
+		there[tags.IDs[b.Label]] = append(there[tags.IDs[b.Label]], b.Box)
 	}
 	for id, list := range there {
-		sightings(m, id, names[id]).There += len(list)
+		sightings(m, id, tags.Names[id]).There += len(list)
 	}
 	seen := map[string]int{}
 	for n, p := range found {
-		s := sightings(m, p.TagID, cmp.Or(names[p.TagID], p.TagName))
+		s := sightings(m, p.TagID, cmp.Or(tags.Names[p.TagID], p.TagName))
 		if seen[p.TagID]++; seen[p.TagID] > mostSeen {
 			continue
 		}

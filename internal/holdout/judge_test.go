@@ -98,6 +98,14 @@ func TestFiguresOfWhatAnIterationSees(t *testing.T) {
 			}}},
 			all: []any{0.5, 0.5, 0.5}, tags: map[string][]any{"c": {1.0, 1.0, 1.0}, "f": {0.0, 0.0, 0.0}},
 		},
+		// In pixels of 333 x 333 one is exactly half of the other.
+		"half in common, but for rounding": {
+			boxes: true,
+			pictures: []picture{{Truth{Boxes: []Box{here("cup", 10.0/333, 20.0/333, 100.0/333, 100.0/333)}}, []customvision.Predicted{
+				at("c", 0.9, 10.0/333, 20.0/333, 50.0/333, 100.0/333),
+			}}},
+			all: []any{1.0, 1.0, 1.0}, tags: map[string][]any{"c": {1.0, 1.0, 1.0}},
+		},
 		"two of one tag": {
 			boxes: true,
 			pictures: []picture{{Truth{Boxes: []Box{here("cup", 0, 0, 0.4, 1), here("cup", 0.6, 0, 0.4, 1)}}, []customvision.Predicted{
@@ -110,7 +118,7 @@ func TestFiguresOfWhatAnIterationSees(t *testing.T) {
 			t.Parallel()
 			m := &state.Measuring{Set: "set", Threshold: 0.5}
 			for _, p := range c.pictures {
-				Judge(m, p.truth, c.boxes, ids, map[string]string{"c": "cup", "f": "fork", "k": "knife"}, c.single, p.found)
+				Judge(m, p.truth, c.boxes, Known{IDs: ids, Names: map[string]string{"c": "cup", "f": "fork", "k": "knife"}}, c.single, p.found)
 			}
 			f := Figures(m)
 			assert.Equal(t, "set", f.Set)
@@ -125,6 +133,17 @@ func TestFiguresOfWhatAnIterationSees(t *testing.T) {
 	}
 }
 
+// A detector answers with no box of a tag that it doesn't see. It knows the tag all the same.
+func TestATagThatIsNeverSeenIsKnown(t *testing.T) {
+	t.Parallel()
+	m := &state.Measuring{Threshold: 0.5}
+	Judge(m, Truth{Boxes: []Box{here("cup", 0, 0, 1, 1)}}, true, Known{IDs: ids, Names: map[string]string{"c": "cup", "f": "fork"}, Own: []string{"c", "f"}}, false, []customvision.Predicted{at("c", 0.9, 0, 0, 1, 1)})
+	f := Figures(m)
+	assert.Equal(t, []any{nil, nil, nil}, numbers(f.Tags["f"].Measures))
+	assert.Equal(t, "fork", f.Tags["f"].Name)
+	assert.Equal(t, []any{1.0, 1.0, 1.0}, numbers(f.Measures))
+}
+
 // A detector may answer with very many boxes.
 func TestTheLikeliestBoxesOfAPictureCount(t *testing.T) {
 	t.Parallel()
@@ -133,7 +152,23 @@ func TestTheLikeliestBoxesOfAPictureCount(t *testing.T) {
 	for range 3 * mostSeen {
 		found = append(found, at("c", 0.1, 0, 0, 0.1, 0.1))
 	}
-	Judge(m, Truth{Boxes: []Box{here("cup", 0.5, 0.5, 0.2, 0.2)}}, true, ids, nil, false, append(found, at("c", 0.9, 0.5, 0.5, 0.2, 0.2)))
+	Judge(m, Truth{Boxes: []Box{here("cup", 0.5, 0.5, 0.2, 0.2)}}, true, Known{IDs: ids}, false, append(found, at("c", 0.9, 0.5, 0.5, 0.2, 0.2)))
 	assert.Equal(t, 1, m.Tags["c"].Right)
 	assert.Len(t, m.Tags["c"].Misses, mostSeen-1)
+}
+
+// A picture without a label shows none of the tags, which some iterations say by a tag.
+func TestTheNegativeTagIsRightWhereThereIsNoLabel(t *testing.T) {
+	t.Parallel()
+	m := &state.Measuring{Threshold: 0.5}
+	tags := Known{IDs: ids, Names: map[string]string{"c": "cup", "n": "none"}, Negative: "n"}
+	Judge(m, Truth{}, false, tags, false, []customvision.Predicted{sees("n", 0.9), sees("c", 0.1)})
+	Judge(m, Truth{Labels: []string{"cup"}}, false, tags, false, []customvision.Predicted{sees("n", 0.2), sees("c", 0.8)})
+	f := Figures(m)
+	assert.Equal(t, []any{1.0, 1.0, 1.0}, numbers(f.Measures))
+	assert.Equal(t, []any{1.0, 1.0, 1.0}, numbers(f.Tags["n"].Measures))
+
+	m = &state.Measuring{Threshold: 0.5} // it says so by no other tag
+	Judge(m, Truth{}, false, tags, false, []customvision.Predicted{sees("c", 0.1)})
+	assert.NotContains(t, Figures(m).Tags, "n")
 }

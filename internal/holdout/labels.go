@@ -60,14 +60,17 @@ func (s Set) Truths(ctx context.Context) (Truths, error) {
 	for _, p := range s.Pictures {
 		known[p.Name] = true
 	}
+	t.Boxes = slices.ContainsFunc(s.labels, func(f File) bool { return isCOCO(f.Name) })
 	listed := map[string]bool{} // folders with a file of their own
 	for _, f := range s.labels {
+		if t.Boxes && !isCOCO(f.Name) {
+			continue
+		}
 		data, err := s.Read(ctx, f)
 		if err != nil {
 			return t, err
 		}
-		if isCOCO(f.Name) {
-			t.Boxes = true
+		if t.Boxes {
 			err = t.coco(f.Name, data, known)
 		} else {
 			listed[path.Dir(f.Name)] = true
@@ -135,7 +138,7 @@ func (t Truths) coco(name string, data []byte, known map[string]bool) error {
 			Name string
 		}
 	}
-	if err := json.Unmarshal(data, &c); err != nil || len(c.Images) == 0 {
+	if err := json.Unmarshal(data, &c); err != nil || c.Images == nil {
 		return unusable("%q isn't in COCO's form: it has no list of images", name)
 	}
 	folders := []string{path.Dir(name)}
@@ -170,17 +173,45 @@ func (t Truths) coco(name string, data []byte, known map[string]bool) error {
 	return nil
 }
 
+// Several is the first picture with more than one label; "" where there is none.
+func (t Truths) Several() string {
+	for _, name := range slices.Sorted(maps.Keys(t.Of)) {
+		if labels := t.Of[name].Labels; slices.ContainsFunc(labels, func(l string) bool { return l != labels[0] }) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Known are the tags of a project, as far as a measure goes by them.
+type Known struct {
+	IDs   map[string]string // by the labels that mean them
+	Names map[string]string // by their ids
+	// Own are the ids of those that the iteration has: all of them have figures, whatever it sees.
+	Own []string
+	// Negative is the id of the tag of what shows none of the others; "" where there is none.
+	Negative string
+}
+
 // Tags finds the tags that labels mean, by their names: the project's, or as a folder is
-// named after it, with % and two digits for what a file's name can't have.
+// named after it, with % and two digits for what a file's name can't have, and ~ and the
+// tag's id where the name alone can't be a folder's.
 func Tags(labels []string, known map[string]string) (ids map[string]string, unknown []string) {
 	ids = map[string]string{}
+	marked := map[string]bool{}
+	for _, id := range known {
+		marked[id] = true
+	}
 	for _, l := range labels {
 		plain, err := url.PathUnescape(l)
+		tilde := strings.LastIndexByte(l, '~')
 		switch {
 		case known[l] != "":
 			ids[l] = known[l]
 		case err == nil && known[plain] != "":
 			ids[l] = known[plain]
+		case tilde >= 0 && marked[l[tilde+1:]]:
+			ids[l] = l[tilde+1:]
 		default:
 			unknown = append(unknown, fmt.Sprintf("%q", l))
 		}

@@ -76,7 +76,7 @@ type gated struct {
 const rounding = 1e-9
 
 // compare compares what was measured with the minima and with the champion's. What isn't
-// measured passes no minimum; the champion needn't have it.
+// measured passes no minimum, and is no worse than 0; the champion needn't have it.
 func (g *gated) compare(of string, found state.Measures, champion *state.Measures) {
 	for _, m := range measures {
 		is, least := m.of(found), m.minimum(g.rule.Minimum)
@@ -87,7 +87,7 @@ func (g *gated) compare(of string, found state.Measures, champion *state.Measure
 			continue
 		}
 		has := m.of(*champion)
-		if has != nil && (is == nil || *is < *has-g.rule.NotWorseBy-rounding) {
+		if has != nil && *cmp.Or(is, new(0.0)) < *has-g.rule.NotWorseBy-rounding {
 			g.faults = append(g.faults, fmt.Sprintf("%s%s is %s, %s has %s, and %s less is allowed", m.name, of, figure(is), g.called, figure(has), figure(&g.rule.NotWorseBy)))
 		}
 	}

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -102,7 +103,11 @@ func (v *visit) askThem(ctx context.Context, a Action, set holdout.Set) error {
 	if err != nil {
 		return err
 	}
-	ids, names, err := v.tagsOf(ctx, a.Iteration, truths.Labels())
+	single := v.iteration(a.Iteration).ClassificationType == "Multiclass"
+	if name := truths.Several(); single && name != "" {
+		return holdout.Unusable(fmt.Sprintf("the picture %q has several labels, and those of the project have one tag each", name))
+	}
+	tags, err := v.tagsOf(ctx, a.Iteration, truths.Labels())
 	if err != nil {
 		return err
 	}
@@ -111,29 +116,29 @@ func (v *visit) askThem(ctx context.Context, a Action, set holdout.Set) error {
 		return err
 	}
 	defer v.endAsking(a, m)
-	single := v.iteration(a.Iteration).ClassificationType == "Multiclass"
 	for before := m.Asked; m.Asked < len(set.Pictures); {
 		if ctx.Err() != nil && m.Asked > before || v.pace.awaited(v.record.ID) {
-			log := v.log(ctx, a)
-			log.Info().Int("asked", m.Asked).Int("of", len(set.Pictures)).Msg("asks the other hold-out pictures later")
-			return errLater
+			return v.askLater(ctx, a, m, set)
 		}
 		picture := set.Pictures[m.Asked]
 		found, err := v.askPicture(ctx, a, set, picture)
 		switch {
-		case err != nil && ctx.Err() != nil && m.Asked > before:
-			continue
+		case err != nil && timeIsUp(ctx, err) && m.Asked > before:
+			return v.askLater(ctx, a, m, set)
 		case err != nil:
 			return err
 		case slices.ContainsFunc(found, func(p customvision.Predicted) bool { return (p.Box != nil) != truths.Boxes }):
 			return holdout.Unusable("the project finds boxes, and the set has none, or the other way round: it takes a file instances_….json in COCO's form for boxes alone")
 		}
-		holdout.Judge(m, truths.Of[picture.Name], truths.Boxes, ids, names, single, found)
+		holdout.Judge(m, truths.Of[picture.Name], truths.Boxes, tags, single, found)
 		m.Asked++
 		if v.Clock.Now().Sub(v.saved) >= saveEvery {
 			m.Until = v.now().Add(askingFor)
 			v.keepAsked(a, m)
 			v.saveNow(ctx)
+			if v.isTakenOver(a, m) {
+				return errLater
+			}
 		}
 	}
 	f := holdout.Figures(m)
@@ -144,6 +149,20 @@ func (v *visit) askThem(ctx context.Context, a Action, set holdout.Set) error {
 	return nil
 }
 
+// timeIsUp reports whether a call failed since the run's time is up, or would be before the
+// call's turn came.
+func timeIsUp(ctx context.Context, err error) bool {
+	_, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && idle(err) && errors.Is(err, context.DeadlineExceeded)
+}
+
+// askLater leaves the other pictures to another run.
+func (v *visit) askLater(ctx context.Context, a Action, m *state.Measuring, set holdout.Set) error {
+	log := v.log(ctx, a)
+	log.Info().Int("asked", m.Asked).Int("of", len(set.Pictures)).Msg("asks the other hold-out pictures later")
+	return errLater
+}
+
 // askPicture asks what the iteration sees in a picture. What the service refuses about the
 // picture makes the set useless as it is.
 func (v *visit) askPicture(ctx context.Context, a Action, set holdout.Set, picture holdout.File) ([]customvision.Predicted, error) {
@@ -152,13 +171,16 @@ func (v *visit) askPicture(ctx context.Context, a Action, set holdout.Set, pictu
 		return nil, err
 	}
 	found, err := v.Service.QuickTest(ctx, v.record.ID, a.Iteration, data)
+	for i := range found {
+		found[i].TagName = shorten(found[i].TagName)
+	}
 	var refused *customvision.Error
 	switch {
 	case err == nil:
 	case errors.As(err, &refused) && customvision.Definite(err) && strings.HasPrefix(refused.Code, "BadRequestImage"):
 		return nil, holdout.Unusable(fmt.Sprintf("Custom Vision refuses the picture %q: %s", picture.Name, err))
 	case customvision.Definite(err):
-		return nil, faultf(state.FactRefused, "the service refuses to say what it sees in a picture, which the policy's gate goes by: %s", err)
+		return nil, faultf(state.FactRefused, "the service refuses to say what it sees in the picture %q, which the policy's gate goes by: %s", picture.Name, err)
 	default:
 		err = fmt.Errorf("what it sees in the picture %q, which the policy's gate goes by, is not known yet: %w", picture.Name, err)
 	}
@@ -166,34 +188,40 @@ func (v *visit) askPicture(ctx context.Context, a Action, set holdout.Set, pictu
 }
 
 // tagsOf finds the tags that labels mean: those that the iteration knows, and else those that
-// the project has now. Names are those of the tags by their ids.
-func (v *visit) tagsOf(ctx context.Context, iteration string, labels []string) (ids, names map[string]string, err error) {
-	known, names := map[string]string{}, map[string]string{}
+// the project has now.
+func (v *visit) tagsOf(ctx context.Context, iteration string, labels []string) (holdout.Known, error) {
+	found, known := holdout.Known{Names: map[string]string{}}, map[string]string{}
 	for _, of := range []string{iteration, ""} {
 		tags, err := v.Service.Tags(ctx, v.record.ID, of)
 		if err != nil {
-			return nil, nil, fmt.Errorf("list the tags that the hold-out set may show: %w", err)
+			return found, fmt.Errorf("list the tags that the hold-out set may show: %w", err)
 		}
 		for _, t := range tags {
 			id := customvision.Canonical(t.ID)
 			if known[t.Name] == "" {
 				known[t.Name] = id
 			}
-			if names[id] == "" {
-				names[id] = shorten(t.Name)
+			if found.Names[id] == "" {
+				found.Names[id] = shorten(t.Name)
+			}
+			switch {
+			case t.Type == typeNegative:
+				found.Negative = cmp.Or(found.Negative, id)
+			case of != "":
+				found.Own = append(found.Own, id)
 			}
 		}
 		var unknown []string
-		if ids, unknown = holdout.Tags(labels, known); len(unknown) == 0 {
-			return ids, names, nil
+		if found.IDs, unknown = holdout.Tags(labels, known); len(unknown) == 0 {
+			return found, nil
 		} else if of == "" {
 			if more := len(unknown) - mostUnknown; more > 0 {
 				unknown = append(unknown[:mostUnknown], fmt.Sprintf("and %d more", more))
 			}
-			return nil, nil, holdout.Unusable("the project has no tag " + strings.Join(unknown, ", "))
+			return found, holdout.Unusable("the project has no tag " + strings.Join(unknown, ", "))
 		}
 	}
-	return ids, names, nil
+	return found, nil
 }
 
 // beginAsking says in the state that this run asks, and returns what was asked before. If
@@ -235,6 +263,16 @@ func (v *visit) keepAsked(a Action, m *state.Measuring) {
 			p.Iteration(a.Iteration).Measuring = kept.Clone()
 		}
 	})
+}
+
+// isTakenOver reports whether another run took this one for lost, and asks, or has asked all.
+func (v *visit) isTakenOver(a Action, m *state.Measuring) bool {
+	it := v.seen.Project.Iterations[a.Iteration]
+	if it == nil {
+		return false
+	}
+	asks, knows := it.Measuring != nil && it.Measuring.Token != m.Token, it.Figures != nil && m.Of(it.Figures.Set, it.Figures.Threshold)
+	return asks || knows
 }
 
 // endAsking learns that the run asks no more: nothing is left, or another one may go on.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -8,14 +9,17 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"visionkeeper/dev/emulator"
 	"visionkeeper/dev/world"
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/holdout"
 	"visionkeeper/internal/policy"
 	"visionkeeper/internal/state"
@@ -329,6 +333,23 @@ func TestThePlanSaysHowManyPicturesAreAsked(t *testing.T) {
 	assert.Equal(t, 2*12, sum)
 }
 
+// A person may ask for one iteration alone.
+func TestAPersonWhoNamesTheIterationHearsOfTheMeasure(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 4, "")
+	first := w.train(project, 1)
+	w.reconcile(first)
+	req := Request{Key: first, Patient: true}
+	planned, _, err := New(w.options).Preview(t.Context(), req)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"measure"}, steps(planned))
+	assert.Equal(t, 4, w.asked(func() {
+		_, err := New(w.options).Reconcile(t.Context(), req)
+		require.NoError(t, err)
+	}))
+	assert.Equal(t, first.Iteration, w.holder(project))
+}
+
 // Boxes are right where they have half in common with those of the set.
 func TestADetectorIsMeasuredByItsBoxes(t *testing.T) {
 	t.Parallel()
@@ -352,6 +373,14 @@ func TestADetectorIsMeasuredByItsBoxes(t *testing.T) {
 	assert.Equal(t, first.Iteration, w.holder(project))
 	f := w.Remembered(project).Iterations[bad.Iteration].Figures
 	assert.InDelta(t, 0.5, *f.Recall, 0.2)
+
+	fork := w.Tag(project, "fork")
+	unseeing := w.train(project, 1)
+	w.overLine()
+	w.line.While(world.On(tests, world.Spoil(func(body []byte) []byte {
+		return bytes.ReplaceAll(body, []byte(fork), []byte("00000000-0000-4000-8000-000000000000"))
+	})), func() { w.pass(project) })
+	assert.Contains(t, w.Remembered(project).Iterations[unseeing.Iteration].Figures.Tags, fork, "it knows what it never sees")
 }
 
 // The policy may name another one by now.
@@ -385,4 +414,149 @@ func TestAHoldOutSetInAFolderOfTheApp(t *testing.T) {
 	first := w.train(project, 1)
 	assert.Equal(t, 2, w.asked(func() { w.pass(project) }))
 	assert.Equal(t, first.Iteration, w.holder(project))
+}
+
+// A run that is silent for longer than the grace is taken for lost, though it only waits for
+// an answer: when that comes, the other one asks.
+func TestARunThatWasTakenOverAsksNoMore(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	w.overLine()
+	first := w.train(project, 1)
+	w.line.While(world.On(tests, world.Nth(3, func(req *http.Request, send world.Send) (*http.Response, error) {
+		w.Service.Advance(askingFor + w.options.Times.IntentGrace + time.Second)
+		assert.Equal(t, 10, w.asked(func() { w.pass(project) }), "the two from before weren't written yet")
+		return send(req)
+	})), func() {
+		assert.Equal(t, 10+3, w.asked(func() { w.pass(project) }))
+	})
+	assert.Equal(t, first.Iteration, w.holder(project))
+	assert.Empty(t, w.Remembered(project).Conditions)
+}
+
+// What a person asks for needn't be the newest one.
+func TestASweepLeavesAlonePicturesThatAPersonAsks(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	w.overLine()
+	w.train(project, 1)
+	w.pass(project)
+	old := w.train(project, 0.3)
+	w.pass(project)
+	w.train(project, 0.2)
+	w.pass(project)
+	n := 0
+	w.line.While(world.On(tests, func(req *http.Request, send world.Send) (*http.Response, error) {
+		w.Service.Advance(saveEvery) // each answer is written
+		if n++; n == 6 {
+			require.NotNil(t, w.Remembered(project).Iterations[old.Iteration].Measuring)
+			w.pass(project)
+			assert.NotNil(t, w.Remembered(project).Iterations[old.Iteration].Measuring)
+		}
+		return send(req)
+	}), func() {
+		report := w.ask(Key{Project: project}, Ask{Promote: old.Iteration})
+		assert.Equal(t, state.GateFailed, CodeOf(report.Err("")), "%v", report.Err(""))
+	})
+	assert.Equal(t, 10, n)
+}
+
+// Nothing compares the figures of an iteration that a person published all the same.
+func TestTheConditionOfAPictureEndsWithTheGate(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 4, "")
+	w.PutHoldOut("cup/1.jpg", []byte("text"))
+	first := w.train(project, 1)
+	w.pass(project)
+	require.Len(t, w.Remembered(project).Conditions, 1)
+	require.NoError(t, w.ask(Key{Project: project}, Ask{Promote: first.Iteration, Force: true}).Err(""))
+	w.pass(project)
+	assert.Empty(t, w.Remembered(project).Conditions)
+
+	second := w.train(project, 1)
+	w.pass(project)
+	assert.Len(t, w.Remembered(project).Conditions, 2)
+	require.NoError(t, w.ask(Key{Project: project}, Ask{Promote: second.Iteration, Force: true}).Err(""))
+	require.NoError(t, w.ask(Key{Project: project}, Ask{Rollback: true}).Err(""))
+	w.pass(project)
+	assert.Empty(t, w.Remembered(project).Conditions, "a person decided")
+}
+
+// The policy names another set while the pictures are asked.
+func TestNothingIsPublishedByAnotherSetThanThePolicys(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 4, "")
+	w.overLine()
+	w.train(project, 1)
+	rules := &changing{}
+	rules.Store(new(w.options.Policy.(policy.Policy)))
+	w.options.Policy = rules
+	other := parsed(t, `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"`+predictor+`","holdOut":"`+w.Names.HoldOut+`/other"}}]}`)
+	w.line.While(world.On(tests, world.Nth(4, func(req *http.Request, send world.Send) (*http.Response, error) {
+		rules.Store(&other)
+		return send(req)
+	})), func() { w.pass(project) })
+	assert.Empty(t, w.holder(project))
+}
+
+// Of a project whose pictures have one tag each, a picture with two could be half right at
+// most.
+func TestPicturesWithSeveralLabelsAreNoMeasureOfOneTagEach(t *testing.T) {
+	t.Parallel()
+	w, _ := heldOut(t, 0, "")
+	project := w.Create(customvision.CreateProjectOptions{DomainID: world.Compact, ClassificationType: "Multiclass", ExportModelContainerURI: w.Containers.Models.URL()}).ID
+	require.NoError(t, New(w.options).ConnectionTested(t.Context(), project))
+	for _, tag := range []string{"cup", "fork"} {
+		w.Tag(project, tag)
+	}
+	w.PutHoldOut("1.png", world.Picture(1))
+	w.PutHoldOut("metadata.jsonl", []byte(`{"file_name": "1.png", "labels": ["cup", "fork"]}`))
+	w.train(project, 1)
+	assert.Zero(t, w.asked(func() { w.pass(project) }))
+	require.Len(t, w.Remembered(project).Conditions, 1)
+	assert.Contains(t, w.Remembered(project).Conditions[0].Why, `the picture "1.png" has several labels, and those of the project have one tag each`)
+}
+
+// A refusal may be about one picture.
+func TestARefusalNamesThePicture(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 4, "")
+	w.overLine()
+	w.train(project, 1)
+	w.line.While(world.On(tests, world.Nth(2, func(req *http.Request, _ world.Send) (*http.Response, error) {
+		return world.Answer(req, http.StatusBadRequest, http.Header{"Content-Type": {"application/json"}}, []byte(`{"code":"BadRequestOther","message":"no"}`)), nil
+	})), func() { w.pass(project) })
+	require.Len(t, w.Remembered(project).Conditions, 1)
+	assert.Contains(t, w.Remembered(project).Conditions[0].Why, `the picture "cup/002.png"`)
+}
+
+// short is a limit of calls by which no turn comes in the time that is left.
+type short struct{ atomic.Bool }
+
+func (s *short) Wait(context.Context) error {
+	if s.Load() {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// Others call meanwhile, so the time is up before the next picture's turn would come.
+func TestAMeasureEndsWhenItsTurnWouldComeTooLate(t *testing.T) {
+	t.Parallel()
+	w, project := heldOut(t, 10, "")
+	limit := &short{}
+	client, err := customvision.NewClientWithKey(w.API, world.Key, &customvision.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: w.line}, Limit: limit})
+	require.NoError(t, err)
+	w.options.Service = client
+	first := w.train(project, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	w.line.While(world.On(tests, world.Nth(4, func(req *http.Request, send world.Send) (*http.Response, error) {
+		limit.Store(true)
+		return send(req)
+	})), func() { assert.NoError(t, New(w.options).MeasureHoldOuts(ctx, []string{project})) })
+	limit.Store(false)
+	assert.Equal(t, 4, w.Remembered(project).Iterations[first.Iteration].Measuring.Asked)
+	assert.Empty(t, w.Remembered(project).Conditions)
+	assert.Equal(t, 6, w.asked(func() { w.pass(project) }))
 }

@@ -294,7 +294,8 @@ func slower(rule *policy.Promote, o Observed, iteration, holder string) (faults 
 		}
 	}
 	for name, figure := range champion {
-		if figure != nil && (found[name] == nil || *found[name] < *figure-rule.NotWorseBy-1e-6) {
+		is, known := found[name]
+		if figure != nil && (!known || is == nil && *figure > rule.NotWorseBy+1e-6 || is != nil && *is < *figure-rule.NotWorseBy-1e-6) {
 			faults = append(faults, name+" is worse")
 		}
 	}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
@@ -110,12 +111,19 @@ func (v *visit) keepName(gone map[string]bool) {
 	}
 }
 
-// dropFigures drops those of iterations that no gate compares, also unfinished ones.
+// dropFigures drops those of iterations that no gate compares, also unfinished ones, unless
+// a run asks: a person may want any of them published.
 func (v *visit) dropFigures(compared ...string) {
+	now := &plan{Rules: v.rules, o: v.seen}
 	for id, it := range v.seen.Project.Iterations {
-		if (it.Figures != nil || it.Measuring != nil) && id != compared[0] && id != compared[1] {
-			v.learn(func(p *state.Project) { p.Iteration(id).Figures, p.Iteration(id).Measuring = nil, nil })
+		if it.Figures == nil && it.Measuring == nil || slices.Contains(compared, id) || now.asks(it.Measuring) {
+			continue
 		}
+		v.learn(func(p *state.Project) {
+			if it := p.Iteration(id); !now.asks(it.Measuring) {
+				it.Figures, it.Measuring = nil, nil
+			}
+		})
 	}
 }
 
@@ -146,10 +154,11 @@ func (v *visit) isPromotionOver(c *state.Condition) bool {
 		return true
 	}
 	last, holder := newest(v.seen.Iterations), holderOf(v.seen.Iterations, v.rules.Promote.Name)
-	if c.Fact == state.FactFigures {
-		return last != "" && c.Iteration != last && c.Iteration != holder
-	}
 	known := v.seen.Project.Promotion
+	if c.Fact == state.FactFigures { // the gate compares the newest with the one that has the name
+		compares := last != holder && (known == nil || known.Left != last) && (c.Iteration == last || c.Iteration == holder)
+		return last != "" && !compares
+	}
 	decided := c.Code != state.LeftToPerson && known != nil && known.Left == c.Iteration
 	if known != nil && v.seen.heir(known) == c.Iteration { // it doesn't get the name that was freed for it
 		return false

@@ -83,6 +83,10 @@ func TestTheGateComparesEachFigure(t *testing.T) {
 	unknown := figures(0.9, nil)
 	unknown.Recall = nil
 	champion := figures(0.9, map[string]float64{"bolt": 0.9})
+	unseen, mistaken := figures(0.9, map[string]float64{"bolt": 0.9}), figures(0.9, map[string]float64{"bolt": 0.9})
+	unseen.Tags["nut"], mistaken.Tags["nut"] = state.TagFigures{Name: "nut", Measures: state.Measures{Recall: new(0.9)}}, state.TagFigures{Name: "nut", Measures: state.Measures{Precision: new(0.0)}}
+	missed := figures(0.9, map[string]float64{"bolt": 0.9})
+	missed.Tags["bolt"] = state.TagFigures{Name: "bolt", Measures: state.Measures{Recall: new(0.9), AveragePrecision: new(0.9)}}
 	for name, c := range map[string]struct {
 		found    state.Figures
 		champion *state.Figures
@@ -106,6 +110,8 @@ func TestTheGateComparesEachFigure(t *testing.T) {
 		"a tag is missing":                    {figures(0.9, map[string]float64{"nut": 0.9}), &champion, true, []string{"it doesn't know the tag bolt, which Iteration 1 knows"}},
 		"a new tag has nothing to compare":    {figures(0.9, map[string]float64{"bolt": 0.9, "nut": 0.8}), &champion, true, nil},
 		"the other one's unknown is no limit": {figures(0.8, map[string]float64{"bolt": 0.8}), &state.Figures{}, true, nil},
+		"what was always wrong is no limit":   {unseen, &mistaken, true, nil},
+		"what isn't known is worse":           {missed, &champion, true, []string{"precision of the tag bolt is unknown, Iteration 1 has 0.9, and 0.05 less is allowed"}},
 		"no figures of single tags":           {figures(0.9, nil), nil, true, []string{"it has no figures of single tags, by which perTag goes"}},
 		"none of either":                      {figures(0.9, nil), new(figures(0.9, nil)), true, []string{"it has no figures of single tags, by which perTag goes"}},
 		"none are asked for":                  {figures(0.9, nil), new(figures(0.9, nil)), false, nil},

@@ -45,6 +45,9 @@ type Request struct {
 	// Again reports whether the message was delivered before: the process may have died
 	// of what it asks for.
 	Again bool
+	// Patient reports whether who asks about one iteration waits until the pictures of a
+	// hold-out set are asked: a person does, a message doesn't.
+	Patient bool
 	// Ask is what a person asks for besides; nil otherwise.
 	Ask *Ask
 	// Cause names who asks, for the log: an invocation's id.
@@ -182,7 +185,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error)
 }
 
 func (r Request) scope() scope {
-	s := scope{project: r.Project, known: r.Known, again: r.Again, ask: r.Ask, measures: r.Iteration == ""}
+	s := scope{project: r.Project, known: r.Known, again: r.Again, ask: r.Ask, measures: r.Iteration == "" || r.Patient}
 	if r.Iteration != "" {
 		s.iterations = map[string]time.Time{r.Iteration: r.Inserted}
 	}
