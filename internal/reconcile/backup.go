@@ -83,11 +83,14 @@ func (v *visit) unread(blob string, err error) error {
 }
 
 // finish proves a copy of an export whose bytes were certain when it was made, though
-// they may be gone since, or that is all there is. It reports whether there is one that
+// they may be gone since, or that is all there is. A platform's default, of which manifests
+// may say nothing, must be no other one in the list. It reports whether there is one that
 // is good.
 func (v *visit) finish(ctx context.Context, key archive.Key, look *Look) (bool, error) {
+	e := evidence{key: key, look: look}
 	for _, b := range look.of(key) {
-		if b.Verdict != "" || b.Origin.Certainty == "" && look.done(key) {
+		another := key.Flavor == "" && !e.only(&found{id: archive.Identity{ContentID: b.ContentID}})
+		if b.Verdict != "" || b.Origin.Certainty == "" && (look.done(key) || another) {
 			continue
 		}
 		b, err := v.keep(ctx, key, found{kept: &b})

@@ -342,3 +342,27 @@ func TestARivalThatOverwritesWhileTheListSaysExporting(t *testing.T) {
 		})
 	}
 }
+
+// A sweep that is shown nothing archives a blob whose manifest names no flavor. Once the list
+// shows another flavor that it may be, the copy isn't the platform's default.
+func TestACopyMadeBlindlyIsNotTheDefaultBesideAnotherFlavor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "", answering(emulator.ManifestFlavor, "null"))
+	w.overLine()
+	key := w.trained()
+	w.export(key, "ONNX.ONNX12")
+	w.line.While(world.On(func(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/iterations") }, world.Refuse(http.StatusInternalServerError)), func() { w.sweepAnyhow() })
+	require.Len(t, w.kept(key), 1)
+	for range 3 {
+		w.Service.Advance(25 * time.Hour)
+		w.sweepAnyhow()
+	}
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": "", "ONNX.ONNX12": archive.Proven}, w.backups(key))
+	assert.Equal(t, state.Ambiguous, w.condition(key, "ONNX").Code)
+
+	w.export(key, "ONNX")
+	w.Service.Advance(8 * 24 * time.Hour)
+	w.sweep()
+	assert.True(t, slices.ContainsFunc(w.kept(key), func(b archive.Backup) bool { return b.Key.String() == "ONNX" && b.Verdict == archive.Proven }))
+	assert.Empty(t, w.Remembered(key.Project).Conditions)
+}
