@@ -19,10 +19,10 @@ func TestCheckWaitsForARoleToBecomeActive(t *testing.T) {
 		return strings.Contains(req.URL.Path, refused[strings.LastIndex(refused, "/"):])
 	}
 	_, change := w.over(t, world.On(archive, world.Times(3, world.Refuse(http.StatusForbidden))))
-	run := start(t, dir, settings, change, "check", "--wait", "40s")
+	run := start(t, dir, settings, change, "check", "--wait", "5m")
 	assert.Equal(t, 0, run.code(), "%s%s", run.stdout, run.stderr)
 	assert.Equal(t, 1, strings.Count(run.stdout.String(), "✓ settings"), "only the last look is shown:\n%s", run.stdout)
-	assert.Equal(t, 1, strings.Count(run.stderr.String(), "looking again for 40s at most"))
+	assert.Equal(t, 1, strings.Count(run.stderr.String(), "looking again for 5m0s at most"))
 }
 
 func TestCheckWaitsNoLongerThanItWasTold(t *testing.T) {

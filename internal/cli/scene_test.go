@@ -164,6 +164,14 @@ var sceneCommands = map[string]func(*testscript.TestScript, bool, []string){
 		require.NoError(w.t, w.Service.Export(project, iteration, args[1], flavor))
 		w.Exported(project, iteration)
 	}),
+	// stall N: the next exports run on
+	"stall": inScene(func(w *scene, args []string) {
+		n, err := strconv.Atoi(args[0])
+		require.NoError(w.t, err)
+		w.Service.StallExports(n)
+	}),
+	// finish: whatever runs at the service ends
+	"finish": inScene(func(w *scene, _ []string) { w.Service.FinishNow(emulator.Scope{}) }),
 	// answer QUESTION ANSWER
 	"answer": inScene(func(w *scene, args []string) {
 		require.NoError(w.t, w.Service.Answer(emulator.Question(args[0]), args[1]))
