@@ -244,16 +244,23 @@ func TestAPromotionUnderAnotherNameIsOneOfItsOwn(t *testing.T) {
 	assert.Empty(t, known.Move.From, "nobody has that name")
 }
 
-// If the process dies between freeing the name and taking it, that is finished soon.
-func TestTheSenderOfAPromotionHasAMinute(t *testing.T) {
-	t.Parallel()
+// midPromotion is a project in which a promotion is announced and got no answer.
+func midPromotion(t *testing.T) (*app, string) {
+	t.Helper()
 	w, project := publisher(t)
 	w.train(project, 0.9)
 	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Reset: true}))
 	_, err := w.try(Key{Project: project})
 	require.Error(t, err)
+	require.NotNil(t, w.Remembered(project).Promotion.Move)
+	return w, project
+}
+
+// If the process dies between freeing the name and taking it, that is finished soon.
+func TestTheSenderOfAPromotionHasAMinute(t *testing.T) {
+	t.Parallel()
+	w, project := midPromotion(t)
 	m := w.Remembered(project).Promotion.Move
-	require.NotNil(t, m)
 	assert.Equal(t, publishTime, m.Until.Sub(m.Asked))
 	w.Service.Advance(publishTime + w.options.Times.IntentGrace)
 	w.settle(Key{Project: project})
@@ -484,12 +491,7 @@ func TestAPromotionThatNobodyCanFinishEnds(t *testing.T) {
 // Of a project that is deleted nothing is to be finished either.
 func TestAPromotionEndsWithItsProject(t *testing.T) {
 	t.Parallel()
-	w, project := publisher(t)
-	w.train(project, 0.9)
-	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Reset: true}))
-	_, err := w.try(Key{Project: project})
-	require.Error(t, err)
-	require.NotNil(t, w.Remembered(project).Promotion.Move)
+	w, project := midPromotion(t)
 	require.NoError(t, w.Client.DeleteProject(t.Context(), project))
 	w.Service.Advance(time.Hour)
 	for range 2 {
