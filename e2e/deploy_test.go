@@ -121,6 +121,7 @@ func TestRolesAreTheFewThatAreNeeded(t *testing.T) {
 		"Storage Blob Data Contributor on state of archive.bicep to app and person",
 		"Storage Blob Data Owner on account of hosting.bicep to app and person",
 		"Storage Blob Data Reader on container of models.bicep to app and person",
+		"Storage Blob Data Reader on holdOut of archive.bicep to app and person",
 		"Storage Blob Delegator on account of models.bicep to app and person",
 		"Storage Queue Data Contributor on events of archive.bicep to app and person",
 		"Storage Queue Data Contributor on poison of models.bicep to app and person",

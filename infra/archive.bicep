@@ -9,6 +9,9 @@ param stateContainerName string
 @description('Empty: no queue.')
 param eventsQueueName string
 
+@description('Empty: no container.')
+param holdOutContainerName string
+
 @description('Who adds to the archive and keeps the state: the app, and the person.')
 param principals { id: string, type: 'Group' | 'ServicePrincipal' | 'User' }[]
 
@@ -194,6 +197,24 @@ resource remembers 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     scope: state
     properties: {
       roleDefinitionId: blobContributor
+      principalId: principal.id
+      principalType: principal.type
+    }
+  }
+]
+
+// Pictures by which models are measured. Nothing of the app writes there.
+resource holdOut 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = if (!empty(holdOutContainerName)) {
+  parent: blobs
+  name: holdOutContainerName
+}
+
+resource measures 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for principal in empty(holdOutContainerName) ? [] : principals: {
+    name: guid(holdOut.id, principal.id, roles['Storage Blob Data Reader'])
+    scope: holdOut
+    properties: {
+      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles['Storage Blob Data Reader'])
       principalId: principal.id
       principalType: principal.type
     }

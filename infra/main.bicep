@@ -38,6 +38,9 @@ param heartbeatUrl string = ''
 @description('Name of a queue of the archive\'s account on which the app tells what happened. Empty: none.')
 param eventsQueue string = ''
 
+@description('Name of a container of the archive\'s account for the pictures of hold-out sets, by which the gate of a promotion measures. Empty: none.')
+param holdOutContainer string = ''
+
 @description('A URL to which the app posts what happened, the secret by which that is signed, and true where the URL may lead to private addresses.')
 @secure()
 param eventsWebhookUrl string = ''
@@ -190,6 +193,7 @@ module archive 'archive.bicep' = {
     archiveContainerName: archiveContainer
     stateContainerName: stateContainer
     eventsQueueName: eventsQueue
+    holdOutContainerName: holdOutContainer
     principals: principals
     ownRole: archiveRole
     immutableDays: immutableDays
