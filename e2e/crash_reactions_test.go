@@ -214,7 +214,11 @@ var reactions = []reaction{
 			w.HoldOutPictures(heldPictures, "cup")
 			w.Service.SetQuality(1)
 			w.Train(w.project)
-			w.sweep()
+			for range 50 { // on a busy machine the time of one sweep is too short
+				if w.sweep(); w.Remembered(w.project).Promotion.Holder != "" {
+					break
+				}
+			}
 			w.iteration = w.Train(w.project).ID
 		},
 		cause: func(w *victim) { w.sweep() },
