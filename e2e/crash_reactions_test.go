@@ -204,8 +204,9 @@ var reactions = []reaction{
 	},
 	{
 		// The pictures of a hold-out set are asked after the sweep's own work, and the name
-		// follows.
-		name:   "held",
+		// follows. They have half of the time that is left, which is to be enough on a busy
+		// machine too.
+		name: "held", timeout: "00:00:30",
 		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","holdOut":"HOLDOUT"}}]}`,
 		prepare: func(w *victim) {
 			w.begin()
