@@ -104,8 +104,14 @@ func (s *Server) importProject(c *call) (any, error) {
 		p.Name += " (1)"
 	}
 	s.state.Projects = append(s.state.Projects, p)
-	s.schedule(job{Kind: jobImport, Project: p.ID, Due: c.now.Add(s.options.ImportTime), Fail: s.faults.take(&s.faults.failImports)})
-	return s.projectWire(p, c.version), nil
+	answer := s.projectWire(p, c.version)
+	done := job{Kind: jobImport, Project: p.ID, Due: c.now.Add(s.options.ImportTime), Fail: s.faults.take(&s.faults.failImports)}
+	if s.options.ImportTime > 0 {
+		s.schedule(done)
+	} else {
+		s.finishImport(done)
+	}
+	return answer, nil
 }
 
 // whole reports whether a copied project has all that each project has: anything on

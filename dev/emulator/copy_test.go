@@ -14,6 +14,18 @@ import (
 
 func importing(o *Options) { o.ImportTime = 14e9 }
 
+// An import that takes no time has ended when it is answered, whatever else the service does.
+func TestAnImportThatTakesNoTimeEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	token := s.call("GET", s.trainable()+"/export", nil, nil).ok()["token"].(string)
+	s.work.Lock()
+	defer s.work.Unlock()
+	p := s.call("POST", "projects/import", q("token", token), nil).ok()
+	assert.Equal(t, "Importing", p["status"])
+	assert.Equal(t, "Succeeded", s.call("GET", "projects/"+p["id"].(string), nil, nil).ok()["status"])
+}
+
 func TestCopyProjectToAnotherResource(t *testing.T) {
 	t.Parallel()
 	from, to := start(t), start(t, importing)
