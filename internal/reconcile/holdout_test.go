@@ -161,9 +161,7 @@ func TestAMeasureEndsWhenOthersWait(t *testing.T) {
 			_, err := r.Reconcile(t.Context(), Request{Key: first})
 			assert.NoError(t, err)
 		})
-		for !r.pace.awaited(project) {
-			time.Sleep(time.Millisecond)
-		}
+		world.Eventually(t, "the message waits", func() bool { return r.pace.awaited(project) })
 		return send(req)
 	})), func() {
 		report, err := r.Reconcile(t.Context(), Request{Key: Key{Project: project}})

@@ -1,10 +1,7 @@
 package reconcile
 
 import (
-	"context"
 	"encoding/json"
-	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,62 +65,6 @@ func (w *app) promotion(key Key) state.Condition {
 	return state.Condition{}
 }
 
-func TestTheGateComparesEachFigure(t *testing.T) {
-	t.Parallel()
-	all := func(f float64) state.Measures {
-		return state.Measures{Precision: &f, Recall: &f, AveragePrecision: &f}
-	}
-	figures := func(f float64, tags map[string]float64) state.Figures {
-		out := state.Figures{Threshold: 0.5, Measures: all(f), Tags: map[string]state.TagFigures{}}
-		for tag, f := range tags {
-			out.Tags[tag] = state.TagFigures{Name: tag, Measures: all(f)}
-		}
-		return out
-	}
-	unknown := figures(0.9, nil)
-	unknown.Recall = nil
-	champion := figures(0.9, map[string]float64{"bolt": 0.9})
-	unseen, mistaken := figures(0.9, map[string]float64{"bolt": 0.9}), figures(0.9, map[string]float64{"bolt": 0.9})
-	unseen.Tags["nut"], mistaken.Tags["nut"] = state.TagFigures{Name: "nut", Measures: state.Measures{Recall: new(0.9)}}, state.TagFigures{Name: "nut", Measures: state.Measures{Precision: new(0.0)}}
-	missed := figures(0.9, map[string]float64{"bolt": 0.9})
-	missed.Tags["bolt"] = state.TagFigures{Name: "bolt", Measures: state.Measures{Recall: new(0.9), AveragePrecision: new(0.9)}}
-	for name, c := range map[string]struct {
-		found    state.Figures
-		champion *state.Figures
-		perTag   bool
-		want     []string
-	}{
-		"good enough":             {figures(0.8, map[string]float64{"bolt": 0.8}), nil, true, nil},
-		"below a minimum":         {figures(0.79, nil), nil, false, []string{"recall is 0.79, wanted is 0.8"}},
-		"a tag below a minimum":   {figures(0.9, map[string]float64{"bolt": 0.79}), nil, true, []string{"recall of the tag bolt is 0.79, wanted is 0.8"}},
-		"tags don't matter":       {figures(0.9, map[string]float64{"bolt": 0.79}), &champion, false, nil},
-		"what isn't known":        {unknown, nil, false, []string{"recall is unknown, wanted is 0.8"}},
-		"as much less as allowed": {figures(0.85, map[string]float64{"bolt": 0.85}), &champion, true, nil},
-		"worse by each figure": {figures(0.84, map[string]float64{"bolt": 0.9}), &champion, true, []string{
-			"precision is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed", "recall is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
-			"averagePrecision is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
-		}},
-		"a tag is worse": {figures(0.9, map[string]float64{"bolt": 0.84}), &champion, true, []string{
-			"precision of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed", "recall of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
-			"averagePrecision of the tag bolt is 0.84, Iteration 1 has 0.9, and 0.05 less is allowed",
-		}},
-		"a tag is missing":                    {figures(0.9, map[string]float64{"nut": 0.9}), &champion, true, []string{"it doesn't know the tag bolt, which Iteration 1 knows"}},
-		"a new tag has nothing to compare":    {figures(0.9, map[string]float64{"bolt": 0.9, "nut": 0.8}), &champion, true, nil},
-		"the other one's unknown is no limit": {figures(0.8, map[string]float64{"bolt": 0.8}), &state.Figures{}, true, nil},
-		"what was always wrong is no limit":   {unseen, &mistaken, true, nil},
-		"what isn't known is worse":           {missed, &champion, true, []string{"precision of the tag bolt is unknown, Iteration 1 has 0.9, and 0.05 less is allowed"}},
-		"no figures of single tags":           {figures(0.9, nil), nil, true, []string{"it has no figures of single tags, by which perTag goes"}},
-		"none of either":                      {figures(0.9, nil), new(figures(0.9, nil)), true, []string{"it has no figures of single tags, by which perTag goes"}},
-		"none are asked for":                  {figures(0.9, nil), new(figures(0.9, nil)), false, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			rule := policy.Promote{Minimum: policy.Measures{Recall: 0.8}, NotWorseBy: 0.05, Threshold: 0.5, PerTag: c.perTag}
-			assert.Equal(t, c.want, gate(rule, c.found, c.champion, "Iteration 1"))
-		})
-	}
-}
-
 func TestTheNewestIterationThatPassesTheGateIsPublishedAndExported(t *testing.T) {
 	t.Parallel()
 	w, project := publisher(t)
@@ -173,61 +114,6 @@ func TestAnIterationThatDoesNotPassTheGateIsAConditionWithFigures(t *testing.T) 
 	assert.Equal(t, 3+3, w.Service.Counts()["GetIterationPerformance"], "for the gate once each, and for the proofs")
 }
 
-func TestANameThatCannotBeTakenOverIsFreedAndTaken(t *testing.T) {
-	t.Parallel()
-	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
-	w.train(project, 0.9)
-	w.settle(Key{Project: project})
-	second := w.train(project, 0.95)
-	w.settle(Key{Project: project})
-	assert.Equal(t, second.Iteration, w.holder(project))
-	assert.Equal(t, 1, w.Service.Counts()["UnpublishIteration"])
-	assert.Equal(t, 3, w.Service.Counts()["PublishIteration"], "one was refused")
-}
-
-func TestANameThatWasFreedIsGivenBackIfTheOtherCannotHaveIt(t *testing.T) {
-	t.Parallel()
-	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
-	first := w.train(project, 0.9)
-	w.settle(Key{Project: project})
-	second := w.train(project, 0.95)
-	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Status: 400, Code: "BadRequestInvalidPublishName"}))
-	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Status: 400, Code: "BadRequestInvalidPublishTarget"}))
-	w.settle(Key{Project: project})
-	assert.Equal(t, first.Iteration, w.holder(project))
-	assert.Equal(t, state.PublishRefused, w.promotion(second).Code)
-	assert.Nil(t, w.Remembered(project).Promotion.Move)
-
-	w.Service.Advance(time.Hour)
-	w.settle(Key{Project: project})
-	assert.Equal(t, second.Iteration, w.holder(project), "it is tried again")
-}
-
-// The run's time is up, or the host ends the process, as the name is free.
-func TestANameThatWasFreedIsTakenThoughTheTimeIsUp(t *testing.T) {
-	t.Parallel()
-	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
-	w.overLine()
-	w.train(project, 0.9)
-	w.settle(Key{Project: project})
-	second := w.train(project, 0.95)
-	ctx, cancel := context.WithCancel(t.Context())
-	frees := func(req *http.Request) bool {
-		return req.Method == http.MethodDelete && strings.HasSuffix(req.URL.Path, "/publish")
-	}
-	w.line.While(world.On(frees, func(req *http.Request, send world.Send) (*http.Response, error) {
-		resp, err := send(req)
-		cancel()
-		return resp, err
-	}), func() {
-		_, err := New(w.options).pass(ctx, Request{Key: Key{Project: project}}.scope())
-		assert.ErrorIs(t, err, context.Canceled)
-	})
-	require.Equal(t, 1, w.Service.Counts()["UnpublishIteration"])
-	assert.Equal(t, second.Iteration, w.holder(project))
-	assert.Nil(t, w.Remembered(project).Promotion.Move)
-}
-
 // The policy has another name by now; what was announced for the one before came to nothing.
 func TestAPromotionUnderAnotherNameIsOneOfItsOwn(t *testing.T) {
 	t.Parallel()
@@ -242,29 +128,6 @@ func TestAPromotionUnderAnotherNameIsOneOfItsOwn(t *testing.T) {
 	known := v.seen.Project.Promotion
 	assert.Equal(t, "production", known.Name)
 	assert.Empty(t, known.Move.From, "nobody has that name")
-}
-
-// midPromotion is a project in which a promotion is announced and got no answer.
-func midPromotion(t *testing.T) (*app, string) {
-	t.Helper()
-	w, project := publisher(t)
-	w.train(project, 0.9)
-	require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, emulator.CallFault{Reset: true}))
-	_, err := w.try(Key{Project: project})
-	require.Error(t, err)
-	require.NotNil(t, w.Remembered(project).Promotion.Move)
-	return w, project
-}
-
-// If the process dies between freeing the name and taking it, that is finished soon.
-func TestTheSenderOfAPromotionHasAMinute(t *testing.T) {
-	t.Parallel()
-	w, project := midPromotion(t)
-	m := w.Remembered(project).Promotion.Move
-	assert.Equal(t, publishTime, m.Until.Sub(m.Asked))
-	w.Service.Advance(publishTime + w.options.Times.IntentGrace)
-	w.settle(Key{Project: project})
-	assert.NotEmpty(t, w.holder(project))
 }
 
 // What others do with the name is theirs, until there is a newer iteration.
@@ -408,98 +271,6 @@ func TestAnIterationWithAnotherNameIsPublishedOnceItIsFree(t *testing.T) {
 	assert.Empty(t, w.promotion(first))
 }
 
-// Neither the new one nor the one before can be published now.
-func TestANameThatCouldNotBeGivenBackIsGivenBackLater(t *testing.T) {
-	t.Parallel()
-	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
-	w.train(project, 0.9)
-	w.settle(Key{Project: project})
-	w.train(project, 0.95)
-	for _, f := range []emulator.CallFault{
-		{Status: 400, Code: "BadRequestInvalidPublishName"}, {Status: 400, Code: "BadRequestInvalidPublishTarget"}, {Reset: true},
-	} {
-		require.NoError(t, w.Service.FaultCalls("PublishIteration", 1, f))
-	}
-	w.try(Key{Project: project})
-	require.Empty(t, w.holder(project))
-	w.Service.Advance(time.Hour)
-	w.settle(Key{Project: project})
-	assert.NotEmpty(t, w.holder(project))
-	assert.Nil(t, w.Remembered(project).Promotion.Move)
-}
-
-// The one that had the name can't have it back: that is said, and a person may give it to
-// another one.
-func TestAFreedNameThatCannotBeGivenBackIsAPersonsToGive(t *testing.T) {
-	t.Parallel()
-	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
-	w.overLine()
-	first := w.train(project, 0.9)
-	w.settle(Key{Project: project})
-	second := w.train(project, 0.95)
-	publishes := func(req *http.Request) bool {
-		return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/publish")
-	}
-	refuse := func(req *http.Request, _ world.Send) (*http.Response, error) {
-		return world.Answer(req, http.StatusBadRequest, nil, []byte(`{"code":"BadRequestInvalidPublishTarget","message":"no such resource"}`)), nil
-	}
-	back := world.On(func(req *http.Request) bool { return strings.Contains(req.URL.Path, first.Iteration) }, refuse)
-	w.line.While(world.On(publishes, world.From(2, refuse)), func() { w.try(Key{Project: project}) })
-	require.Empty(t, w.holder(project))
-	w.line.Use(world.On(publishes, back))
-	for range 2 {
-		w.Service.Advance(time.Hour)
-		w.try(Key{Project: project})
-		assert.Contains(t, w.promotion(first).Why, "no such resource", "the name is free, which has to be said")
-	}
-	w.Service.Advance(time.Hour)
-	report := w.ask(Key{Project: project}, Ask{Promote: second.Iteration})
-	require.NoError(t, report.Err(""))
-	assert.Equal(t, second.Iteration, w.holder(project))
-	w.settle(Key{Project: project})
-	known := w.Remembered(project).Promotion
-	assert.Nil(t, known.Move)
-	assert.Equal(t, state.ByPerson, known.By)
-	assert.Empty(t, w.Remembered(project).Conditions)
-}
-
-// Both that a freed name could go to are gone: nothing is left to finish.
-func TestAPromotionThatNobodyCanFinishEnds(t *testing.T) {
-	t.Parallel()
-	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
-	w.overLine()
-	first := w.train(project, 0.9)
-	w.settle(Key{Project: project})
-	second := w.train(project, 0.95)
-	publishes := world.On(func(req *http.Request) bool {
-		return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/publish")
-	}, world.From(2, world.Break))
-	w.line.While(publishes, func() { w.try(Key{Project: project}) })
-	require.Empty(t, w.holder(project))
-	require.NotNil(t, w.Remembered(project).Promotion.Move)
-	bad := w.train(project, 0.3)
-	for _, key := range []Key{first, second} {
-		require.NoError(t, w.Client.DeleteIteration(t.Context(), project, key.Iteration))
-	}
-	w.Service.Advance(time.Hour)
-	w.settle(Key{Project: project})
-	w.settle(Key{Project: project})
-	assert.Equal(t, state.GateFailed, w.promotion(bad).Code)
-	assert.Nil(t, w.Remembered(project).Promotion.Move)
-}
-
-// Of a project that is deleted nothing is to be finished either.
-func TestAPromotionEndsWithItsProject(t *testing.T) {
-	t.Parallel()
-	w, project := midPromotion(t)
-	require.NoError(t, w.Client.DeleteProject(t.Context(), project))
-	w.Service.Advance(time.Hour)
-	for range 2 {
-		w.sweep()
-	}
-	assert.Nil(t, w.Remembered(project).Promotion)
-}
-
 func TestObserveSaysWhatItWouldPublish(t *testing.T) {
 	t.Parallel()
 	w, project := publisher(t)
@@ -594,43 +365,4 @@ func TestOthersAreToldOfAPromotionOnce(t *testing.T) {
 		all = append(all, told{data.Iteration.ID, data.Previous.ID, data.By})
 	}
 	assert.Equal(t, []told{{first.Iteration, "", "policy"}, {second.Iteration, first.Iteration, "policy"}, {first.Iteration, second.Iteration, "others"}}, all)
-}
-
-// The process died as the name was free, and the policy only observes since: nobody takes
-// the name, which has to be said.
-func TestAFreedNameIsAConditionWhileThePolicyOnlyObserves(t *testing.T) {
-	t.Parallel()
-	w, project := publisher(t, answering(emulator.PublishOverwrite, "fails"))
-	w.overLine()
-	w.train(project, 0.9)
-	w.settle(Key{Project: project})
-	second := w.train(project, 0.95)
-	publishes := world.On(func(req *http.Request) bool {
-		return req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/publish")
-	}, world.From(2, world.Break))
-	w.line.While(publishes, func() { w.try(Key{Project: project}) })
-	require.Empty(t, w.holder(project))
-	acts := w.options.Policy
-	observes := parsed(t, promoting)
-	observes.Mode = policy.Observe
-	w.options.Policy = observes
-	w.Service.Advance(time.Hour)
-	for range 3 {
-		report := w.pass(project)
-		assert.Contains(t, steps(report.Observed), "publish")
-		c := w.promotion(second)
-		assert.Equal(t, state.LeftToPerson, c.Code)
-		assert.Contains(t, c.Why, `the name "production" was freed for it, and no iteration has it`)
-		assert.Empty(t, w.holder(project))
-		w.Service.Advance(time.Hour)
-	}
-	planned, report, err := New(w.options).Preview(t.Context(), Request{Key: Key{Project: project}})
-	require.NoError(t, err)
-	assert.Contains(t, steps(planned), "publish")
-	assert.Len(t, report.Conditions, 1)
-
-	w.options.Policy = acts
-	w.settle(Key{Project: project})
-	assert.Equal(t, second.Iteration, w.holder(project))
-	assert.Empty(t, w.Remembered(project).Conditions)
 }
