@@ -27,7 +27,7 @@ func (w *app) telling() *azqueue.QueueClient {
 	w.t.Helper()
 	q := w.EventsQueue()
 	w.postman = &events.Postman{
-		State: w.options.State, Archive: w.options.Archive,
+		Archive:      w.options.Archive,
 		Destinations: []events.Destination{events.Queue{Queues: w.Archives.Queues(&w.small), Queue: w.Names.Events}},
 	}
 	w.options.Events = w.postman.Names()
@@ -192,7 +192,7 @@ func TestASweepTellsFirstOfTheProjectsThatTheLastOneHadNoTimeFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, setting{policy: onnx, container: true})
 	b := &busy{}
-	w.postman = &events.Postman{State: w.options.State, Archive: w.options.Archive, Destinations: []events.Destination{b}}
+	w.postman = &events.Postman{Archive: w.options.Archive, Destinations: []events.Destination{b}}
 	w.options.Events = w.postman.Names()
 	projects := []string{w.project, w.Create(customvision.CreateProjectOptions{Name: "Second"}).ID, w.Create(customvision.CreateProjectOptions{Name: "Third"}).ID}
 	slices.Sort(projects)

@@ -78,7 +78,6 @@ func newWorld(t *testing.T, s setting) *app {
 	w.options = reconcile.Options{
 		Policy: rules, Service: w.Open(small),
 		Archive:   archive.Open(w.Archives.Blobs(&large), w.Names.Archive, s.archive),
-		State:     state.Open(w.Archives.Blobs(&small), w.Names.State),
 		Sets:      dataset.Open(w.Archives.Blobs(&small), w.Names.Archive, "test"),
 		Models:    models.Open(w.Customer.Account, w.Customer.Blobs(&small), w.Names.Models),
 		HoldOuts:  holdout.Sets{Blobs: w.Archives.Blobs(&small)},
@@ -98,6 +97,8 @@ func newWorld(t *testing.T, s setting) *app {
 
 // restart makes both functions anew, as after a restart of the process.
 func (w *app) restart() {
+	w.options.State = state.Open(w.Archives.Blobs(&w.small), w.Names.State)
+	w.postman.State = w.options.State
 	r := reconcile.New(w.options)
 	w.messages = messages.Handler{Reconciler: r, State: r.State, Now: w.Service.Now, Events: w.postman}
 	w.sweeping.Events = w.postman

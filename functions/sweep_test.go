@@ -74,6 +74,22 @@ func (w *app) three() []string {
 	return projects
 }
 
+func TestASweepWithNothingToDoMakesFourRequestsToStorage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	w.three()
+	requests := func() []world.Request {
+		sent := w.line.During(func() { require.NoError(t, w.sweep(t.Context())) })
+		return slices.DeleteFunc(slices.Clone(sent), func(r world.Request) bool { return strings.HasPrefix(r.URL.Path, "/customvision/") })
+	}
+	requests()
+	w.Service.Advance(time.Hour) // the exports that were asked for are done
+	requests()
+	requests()
+	assert.Equal(t, counts{Projects: 3, Covered: 3}, countsOf(w.Health()))
+	assert.Len(t, requests(), 4, "the state and the model container listed, the poison queue read, health.json written")
+}
+
 // A project that hangs takes half of the time at most: the others have theirs.
 func TestASweepGoesOnPastAProjectThatHangs(t *testing.T) {
 	t.Parallel()
@@ -412,7 +428,7 @@ func TestDeadLettersAreDeletedThoughTheServiceIsGone(t *testing.T) {
 	require.NoError(t, w.State.SetHealth(t.Context(), state.Health{Resume: "11111111-1111-4111-8111-111111111111"}))
 	w.Retire()
 	w.sweep(t.Context())
-	left, err := w.State.CountDeadLetters(t.Context())
+	left, err := w.State.DeadLetters(t.Context())
 	require.NoError(t, err)
-	assert.Zero(t, left)
+	assert.Empty(t, left)
 }

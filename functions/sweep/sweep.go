@@ -59,16 +59,17 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		inv.Log.Error().Msg(w)
 	}
 	health := state.Health{Version: f.Version, Began: f.Now().UTC(), Warnings: warnings}
-	last, err := f.State.Health(ctx)
+	states, listErr := f.State.List(ctx, f.Reconciler.Clock.Now)
+	last, err := states.Health(ctx)
 	if err != nil {
 		return err
 	}
-	letters, pruneErr := f.prune(ctx)
+	letters, pruneErr := f.prune(ctx, states)
 	var drainErr error
 	health.Poison, drainErr = f.drain(ctx)
-	swept, err := f.Reconciler.Sweep(ctx, reconcile.Before{Resume: last.Resume, Lists: last.Lists, Unended: !ended(inv, last)})
+	swept, err := f.Reconciler.Sweep(ctx, reconcile.Before{States: states, Resume: last.Resume, Lists: last.Lists, Unended: !ended(inv, last)})
 	dateStateless(swept.Conditions, last.Conditions)
-	own, ownErr := f.own(ctx)
+	own, ownErr := f.own(ctx, states)
 	swept.Conditions = append(swept.Conditions, own...)
 	swept.Blocked += len(own)
 
@@ -96,7 +97,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if whole {
 		health.Round = health.Ended
 	}
-	for _, err := range []error{pruneErr, drainErr, err, ownErr, rescueErr} {
+	for _, err := range []error{listErr, pruneErr, drainErr, err, ownErr, rescueErr} {
 		health.Errors = append(health.Errors, lines(err)...)
 	}
 	measure(ctx, health, letters)
@@ -123,9 +124,9 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	}
 	var twinErr error
 	if health.Resume == "" {
-		twinErr = f.twins(ctx, inForce.Policy, inv.Log)
+		twinErr = f.twins(ctx, states, inForce.Policy, inv.Log)
 	}
-	return errors.Join(pruneErr, drainErr, err, ownErr, rescueErr, reportErr, twinErr, f.measureHoldOuts(ctx, swept.Unmeasured), f.rescue(ctx, rescues, inv.Log))
+	return errors.Join(listErr, pruneErr, drainErr, err, ownErr, rescueErr, reportErr, twinErr, f.measureHoldOuts(ctx, swept.Unmeasured), f.rescue(ctx, rescues, inv.Log))
 }
 
 // tell tells others what happened, in the time that is left. What they don't take now they
@@ -155,9 +156,9 @@ func (f Function) measureHoldOuts(ctx context.Context, projects []string) error 
 }
 
 // own are the conditions of what is about no one project: destinations that don't take the
-// app's own events. Those of what is no destination any more are dropped. (Get Blob)
-func (f Function) own(ctx context.Context) ([]state.ProjectCondition, error) {
-	record, err := f.State.Load(ctx, state.App)
+// app's own events. Those of what is no destination any more are dropped.
+func (f Function) own(ctx context.Context, states *state.Listing) ([]state.ProjectCondition, error) {
+	record, err := states.Load(ctx, state.App)
 	if err != nil || record.Revision == "" {
 		return nil, err
 	}
@@ -212,10 +213,10 @@ func (f Function) report(ctx context.Context, health state.Health) error {
 
 // prune deletes dead letters that are kept no longer, and returns how many are left.
 // The next sweep goes on where its time was up.
-func (f Function) prune(ctx context.Context) (left int, err error) {
+func (f Function) prune(ctx context.Context, states *state.Listing) (left int, err error) {
 	part, cancel := share(ctx)
 	defer cancel()
-	left, err = f.State.PruneDeadLetters(part, f.Now())
+	left, err = states.PruneDeadLetters(part, f.Now())
 	if part.Err() != nil && ctx.Err() == nil {
 		return left, nil
 	}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/state"
 	"visionkeeper/internal/twin"
 )
 
@@ -15,7 +17,7 @@ import (
 // time the sweep has left: a sweep that didn't come to its end has none. One that gets no
 // answer leaves time for the others, and for what comes after. Without such a rule it asks
 // nobody.
-func (f Function) twins(ctx context.Context, p policy.Policy, log zerolog.Logger) error {
+func (f Function) twins(ctx context.Context, states *state.Listing, p policy.Policy, log zerolog.Logger) error {
 	if f.Reconciler.Service == nil || !p.Twins() {
 		return nil
 	}
@@ -32,6 +34,14 @@ func (f Function) twins(ctx context.Context, p policy.Policy, log zerolog.Logger
 			break
 		}
 		if !twin.Allowed(p, project) {
+			continue
+		}
+		record, err := states.Load(ctx, customvision.Canonical(project.ID))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if !record.Twin.Open() {
 			continue
 		}
 		part, cancel := share(ctx)

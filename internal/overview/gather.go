@@ -47,7 +47,6 @@ type Sources struct {
 // queues. It is safe for concurrent use.
 type Gatherer struct {
 	Sources
-	watch *state.Watch
 
 	mu      sync.Mutex
 	shelves map[string]*shelf // by project
@@ -118,7 +117,7 @@ func New(s Sources) *Gatherer {
 	if s.Now == nil {
 		s.Now = time.Now
 	}
-	return &Gatherer{Sources: s, watch: s.State.Watch(), recalls: map[string]recall{}, proofs: map[string]checked{}}
+	return &Gatherer{Sources: s, recalls: map[string]recall{}, proofs: map[string]checked{}}
 }
 
 // Gather looks. An error means that the archive can't be read; what else can't be is
@@ -135,7 +134,7 @@ func (g *Gatherer) Gather(ctx context.Context) (Status, error) {
 	if g.Queues != nil {
 		group.Go(func() error { queue, queueErr = QueueLength(ctx, g.Queues, g.Queue); return nil })
 	}
-	view, stateErr = g.watch.Look(ctx)
+	view, stateErr = g.State.View(ctx)
 	models, err := g.archived(ctx, view, now)
 	_ = group.Wait()
 	if err != nil {

@@ -64,7 +64,7 @@ func Shown(raw []byte) (text string, isBase64 bool) {
 // some, and says how many there are. (List Blobs,
 // Get Blob for each)
 func (g *Gatherer) Letters(ctx context.Context, skip, most int) (letters []Letter, all int, err error) {
-	view, err := g.watch.Look(ctx)
+	view, err := g.State.View(ctx)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -43,7 +43,7 @@ func TestAPageCostsThreeRequestsWhereNothingHasChanged(t *testing.T) {
 	assert.LessOrEqual(t, len(sent), 3)
 	figures.Print(t, "a page with 100 projects of 20 iterations, where nothing has changed: %d requests to storage", len(sent))
 
-	view, err := s.State.Watch().Look(t.Context())
+	view, err := s.State.View(t.Context())
 	require.NoError(t, err)
 	for id := range view.Projects {
 		s.remember(id, func(p *state.Project) { p.Name = "Another name" })

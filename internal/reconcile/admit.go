@@ -25,7 +25,7 @@ const (
 // one to which it is known already what was asked for.
 func (r *Reconciler) admitted(ctx context.Context, s scope) (*visit, error) {
 	for {
-		record, err := r.State.Load(ctx, s.project)
+		record, err := r.load(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -46,6 +46,32 @@ func (r *Reconciler) admitted(ctx context.Context, s scope) (*visit, error) {
 			return v, err
 		}
 	}
+}
+
+// load reads the project's state. A sweep by which nobody else waits reads it by its
+// listing: where nothing is left to do, that costs no request.
+func (r *Reconciler) load(ctx context.Context, s scope) (*state.Record, error) {
+	if s.states != nil && len(s.iterations) == 0 {
+		return s.states.Load(ctx, s.project)
+	}
+	return r.State.Load(ctx, s.project)
+}
+
+// confirm reads a state anew that a listing spared, since there is something to look at. If
+// others have written it meanwhile, errOvertaken says so.
+func (v *visit) confirm(ctx context.Context) error {
+	if !v.record.Listed {
+		return nil
+	}
+	current, err := v.State.Load(ctx, v.record.ID)
+	if err != nil {
+		return err
+	}
+	if current.Revision != v.record.Revision {
+		return errOvertaken
+	}
+	v.record.Listed = false
+	return nil
 }
 
 // admit reports whether the run may look now.

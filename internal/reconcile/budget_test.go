@@ -11,6 +11,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/state"
 )
 
 const onnx = `{"projects":[{"project":"*","exports":["ONNX"],"retrain":{"afterFailure":1}}]}`
@@ -123,6 +124,48 @@ func TestASettledIterationCostsASweepNothing(t *testing.T) {
 	assert.Equal(t, calls, callsWithFive)
 	assert.Len(t, w.backups(Key{Project: key.Project}), 1)
 	assert.Len(t, w.kept(Key{Project: key.Project}), 5, "all of them are archived")
+}
+
+func TestProjectsInWhichNothingIsLeftToDoCostASweepOneListing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	w.settle(w.trained())
+	w.sweep()
+	alone := len(w.line.During(func() { require.Equal(t, 1, w.sweep()) }))
+	for range 4 {
+		w.settle(w.trained())
+	}
+	w.sweep()
+	assert.Len(t, w.line.During(func() { require.Equal(t, 5, w.sweep()) }), alone)
+	assert.Equal(t, 2, alone, "one of the state, one of the model container")
+}
+
+// What another process did since the sweep listed the state isn't done again.
+func TestWhatOthersDidSinceASweepListedTheStateIsNotDoneAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	key := w.trained()
+	w.settle(key)
+	w.sweep()
+	states, err := w.options.State.List(t.Context(), w.options.Clock.Now)
+	require.NoError(t, err)
+
+	next := Key{Project: key.Project, Iteration: w.Train(key.Project).ID}
+	others := w.options
+	others.State = state.Open(w.Archives.Blobs(nil), w.Names.State)
+	_, err = New(others).Reconcile(t.Context(), Request{Key: next}) // which asks for the export
+	require.NoError(t, err)
+	asked := w.Remembered(key.Project).Iterations[next.Iteration].Exports["ONNX"]
+
+	calls := w.calls(func() {
+		swept, err := New(w.options).Sweep(t.Context(), Before{States: states})
+		require.NoError(t, err)
+		require.Equal(t, 1, swept.Covered)
+	})
+	assert.Zero(t, calls["ExportIteration"])
+	assert.Equal(t, asked, w.Remembered(key.Project).Iterations[next.Iteration].Exports["ONNX"])
+	w.settle(next)
+	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(next))
 }
 
 func TestWhileSomethingNeverEndsTheServiceIsAskedSeldom(t *testing.T) {

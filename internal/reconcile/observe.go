@@ -221,6 +221,11 @@ func (v *visit) look(ctx context.Context) error {
 	wanted = append(wanted, slices.Collect(maps.Keys(v.seen.Blobs))...) // some are of iterations that the service doesn't list as completed
 	slices.Sort(wanted)
 	wanted = slices.Compact(wanted)
+	if len(wanted) > 0 {
+		if err := v.confirm(ctx); err != nil {
+			return err
+		}
+	}
 	backups, err := v.backupsOf(ctx, wanted)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/models"
+	"visionkeeper/internal/state"
 	"visionkeeper/internal/telemetry"
 )
 
@@ -89,6 +90,7 @@ type scope struct {
 	// The rest is a sweep's: it goes over the whole project and brings the blobs
 	// that the model container holds of it.
 	whole      bool
+	states     *state.Listing         // by which the state is read where no message asks; nil reads it anew
 	listed     []customvision.Project // all that the service lists; nil where it couldn't
 	followed   bool                   // by other projects of the sweep
 	blobs      []models.Blob
@@ -118,7 +120,7 @@ func (s *scope) add(o scope) {
 		s.ask = o.ask
 	}
 	if o.whole {
-		s.whole, s.listed, s.followed, s.blobs, s.blobsKnown, s.vanished = true, o.listed, o.followed, o.blobs, o.blobsKnown, o.vanished
+		s.whole, s.states, s.listed, s.followed, s.blobs, s.blobsKnown, s.vanished = true, o.states, o.listed, o.followed, o.blobs, o.blobsKnown, o.vanished
 	}
 }
 

@@ -215,6 +215,10 @@ func (r *Reconciler) pass(ctx context.Context, s scope) (Report, error) {
 		}
 	}
 	v, err := r.observe(ctx, s)
+	if errors.Is(err, errOvertaken) {
+		s.states = nil
+		v, err = r.observe(ctx, s)
+	}
 	switch {
 	case v == nil:
 		return report, err

@@ -44,8 +44,10 @@ type Swept struct {
 	state.Counts
 }
 
-// Before is what a sweep is told of the one before it; nothing is known where it is zero.
+// Before is what a sweep is told that was seen before it; nothing is known where it is zero.
 type Before struct {
+	// States is the listing of the state to go by; where it is nil, the sweep makes one.
+	States *state.Listing
 	Resume string // as in Swept
 	Lists  string // as in Swept
 	// Unended reports whether it may have come to no end: the process may have died of
@@ -149,15 +151,18 @@ func (r *Reconciler) todo(ctx context.Context, before Before, swept *Swept) (lis
 		return nil, "", errors.Join(blobsErr, listErr, err)
 	}
 	lists = r.fingerprint(blobs, listed, inForce)
-	var remembered []string
 	var stateErr error
+	if before.States == nil {
+		before.States, stateErr = r.State.List(ctx, r.Clock.Now)
+	}
+	var remembered []string
 	if lists != before.Lists || blobsErr != nil || listErr != nil {
-		remembered, stateErr = r.State.Projects(ctx)
+		remembered = before.States.Projects()
 	}
 	todo := map[string]scope{}
 	add := func(id string, known *customvision.Project, vanished bool) {
 		if _, err := customvision.ParseID(id); err == nil {
-			todo[id] = scope{project: id, known: known, whole: true, listed: listed, blobs: blobs[id], blobsKnown: blobsErr == nil, vanished: vanished}
+			todo[id] = scope{project: id, known: known, whole: true, states: before.States, listed: listed, blobs: blobs[id], blobsKnown: blobsErr == nil, vanished: vanished}
 		}
 	}
 	for id := range blobs {

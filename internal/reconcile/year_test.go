@@ -43,7 +43,7 @@ func TestAYear(t *testing.T) {
 	// Trainings are remembered for two months.
 	early, late := mean(y.cost[60:150]), mean(y.cost[days-90:])
 	assert.Less(t, late, 1.25*early, "requests per sweep once the project is full, and at the end")
-	assert.Less(t, late, 12.0, "what is settled costs nothing but its look once in five days to a week")
+	assert.Less(t, late, 13.0, "what is settled costs nothing but its look once in five days to a week; one is the listing, which is the function's too")
 	// 150 days each: how many trainings two months have is left to chance.
 	small, large := mean(y.size[60:210]), mean(y.size[days-150:])
 	assert.Less(t, large, 1.25*small, "what is remembered doesn't grow with the past")

@@ -97,12 +97,6 @@ func (s *Store) DeadLetters(ctx context.Context) ([]DeadLetter, error) {
 	return letters, nil
 }
 
-// CountDeadLetters counts the dead letters. (List Blobs)
-func (s *Store) CountDeadLetters(ctx context.Context) (int, error) {
-	blobs, err := s.deadLetterBlobs(ctx)
-	return len(blobs), err
-}
-
 // What is kept of dead letters: anyone who may write to the queue can make them.
 const (
 	maxDeadLetters   = 1000
@@ -112,12 +106,9 @@ const (
 // PruneDeadLetters deletes the dead letters that last came long ago and, of more than
 // a thousand, first those about projects that aren't there, then those that came
 // longest ago. It returns how many are left. One that comes again meanwhile is kept.
-// (List Blobs, Delete Blob for each)
-func (s *Store) PruneDeadLetters(ctx context.Context, now time.Time) (int, error) {
-	blobs, err := s.deadLetterBlobs(ctx)
-	if err != nil {
-		return 0, err
-	}
+// (Delete Blob for each)
+func (l *Listing) PruneDeadLetters(ctx context.Context, now time.Time) (int, error) {
+	blobs := slices.Clone(l.letters)
 	came := func(item *container.BlobItem) time.Time { return value(item.Properties.LastModified) }
 	slices.SortFunc(blobs, func(a, b *container.BlobItem) int {
 		switch {
@@ -133,7 +124,7 @@ func (s *Store) PruneDeadLetters(ctx context.Context, now time.Time) (int, error
 		if i < maxDeadLetters && now.Sub(came(item)) < deadLettersSince {
 			continue
 		}
-		err := s.DropDeadLetter(ctx, HeldLetter{DeadLetter: DeadLetter{ID: letterID(item)}, etag: value(item.Properties.ETag)})
+		err := l.store.DropDeadLetter(ctx, HeldLetter{DeadLetter: DeadLetter{ID: letterID(item)}, etag: value(item.Properties.ETag)})
 		switch {
 		case err == nil:
 			left--

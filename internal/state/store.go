@@ -41,6 +41,7 @@ const conflictTries = 20
 type Store struct {
 	name      string
 	container *container.Client
+	held      holding
 }
 
 // Open returns the store in a container. It sends no request.
@@ -57,6 +58,9 @@ type Record struct {
 	// Lost is the reason why the stored state can't be read, nil otherwise. The
 	// record is empty then, and the next update replaces the broken blob.
 	Lost error
+	// Listed reports whether it was held already in the version that a listing showed, and
+	// not read anew.
+	Listed bool
 
 	etag azcore.ETag // "" where there is no blob yet
 }
@@ -166,7 +170,8 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 	if err != nil {
 		return err
 	}
-	r.Project, r.etag, r.Seen, r.Lost = next, version.etag, version.date, nil
+	r.Project, r.etag, r.Seen, r.Lost, r.Listed = next, version.etag, version.date, nil, false
+	s.held.put(projectBlob(r.ID), version.etag, &next)
 	return nil
 }
 
@@ -224,16 +229,29 @@ func (s *Store) writeMarked(ctx context.Context, name string, data []byte, etag 
 	return version{etag: value(answer.ETag), date: value(answer.Date)}, nil
 }
 
-// replace writes a blob, whatever version is stored already.
+// replace writes a blob, whatever version is stored already: most often that which this
+// process holds.
 func (s *Store) replace(ctx context.Context, name string, data []byte) error {
+	last, known := s.held.get(name)
+	etag := last.etag
 	for range conflictTries {
-		_, known, err := s.read(ctx, name)
-		if err != nil && !bloberror.HasCode(err, bloberror.BlobNotFound) {
-			return s.explain("read "+name, err)
+		if !known {
+			_, stored, err := s.read(ctx, name)
+			if err != nil && !bloberror.HasCode(err, bloberror.BlobNotFound) {
+				return s.explain("read "+name, err)
+			}
+			etag = stored.etag
 		}
-		if _, err = s.write(ctx, name, data, known.etag); err == nil || !isConflict(err) {
+		written, err := s.write(ctx, name, data, etag)
+		if err == nil {
+			said, err := readers(name)(data)
+			s.held.put(name, written.etag, said)
+			return err
+		}
+		if !isConflict(err) {
 			return s.explain("write "+name, err)
 		}
+		known = false
 	}
 	return fmt.Errorf("write %s: others wrote it %d times meanwhile", name, conflictTries)
 }
