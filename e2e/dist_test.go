@@ -24,6 +24,7 @@ import (
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/figures"
 	"visionkeeper/dev/funchost"
 	"visionkeeper/dev/world"
 )
@@ -111,6 +112,16 @@ func TestFuncignoreMeansTheSameToBothOfItsReaders(t *testing.T) {
 	byGit := strings.Fields(git("ls-files", "--others", "--exclude-from=.funcignore"))
 	slices.Sort(byGit)
 	assert.Equal(t, published, byGit, "gitignore, as azd reads the file")
+}
+
+// TestNothingKeepsMethodsThatAreNotCalled: a package that finds methods by their names at
+// run time, such as html/template, keeps the linker from leaving out any, which adds 3 MB.
+func TestNothingKeepsMethodsThatAreNotCalled(t *testing.T) {
+	t.Parallel()
+	program, err := os.Stat("dist/visionkeeper")
+	require.NoError(t, err)
+	assert.Less(t, program.Size(), int64(16_000_000))
+	figures.Print(t, "the program for Azure: %.1f MB", float64(program.Size())/1e6)
 }
 
 // filesBelow lists the files below a folder, sorted, with slashes.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/rs/zerolog"
+	. "maragu.dev/gomponents"
+	. "maragu.dev/gomponents/html"
 
 	"visionkeeper/internal/messages"
 	"visionkeeper/internal/overview"
@@ -16,17 +18,6 @@ import (
 
 // lettersShown is how many dead letters a page has.
 const lettersShown = 25
-
-type lettersPage struct {
-	frame
-	Letters      []overview.Letter
-	All          int
-	Newer, Older string // addresses; empty where there are none
-	From, To_    int    // which of all are shown, counted from 1
-	May          bool   // whether a person may act here
-	WhyNot       string
-	Said         string
-}
 
 func (v *visit) letters(asJSON bool) {
 	skip, _ := strconv.Atoi(v.r.URL.Query().Get("skip"))
@@ -43,18 +34,63 @@ func (v *visit) letters(asJSON bool) {
 		v.tell(http.StatusOK, overview.Letters{Letters: letters})
 		return
 	}
-	page := lettersPage{frame: v.frame("Dead letters", "dead-letters", v.To("dead-letters.json"), &all), Letters: letters, All: all}
-	page.From, page.To_ = skip+1, skip+len(letters)
-	if skip > 0 {
-		page.Newer = v.address("dead-letters", url.Values{"skip": {strconv.Itoa(max(0, skip-lettersShown))}})
+	whyNot := v.whyNot()
+	told := said[v.r.URL.Query().Get("done")]
+	v.show(http.StatusOK, frame{title: "Dead letters", here: "Dead letters", json: v.to("dead-letters.json"), letters: &all},
+		H1(Text("Dead letters")),
+		P(Class("soft"), Text("Messages that could never succeed: the app can't read them, or they name a project that isn't there. Each is kept for 180 days, byte for byte, a thousand at most.")),
+		If(told != "", P(Class("said"), Role("status"), sign("proven"), Text(told))),
+		If(whyNot != "", P(Class("said look"), Role("note"), sign("blocked"), Text(whyNot))),
+		Map(letters, func(l overview.Letter) Node { return v.letter(l, whyNot == "") }),
+		If(len(letters) == 0, empty(sign("proven"), P(Text("There are no dead letters.")))),
+		v.pager(skip, len(letters), all),
+	)
+}
+
+// letter is one dead letter, with its buttons where a person may act.
+func (v *visit) letter(l overview.Letter, may bool) Node {
+	short := l.ID[:min(12, len(l.ID))]
+	more := ""
+	if l.Base64 {
+		more = ", no text, here as Base64"
 	}
-	if page.To_ < all {
-		page.Older = v.address("dead-letters", url.Values{"skip": {strconv.Itoa(page.To_)}})
+	button := func(do, class, name, spoken string) Node {
+		return Form(Method("post"), Action(v.to("dead-letters/"+l.ID+"/"+do)), Button(Class(class), Aria("label", spoken+short), Text(name)))
 	}
-	page.WhyNot = v.whyNot()
-	page.May = page.WhyNot == ""
-	page.Said = said[v.r.URL.Query().Get("done")]
-	v.show(http.StatusOK, "letters.html", page)
+	return Article(Class("card letter"), Aria("labelledby", "l-"+l.ID),
+		H2(ID("l-"+l.ID), Code(Text(short))),
+		P(foreign(fullStop(l.Reason))),
+		Dl(Class("numbers"),
+			figure("Came", Text(count(l.Count, "time"))),
+			figure("First", at(l.First)),
+			figure("Last", at(l.Last)),
+			figure("Size", Text(size(int64(l.Bytes)))),
+		),
+		Details(ID("d-"+l.ID), Summary(Text("The message"+more)), Pre(TabIndex("0"), foreign(l.Text))),
+		If(may, Div(Class("actions"),
+			button("replay", "button", "Replay", "Replay "),
+			Details(Class("sure"), ID("x-"+l.ID),
+				Summary(Class("button quiet"), Aria("label", "Drop … "+short), Text("Drop …")),
+				button("drop", "button danger", "Drop it for good", "Drop it for good, "),
+			),
+		)),
+	)
+}
+
+// pager leads to newer and older letters, where a page shows some of all.
+func (v *visit) pager(skip, shown, all int) Node {
+	end := skip + shown
+	if skip == 0 && end >= all {
+		return nil
+	}
+	from := func(skip int) Node {
+		return Href(v.address("dead-letters", url.Values{"skip": {strconv.Itoa(skip)}}))
+	}
+	return P(Class("pager"),
+		If(skip > 0, A(from(max(0, skip-lettersShown)), Text("Newer"))), Text(" "),
+		soft(Textf("%d to %d of %d", skip+1, end, all)), Text(" "),
+		If(end < all, A(from(end), Text("Older"))),
+	)
 }
 
 // said is what a person is told after an action.

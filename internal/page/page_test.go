@@ -22,6 +22,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/overview"
 	"visionkeeper/internal/policy"
+	"visionkeeper/internal/reconcile"
 	"visionkeeper/internal/state"
 )
 
@@ -81,6 +82,22 @@ func TestAPageLoadsNothingAndRunsNothingButItsOwn(t *testing.T) {
 	assert.Equal(t, "nosniff", a.Header.Get("X-Content-Type-Options"))
 	assert.Equal(t, "same-origin", a.Header.Get("Referrer-Policy"))
 	assert.NotRegexp(t, `\sstyle=|\son[a-z]+=`, a.body, "the rules would forbid it")
+}
+
+// The address is a setting's, so a person may write anything there.
+func TestOnlyAnAddressOfTheWebIsLinked(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for at, linked := range map[string]bool{
+		"http://localhost:7071": true, "https://127.0.0.1": true,
+		"": false, "javascript:alert(1)": false, " JavaScript:alert(1)//": false, "data:text/html,<script>": false, `"onload=alert(1)`: false,
+	} {
+		s.Emulator = at
+		body := s.see(base)
+		assert.Equal(t, linked, strings.Contains(body, ">Emulator</a>"), at)
+		assert.Equal(t, linked, strings.Contains(body, `href="`+at+`/"`), at)
+		assert.NotContains(t, strings.ToLower(body), "javascript:")
+	}
 }
 
 var address = regexp.MustCompile(`(?:href|action)="([^"#]+)"`)
@@ -319,6 +336,34 @@ func TestAnEmptyAppSaysWhatToDo(t *testing.T) {
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	assert.Equal(t, http.StatusOK, w.Code)
+}
+
+func TestAPlanSaysWhatATrainingCounts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	project, _ := s.kitchen("Kitchen")
+	s.Plan = func(context.Context, string) ([]reconcile.Action, reconcile.Report, error) {
+		return []reconcile.Action{
+			{Step: reconcile.Step{Kind: reconcile.Retrain}, Why: "there are more images", Training: &reconcile.Training{Minutes: 60}},
+			{Step: reconcile.Step{Kind: reconcile.Settle}, Why: "a note of the app's own"},
+		}, reconcile.Report{}, nil
+	}
+	page := s.see(base + "/projects/" + project)
+	assert.Contains(t, page, "<b>Retrain</b>")
+	assert.Contains(t, page, "<bdi>There are more images.</bdi> It counts as 1 h of training.</span>")
+	assert.NotContains(t, page, "own.")
+}
+
+func TestWhetherAConditionIsTriedAgainIsSaidByTheSitesClock(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	project, _ := s.kitchen("Kitchen")
+	for _, said := range []string{"; next try ", "; it is tried with the next look."} {
+		for _, target := range []string{"", "/projects/" + project} {
+			assert.Contains(t, s.see(base+target), said, target)
+		}
+		s.now = s.now.Add(2 * time.Hour)
+	}
 }
 
 func TestWhatIsSavedOfDataSetsIsShown(t *testing.T) {
