@@ -138,5 +138,5 @@ func TestWhatAnInvocationAllocates(t *testing.T) {
 	}
 	ours, least := count(h), count(bare)
 	t.Logf("%.0f allocations, %.0f by bare net/http and encoding/json", ours, least)
-	assert.LessOrEqual(t, ours-least, 20.0)
+	assert.LessOrEqual(t, ours-least, 12.0)
 }
