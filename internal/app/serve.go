@@ -94,8 +94,8 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	return server.Serve(ctx)
 }
 
-// remarks are what is wrong with the settings and host.json, and keeps nothing from being
-// done. It takes a fifth of a start to find, so it waits for the first sweep.
+// remarks are what is wrong with the settings and host.json and ends nothing. To find it
+// took a fifth of the processor's time of a start, so it waits for the first sweep.
 func remarks(c *dotnet.Configuration, root string) (list []string) {
 	slips, _ := settings.Strays(c)
 	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
