@@ -15,6 +15,7 @@ import (
 
 	"visionkeeper/dev/azurite"
 	"visionkeeper/dev/azurite/azuritetest"
+	"visionkeeper/dev/figures"
 	"visionkeeper/dev/world"
 )
 
@@ -111,6 +112,29 @@ func TestTheProgramHoldsNothingOfDevelopment(t *testing.T) {
 	for _, name := range linked(".") {
 		assert.NotRegexp(t, "^(dev|e2e)/", name)
 	}
+}
+
+// TestWhatThePackagesAllocateBeforeMain counts what every start pays, whatever it is for. An
+// expression, a template or a table that is made when it is first needed isn't among it.
+func TestWhatThePackagesAllocateBeforeMain(t *testing.T) {
+	t.Parallel()
+	program := exec.Command(executable, "version")
+	program.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var trace strings.Builder
+	program.Stderr = &trace
+	require.NoError(t, program.Run())
+	packages, allocations := 0, 0
+	for line := range strings.Lines(trace.String()) {
+		var name string
+		var at, took float64
+		var bytes, each int
+		if n, _ := fmt.Sscanf(line, "init visionkeeper/%s @%f ms, %f ms clock, %d bytes, %d allocs", &name, &at, &took, &bytes, &each); n == 5 {
+			packages, allocations = packages+1, allocations+each
+		}
+	}
+	figures.Print(t, "%d packages of the program make %d allocations before main", packages, allocations)
+	require.Greater(t, packages, 10, trace.String())
+	assert.LessOrEqual(t, allocations, 280, trace.String())
 }
 
 func TestThePolicysSchemaIsTheOneThatTheProgramChecksBy(t *testing.T) {

@@ -11,10 +11,12 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// attempt reads the request's body, calls f with it, and logs the outcome. It
-// returns at the deadline at the latest. If f is still running then, it no longer
-// has access to w and r.
-func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, name string, f func(ctx context.Context, body []byte) error) error {
+// attempt reads the request's body, runs the work that begin makes of it, and logs the
+// outcome. It returns at the deadline at the latest. If the work is still running then, it
+// no longer has access to w and r. Begin runs before, in the request's own goroutine: the
+// stack of that one has grown with the requests before, while one that is new would be
+// copied several times as the decoding of JSON goes deep.
+func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, name string, begin func(body []byte) (work func(context.Context) error, _ error)) error {
 	start := time.Now()
 	id := r.Header.Get(headerInvocationID)
 	ctx := h.log.With().Str(fieldInvocation, id).Str(fieldFunction, name).Logger().WithContext(r.Context())
@@ -24,8 +26,12 @@ func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, name string, f
 	defer cancel()
 
 	body, err := h.readBody(ctx, w, r)
+	var work func(context.Context) error
 	if err == nil {
-		err = run(ctx, log, func(ctx context.Context) error { return f(ctx, body) })
+		work, err = begin(body)
+	}
+	if err == nil {
+		err = run(ctx, log, work)
 	}
 	end(err)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"unicode/utf8"
 
 	"visionkeeper/internal/remedy"
 )
@@ -91,9 +93,16 @@ func unquote(raw []byte) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
+	if n := len(raw) - 1; n > 0 && raw[n] == '"' && !slices.ContainsFunc(raw[1:n], special) {
+		return string(raw[1:n]), true // the decoder would have the function's new stack copied as it grows
+	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return "", false
 	}
 	return s, true
 }
+
+// special reports whether a byte within a string's quotes stands for something else, or may
+// not stand there.
+func special(b byte) bool { return b < ' ' || b >= utf8.RuneSelf || b == '"' || b == '\\' }

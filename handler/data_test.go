@@ -3,6 +3,7 @@ package handler
 import (
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -106,5 +107,21 @@ func TestWhateverTheHostEncodesIsReadBack(t *testing.T) {
 		gotData, err := with(`"` + base64.StdEncoding.EncodeToString(data) + `"`).Bytes("msg")
 		require.NoError(t, err)
 		assert.Equal(t, string(data), string(gotData))
+	})
+}
+
+// TestStringsAreReadAsTheDecoderReadsThem has those that are read without it.
+func TestStringsAreReadAsTheDecoderReadsThem(t *testing.T) {
+	t.Parallel()
+	parts := rapid.SampledFrom([]string{"a", "/", "é", "\u2028", "\xe9", "\n", "\x1f", "\x7f", `"`, `\`, `\"`, `\n`, `\u00e9`})
+	rapid.Check(t, func(t *rapid.T) {
+		raw := `"` + strings.Join(rapid.SliceOfN(parts, 0, 4).Draw(t, "parts"), "") + rapid.SampledFrom([]string{`"`, ""}).Draw(t, "end")
+		var want string
+		err := json.Unmarshal([]byte(raw), &want)
+		got, ok := unquote([]byte(raw))
+		assert.Equal(t, err == nil, ok, "%q", raw)
+		if ok {
+			assert.Equal(t, want, got, "%q", raw)
+		}
 	})
 }

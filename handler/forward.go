@@ -19,9 +19,11 @@ func (h *Handler) forwarded(path string, hh http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer := &buffer{header: http.Header{}, w: w}
 		h.boundWrites(w, r)
-		err := h.attempt(w, r, path, func(ctx context.Context, body []byte) error {
-			hh.ServeHTTP(answer, withBody(r.Clone(ctx), body))
-			return nil
+		err := h.attempt(w, r, path, func(body []byte) (func(context.Context) error, error) {
+			return func(ctx context.Context) error {
+				hh.ServeHTTP(answer, withBody(r.Clone(ctx), body))
+				return nil
+			}, nil
 		})
 		begun := answer.end(err == nil)
 		if err != nil && begun {

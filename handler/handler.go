@@ -18,12 +18,13 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"visionkeeper/internal/pattern"
 )
 
 // defaultMaxBody is the size limit of a request's body in bytes. A queue message
@@ -109,13 +110,13 @@ func New(o Options) *Handler {
 
 // functionName matches the names of at most 128 characters that the host accepts for a
 // function's folder (Utility.IsValidFunctionName in the host's source).
-var functionName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
+var functionName = pattern.Of(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
 
 // Handle registers f for the function whose folder has this name, in the same
 // letter case. It panics if the host would refuse the name, or if the name is
 // registered already.
 func (h *Handler) Handle(function string, f Func) {
-	if len(function) > 128 || !functionName.MatchString(function) {
+	if len(function) > 128 || !functionName().MatchString(function) {
 		panic(fmt.Sprintf("handler: %q cannot be the name of a function", function))
 	}
 	h.register(http.MethodPost, "/"+function, h.only(h.invocation(function, f), toLoopback, asJSON, withHostHeaders))

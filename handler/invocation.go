@@ -49,13 +49,16 @@ func (inv *Invocation) DequeueCount() int {
 // invocation serves a function whose invocations arrive as an envelope.
 func (h *Handler) invocation(function string, f Func) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := h.attempt(w, r, function, func(ctx context.Context, body []byte) error {
+		err := h.attempt(w, r, function, func(body []byte) (func(context.Context) error, error) {
 			inv, err := decode(body)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			inv.ID, inv.Function, inv.Log = r.Header.Get(headerInvocationID), function, *zerolog.Ctx(ctx)
-			return f(ctx, inv)
+			inv.ID, inv.Function = r.Header.Get(headerInvocationID), function
+			return func(ctx context.Context) error {
+				inv.Log = *zerolog.Ctx(ctx)
+				return f(ctx, inv)
+			}, nil
 		})
 		if err != nil {
 			fail(w, failureStatus(err), err.Error())

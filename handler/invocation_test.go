@@ -14,6 +14,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"visionkeeper/dev/figures"
 )
 
 func TestAFunctionLearnsWhichInvocationItIs(t *testing.T) {
@@ -137,6 +139,6 @@ func TestWhatAnInvocationAllocates(t *testing.T) {
 		})
 	}
 	ours, least := count(h), count(bare)
-	t.Logf("%.0f allocations, %.0f by bare net/http and encoding/json", ours, least)
-	assert.LessOrEqual(t, ours-least, 20.0)
+	figures.Print(t, "%.0f allocations, %.0f by bare net/http and encoding/json", ours, least)
+	assert.LessOrEqual(t, ours-least, 12.0)
 }

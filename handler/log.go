@@ -3,10 +3,11 @@ package handler
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"sync"
 
 	"github.com/rs/zerolog"
+
+	"visionkeeper/internal/pattern"
 )
 
 // NewLog returns a logger whose lines the host files under the right level. Lines
@@ -36,7 +37,7 @@ func (l *hostLines) WriteLevel(level zerolog.Level, p []byte) (int, error) {
 	case level < zerolog.WarnLevel, level == zerolog.NoLevel:
 		w = l.out
 	case level > zerolog.WarnLevel:
-		line = warnWord.ReplaceAllFunc(p, escapeSecond)
+		line = warnWord().ReplaceAllFunc(p, escapeSecond)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -46,7 +47,7 @@ func (l *hostLines) WriteLevel(level zerolog.Level, p []byte) (int, error) {
 	return len(p), nil
 }
 
-var warnWord = regexp.MustCompile(`(?i)warn`)
+var warnWord = pattern.Of(`(?i)warn`)
 
 // escapeSecond writes the second letter of word as JSON's \u escape. That is
 // always allowed: in a log line such a word stands only inside JSON strings.

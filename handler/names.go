@@ -1,11 +1,12 @@
 package handler
 
 // Headers of the host's requests and of the answers to them
-// (Workers/Http/HttpWorkerConstants.cs in the host's source).
+// (Workers/Http/HttpWorkerConstants.cs in the host's source), as net/http spells them:
+// in another spelling each look at one makes the name anew.
 const (
-	headerInvocationID = "X-Azure-Functions-InvocationId"
+	headerInvocationID = "X-Azure-Functions-Invocationid"
 	headerTraceparent  = "Traceparent" // https://www.w3.org/TR/trace-context/
-	headerHostVersion  = "X-Azure-Functions-HostVersion"
+	headerHostVersion  = "X-Azure-Functions-Hostversion"
 	headerContentType  = "Content-Type"
 	headerAllow        = "Allow"
 	headerConnection   = "Connection"

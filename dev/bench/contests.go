@@ -39,9 +39,12 @@ func build(ctx context.Context, folder string) (programs, error) {
 }
 
 func contests(p programs, folder string) []contest {
-	invocation := func(connections, each int) []competitor {
+	invocation := func(connections, each int, of func(invoked) float64) []competitor {
 		serving := func(command []string) func(ctx context.Context) (float64, error) {
-			return func(ctx context.Context) (float64, error) { return invocations(ctx, command, connections, each) }
+			return func(ctx context.Context) (float64, error) {
+				i, err := invocations(ctx, command, connections, each)
+				return of(i), err
+			}
 		}
 		return []competitor{{"package handler", serving(p.ours)}, {"bare net/http", serving(p.bare)}, {"Node.js", serving(p.node)}, {"Python", serving(p.python)}}
 	}
@@ -49,7 +52,7 @@ func contests(p programs, folder string) []contest {
 		begun := func(command []string) func(ctx context.Context) (float64, error) {
 			return func(ctx context.Context) (float64, error) {
 				var s started
-				err := serve(ctx, command, func(_ string, begun started) error { s = begun; return nil })
+				_, err := serve(ctx, command, func(_ string, begun started) error { s = begun; return nil })
 				return of(s), err
 			}
 		}
@@ -65,8 +68,10 @@ func contests(p programs, folder string) []contest {
 		}
 	}
 	all := []contest{
-		{"invocation-1", "One invocation, over 1 connection", "µs", invocation(1, 3000)},
-		{"invocation-64", "One invocation, over 64 connections", "µs", invocation(64, 100)},
+		{"invocation-1", "One invocation, over 1 connection", "µs", invocation(1, 10_000, func(i invoked) float64 { return i.wall })},
+		{"invocation-64", "One invocation, over 64 connections", "µs", invocation(64, 400, func(i invoked) float64 { return i.wall })},
+		{"invocation-1-cpu", "The handler's processor time for one invocation, over 1 connection", "µs", invocation(1, 10_000, func(i invoked) float64 { return i.cpu })},
+		{"invocation-64-cpu", "The handler's processor time for one invocation, over 64 connections", "µs", invocation(64, 400, func(i invoked) float64 { return i.cpu })},
 		{"start", "From the start to the first probe that is answered", "ms", starting(func(s started) float64 { return s.ms })},
 		{"memory", "Memory after the first probe", "MiB", starting(func(s started) float64 { return s.mib })},
 		{"size", "Size of the program", "MB", []competitor{{"visionkeeper", size(p.visionkeeper)}, {"bare net/http", size(p.bare)}}},
@@ -86,27 +91,28 @@ func contests(p programs, folder string) []contest {
 type started struct{ ms, mib float64 }
 
 // serve runs a handler, waits until it answers the probe, calls f with its address and what
-// that took, and ends it.
-func serve(ctx context.Context, command []string, f func(address string, s started) error) error {
+// that took, and ends it. cpu is the processor's time that the process took in all.
+func serve(ctx context.Context, command []string, f func(address string, s started) error) (cpu time.Duration, err error) {
 	port, err := freePort()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	settings, err := exampleSettings()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	cmd.Env = append(append(os.Environ(), settings...), "FUNCTIONS_CUSTOMHANDLER_PORT="+port)
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return err
+		return 0, err
 	}
 	defer func() {
 		_ = cmd.Process.Signal(syscall.SIGKILL)
 		_ = cmd.Wait()
+		cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}()
 	address := "http://127.0.0.1:" + port
 	for {
@@ -116,16 +122,16 @@ func serve(ctx context.Context, command []string, f func(address string, s start
 			break
 		}
 		if time.Since(began) > 30*time.Second || ctx.Err() != nil {
-			return fmt.Errorf("it answers no probe: %w: %s", err, complaints.String())
+			return 0, fmt.Errorf("it answers no probe: %w: %s", err, complaints.String())
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
 	ms := float64(time.Since(began).Microseconds()) / 1000
 	mib, err := resident(cmd.Process.Pid)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return f(address, started{ms, mib})
+	return 0, f(address, started{ms, mib})
 }
 
 // exampleSettings are those of a run on this machine. Nothing has to listen there before the
@@ -175,21 +181,27 @@ func resident(pid int) (mib float64, err error) {
 //go:embed envelope.json
 var envelope string
 
-// invocations is how long one invocation takes: the time of all, divided by their number.
-func invocations(ctx context.Context, command []string, connections, each int) (microseconds float64, err error) {
+// invoked is what one invocation took, in microseconds: of time, and of the processor's time
+// in the handler's process alone, its start included.
+type invoked struct{ wall, cpu float64 }
+
+// invocations measures many, and divides by their number.
+func invocations(ctx context.Context, command []string, connections, each int) (i invoked, err error) {
 	if !json.Valid([]byte(envelope)) {
-		return 0, errors.New("envelope.json is no JSON")
+		return i, errors.New("envelope.json is no JSON")
 	}
-	err = serve(ctx, command, func(address string, _ started) error {
-		if err := send(ctx, address, connections, each/10+1); err != nil { // it warms up
+	warming := each/10 + 1
+	cpu, err := serve(ctx, command, func(address string, _ started) error {
+		if err := send(ctx, address, connections, warming); err != nil {
 			return err
 		}
 		began := time.Now()
 		err := send(ctx, address, connections, each)
-		microseconds = float64(time.Since(began).Microseconds()) / float64(connections*each)
+		i.wall = float64(time.Since(began).Microseconds()) / float64(connections*each)
 		return err
 	})
-	return microseconds, err
+	i.cpu = float64(cpu.Microseconds()) / float64(connections*(warming+each))
+	return i, err
 }
 
 // send sends as many invocations over each of some connections.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -19,10 +20,11 @@ func main() {
 	rounds := flag.Int("rounds", 9, "how often each is measured")
 	raw := flag.String("json", "build/bench.json", "file for the raw figures")
 	charts := flag.String("charts", "", "folder for a chart of each comparison, as SVG")
+	only := flag.String("only", "", "measure only what has this in its name, such as invocation or start")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rounds, *raw, *charts); err != nil {
+	if err := run(ctx, *rounds, *raw, *charts, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -35,7 +37,7 @@ type report struct {
 	Comparisons []comparison `json:"comparisons"`
 }
 
-func run(ctx context.Context, rounds int, raw, charts string) error {
+func run(ctx context.Context, rounds int, raw, charts, only string) error {
 	folder, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return err
@@ -48,6 +50,9 @@ func run(ctx context.Context, rounds int, raw, charts string) error {
 	r := report{Date: time.Now().UTC(), Machine: fmt.Sprintf("%s/%s, %d cores, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())}
 	fmt.Printf("%s. Each ratio is the median of %d, with the least and the most of them.\n", r.Machine, rounds)
 	for _, c := range contests(programs, folder) {
+		if !strings.Contains(c.Name, only) {
+			continue
+		}
 		done, err := c.compare(ctx, rounds)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.Title, err)

@@ -44,7 +44,7 @@ type Function struct {
 	Events *events.Postman
 	// Warnings are said with every sweep, beside the policy's: what the app doesn't do,
 	// and why.
-	Warnings []string
+	Warnings func() []string
 }
 
 // Invoke runs one sweep. The host doesn't retry a timer. If the deadline cuts
@@ -54,7 +54,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 	if err != nil {
 		return err
 	}
-	warnings := slices.Concat(f.Warnings, inForce.Warnings())
+	warnings := slices.Concat(f.Warnings(), inForce.Warnings())
 	for _, w := range warnings {
 		inv.Log.Error().Msg(w)
 	}

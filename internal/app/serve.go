@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
@@ -72,10 +73,6 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	if err != nil {
 		return err
 	}
-	slips, _ := settings.Strays(c)
-	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
-		warnings = append(warnings, err.Error())
-	}
 	if watchErr != nil {
 		warnings = append(warnings, "nothing is sent by OpenTelemetry: "+watchErr.Error())
 	}
@@ -89,11 +86,22 @@ func Serve(ctx context.Context, version string, c *dotnet.Configuration, stdout,
 	h.Handle(notifications.Name, notifications.Function{Messages: told, LastDelivery: lastDelivery, Watch: watch(c, postman, deadline)}.Invoke)
 	h.Handle(sweep.Name, sweep.Function{
 		Reconciler: reconciler, Rescuer: rescuer, Messages: dealer, Poison: queues.NewQueueClient(s.Queue + storage.PoisonSuffix),
-		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Warnings: warnings, Events: postman,
+		State: reconciler.State, Version: version, Now: time.Now, Heartbeat: s.Heartbeat, Events: postman,
+		Warnings: sync.OnceValue(func() []string { return append(remarks(c, root), warnings...) }),
 	}.Invoke)
 	prefix, _ := handler.RoutePrefix(c.Get, root)
 	h.HandleHTTPTree(status.Path(prefix), site(s, status.Path(prefix), version, reconciler, queues, redact.Remover(secrets...)))
 	return server.Serve(ctx)
+}
+
+// remarks are what is wrong with the settings and host.json and ends nothing. To find it
+// took a fifth of the processor's time of a start, so it waits for the first sweep.
+func remarks(c *dotnet.Configuration, root string) (list []string) {
+	slips, _ := settings.Strays(c)
+	for _, err := range append(slips, handler.CheckHostJSON(c.Get, root)...) {
+		list = append(list, err.Error())
+	}
+	return list
 }
 
 // site is the app's page, below a path.

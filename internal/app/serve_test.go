@@ -49,6 +49,17 @@ func TestWhatTheHostStartsWithDoesNotEndTheApp(t *testing.T) {
 	}
 }
 
+// TestWhatSweepsSayOfSettingsAndHostJSON has a slip, and a timeout that is none.
+func TestWhatSweepsSayOfSettingsAndHostJSON(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "host.json"), []byte(`{"version": "2.0", "functionTimeout": "soon"}`), 0o600))
+	said := remarks(dotnet.NewConfiguration(dotnet.Setting{Name: "CUSTOMVISON_KEY", Value: "x"}), root)
+	require.Len(t, said, 2, said)
+	assert.Contains(t, said[0], "CUSTOMVISON_KEY is no setting of the app, but CUSTOMVISION_KEY is")
+	assert.Contains(t, said[1], "functionTimeout")
+}
+
 // onLine calls a function when a text is written.
 type onLine struct {
 	text string

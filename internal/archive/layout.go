@@ -2,9 +2,10 @@ package archive
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+
+	"visionkeeper/internal/pattern"
 )
 
 // layoutVersion is that of the blob names and of the proofs. A program that
@@ -92,8 +93,8 @@ func (o Origin) why() Certainty {
 func (o Origin) certain() bool { return o.why() == ByAddress || o.why() == OnlyCandidate }
 
 var (
-	packageName = regexp.MustCompile(`^([0-9a-f]{32})(-[2-9])?\.(?:zip|mlmodel)$`)
-	proofName   = regexp.MustCompile(`^([0-9a-f]{32})(-[2-9])?\.(proven|intact|unidentified|damaged)\.json$`)
+	packageName = pattern.Of(`^([0-9a-f]{32})(-[2-9])?\.(?:zip|mlmodel)$`)
+	proofName   = pattern.Of(`^([0-9a-f]{32})(-[2-9])?\.(proven|intact|unidentified|damaged)\.json$`)
 )
 
 // packagePath is the name of the n-th copy of a content, n counted from 1. Core
@@ -130,10 +131,10 @@ func parsePath(blob string) (k Key, contentID string, v Verdict, ok bool) {
 	if err != nil || !strings.EqualFold(k.dir()+parts[3], blob) {
 		return Key{}, "", "", false
 	}
-	if m := packageName.FindStringSubmatch(parts[3]); m != nil {
+	if m := packageName().FindStringSubmatch(parts[3]); m != nil {
 		return k, m[1], "", true
 	}
-	if m := proofName.FindStringSubmatch(parts[3]); m != nil {
+	if m := proofName().FindStringSubmatch(parts[3]); m != nil {
 		return k, m[1], Verdict(m[3]), true
 	}
 	return Key{}, "", "", false

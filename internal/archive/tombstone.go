@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/seal"
 	"visionkeeper/internal/storage"
 )
@@ -43,7 +43,7 @@ type Tombstone struct {
 	Version string     `json:"version"` // of the program
 }
 
-var tombstoneName = regexp.MustCompile(`^deletion-([0-9]{8}T[0-9]{6}Z-[a-z0-9]{8})\.(announced|done)\.json$`)
+var tombstoneName = pattern.Of(`^deletion-([0-9]{8}T[0-9]{6}Z-[a-z0-9]{8})\.(announced|done)\.json$`)
 
 // DeletionID names a deletion that is announced at a time; token is random.
 func DeletionID(at time.Time, token string) string {
@@ -83,7 +83,7 @@ func (a *Archive) Bury(ctx context.Context, project, iteration, id string, gone 
 func (a *Archive) putTombstone(ctx context.Context, t Tombstone) error {
 	t.Layout, t.Version = layoutVersion, a.options.Version
 	name := t.blob()
-	if !tombstoneName.MatchString(name[strings.LastIndexByte(name, '/')+1:]) {
+	if !tombstoneName().MatchString(name[strings.LastIndexByte(name, '/')+1:]) {
 		return fmt.Errorf("write the tombstone %s: that is no name of one", name)
 	}
 	return a.putOnce(ctx, "write the tombstone "+name, name, t, func() error {
@@ -137,7 +137,7 @@ func (a *Archive) tombstone(ctx context.Context, name string) (Tombstone, error)
 // Blob)
 func (a *Archive) Tombstones(ctx context.Context, project string) ([]Tombstone, error) {
 	return documents(ctx, a, project, func(file string) bool {
-		m := tombstoneName.FindStringSubmatch(file)
+		m := tombstoneName().FindStringSubmatch(file)
 		return m != nil && m[2] == "done"
 	}, a.tombstone)
 }

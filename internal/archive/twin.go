@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/seal"
 )
 
@@ -51,7 +51,7 @@ type Trained struct {
 	Proofs      []string        `json:"proofs"` // of its exports that are a backup
 }
 
-var twinFile = regexp.MustCompile(`^twin-([0-9]{8}T[0-9]{6}Z-[a-z2-7]{8})\.json$`)
+var twinFile = pattern.Of(`^twin-([0-9]{8}T[0-9]{6}Z-[a-z2-7]{8})\.json$`)
 
 // TwinID names a twin that was asked for at a time.
 func TwinID(at time.Time, token string) string { return DeletionID(at, token) }
@@ -66,7 +66,7 @@ func (t Twin) Blob() string {
 func (a *Archive) PutTwin(ctx context.Context, t Twin) error {
 	t.Layout, t.Says, t.Version = layoutVersion, NotTheSame, a.options.Version
 	name := t.Blob()
-	if !twinFile.MatchString(name[strings.LastIndexByte(name, '/')+1:]) {
+	if !twinFile().MatchString(name[strings.LastIndexByte(name, '/')+1:]) {
 		return fmt.Errorf("write what a twin is to %s: that is no name for it", name)
 	}
 	return a.putOnce(ctx, "write what a twin is to "+name, name, t, func() error {
@@ -97,5 +97,5 @@ func (a *Archive) twin(ctx context.Context, name string) (Twin, error) {
 // order of their names. Those that can't be read are left out. One request per 5,000 blobs
 // of models, and one for each. (List Blobs, Get Blob)
 func (a *Archive) Twins(ctx context.Context, project string) ([]Twin, error) {
-	return documents(ctx, a, project, twinFile.MatchString, a.twin)
+	return documents(ctx, a, project, twinFile().MatchString, a.twin)
 }

@@ -47,6 +47,9 @@ func Main(version string) int {
 	defer stop()
 	p.stopSignals = stop
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends at once
+	if len(os.Args) == 1 && os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "" {
+		return p.serve(ctx)
+	}
 	return p.run(ctx, os.Args[1:])
 }
 
@@ -105,11 +108,11 @@ func (p *program) tidy(ctx context.Context) {
 
 // serve answers the Functions host. The host doesn't restart a program that ends
 // with 0, so it never does.
-func (p *program) serve(ctx context.Context) error {
+func (p *program) serve(ctx context.Context) int {
 	err := app.Serve(ctx, p.version, dotnet.NewConfiguration(dotnet.Environment()...), os.Stdout, os.Stderr)
 	log := handler.NewLog(redact.Writer(os.Stdout), redact.Writer(os.Stderr))
 	log.Error().Err(err).Msg("the program ends")
-	return exitCode(exitFailed)
+	return exitFailed
 }
 
 // exitCode ends the program with this code. Everything has been printed.
@@ -127,12 +130,7 @@ func (p *program) commands() *cobra.Command {
 		Args:          onlyVerbs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") == "" {
-				return c.Help()
-			}
-			return p.serve(c.Context())
-		},
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default the local.settings.json of the working folder's app, else the one beside the program")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/redact"
 )
 
@@ -114,7 +114,7 @@ var lineBreaks = strings.NewReplacer("\n", `\u000a`, "\t", `\u0009`)
 func flat(text string) string { return lineBreaks.Replace(escaped(text, true)) }
 
 // painted is what paint writes around a text.
-var painted = regexp.MustCompile(`\x1b\[(?:31|32|33|0)m`)
+var painted = pattern.Of(`\x1b\[(?:31|32|33|0)m`)
 
 // escaped is a text in which only line breaks, tabs and, if they may stand, colours of ours
 // steer a terminal.
@@ -123,7 +123,7 @@ func escaped(text string, colours bool) string {
 	rest := strings.ToValidUTF8(text, "?")
 	for rest != "" {
 		next, after := len(rest), len(rest)
-		if at := painted.FindStringIndex(rest); colours && at != nil {
+		if at := painted().FindStringIndex(rest); colours && at != nil {
 			next, after = at[0], at[1]
 		}
 		for _, r := range rest[:next] {
@@ -207,11 +207,11 @@ func (o *output) sayWrapped(paint func(string) string, line string, indent int) 
 }
 
 // dated is a date with its time, as minute writes it.
-var dated = regexp.MustCompile(`(\d{4}-\d\d-\d\d) (\d\d:\d\d)`)
+var dated = pattern.Of(`(\d{4}-\d\d-\d\d) (\d\d:\d\d)`)
 
 // words splits a line at its spaces, but for those between backticks and in times.
 func words(line string) []string {
-	line = dated.ReplaceAllString(line, "$1\u00a0$2")
+	line = dated().ReplaceAllString(line, "$1\u00a0$2")
 	quoted := false
 	split := strings.FieldsFunc(strings.Map(func(r rune) rune {
 		if quoted = quoted != (r == '`'); quoted && r == ' ' {

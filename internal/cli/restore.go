@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/ondisk"
+	"visionkeeper/internal/pattern"
 )
 
 type restoreResult struct {
@@ -280,7 +280,7 @@ func (p *program) sayRestored(r restoreResult) {
 	}
 }
 
-var unsafeInNames = regexp.MustCompile(`[^\pL\pN._-]+`)
+var unsafeInNames = pattern.Of(`[^\pL\pN._-]+`)
 
 // fileName is a package's name on disk, made of names that people know.
 func fileName(m *archive.Model, b archive.Backup, folder bool) string {
@@ -292,7 +292,7 @@ func fileName(m *archive.Model, b archive.Backup, folder bool) string {
 }
 
 // safeName is a name in letters that a file's name may have; empty where none is.
-func safeName(s string) string { return strings.Trim(unsafeInNames.ReplaceAllString(s, "-"), "-.") }
+func safeName(s string) string { return strings.Trim(unsafeInNames().ReplaceAllString(s, "-"), "-.") }
 
 // cause is an error of the file system without the temporary file's name.
 func cause(err error) string {

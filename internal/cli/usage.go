@@ -3,12 +3,12 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"visionkeeper/internal/nearest"
+	"visionkeeper/internal/pattern"
 )
 
 // onlyVerbs refuses words that are no verb of a command that has verbs.
@@ -57,7 +57,7 @@ func notTogether(c *cobra.Command, flag string, others ...string) error {
 }
 
 // flagName is where the lines of a verb's flags name them.
-var flagName = regexp.MustCompile(`(?m)^ *(?:-\w, )?(--[a-z-]+)`)
+var flagName = pattern.Of(`(?m)^ *(?:-\w, )?(--[a-z-]+)`)
 
 // flagError names the flag that was probably meant.
 func flagError(c *cobra.Command, err error) error {
@@ -66,7 +66,7 @@ func flagError(c *cobra.Command, err error) error {
 		return err
 	}
 	var flags []string
-	for _, m := range flagName.FindAllStringSubmatch(c.Flags().FlagUsages(), -1) {
+	for _, m := range flagName().FindAllStringSubmatch(c.Flags().FlagUsages(), -1) {
 		flags = append(flags, m[1])
 	}
 	return fmt.Errorf("there is no flag --%s%s", name, suggestion("--"+name, flags))

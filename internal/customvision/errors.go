@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+
+	"visionkeeper/internal/pattern"
 )
 
 // Error is the failure of an API call. Every error of Client's methods is one
@@ -184,19 +185,19 @@ func readErrorBody(body []byte) (code, message string) {
 		}
 		return code, oneLine(s.Message)
 	}
-	if m := htmlTitle.FindSubmatch(body); m != nil {
+	if m := htmlTitle().FindSubmatch(body); m != nil {
 		return "", oneLine(string(m[1]))
 	}
-	if markup.Match(body) {
+	if markup().Match(body) {
 		return "", ""
 	}
 	return "", oneLine(string(body))
 }
 
 var (
-	htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
-	markup    = regexp.MustCompile(`(?s)^\s*[<{\[]`)
-	urlQuery  = regexp.MustCompile(`(?i)(https?://[^\s"'<>?]*)\?[^\s"'<>]*`)
+	htmlTitle = pattern.Of(`(?is)<title[^>]*>(.*?)</title>`)
+	markup    = pattern.Of(`(?s)^\s*[<{\[]`)
+	urlQuery  = pattern.Of(`(?i)(https?://[^\s"'<>?]*)\?[^\s"'<>]*`)
 )
 
 const longest = 500 // bytes of foreign text in an error
@@ -205,7 +206,7 @@ const longest = 500 // bytes of foreign text in an error
 // The queries of URLs, which hold signatures, are removed.
 func oneLine(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), 4*longest)], "")
-	s = strings.Join(strings.Fields(urlQuery.ReplaceAllString(s, "$1?…")), " ")
+	s = strings.Join(strings.Fields(urlQuery().ReplaceAllString(s, "$1?…")), " ")
 	if len(s) > longest {
 		s = strings.ToValidUTF8(s[:longest], "") + "…"
 	}

@@ -3,13 +3,14 @@ package customvision
 import (
 	"context"
 	"net/http"
-	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"golang.org/x/time/rate"
+
+	"visionkeeper/internal/pattern"
 )
 
 const defaultRate = 4 // calls a second
@@ -77,7 +78,7 @@ func sentOnce(o policy.RetryOptions) policy.RetryOptions {
 // its text names, so that azcore waits that long.
 type retryAfterFromMessage struct{}
 
-var afterSeconds = regexp.MustCompile(`(?i)\bafter (\d{1,5}) seconds?\b`)
+var afterSeconds = pattern.Of(`(?i)\bafter (\d{1,5}) seconds?\b`)
 
 func (retryAfterFromMessage) Do(req *policy.Request) (*http.Response, error) {
 	resp, err := req.Next()
@@ -88,7 +89,7 @@ func (retryAfterFromMessage) Do(req *policy.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m := afterSeconds.FindSubmatch(body); m != nil {
+	if m := afterSeconds().FindSubmatch(body); m != nil {
 		resp.Header.Set("Retry-After", string(m[1]))
 	}
 	return resp, nil

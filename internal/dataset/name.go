@@ -4,11 +4,11 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/pattern"
 )
 
 // Workspace stands in a Name for what the project holds now, as opposed to what one of
@@ -45,8 +45,8 @@ type Name struct {
 }
 
 var (
-	snapshotID = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$`)
-	sha256Name = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	snapshotID = pattern.Of(`^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$`)
+	sha256Name = pattern.Of(`^[0-9a-f]{64}$`)
 )
 
 // NewName names a snapshot that begins now. Names of a project's snapshots are in the
@@ -94,7 +94,7 @@ func parseName(blob string) (n Name, v Verdict, ok bool) {
 	}
 	id, extension, _ := strings.Cut(parts[3], ".")
 	n = Name{Project: parts[1], Of: parts[2], Snapshot: id}
-	if p, err := customvision.ParseID(n.Project); err != nil || p != n.Project || !snapshotID.MatchString(id) {
+	if p, err := customvision.ParseID(n.Project); err != nil || p != n.Project || !snapshotID().MatchString(id) {
 		return Name{}, "", false
 	}
 	if i, err := customvision.ParseID(n.Of); n.Of != Workspace && (err != nil || i != n.Of) {

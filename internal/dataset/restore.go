@@ -105,7 +105,7 @@ func (s *Store) restorePictures(ctx context.Context, project string, root *os.Ro
 }
 
 func (s *Store) restorePicture(ctx context.Context, project string, f File, root *os.Root) error {
-	if !sha256Name.MatchString(f.SHA256) {
+	if !sha256Name().MatchString(f.SHA256) {
 		return fmt.Errorf("%w: %q is no SHA-256", archive.ErrDamaged, f.SHA256)
 	}
 	file, err := root.Create(restoredImages + "/" + f.SHA256 + extensions[f.ContentType])

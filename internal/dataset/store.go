@@ -168,7 +168,7 @@ func (s *Store) Lines(ctx context.Context, n Name) (io.ReadCloser, error) {
 // Image opens a picture's bytes. The caller closes them, and compares what it read with
 // the SHA-256. The error is archive.ErrNotFound where it isn't there. (Get Blob)
 func (s *Store) Image(ctx context.Context, project, sha256 string) (io.ReadCloser, error) {
-	if !sha256Name.MatchString(sha256) {
+	if !sha256Name().MatchString(sha256) {
 		return nil, fmt.Errorf("%q is not a SHA-256", sha256)
 	}
 	return s.open(ctx, ImageBlob(project, sha256))

@@ -178,14 +178,18 @@ type Entry struct {
 	Setting
 }
 
-// Below lists the settings below the section.
+// Below lists the settings below the section, in the alphabet's order.
 func (s Section) Below() []Entry {
 	var list []Entry
-	for _, set := range s.Of.Settings() {
-		if key, ok := strings.CutPrefix(keyOf(set.Name), keyOf(s.Path)+":"); ok {
-			list = append(list, Entry{key, set})
+	above := keyOf(s.Path) + ":"
+	for key, sets := range s.Of.settings {
+		if below, ok := strings.CutPrefix(key, above); ok {
+			for _, set := range sets {
+				list = append(list, Entry{below, set})
+			}
 		}
 	}
+	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 

@@ -3,9 +3,10 @@ package dotnet
 import (
 	"bytes"
 	"encoding/binary"
-	"regexp"
 	"strings"
 	"unicode/utf16"
+
+	"visionkeeper/internal/pattern"
 )
 
 // JSON returns data, which Newtonsoft.Json takes, as standard JSON. It spells out
@@ -56,7 +57,7 @@ func JSON(data []byte) []byte {
 			length = stringLength(rest)
 			token(doubleQuoted(rest[:length]))
 		default:
-			if name := bareName.FindSubmatch(rest); name != nil {
+			if name := bareName().FindSubmatch(rest); name != nil {
 				length = len(name[1])
 				token([]byte(`"` + string(name[1]) + `"`))
 			} else {
@@ -69,7 +70,7 @@ func JSON(data []byte) []byte {
 }
 
 // bareName is a name without quotes, up to its colon.
-var bareName = regexp.MustCompile(`^([A-Za-z_$][A-Za-z0-9_$]*)\s*:`)
+var bareName = pattern.Of(`^([A-Za-z_$][A-Za-z0-9_$]*)\s*:`)
 
 // doubleQuoted returns a string in single quotes as one in double quotes.
 func doubleQuoted(text []byte) []byte {

@@ -1,15 +1,15 @@
 package dotnet
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/remedy"
 )
 
-var timeSpanForm = regexp.MustCompile(`^(-?)(?:(\d{1,8})\.)?(\d{1,8}(?::\d{1,8}){0,3})(?:\.(\d{1,7}))?$`)
+var timeSpanForm = pattern.Of(`^(-?)(?:(\d{1,8})\.)?(\d{1,8}(?::\d{1,8}){0,3})(?:\.(\d{1,7}))?$`)
 
 // maxDays is the longest time span, in days. A time.Duration holds about 292
 // years.
@@ -21,7 +21,7 @@ const maxDays = 100_000
 // 100,000 days, is an error.
 func ParseTimeSpan(s string) (time.Duration, error) {
 	invalid := remedy.New("write it as hh:mm:ss or d.hh:mm:ss", "%q is not a time span", s)
-	m := timeSpanForm.FindStringSubmatch(strings.TrimSpace(s))
+	m := timeSpanForm().FindStringSubmatch(strings.TrimSpace(s))
 	if m == nil {
 		return 0, invalid
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
@@ -17,6 +16,7 @@ import (
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/storage"
 )
 
@@ -77,7 +77,7 @@ func BlobOf(container, link string) (name string, ok bool) {
 }
 
 // twoIDs is what the name of an export has, wherever a person has put it.
-var twoIDs = regexp.MustCompile(`(?i)(?:(?:^|[^0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}.*){2}`)
+var twoIDs = pattern.Of(`(?i)(?:(?:^|[^0-9a-f])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}.*){2}`)
 
 // Survey counts the blobs that are named as Custom Vision names its exports, and lists
 // the names of those that look like exports, with two ids in their names, and aren't named
@@ -89,7 +89,7 @@ func (c *Container) Survey(ctx context.Context) (exports int, misnamed []string,
 		}
 		if _, _, _, err := customvision.ParseBlobName(*item.Name); err == nil {
 			exports++
-		} else if twoIDs.MatchString(*item.Name) {
+		} else if twoIDs().MatchString(*item.Name) {
 			misnamed = append(misnamed, *item.Name)
 		}
 	}

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"visionkeeper/internal/pattern"
 )
 
 // The bounds of a Path.
@@ -53,6 +53,4 @@ func Path(name string) (string, error) {
 
 // device matches names that Windows keeps for devices, whatever their extension.
 // https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-var device = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[1-9¹²³]) *(\.|$)`)
-})
+var device = pattern.Of(`(?i)^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[1-9¹²³]) *(\.|$)`)

@@ -3,11 +3,11 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"visionkeeper/internal/dotnet"
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/remedy"
 )
 
@@ -60,9 +60,9 @@ func (p Policy) retrainDoubts(i int) (doubts []error) {
 }
 
 // isID reports whether a project is named by its id.
-func isID(project string) bool { return idForm.MatchString(project) }
+func isID(project string) bool { return idForm().MatchString(project) }
 
-var idForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var idForm = pattern.Of(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 // DoubledRules says which projects have a rule by their id and one by their name, of
 // which only the first counts. Names are the projects' names by their ids.

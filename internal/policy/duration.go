@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"visionkeeper/internal/pattern"
 )
 
 // Duration is a time.Duration whose JSON is a string such as "24h" or "30d".
@@ -15,7 +16,7 @@ type Duration time.Duration
 
 const day = 24 * time.Hour
 
-var daysOf = regexp.MustCompile(`[0-9]+d`)
+var daysOf = pattern.Of(`[0-9]+d`)
 
 // UnmarshalJSON reads a string in the form of time.ParseDuration, such as "24h", in
 // which d stands for 24 hours.
@@ -25,14 +26,14 @@ func (d *Duration) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	var sum time.Duration
-	for _, days := range daysOf.FindAllString(s, -1) {
+	for _, days := range daysOf().FindAllString(s, -1) {
 		n, err := strconv.ParseInt(strings.TrimSuffix(days, "d"), 10, 64)
 		if err != nil || n > int64(math.MaxInt64/day) || sum > math.MaxInt64-time.Duration(n)*day {
 			return fmt.Errorf("the duration %q is too long", s)
 		}
 		sum += time.Duration(n) * day
 	}
-	if rest := daysOf.ReplaceAllString(s, ""); rest != "" || s == "" {
+	if rest := daysOf().ReplaceAllString(s, ""); rest != "" || s == "" {
 		parsed, err := time.ParseDuration(rest)
 		switch {
 		case err != nil:

@@ -2,8 +2,9 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"visionkeeper/internal/pattern"
 )
 
 // Twin says what making a compact twin may cost, and what becomes of it.
@@ -43,11 +44,11 @@ func TwinName(project, name, token string) string {
 
 // twinName takes a number after the name: Custom Vision appends " (1)" where one is taken.
 // With anything else there, somebody has renamed the project.
-var twinName = regexp.MustCompile(`(?s)^(.*) \(compact twin of ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([A-Z2-7]{8})\)(?: \([0-9]+\))?$`)
+var twinName = pattern.Of(`(?s)^(.*) \(compact twin of ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([A-Z2-7]{8})\)(?: \([0-9]+\))?$`)
 
 // ParseTwin reads a twin's name. ok is false if the name is no twin's.
 func ParseTwin(name string) (of TwinOf, ok bool) {
-	m := twinName.FindStringSubmatch(name)
+	m := twinName().FindStringSubmatch(name)
 	if m == nil {
 		return TwinOf{}, false
 	}

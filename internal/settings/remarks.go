@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/identity"
 	"visionkeeper/internal/nearest"
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
@@ -145,7 +145,7 @@ func Strays(c *dotnet.Configuration) (slips []error, others []string) {
 			continue
 		}
 		near := nearest.Of(set.Name, known)
-		if begins := beginning.MatchString(set.Name); near != "" && !inSection.MatchString(set.Name) {
+		if begins := beginning().MatchString(set.Name); near != "" && !inSection().MatchString(set.Name) {
 			slips = append(slips, remedy.New("rename it to "+near+", or take it out", "%s is no setting of the app, but %s is", set.Name, near))
 		} else if begins && near == "" {
 			others = append(others, set.Name)
@@ -156,7 +156,7 @@ func Strays(c *dotnet.Configuration) (slips []error, others []string) {
 
 var (
 	// beginning matches what begins as the app's settings do.
-	beginning = regexp.MustCompile(`(?i)^(CUSTOMVISION(_|:|Storage)|ArchiveStorage|VISIONKEEPER_|EVENTS_(QUEUE|WEBHOOK|GRID)|(NOTIFICATION_QUEUE|(MODEL|ARCHIVE|STATE)_CONTAINER|SWEEP_SCHEDULE))`)
+	beginning = pattern.Of(`(?i)^(CUSTOMVISION(_|:|Storage)|ArchiveStorage|VISIONKEEPER_|EVENTS_(QUEUE|WEBHOOK|GRID)|(NOTIFICATION_QUEUE|(MODEL|ARCHIVE|STATE)_CONTAINER|SWEEP_SCHEDULE))`)
 	// inSection matches what is below one of the app's or the host's sections.
-	inSection = regexp.MustCompile(`(?i)^(CUSTOMVISION|(AzureWebJobs)?(CustomVisionStorage|ArchiveStorage|Storage))(__|:)`)
+	inSection = pattern.Of(`(?i)^(CUSTOMVISION|(AzureWebJobs)?(CustomVisionStorage|ArchiveStorage|Storage))(__|:)`)
 )

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/identity"
 	"visionkeeper/internal/loopback"
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/remedy"
 	"visionkeeper/internal/storage"
 )
@@ -263,7 +263,7 @@ func duration(field func(*Settings) *time.Duration) func(*Settings, string, stri
 }
 
 func checkName(setting, name string) error {
-	if len(name) >= 3 && len(name) <= 63 && storageName.MatchString(name) {
+	if len(name) >= 3 && len(name) <= 63 && storageName().MatchString(name) {
 		return nil
 	}
 	return remedy.New("use 3 to 63 lower-case letters, digits and single hyphens", "%s: %q is no name for a queue or container", setting, name)
@@ -271,7 +271,7 @@ func checkName(setting, name string) error {
 
 // storageName matches the names of 3 to 63 characters that queues and containers may have:
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
-var storageName = regexp.MustCompile(`^[a-z0-9](?:-?[a-z0-9])*$`)
+var storageName = pattern.Of(`^[a-z0-9](?:-?[a-z0-9])*$`)
 
 // Secrets lists the settings' secrets, which must never be printed.
 func (s Settings) Secrets() []string {

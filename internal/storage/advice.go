@@ -6,11 +6,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/remedy"
 )
 
@@ -106,7 +106,7 @@ func NotSignedIn(err error) bool {
 	var failed *azidentity.AuthenticationFailedError
 	text := err.Error()
 	return errors.As(err, &failed) || strings.Contains(text, "Credential: failed to acquire a token") ||
-		strings.Contains(text, "Credential authentication failed") || credentialFailed.MatchString(text)
+		strings.Contains(text, "Credential authentication failed") || credentialFailed().MatchString(text)
 }
 
-var credentialFailed = regexp.MustCompile(`\b(ManagedIdentity|WorkloadIdentity|AzureCLI|Environment|DefaultAzure)Credential: `)
+var credentialFailed = pattern.Of(`\b(ManagedIdentity|WorkloadIdentity|AzureCLI|Environment|DefaultAzure)Credential: `)

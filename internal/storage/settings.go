@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/dotnet"
 	"visionkeeper/internal/identity"
+	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/remedy"
 )
 
@@ -94,7 +94,7 @@ func (r *reader) fault(key, do, format string, a ...any) {
 // account reads the endpoints.
 func (r *reader) account() Account {
 	a := Account{clock: &clock{}}
-	if a.name = r.read(keyName); a.name != "" && !accountName.MatchString(a.name) {
+	if a.name = r.read(keyName); a.name != "" && !accountName().MatchString(a.name) {
 		r.fault(keyName, "write the name alone, 3 to 24 small letters and digits, such as shop for https://shop.blob.core.windows.net", "is %q, which is no account's name", a.name)
 		a.name = ""
 	}
@@ -102,7 +102,7 @@ func (r *reader) account() Account {
 	switch {
 	case suffix == "":
 		suffix = clouds.Of("").StorageSuffix
-	case !domain.MatchString(suffix):
+	case !domain().MatchString(suffix):
 		r.fault(keySuffix, "write what follows \"blob.\" in the account's endpoint, such as core.usgovcloudapi.net", "is %q, which is no domain", suffix)
 	case a.name == "":
 		r.fault(keySuffix, "set "+r.section.Name(keyName)+" too, or leave it out", "needs %s", r.section.Name(keyName))
@@ -146,16 +146,16 @@ func (r *reader) endpoint(key string) string {
 var (
 	// accountName matches the names that storage accounts may have:
 	// https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-name
-	accountName = regexp.MustCompile(`^[a-z0-9]{3,24}$`)
-	domain      = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+	accountName = pattern.Of(`^[a-z0-9]{3,24}$`)
+	domain      = pattern.Of(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 	// serviceHost is NAME.blob.DOMAIN, or NAME.zNN.blob.DOMAIN with a DNS zone.
-	serviceHost = regexp.MustCompile(`^(https?://[^./]+(?:\.z[0-9]+)?)\.(blob|queue)\.(.+)$`)
+	serviceHost = pattern.Of(`^(https?://[^./]+(?:\.z[0-9]+)?)\.(blob|queue)\.(.+)$`)
 )
 
 // bothEndpoints are those of blobs and queues of the account to which an endpoint
 // belongs. ok is false if the endpoint doesn't have Azure's form.
 func bothEndpoints(endpoint string) (blob, queue string, ok bool) {
-	m := serviceHost.FindStringSubmatch(endpoint)
+	m := serviceHost().FindStringSubmatch(endpoint)
 	if m == nil {
 		return "", "", false
 	}
