@@ -78,7 +78,7 @@ func (a *app) fill(store *state.Store, iteration string, exports int) error {
 		if err != nil {
 			return err
 		}
-		etags[name] = string(*resp.ETag)
+		etags[name] = strings.Trim(string(*resp.ETag), `"`) // as the model container lists it
 	}
 	record, err := store.Load(a.t.Context(), project)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/streaming"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"visionkeeper/internal/pattern"
 	"visionkeeper/internal/seal"
@@ -150,17 +149,15 @@ func documents[T any](ctx context.Context, a *Archive, project string, is func(f
 		return nil, err
 	}
 	var names []string
-	pager := a.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
-	for more := true; more; more = more && pager.More() {
-		page, err := pager.NextPage(ctx)
+	for item, err := range storage.List(ctx, a.container, prefix) {
 		if err != nil {
 			return nil, storage.Explain(fmt.Sprintf("list the archive container %q", a.name), err)
 		}
-		for _, item := range page.Segment.BlobItems {
-			more = *item.Name < beyond
-			if parts := strings.Split(*item.Name, "/"); len(parts) == 3 && is(parts[2]) {
-				names = append(names, *item.Name)
-			}
+		if item.Name >= beyond {
+			break
+		}
+		if parts := strings.Split(item.Name, "/"); len(parts) == 3 && is(parts[2]) {
+			names = append(names, item.Name)
 		}
 	}
 	slices.Sort(names)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Answers are decoded field by field: a value in an unexpected form spoils that value
@@ -81,8 +82,15 @@ func decodeFields(data []byte, out any) error {
 	v := reflect.ValueOf(out).Elem()
 	for i := range v.NumField() {
 		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		if value, ok := members[name]; ok {
+			decodeValue(value, v.Field(i))
+			continue
+		}
 		for member, value := range members {
-			if name != "" && name != "-" && strings.EqualFold(name, member) {
+			if strings.EqualFold(name, member) {
 				decodeValue(value, v.Field(i))
 			}
 		}
@@ -174,6 +182,9 @@ func decodeTime(data json.RawMessage, at *time.Time) bool {
 
 // plainText is a JSON text, or the JSON itself where it is something else.
 func plainText(data json.RawMessage) string {
+	if data[0] == '"' && bytes.IndexByte(data, '\\') < 0 && utf8.Valid(data) {
+		return string(data[1 : len(data)-1]) // as most are
+	}
 	var s string
 	if json.Unmarshal(data, &s) != nil {
 		return oneLine(string(data))

@@ -20,7 +20,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
@@ -317,17 +316,11 @@ func (s *Store) Learn(ctx context.Context, of Name, k *Known) error {
 func (s *Store) Pictures(ctx context.Context, project string) (map[string]int64, error) {
 	prefix := ImageBlob(project, "")
 	sizes := map[string]int64{}
-	pager := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
-	for pager.More() {
-		page, err := pager.NextPage(ctx)
+	for item, err := range storage.List(ctx, s.container, prefix) {
 		if err != nil {
 			return nil, storage.Explain(fmt.Sprintf("list the images in the archive container %q", s.name), err)
 		}
-		for _, item := range page.Segment.BlobItems {
-			if p := item.Properties; p != nil && p.ContentLength != nil {
-				sizes[strings.TrimPrefix(*item.Name, prefix)] = *p.ContentLength
-			}
-		}
+		sizes[strings.TrimPrefix(item.Name, prefix)] = item.Size
 	}
 	return sizes, nil
 }

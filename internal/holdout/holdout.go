@@ -156,15 +156,11 @@ func (b blobs) prefix() string {
 func (b blobs) list(ctx context.Context) ([]File, error) {
 	prefix := b.prefix()
 	var files []File
-	pages := b.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
-	for pages.More() {
-		page, err := pages.NextPage(ctx)
+	for item, err := range storage.List(ctx, b.container, prefix) {
 		if err != nil {
 			return nil, b.explain(err)
 		}
-		for _, item := range page.Segment.BlobItems {
-			files = append(files, File{strings.TrimPrefix(*item.Name, prefix), *item.Properties.ContentLength, strings.Trim(string(*item.Properties.ETag), `"`)})
-		}
+		files = append(files, File{strings.TrimPrefix(item.Name, prefix), item.Size, item.ETag})
 		if len(files) > mostFiles {
 			return nil, unusable("it has more than %d files", mostFiles)
 		}

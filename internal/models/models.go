@@ -87,10 +87,10 @@ func (c *Container) Survey(ctx context.Context) (exports int, misnamed []string,
 		if err != nil {
 			return 0, nil, err
 		}
-		if _, _, _, err := customvision.ParseBlobName(*item.Name); err == nil {
+		if _, _, _, err := customvision.ParseBlobName(item.Name); err == nil {
 			exports++
-		} else if twoIDs().MatchString(*item.Name) {
-			misnamed = append(misnamed, *item.Name)
+		} else if twoIDs().MatchString(item.Name) {
+			misnamed = append(misnamed, item.Name)
 		}
 	}
 	return exports, misnamed, nil
@@ -123,7 +123,7 @@ func (c *Container) Blobs(ctx context.Context, project string) iter.Seq2[Blob, e
 				yield(Blob{}, err)
 				return
 			}
-			b := Blob{Name: *item.Name, ETag: strings.Trim(string(*item.Properties.ETag), `"`)}
+			b := Blob{Name: item.Name, ETag: item.ETag}
 			if b.Project, b.Iteration, b.Platform, err = customvision.ParseBlobName(b.Name); err != nil {
 				continue
 			}
@@ -138,22 +138,17 @@ func (c *Container) Blobs(ctx context.Context, project string) iter.Seq2[Blob, e
 }
 
 // list goes through the blobs whose names begin with the prefix. It ends with an error.
-func (c *Container) list(ctx context.Context, prefix string) iter.Seq2[*container.BlobItem, error] {
-	return func(yield func(*container.BlobItem, error) bool) {
-		pages := c.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
-		for pages.More() {
-			page, err := pages.NextPage(ctx)
+func (c *Container) list(ctx context.Context, prefix string) iter.Seq2[storage.Item, error] {
+	return func(yield func(storage.Item, error) bool) {
+		for item, err := range storage.List(ctx, c.container, prefix) {
 			if bloberror.HasCode(err, bloberror.ContainerNotFound) {
 				err = fmt.Errorf("there is no model container %q: create it, or name another in MODEL_CONTAINER", c.name)
 			}
 			if err != nil {
-				yield(nil, storage.Explain("list the model container "+c.name, err))
-				return
+				err = storage.Explain("list the model container "+c.name, err)
 			}
-			for _, item := range page.Segment.BlobItems {
-				if !yield(item, nil) {
-					return
-				}
+			if !yield(item, err) {
+				return
 			}
 		}
 	}

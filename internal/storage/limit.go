@@ -35,7 +35,7 @@ func (u unlimited) Do(req *policy.Request) (*http.Response, error) {
 }
 
 // Options are o, which may be nil, with what all requests to storage have: Transport,
-// where o names none, a time limit for each try, and a span for it.
+// where o names none, a time limit for each try, and a span for it. List reads its pages.
 func Options(o *azcore.ClientOptions) azcore.ClientOptions {
 	options := azcore.ClientOptions{}
 	if o != nil {
@@ -46,7 +46,7 @@ func Options(o *azcore.ClientOptions) azcore.ClientOptions {
 	}
 	whole := options.Retry
 	whole.TryTimeout = 0
-	options.PerCallPolicies = append([]policy.Policy{unlimited(whole)}, options.PerCallPolicies...)
+	options.PerCallPolicies = append([]policy.Policy{pages{}, unlimited(whole)}, options.PerCallPolicies...)
 	options.PerRetryPolicies = append([]policy.Policy{telemetry.Policy()}, options.PerRetryPolicies...)
 	if options.Retry.TryTimeout == 0 {
 		options.Retry.TryTimeout = tryTime
