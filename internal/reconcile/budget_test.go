@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +33,52 @@ func TestWhatABackupCosts(t *testing.T) {
 	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
 	assert.LessOrEqual(t, len(requests), 8, requests)
 	assert.Equal(t, map[string]int{"GetIterations": 1, "GetExports": 1}, calls)
+}
+
+// cost is what a cause costs: requests by container and kind, and calls of the service.
+func (w *app) cost(cause func()) (requests, calls map[string]int) {
+	w.t.Helper()
+	requests = map[string]int{}
+	for _, r := range w.line.During(func() { calls = w.calls(cause) }) {
+		container, _, _ := strings.Cut(strings.Split(r.URL.Path, "/")[2], "-")
+		requests[strings.TrimSpace(container+" "+r.Method+" "+r.URL.Query().Get("comp"))]++
+	}
+	return requests, calls
+}
+
+func TestWhatAFollowUpExportCosts(t *testing.T) {
+	t.Parallel()
+	for name, exports := range map[string]int{`"ONNX"`: 1, `"ONNX","CoreML"`: 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"*","exports":[`+name+`]}]}`)
+			key := w.trained()
+			requests, calls := w.cost(func() { w.reconcile(key) })
+			assert.Equal(t, map[string]int{"state GET": 1, "archive GET list": 1, "state PUT": 1 + exports}, requests)
+			assert.Equal(t, map[string]int{"GetProject": 1, "GetIterations": 1, "GetExports": 1, "ExportIteration": exports,
+				"GetDomain": 1, "GetTags": 1, "GetIterationPerformance": 1}, calls, "with what proofs record")
+		})
+	}
+}
+
+func TestWhatNewPackagesCostASweep(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 3} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", func(o *emulator.Options) { o.ModelSize = 1 << 20 })
+			project := w.project(world.Compact)
+			w.sweep()
+			for range n {
+				w.export(Key{Project: project, Iteration: w.Train(project).ID}, "ONNX")
+			}
+			requests, calls := w.cost(func() { w.sweep() })
+			assert.Equal(t, map[string]int{"models GET list": 1, "state GET": 1, "archive GET list": 1,
+				"models GET": 2 * n, "archive PUT": 2 * n, "archive GET": n, "state PUT": n}, requests)
+			assert.Equal(t, map[string]int{"GetProjects": 1, "GetIterations": 1, "GetDomain": 1,
+				"GetExports": n, "GetTags": n, "GetIterationPerformance": n}, calls)
+		})
+	}
 }
 
 func TestWhatABackupCostsThatOnlyTheDownloadLinkLeadsTo(t *testing.T) {
