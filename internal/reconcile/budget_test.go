@@ -1,8 +1,10 @@
 package reconcile
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"visionkeeper/dev/world"
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
+	"visionkeeper/internal/zipfile"
 )
 
 const onnx = `{"projects":[{"project":"*","exports":["ONNX"],"retrain":{"afterFailure":1}}]}`
@@ -25,14 +28,22 @@ func TestWhatABackupCosts(t *testing.T) {
 	w.reconcile(key) // which asks for the export
 	w.Service.Advance(world.ExportTime)
 
-	var calls map[string]int
-	requests := w.line.During(func() {
-		calls = w.calls(func() { w.reconcile(key) })
+	var read atomic.Int64
+	w.line.Use(func(r *http.Request, send world.Send) (*http.Response, error) {
+		resp, err := send(r)
+		if err == nil && r.Method == http.MethodGet {
+			read.Add(resp.ContentLength)
+		}
+		return resp, err
 	})
+	requests, calls := w.cost(func() { w.reconcile(key) })
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
 	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
-	assert.LessOrEqual(t, len(requests), 8, requests)
+	assert.Equal(t, map[string]int{"state GET": 1, "archive GET list": 1, "models GET": 2, "archive PUT": 2, "archive GET": 1, "state PUT": 1}, requests)
 	assert.Equal(t, map[string]int{"GetIterations": 1, "GetExports": 1}, calls)
+	beside := read.Load() - w.kept(key)[0].Size
+	assert.LessOrEqual(t, beside, int64(64<<10+zipfile.TailSize+8<<10), "the package once, its two ends, the state and a listing")
+	assert.Positive(t, beside)
 }
 
 // cost is what a cause costs: requests by container and kind, and calls of the service.
