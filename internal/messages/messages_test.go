@@ -82,12 +82,17 @@ func (w *app) exported(project, iteration, platform string) customvision.Notific
 // deal deals with a message in a process of its own, and gives what it logged.
 func (w *app) deal(n customvision.Notification, m messages.Message) (log string, err error) {
 	w.t.Helper()
+	return w.dealBy(reconcile.New(w.options), n, m)
+}
+
+// dealBy deals with a message in the process that has a Reconciler.
+func (w *app) dealBy(r *reconcile.Reconciler, n customvision.Notification, m messages.Message) (log string, err error) {
+	w.t.Helper()
 	if m.Raw == nil {
 		m.Raw, err = json.Marshal(n)
 		require.NoError(w.t, err)
 	}
 	var lines bytes.Buffer
-	r := reconcile.New(w.options)
 	h := messages.Handler{Reconciler: r, State: r.State, Now: w.Service.Now}
 	err = h.Deal(zerolog.New(&lines).WithContext(w.t.Context()), m)
 	return lines.String(), err
@@ -232,6 +237,37 @@ func TestAMessageForWhatIsSettledSinceItWasSentCostsOneReadOfTheState(t *testing
 		w.deal(w.exported(project, iteration, "ONNX"), messages.Message{Inserted: w.Service.Now().Add(time.Minute)})
 	})
 	assert.Greater(t, len(requests), 1)
+}
+
+// Copies of a message come close together. A process that has looked since they were sent
+// needs not even the state for them, but reads it again after an interval.
+func TestCopiesOfAMessageCostTheProcessThatLookedNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project := w.project("in")
+	iteration, other := w.Train(project).ID, w.Train(project).ID
+	w.Export(project, iteration, "ONNX", "")
+	sent := w.Service.Now()
+	w.Service.Advance(time.Minute)
+	r := reconcile.New(w.options)
+	requests := func(n customvision.Notification, inserted time.Time, outcome string) int {
+		return len(w.line.During(func() {
+			log, err := w.dealBy(r, n, messages.Message{Inserted: inserted})
+			assert.NoError(t, err)
+			assert.Contains(t, log, outcome)
+		}))
+	}
+	assert.NotZero(t, requests(w.exported(project, iteration, "ONNX"), sent, `"outcome":"done"`))
+	for range 2 {
+		for range 9 {
+			assert.Zero(t, requests(w.exported(project, iteration, "ONNX"), sent, "everything was done already since"))
+			w.Service.Advance(time.Second)
+		}
+		w.Service.Advance(time.Second)
+		assert.Equal(t, 1, requests(w.exported(project, iteration, "ONNX"), sent, "everything was done already since"))
+	}
+	assert.NotZero(t, requests(trained(project, other), sent, `"outcome":"done"`), "nobody asked for a look at this one")
+	assert.NotZero(t, requests(w.exported(project, iteration, "ONNX"), w.Service.Now(), `"outcome":"done"`), "sent after the look")
 }
 
 // The service's list of exports may be late. A look that didn't show what a message claims

@@ -1,6 +1,10 @@
 package reconcile
 
 import (
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +16,7 @@ import (
 	"visionkeeper/internal/archive"
 	"visionkeeper/internal/customvision"
 	"visionkeeper/internal/state"
+	"visionkeeper/internal/zipfile"
 )
 
 const onnx = `{"projects":[{"project":"*","exports":["ONNX"],"retrain":{"afterFailure":1}}]}`
@@ -24,14 +29,68 @@ func TestWhatABackupCosts(t *testing.T) {
 	w.reconcile(key) // which asks for the export
 	w.Service.Advance(world.ExportTime)
 
-	var calls map[string]int
-	requests := w.line.During(func() {
-		calls = w.calls(func() { w.reconcile(key) })
+	var read atomic.Int64
+	w.line.Use(func(r *http.Request, send world.Send) (*http.Response, error) {
+		resp, err := send(r)
+		if err == nil && r.Method == http.MethodGet {
+			read.Add(resp.ContentLength)
+		}
+		return resp, err
 	})
+	requests, calls := w.cost(func() { w.reconcile(key) })
 	assert.Equal(t, map[string]archive.Verdict{"ONNX": archive.Proven}, w.backups(key))
 	assert.NotNil(t, w.Remembered(key.Project).Iterations[key.Iteration].Settled)
-	assert.LessOrEqual(t, len(requests), 8, requests)
+	assert.Equal(t, map[string]int{"state GET": 1, "archive GET list": 1, "models GET": 2, "archive PUT": 2, "archive GET": 1, "state PUT": 1}, requests)
 	assert.Equal(t, map[string]int{"GetIterations": 1, "GetExports": 1}, calls)
+	beside := read.Load() - w.kept(key)[0].Size
+	assert.LessOrEqual(t, beside, int64(64<<10+zipfile.TailSize+8<<10), "the package once, its two ends, the state and a listing")
+	assert.Positive(t, beside)
+}
+
+// cost is what a cause costs: requests by container and kind, and calls of the service.
+func (w *app) cost(cause func()) (requests, calls map[string]int) {
+	w.t.Helper()
+	requests = map[string]int{}
+	for _, r := range w.line.During(func() { calls = w.calls(cause) }) {
+		container, _, _ := strings.Cut(strings.Split(r.URL.Path, "/")[2], "-")
+		requests[strings.TrimSpace(container+" "+r.Method+" "+r.URL.Query().Get("comp"))]++
+	}
+	return requests, calls
+}
+
+func TestWhatAFollowUpExportCosts(t *testing.T) {
+	t.Parallel()
+	for name, exports := range map[string]int{`"ONNX"`: 1, `"ONNX","CoreML"`: 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, `{"projects":[{"project":"*","exports":[`+name+`]}]}`)
+			key := w.trained()
+			requests, calls := w.cost(func() { w.reconcile(key) })
+			assert.Equal(t, map[string]int{"state GET": 1, "archive GET list": 1, "state PUT": 1 + exports}, requests)
+			assert.Equal(t, map[string]int{"GetProject": 1, "GetIterations": 1, "GetExports": 1, "ExportIteration": exports,
+				"GetDomain": 1, "GetTags": 1, "GetIterationPerformance": 1}, calls, "with what proofs record")
+		})
+	}
+}
+
+func TestWhatNewPackagesCostASweep(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 3} {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "", func(o *emulator.Options) { o.ModelSize = 1 << 20 })
+			project := w.project(world.Compact)
+			w.sweep()
+			for range n {
+				w.export(Key{Project: project, Iteration: w.Train(project).ID}, "ONNX")
+			}
+			requests, calls := w.cost(func() { w.sweep() })
+			assert.Equal(t, map[string]int{"models GET list": 1, "state GET": 1, "archive GET list": 1,
+				"models GET": 2 * n, "archive PUT": 2 * n, "archive GET": n, "state PUT": n}, requests)
+			assert.Equal(t, map[string]int{"GetProjects": 1, "GetIterations": 1, "GetDomain": 1,
+				"GetExports": n, "GetTags": n, "GetIterationPerformance": n}, calls)
+		})
+	}
 }
 
 func TestWhatABackupCostsThatOnlyTheDownloadLinkLeadsTo(t *testing.T) {

@@ -149,9 +149,17 @@ func (v *visit) describe(ctx context.Context, iteration string) error {
 	return errors.Join(errs...)
 }
 
+// askDomain asks nothing where it is known of another iteration: what a domain is called
+// doesn't change.
 func askDomain(ctx context.Context, v *visit, f *facts, _ string) error {
 	if f.Domain.ID == "" {
 		return nil
+	}
+	for _, it := range v.seen.Project.Iterations {
+		if other := factsOf(it); other.Domained && other.Domain.ID == f.Domain.ID {
+			f.Domain = other.Domain
+			return nil
+		}
 	}
 	d, err := v.Service.Domain(ctx, f.Domain.ID)
 	if err == nil {

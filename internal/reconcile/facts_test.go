@@ -61,6 +61,23 @@ func TestBytesAreCopiedAtOnceAndTheProofWaitsForItsFacts(t *testing.T) {
 	}
 }
 
+func TestAProjectsDomainIsAskedForOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	project := w.project(world.Compact)
+	calls := w.calls(func() {
+		for range 3 {
+			key := Key{Project: project, Iteration: w.Train(project).ID}
+			w.export(key, "ONNX")
+			w.reconcile(key)
+			require.Equal(t, proven, w.backups(key))
+			assert.Equal(t, "General (compact)", w.proofs(key)[0].Domain.Name)
+		}
+	})
+	assert.Equal(t, 3, calls["GetTags"])
+	assert.Equal(t, 1, calls["GetDomain"])
+}
+
 func TestAProofIsADayLateAtMost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")

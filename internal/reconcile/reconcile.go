@@ -39,8 +39,9 @@ type Request struct {
 	// nil otherwise.
 	Known *customvision.Project
 	// Inserted is when the message that asks was put on the queue, in whole seconds.
-	// What was looked at since costs one read of the state; what another process looks at
-	// now is waited for. Zero where no message asks, or where a look is needed all the same.
+	// What was looked at since costs one read of the state, and none where this process read
+	// or wrote it within Times.LookInterval; what another process looks at now is waited for.
+	// Zero where no message asks, or where a look is needed all the same.
 	Inserted time.Time
 	// Again reports whether the message was delivered before: the process may have died
 	// of what it asks for.
@@ -89,6 +90,7 @@ type Options struct {
 type Reconciler struct {
 	Options
 	pace      pace
+	recent    recent
 	strangers *strangers
 }
 
@@ -96,6 +98,7 @@ type Reconciler struct {
 func New(o Options) *Reconciler {
 	return &Reconciler{
 		Options: o, pace: pace{clock: o.Clock, interval: o.Times.LookInterval, lanes: map[string]*lane{}},
+		recent:    recent{clock: o.Clock, interval: o.Times.LookInterval, known: map[string]knownState{}},
 		strangers: newStrangers(o.Clock, o.Times.LookInterval),
 	}
 }
@@ -177,11 +180,18 @@ var ErrUnknownProject = errors.New("there is no such project in Custom Vision")
 // Reconcile looks at what the request names and does what the policy asks. Calls for
 // one project run one after another; those that wait meanwhile share the next run,
 // and while the project waits for the service that run begins no earlier than
-// Times.LookInterval after the last. An error means that the run didn't look at
+// Times.LookInterval after the last. A call to which is known already what it asks for
+// waits for nothing. An error means that the run didn't look at
 // everything, or could not record what it learnt: ask again. What single things
 // failed stands in the report.
 func (r *Reconciler) Reconcile(ctx context.Context, req Request) (Report, error) {
-	return r.pace.join(ctx, req.scope(), req.Cause, r.run)
+	s := req.scope()
+	if v := r.recall(ctx, s); v != nil {
+		report := Report{Key: Key{Project: s.project}, ContainerOnly: r.Service == nil}
+		v.report(&report)
+		return report, nil
+	}
+	return r.pace.join(ctx, s, req.Cause, r.run)
 }
 
 func (r Request) scope() scope {
@@ -230,6 +240,9 @@ func (r *Reconciler) pass(ctx context.Context, s scope) (Report, error) {
 		if err = v.act(ctx); !v.elsewhere {
 			err = errors.Join(v.blind, err)
 		}
+	}
+	if err == nil && len(s.iterations) > 0 {
+		r.recent.note(s.project, knownState{*v.record, v.saved})
 	}
 	v.report(&report)
 	return report, err

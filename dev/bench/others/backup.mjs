@@ -1,8 +1,10 @@
 // What a person might write by hand in Node.js, with nothing but its own library: for each
 // message it asks which exports the iteration has, and lets the storage service copy those
-// that are done. It proves nothing, and copies again with each message.
+// that are done. It proves nothing, and copies again with each message, or, with the
+// argument "careful", what isn't there yet.
 import { createServer } from "node:http";
 
+const once = process.argv[2] === "careful" ? { "if-none-match": "*" } : {};
 const { CUSTOMVISION_ENDPOINT: service, CUSTOMVISION_KEY: key, ARCHIVE_URL: archive } = process.env;
 
 async function backUp({ projectId: project, iterationId: iteration }) {
@@ -12,8 +14,8 @@ async function backUp({ projectId: project, iterationId: iteration }) {
   for (const { platform, status, downloadUri } of await listed.json()) {
     if (status !== "Done") continue;
     const to = archive.replace("?", `/${project}/${iteration}/${platform}.zip?`);
-    const copied = await fetch(to, { method: "PUT", headers: { "x-ms-copy-source": downloadUri, "x-ms-requires-sync": "true", "x-ms-version": "2021-08-06" } });
-    if (!copied.ok) throw new Error(`${platform} can't be copied: ${copied.status}`);
+    const copied = await fetch(to, { method: "PUT", headers: { "x-ms-copy-source": downloadUri, "x-ms-requires-sync": "true", "x-ms-version": "2021-08-06", ...once } });
+    if (!copied.ok && copied.status !== 409) throw new Error(`${platform} can't be copied: ${copied.status}`);
   }
 }
 
