@@ -68,10 +68,10 @@ func contests(p programs, folder string) []contest {
 		}
 	}
 	all := []contest{
-		{"invocation-1", "One invocation, over 1 connection", "µs", invocation(1, 10_000, func(i invoked) float64 { return i.wall })},
-		{"invocation-64", "One invocation, over 64 connections", "µs", invocation(64, 400, func(i invoked) float64 { return i.wall })},
-		{"invocation-1-cpu", "The handler's processor time for one invocation, over 1 connection", "µs", invocation(1, 10_000, func(i invoked) float64 { return i.cpu })},
-		{"invocation-64-cpu", "The handler's processor time for one invocation, over 64 connections", "µs", invocation(64, 400, func(i invoked) float64 { return i.cpu })},
+		{"invocation-1", "One invocation, over 1 connection", "µs", invocation(1, 5000, func(i invoked) float64 { return i.wall })},
+		{"invocation-64", "One invocation, over 64 connections", "µs", invocation(64, 200, func(i invoked) float64 { return i.wall })},
+		{"invocation-1-cpu", "The handler's processor time for one invocation, over 1 connection", "µs", invocation(1, 5000, func(i invoked) float64 { return i.cpu })},
+		{"invocation-64-cpu", "The handler's processor time for one invocation, over 64 connections", "µs", invocation(64, 200, func(i invoked) float64 { return i.cpu })},
 		{"start", "From the start to the first probe that is answered", "ms", starting(func(s started) float64 { return s.ms })},
 		{"memory", "Memory after the first probe", "MiB", starting(func(s started) float64 { return s.mib })},
 		{"size", "Size of the program", "MB", []competitor{{"visionkeeper", size(p.visionkeeper)}, {"bare net/http", size(p.bare)}}},
