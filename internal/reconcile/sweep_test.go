@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -130,39 +131,32 @@ func TestWhereStateIsLostNothingIsArchivedTwice(t *testing.T) {
 }
 
 // Which projects only the state remembers can change with the lists alone, or in time.
-func TestWhatTheStateRemembersIsListedSeldom(t *testing.T) {
+func TestWhatOnlyTheStateRemembersIsGoneOverUntilItIsForgotten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
 	key := w.named("first")
-	listings := func() int {
-		n := 0
+	w.sweep()
+	w.named("second")
+	w.sweep()
+	require.NoError(t, w.Client.DeleteProject(t.Context(), key.Project))
+	w.remove(key, "ONNX")
+	about := func() (list []string) {
 		for _, r := range w.line.During(func() { w.sweepAnyhow() }) {
-			if strings.HasSuffix(r.URL.Path, "/"+w.Names.State) && r.URL.Query().Get("comp") == "list" {
-				n++
+			if strings.Contains(r.URL.Path, key.Project) {
+				list = append(list, r.Method)
 			}
 		}
-		return n
+		return list
 	}
-	assert.Equal(t, 1, listings(), "nothing is known yet")
-	assert.Zero(t, listings())
-	w.export(key, "CoreML")
-	w.Train(key.Project)
-	assert.Zero(t, listings(), "no project came or went")
-	w.named("second")
-	assert.Equal(t, 1, listings(), "there is another project")
-	assert.Zero(t, listings())
-	require.NoError(t, w.Client.DeleteProject(t.Context(), key.Project))
-	w.remove(key, "CoreML")
-	w.remove(key, "ONNX")
-	gone := "/" + "projects/" + key.Project + ".json"
-	w.line.While(world.On(ending(gone), world.Refuse(403)), func() {
-		assert.Equal(t, 1, listings(), "one is gone")
-		assert.Equal(t, 1, listings(), "what is remembered of it can't be read")
+	writes := func(req *http.Request) bool {
+		return req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, "/projects/"+key.Project+".json")
+	}
+	w.line.While(world.On(writes, world.Refuse(403)), func() {
+		assert.Equal(t, []string{"PUT"}, about(), "one is gone")
+		assert.Equal(t, []string{"PUT"}, about(), "it couldn't be forgotten")
 	})
 	require.NotEmpty(t, w.Remembered(key.Project).Iterations)
-	assert.Equal(t, 1, listings(), "it is to be forgotten yet")
+	assert.Equal(t, []string{"PUT"}, about(), "it is to be forgotten yet")
 	assert.Empty(t, w.Remembered(key.Project).Iterations)
-	assert.Zero(t, listings())
-	w.Service.Advance(w.options.Times.SettledFor)
-	assert.Equal(t, 1, listings(), "one may have come and gone meanwhile")
+	assert.Empty(t, about())
 }
