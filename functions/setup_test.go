@@ -85,6 +85,7 @@ func newWorld(t *testing.T, s setting) *app {
 		Times:     reconcile.Times{LookInterval: time.Millisecond, SettledFor: 7 * 24 * time.Hour, StuckAfter: 6 * time.Hour, IntentGrace: 2 * time.Minute},
 		Clock:     world.Clock{Server: w.Service},
 	}
+	w.sweeping.Warnings = func() []string { return nil }
 	w.sweeping.Poison = w.Customer.Queues(&small).NewQueueClient(w.Names.Queue + "-poison")
 	if s.told {
 		w.line.Send = w.Timed

@@ -432,3 +432,38 @@ func TestDeadLettersAreDeletedThoughTheServiceIsGone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, left)
 }
+
+// What only the state remembers isn't gone over then: the next sweep has to.
+func TestASweepThatCannotListTheStateIsNotWhole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	require.NoError(t, w.sweep(t.Context()))
+	before := w.Health()
+	require.NotEmpty(t, before.Lists)
+	w.Service.Advance(time.Hour)
+	w.create(setting{container: true})
+	w.line.Use(world.On(func(req *http.Request) bool {
+		return req.URL.Query().Get("comp") == "list" && strings.Contains(req.URL.Path, "/"+w.Names.State)
+	}, world.Refuse(403)))
+	require.ErrorContains(t, w.sweep(t.Context()), "list the state")
+	health := w.Health()
+	assert.Equal(t, counts{Projects: 2, Covered: 2}, countsOf(health), "the service lists them")
+	assert.True(t, health.Gap)
+	assert.Empty(t, health.Lists)
+	assert.Equal(t, before.Round, health.Round)
+}
+
+// A page shows the health.json before meanwhile.
+func TestASweepThatGoesOnChangesNothingOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, setting{policy: onnx, container: true})
+	conditions := []state.ProjectCondition{
+		{Condition: state.Condition{Code: state.Unseen, Why: "the list"}},
+		{Project: w.project, Condition: state.Condition{Code: state.NoLink, Why: "no link"}},
+	}
+	require.NoError(t, w.options.State.SetHealth(t.Context(), state.Health{Resume: w.project, Conditions: conditions}))
+	view, err := w.options.State.View(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, w.sweep(t.Context()))
+	assert.Equal(t, conditions, view.Health.Conditions)
+}

@@ -81,7 +81,7 @@ func (f Function) Invoke(ctx context.Context, inv *handler.Invocation) error {
 		health.Failed += last.Failed
 		health.Gap = health.Gap || last.Gap
 		before := len(last.Conditions)
-		last.Conditions = slices.DeleteFunc(last.Conditions, ofNoProject) // this sweep listed them anew
+		last.Conditions = slices.DeleteFunc(slices.Clone(last.Conditions), ofNoProject) // this sweep listed them anew
 		last.Blocked -= before - len(last.Conditions)
 		health.Add(last.Counts)
 		health.Conditions = append(last.Conditions, swept.Conditions...)

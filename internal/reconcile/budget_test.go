@@ -299,3 +299,30 @@ func TestAMessageAboutAFailedTrainingThatIsSettledCostsNoCall(t *testing.T) {
 		})
 	}
 }
+
+// A person may make due what couldn't be done: the next message tries it, be it a copy of one
+// that this process answered a moment ago.
+func TestACopyOfAMessageTriesWhatAPersonMadeDue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, onnx)
+	project := w.project("a8e3c40f-fb4a-466f-832a-5e457ae4a344") // General, which is not a compact one
+	key := Key{Project: project, Iteration: w.Train(project).ID}
+	sent := Request{Key: key, Inserted: w.Service.Now()}
+	w.Service.Advance(time.Minute)
+	r := New(w.options)
+	deal := func() Report {
+		report, err := r.Reconcile(t.Context(), sent)
+		require.NoError(t, err)
+		return report
+	}
+	deal()
+	require.Equal(t, state.NotExportable, w.condition(key, "").Code)
+	require.True(t, deal().Seen)
+
+	person := w.options
+	person.State = state.Open(w.Archives.Blobs(nil), w.Names.State)
+	n, err := New(person).Retry(t.Context(), project, state.Scope{})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	assert.False(t, deal().Seen, "it is tried")
+}

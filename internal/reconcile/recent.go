@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 // recent are the states of projects as this process last read or wrote them for a message,
 // none longer ago than an interval. Copies of a message come close together: one about what
 // was looked at since it was sent is answered by what is known, without a request. What
-// other processes write meanwhile makes no difference to that.
+// other processes write meanwhile makes no difference to that, unless something couldn't be
+// done that a person may make due.
 type recent struct {
 	clock    Clock
 	interval time.Duration
@@ -52,9 +54,18 @@ func (r *Reconciler) recall(ctx context.Context, s scope) *visit {
 	}
 	v := r.visit(s, &k.record)
 	v.saved, v.seen.Now = k.at, k.record.Seen.Add(v.loaded.Sub(k.at))
-	if err := v.applyPolicy(ctx); err != nil || v.outside || !v.isSeenSince() {
+	if err := v.applyPolicy(ctx); err != nil || v.outside || !v.isSeenSince() || v.isRetriable() {
 		return nil
 	}
 	v.known = true
 	return v
+}
+
+// isRetriable reports whether something about what was asked for couldn't be done, and a
+// person may make it due any time.
+func (v *visit) isRetriable() bool {
+	return slices.ContainsFunc(v.seen.Project.Conditions, func(c *state.Condition) bool {
+		_, asked := v.scope.iterations[c.Iteration]
+		return asked && !c.Final()
+	})
 }

@@ -151,13 +151,13 @@ func (r *Reconciler) todo(ctx context.Context, before Before, swept *Swept) (lis
 		return nil, "", errors.Join(blobsErr, listErr, err)
 	}
 	lists = r.fingerprint(blobs, listed, inForce)
-	var stateErr error
 	if before.States == nil {
-		before.States, stateErr = r.State.List(ctx, r.Clock.Now)
+		before.States, _ = r.State.List(ctx, r.Clock.Now) // Projects says why it failed
 	}
 	var remembered []string
+	var stateErr error
 	if lists != before.Lists || blobsErr != nil || listErr != nil {
-		remembered = before.States.Projects()
+		remembered, stateErr = before.States.Projects()
 	}
 	todo := map[string]scope{}
 	add := func(id string, known *customvision.Project, vanished bool) {

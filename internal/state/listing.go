@@ -28,6 +28,7 @@ type Listing struct {
 	clock    func() time.Time       // the caller's
 	versions map[string]azcore.ETag // by the blob's name, without quotes; nil if it failed
 	letters  []*container.BlobItem
+	err      error // why it failed
 }
 
 // List lists the state. Clock is the caller's, from which records that cost no request are
@@ -38,7 +39,8 @@ func (s *Store) List(ctx context.Context, clock func() time.Time) (*Listing, err
 	for pages.More() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return &Listing{store: s, clock: clock}, s.explain("list the state", err)
+			err = s.explain("list the state", err)
+			return &Listing{store: s, clock: clock, err: err}, err
 		}
 		if l.made.IsZero() {
 			l.date, l.made = value(page.Date), clock()
@@ -56,15 +58,16 @@ func (s *Store) List(ctx context.Context, clock func() time.Time) (*Listing, err
 	return l, nil
 }
 
-// Projects are the ids of the projects that have a state.
-func (l *Listing) Projects() []string {
+// Projects are the ids of the projects that have a state. The error is that of List: which
+// they are isn't known then.
+func (l *Listing) Projects() ([]string, error) {
 	var ids []string
 	for name := range l.versions {
 		if id, ok := projectOf(name); ok {
 			ids = append(ids, id)
 		}
 	}
-	return ids
+	return ids, l.err
 }
 
 // Load is Store.Load, without a request where the listed version is held, or none is listed.
@@ -90,7 +93,8 @@ func (l *Listing) Load(ctx context.Context, projectID string) (*Record, error) {
 	return r, err
 }
 
-// Health is Store.Health, without a request where the listed version is held.
+// Health is Store.Health, without a request where the listed version is held. What it leads
+// to must not be changed: others may be led to it too.
 func (l *Listing) Health(ctx context.Context) (Health, error) {
 	h, err := l.fetch(ctx, healthBlob)
 	health, _ := h.said.(Health)

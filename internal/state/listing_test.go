@@ -60,7 +60,9 @@ func TestWhatHasNotChangedIsReadByOneListing(t *testing.T) {
 	read := func() (names []string, requests int64) {
 		before := count.sent.Load()
 		l := list(t, s)
-		assert.ElementsMatch(t, ids, l.Projects())
+		projects, err := l.Projects()
+		require.NoError(t, err)
+		assert.ElementsMatch(t, ids, projects)
 		for _, id := range ids {
 			r, err := l.Load(t.Context(), id)
 			require.NoError(t, err)
@@ -211,7 +213,9 @@ func TestWithoutAListingEverythingIsRead(t *testing.T) {
 	count.refuse = true
 	l, err := s.List(t.Context(), time.Now)
 	assert.Error(t, err)
-	assert.Empty(t, l.Projects())
+	projects, err := l.Projects()
+	assert.Error(t, err, "which they are isn't known")
+	assert.Empty(t, projects)
 	r, err := l.Load(t.Context(), projectID)
 	require.NoError(t, err)
 	assert.Equal(t, "Kitchen", r.Name)
