@@ -47,8 +47,8 @@ func Main(version string) int {
 	defer stop()
 	p.stopSignals = stop
 	context.AfterFunc(ctx, stop) // so that a second Ctrl-C ends at once
-	if len(os.Args) == 1 && os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "" {
-		return p.serve(ctx)
+	if len(os.Args) == 1 && hosted() {
+		return p.serve(ctx) // without the tree of verbs, whose making takes a part of the start
 	}
 	return p.run(ctx, os.Args[1:])
 }
@@ -106,6 +106,9 @@ func (p *program) tidy(ctx context.Context) {
 	}
 }
 
+// hosted reports whether the Functions host started the program.
+func hosted() bool { return os.Getenv("FUNCTIONS_CUSTOMHANDLER_PORT") != "" }
+
 // serve answers the Functions host. The host doesn't restart a program that ends
 // with 0, so it never does.
 func (p *program) serve(ctx context.Context) int {
@@ -130,7 +133,12 @@ func (p *program) commands() *cobra.Command {
 		Args:          onlyVerbs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if hosted() { // and flags stand among the arguments that host.json gives
+				return exitCode(p.serve(c.Context()))
+			}
+			return c.Help()
+		},
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&p.settingsFile, "settings", "", "`file` with settings; default the local.settings.json of the working folder's app, else the one beside the program")

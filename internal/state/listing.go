@@ -188,12 +188,17 @@ func (l *Listing) fetch(ctx context.Context, name string) (held, error) {
 	if err != nil {
 		return held{}, s.explain("read "+name, err)
 	}
+	return s.hold(name, version.etag, data)
+}
+
+// hold holds what a blob says in a version: what others would read, not what was meant.
+func (s *Store) hold(name string, version azcore.ETag, data []byte) (held, error) {
 	said, err := readers(name)(data)
 	if err != nil {
 		return held{}, fmt.Errorf("state blob %s/%s: %w", s.name, name, err)
 	}
-	s.held.put(name, version.etag, said)
-	return held{version.etag, said}, nil
+	s.held.put(name, version, said)
+	return held{version, said}, nil
 }
 
 // projectOf is the id of the project whose state a blob is; ok reports whether it is one.

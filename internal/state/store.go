@@ -171,8 +171,8 @@ func (s *Store) save(ctx context.Context, r *Record, next Project) error {
 		return err
 	}
 	r.Project, r.etag, r.Seen, r.Lost, r.Listed = next, version.etag, version.date, nil, false
-	s.held.put(projectBlob(r.ID), version.etag, &next)
-	return nil
+	_, err = s.hold(projectBlob(r.ID), version.etag, data)
+	return err
 }
 
 const projectPrefix = "projects/"
@@ -244,8 +244,7 @@ func (s *Store) replace(ctx context.Context, name string, data []byte) error {
 		}
 		written, err := s.write(ctx, name, data, etag)
 		if err == nil {
-			said, err := readers(name)(data)
-			s.held.put(name, written.etag, said)
+			_, err = s.hold(name, written.etag, data)
 			return err
 		}
 		if !isConflict(err) {

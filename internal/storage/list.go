@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/xml"
+	"errors"
 	"iter"
 	"net/http"
 	"strconv"
@@ -38,6 +39,10 @@ func List(ctx context.Context, c *container.Client, prefix string) iter.Seq2[Ite
 				yield(Item{}, err)
 				return
 			}
+			if read == nil && resp.Segment == nil {
+				yield(Item{}, errors.New("the answer to List Blobs isn't a list of blobs"))
+				return
+			}
 			if read == nil {
 				read = pageOf(resp.ListBlobsFlatSegmentResponse)
 			}
@@ -46,9 +51,14 @@ func List(ctx context.Context, c *container.Client, prefix string) iter.Seq2[Ite
 					return
 				}
 			}
-			if marker = read.next; marker == "" {
+			if read.next == "" {
 				return
 			}
+			if read.next == marker {
+				yield(Item{}, errors.New("a page of List Blobs leads to itself"))
+				return
+			}
+			marker = read.next
 		}
 	}
 }
@@ -196,7 +206,9 @@ func readPage(doc []byte) *page {
 		case wholePath:
 			return &p
 		}
-		path, leaf = parent[:len(parent)-1], false
+		if path, leaf = parent[:len(parent)-1], false; len(path) == 0 {
+			return nil // the document is another
+		}
 	}
 }
 
