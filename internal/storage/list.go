@@ -39,10 +39,6 @@ func List(ctx context.Context, c *container.Client, prefix string) iter.Seq2[Ite
 				yield(Item{}, err)
 				return
 			}
-			if read == nil && resp.Segment == nil {
-				yield(Item{}, errors.New("the answer to List Blobs isn't a list of blobs"))
-				return
-			}
 			if read == nil {
 				read = pageOf(resp.ListBlobsFlatSegmentResponse)
 			}
@@ -101,22 +97,28 @@ func unquoted(etag string) string { return strings.Trim(etag, `"`) }
 // pageKey is the key of what a request's context has for pages.
 type pageKey struct{}
 
-// pages reads the answers to the requests of List, and leaves the SDK an empty body then.
+// pages refuses an answer to any listing of blobs that is none, which the SDK takes for an
+// empty one. It reads the answers to the requests of List, and leaves the SDK an empty body.
 type pages struct{}
 
 // Do implements policy.Policy.
 func (pages) Do(req *policy.Request) (*http.Response, error) {
 	resp, err := req.Next()
-	read, ok := req.Raw().Context().Value(pageKey{}).(**page)
-	if err != nil || !ok || resp.StatusCode != http.StatusOK {
+	query := req.Raw().URL.Query()
+	if err != nil || resp.StatusCode != http.StatusOK || query.Get("comp") != "list" || query.Get("restype") != "container" {
 		return resp, err
 	}
 	body, err := runtime.Payload(resp)
 	if err != nil {
 		return nil, err
 	}
-	if *read = readPage(body); *read != nil {
-		resp.Body = http.NoBody
+	if !bytes.Contains(body, []byte("<EnumerationResults")) || !bytes.Contains(body, []byte("<Blobs")) {
+		return nil, errors.New("the answer to List Blobs isn't a list of blobs")
+	}
+	if read, ok := req.Raw().Context().Value(pageKey{}).(**page); ok {
+		if *read = readPage(body); *read != nil {
+			resp.Body = http.NoBody
+		}
 	}
 	return resp, nil
 }

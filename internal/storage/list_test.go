@@ -179,7 +179,8 @@ func TestAnAnswerThatIsNoListIsNoEmptyListing(t *testing.T) {
 	whole := string(written([]string{"a.ONNX", "b&c.ONNX"}, ""))
 	for text, names := range map[string]int{
 		"": 0, "\ufeff": 0, " \n": 0, "{}": 0, "<html><body>Come back later</body></html>": 0, "<Error><Code>ServerBusy</Code></Error>": 0,
-		whole[:len(whole)-1]: 0, string(written([]string{"a.ONNX"}, "again")): 2,
+		"<EnumerationResults></EnumerationResults>": 0,
+		whole[:len(whole)-1]:                        0, string(written([]string{"a.ONNX"}, "again")): 2,
 		string(written(nil, "")): -1, "<!-- --><EnumerationResults><Blobs /></EnumerationResults>": -1, // empty containers
 	} {
 		service := &always{text: text}
@@ -196,6 +197,9 @@ func TestAnAnswerThatIsNoListIsNoEmptyListing(t *testing.T) {
 		assert.Equal(t, names < 0, failed == nil, "%q: %v", text, failed)
 		assert.Equal(t, max(0, names), seen, "%q", text)
 		assert.Equal(t, max(1, names), service.asked, "%q", text)
+
+		_, err = client.NewContainerClient("models").NewListBlobsFlatPager(nil).NextPage(t.Context())
+		assert.Equal(t, names != 0, err == nil, "%q by the SDK's own pages: %v", text, err)
 	}
 }
 
