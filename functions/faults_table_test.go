@@ -108,7 +108,6 @@ held: state PUT 2          ok     ok     ok     ok     ok     again  ok     ok  
 GetProjects                ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 model list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 state list                 ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
-sweep: state list 2        ok     ok     ok     ok     ok     ok     ok     again  -      -      again  again  again  again  ok     again
 health GET                 ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 sweep: health GET 2        ok     ok     ok     ok     ok     ok     ok     ok     ok     ok     again  ok     again  again  ok     again
 health PUT                 ok     ok     ok     ok     ok     ok     ok     ok     -      -      again  again  ok     ok     ok     again
