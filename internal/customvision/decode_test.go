@@ -124,18 +124,6 @@ func TestValuesInAnotherFormAreReadAsWhatTheyMean(t *testing.T) {
 	}}, got)
 }
 
-func TestWhatReadingAnIterationAllocates(t *testing.T) {
-	whole := item(lists[2].fields, "", "")
-	answer := []byte("[" + strings.Repeat(whole+",", 19) + whole + "]")
-	got := testing.AllocsPerRun(10, func() {
-		var list []Iteration
-		if err := decodeAnswer(answer, &list); err != nil || len(list) != 20 {
-			t.Error(len(list), err)
-		}
-	})
-	assert.LessOrEqual(t, got/20, 105.0)
-}
-
 func TestAFigureThatIsNoneIsNotZero(t *testing.T) {
 	t.Parallel()
 	client, _ := setup(t, answerWith(http.StatusOK, `{"precision":"NaN","recall":0.5,"averagePrecision":"Infinity"}`))
