@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +20,7 @@ type reaction struct {
 	prepare      func(w *victim) // all that comes before; the app is not killed meanwhile
 	cause        func(w *victim) // makes the app react, and returns when it was not in vain
 	want         figure          // what there is in the end
-	timeout      string          // functionTimeout; eight seconds where it is empty
+	timeout      time.Duration   // the least functionTimeout; eight seconds where it is less
 }
 
 // heldPictures are those of the hold-out set.
@@ -206,7 +207,7 @@ var reactions = []reaction{
 		// The pictures of a hold-out set are asked after the sweep's own work, and the name
 		// follows. They have half of the time that is left, which is to be enough on a busy
 		// machine too.
-		name: "held", timeout: "00:00:30",
+		name: "held", timeout: 30 * time.Second,
 		policy: `{"projects":[{"project":"*","promote":{"name":"production","predictionId":"/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a","holdOut":"HOLDOUT"}}]}`,
 		prepare: func(w *victim) {
 			w.begin()

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -55,10 +54,11 @@ func TestCrashAtEveryRequest(t *testing.T) {
 	}
 	for _, r := range reactions {
 		inWorld(r.name, func(t *testing.T) {
-			clean := newVictim(t, r)
+			clean := newVictim(t, r, 10*time.Minute)
 			sent := clean.front.During(func() { r.cause(clean) })
 			require.Equal(t, r.want, clean.settles(), "nobody cut this one")
-			t.Logf("%s: %d requests", r.name, len(sent))
+			timeout := max(r.timeout, 8*time.Second, 6*clean.longest())
+			t.Logf("%s: %d requests, functionTimeout %v", r.name, len(sent), timeout)
 			for k := 1; k <= len(sent); k++ {
 				sides := []side{before, after}
 				if k > 1 && !clean.endedBetween(sent[k-2].At, sent[k-1].At) {
@@ -67,7 +67,7 @@ func TestCrashAtEveryRequest(t *testing.T) {
 				for _, s := range sides {
 					inWorld(fmt.Sprintf("%s/%s request %d", r.name, s, k), func(t *testing.T) {
 						points.Add(1)
-						w := newVictim(t, r)
+						w := newVictim(t, r, timeout)
 						w.crashAt(k, s)
 						r.cause(w)
 						got := w.settles()
@@ -104,13 +104,15 @@ type victim struct {
 	publishes          string // the name of the iteration that is to be published; empty for none
 }
 
-func newVictim(t *testing.T, r reaction) *victim {
+// newVictim has a functionTimeout far above what an invocation takes on this machine, as busy
+// as it is: a deadline is not to cut what a kill is to cut. It can't be long for all, since
+// a killed sender isn't taken for dead before its deadline.
+func newVictim(t *testing.T, r reaction, timeout time.Duration) *victim {
 	t.Helper()
 	w := &victim{front: world.NewInterceptor(t)}
 	w.front.OneAtATime, w.front.End = true, w.kill
 	w.app = newApp(t, options{policy: r.policy, told: r.want.Told != nil, world: world.Options{Front: w.front, Emulator: emulator.Options{ModelSize: 20_000}}, settings: map[string]string{
-		// A sender is dead after the deadline, 6 s, and the grace.
-		"AzureFunctionsJobHost__functionTimeout":                        cmp.Or(r.timeout, "00:00:08"),
+		"AzureFunctionsJobHost__functionTimeout":                        time.Time{}.Add(timeout).Format(time.TimeOnly),
 		"VISIONKEEPER_INTENT_GRACE":                                     "1s",
 		"AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
 	}})
@@ -366,7 +368,7 @@ func (w *victim) toldOf() []string {
 // saving saves a data set of a project whose model can't be exported. One picture has other
 // bytes when it is first read.
 var saving = reaction{
-	name: "rescue", policy: `{"projects":[{"project":"*","rescue":true}]}`, timeout: "00:02:00", // no deadline is to cut it
+	name: "rescue", policy: `{"projects":[{"project":"*","rescue":true}]}`, timeout: 10 * time.Minute, // no deadline is to cut it
 	prepare: func(w *victim) {
 		w.project = w.Create(customvision.CreateProjectOptions{Name: "Kitchen", DomainID: world.General}).ID
 		w.AddPictures(w.project, 0, savedPictures, w.Tag(w.project, "bolt"))
@@ -401,7 +403,7 @@ func changes(others world.Fault) world.Fault {
 // package rescue.
 func TestTheProgramIsKilledInARescue(t *testing.T) {
 	t.Parallel()
-	clean := newVictim(t, saving)
+	clean := newVictim(t, saving, saving.timeout)
 	clean.front.Use(changes(func(r *http.Request, send world.Send) (*http.Response, error) { return send(r) }))
 	sent := clean.front.During(clean.saves)
 	var own []int // the rescue's own requests
@@ -416,7 +418,7 @@ func TestTheProgramIsKilledInARescue(t *testing.T) {
 		k := own[n*(len(own)-1)/(points-1)]
 		t.Run(fmt.Sprintf("request %d", k), func(t *testing.T) {
 			t.Parallel()
-			w := newVictim(t, saving)
+			w := newVictim(t, saving, saving.timeout)
 			w.crashAt(k, []side{before, after}[n%2], changes)
 			w.saves()
 		})

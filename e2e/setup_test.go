@@ -153,6 +153,16 @@ func (a *app) endedBetween(from, to time.Time) bool {
 	return slices.ContainsFunc(a.ends, func(end time.Time) bool { return end.After(from) && end.Before(to) })
 }
 
+// longest is how long an invocation has taken at most.
+func (a *app) longest() (d time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, i := range a.invocations {
+		d = max(d, i.Took)
+	}
+	return d
+}
+
 // ended counts the invocations of a function that have ended, and how many failed.
 func (a *app) ended(function string) (all, failed int) {
 	a.mu.Lock()

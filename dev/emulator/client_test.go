@@ -30,11 +30,10 @@ func node(t *testing.T, script string, env ...string) string {
 func TestOfficialJavaScriptClient(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
-	s := start(t, c.connected, func(o *Options) {
-		o.Frozen = time.Time{}
-		o.TrainTime, o.ExportTime, o.ImportTime = 200*time.Millisecond, 200*time.Millisecond, 100*time.Millisecond
-	})
-	output := node(t, "life.mjs", "ENDPOINT="+s.url, "KEY="+testKey, "CONTAINER_URI="+c.blobURL, "QUEUE_URI="+c.queueURL)
+	s := start(t, c.connected)
+	clock := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { s.Advance(time.Hour) }))
+	defer clock.Close()
+	output := node(t, "life.mjs", "ENDPOINT="+s.url, "KEY="+testKey, "CONTAINER_URI="+c.blobURL, "QUEUE_URI="+c.queueURL, "AN_HOUR_LATER="+clock.URL)
 	assert.Equal(t, "a whole life\n", output)
 	assert.ElementsMatch(t, []string{"ConnectionTest", "Training", "Export", "Export"}, c.types())
 	for _, r := range s.Requests() {

@@ -33,6 +33,7 @@ type Invocation struct {
 	DequeueCount int64  // of a queue message; 0 otherwise
 	Status       int    // HTTP status of the handler's answer; 0 without an answer
 	Err          error  // nil if the host counts it as a success
+	Took         time.Duration
 }
 
 // newClient returns the host's one HttpClient for the handler. It follows
@@ -243,6 +244,6 @@ func (h *Host) report(c call, o outcome, took time.Duration) {
 		h.log.infof("Executed 'Functions.%s' (Succeeded, Id=%s, Duration=%dms)", c.function.name, c.id, took.Milliseconds())
 	}
 	if h.onInvocation != nil {
-		h.onInvocation(Invocation{Function: c.function.name, ID: c.id, DequeueCount: c.dequeueCount, Status: o.answer.status, Err: o.err})
+		h.onInvocation(Invocation{Function: c.function.name, ID: c.id, DequeueCount: c.dequeueCount, Status: o.answer.status, Err: o.err, Took: took})
 	}
 }
