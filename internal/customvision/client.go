@@ -22,6 +22,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
+	"visionkeeper/internal/answers"
 	"visionkeeper/internal/clouds"
 	"visionkeeper/internal/loopback"
 	"visionkeeper/internal/remedy"
@@ -36,10 +37,11 @@ const (
 // Client calls the Training API of one Custom Vision resource. It is safe for
 // concurrent use. All its callers share one rate limit.
 type Client struct {
-	base     string
-	pipeline runtime.Pipeline
-	once     policy.RetryOptions
-	streamed policy.RetryOptions
+	base       string
+	pipeline   runtime.Pipeline
+	once       policy.RetryOptions
+	streamed   policy.RetryOptions
+	iterations answers.Memory[[]Iteration] // by the project's id
 }
 
 // ClientOptions are the options of a Client. The zero value is ready to use.
@@ -131,6 +133,16 @@ type request struct {
 
 // do sends r and decodes the answer into out. A nil out drops the answer.
 func (c *Client) do(ctx context.Context, r request, out any) error {
+	return c.ask(ctx, r, func(body []byte) error {
+		if out == nil {
+			return nil
+		}
+		return decodeAnswer(body, out)
+	})
+}
+
+// ask sends r and lets decode have the answer.
+func (c *Client) ask(ctx context.Context, r request, decode func(body []byte) error) error {
 	req, err := c.newRequest(ctx, r)
 	if err != nil {
 		return err
@@ -140,8 +152,8 @@ func (c *Client) do(ctx context.Context, r request, out any) error {
 		return err
 	}
 	body, err := runtime.Payload(resp)
-	if err == nil && out != nil {
-		err = decodeAnswer(body, out)
+	if err == nil {
+		err = decode(body)
 	}
 	if err != nil {
 		return unreadable(r.operation, resp, err)

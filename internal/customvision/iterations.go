@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -82,10 +83,22 @@ func (c *Client) Train(ctx context.Context, projectID string, o TrainOptions) (I
 }
 
 // Iterations lists a project's iterations in no order (GetIterations). A project
-// has at most 20.
-func (c *Client) Iterations(ctx context.Context, projectID string) ([]Iteration, error) {
-	return call[[]Iteration](ctx, c, request{operation: "GetIterations", method: http.MethodGet,
-		path: "projects/{}/iterations", ids: []string{projectID}})
+// has at most 20. Those of a project are asked for in every sweep, and decoded only when
+// the answer is another than the last. What an iteration points to is shared, and must not
+// be changed.
+func (c *Client) Iterations(ctx context.Context, projectID string) (list []Iteration, err error) {
+	r := request{operation: "GetIterations", method: http.MethodGet, path: "projects/{}/iterations", ids: []string{projectID}}
+	err = c.ask(ctx, r, func(body []byte) (err error) {
+		list, err = c.iterations.Read(Canonical(projectID), body, func() (list []Iteration, err error) {
+			err = decodeAnswer(body, &list)
+			return list, err
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(list), nil
 }
 
 // Iteration gets one iteration (GetIteration).

@@ -3,6 +3,7 @@ package customvision
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,4 +84,35 @@ func TestADeleteNeedsNoBody(t *testing.T) {
 	client, s := setup(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	require.NoError(t, client.DeleteIteration(t.Context(), projectID, iterationID))
 	assert.Empty(t, s.only(t).body)
+}
+
+func TestIterationsAreDecodedOnlyWhenTheAnswerIsAnother(t *testing.T) {
+	t.Parallel()
+	const training, completed = `[{"id":"` + iterationID + `","status":"Training"}]`, `[{"id":"` + iterationID + `","status":"Completed","exportableTo":["ONNX"]}]`
+	answer := training
+	client, _ := setup(t, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/projects") {
+			answerWith(http.StatusOK, "[]")(w, r)
+		} else {
+			answerWith(http.StatusOK, answer)(w, r)
+		}
+	})
+	list := func() []Iteration {
+		got, err := client.Iterations(t.Context(), projectID)
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		return got
+	}
+	assert.Equal(t, StatusTraining, list()[0].Status)
+	answer = completed
+	first := list()
+	assert.Equal(t, StatusCompleted, first[0].Status)
+	first[0].Status = "changed by a caller"
+	second := list()
+	assert.Equal(t, StatusCompleted, second[0].Status)
+	assert.Same(t, &first[0].ExportableTo[0], &second[0].ExportableTo[0], "it isn't decoded again")
+
+	_, err := client.Projects(t.Context())
+	require.NoError(t, err)
+	assert.NotSame(t, &second[0].ExportableTo[0], &list()[0].ExportableTo[0], "those of a project that isn't there any more are forgotten")
 }

@@ -104,7 +104,15 @@ type CreateProjectOptions struct {
 
 // Projects lists the resource's projects (GetProjects).
 func (c *Client) Projects(ctx context.Context) ([]Project, error) {
-	return call[[]Project](ctx, c, request{operation: "GetProjects", method: http.MethodGet, path: "projects"})
+	list, err := call[[]Project](ctx, c, request{operation: "GetProjects", method: http.MethodGet, path: "projects"})
+	if err == nil {
+		listed := map[string]bool{}
+		for _, p := range list {
+			listed[Canonical(p.ID)] = true
+		}
+		c.iterations.Keep(func(id string) bool { return listed[id] })
+	}
+	return list, err
 }
 
 // Project gets one project (GetProject).

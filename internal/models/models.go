@@ -25,6 +25,7 @@ type Container struct {
 	container *container.Client
 	name      string
 	signer    *storage.Signer
+	whole     storage.Lister // of all its blobs, in every sweep
 }
 
 // Open uses the container of the account that client, opened by account.Blob,
@@ -139,8 +140,12 @@ func (c *Container) Blobs(ctx context.Context, project string) iter.Seq2[Blob, e
 
 // list goes through the blobs whose names begin with the prefix. It ends with an error.
 func (c *Container) list(ctx context.Context, prefix string) iter.Seq2[storage.Item, error] {
+	lister := &c.whole
+	if prefix != "" {
+		lister = new(storage.Lister)
+	}
 	return func(yield func(storage.Item, error) bool) {
-		for item, err := range storage.List(ctx, c.container, prefix) {
+		for item, err := range lister.List(ctx, c.container, prefix) {
 			if bloberror.HasCode(err, bloberror.ContainerNotFound) {
 				err = fmt.Errorf("there is no model container %q: create it, or name another in MODEL_CONTAINER", c.name)
 			}

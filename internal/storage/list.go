@@ -13,6 +13,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"visionkeeper/internal/answers"
 )
 
 // Item is what a listing tells of a blob, as far as most need it.
@@ -27,18 +29,31 @@ type Item struct {
 // The SDK takes most of a sweep's time to read a page of it: about 20 values of each blob, by
 // reflection. Here a page is read by readPage, and by the SDK what that doesn't understand.
 func List(ctx context.Context, c *container.Client, prefix string) iter.Seq2[Item, error] {
+	return new(Lister).List(ctx, c, prefix)
+}
+
+// Lister is for a listing that is made again and again: it remembers the pages of the last
+// one, and what they say isn't read again while they are the same. The zero value is ready to
+// use. It is safe for concurrent use; what it lists must be the same each time.
+type Lister struct{ pages answers.Memory[*page] } // by the page's marker
+
+// List is the package's List.
+func (l *Lister) List(ctx context.Context, c *container.Client, prefix string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
+		asked := map[string]bool{}
 		for marker := ""; ; {
-			var read *page
+			asked[marker] = true
+			r := reading{memory: &l.pages, marker: marker}
 			options := container.ListBlobsFlatOptions{Prefix: &prefix}
 			if marker != "" {
 				options.Marker = &marker
 			}
-			resp, err := c.NewListBlobsFlatPager(&options).NextPage(context.WithValue(ctx, pageKey{}, &read))
+			resp, err := c.NewListBlobsFlatPager(&options).NextPage(context.WithValue(ctx, pageKey{}, &r))
 			if err != nil {
 				yield(Item{}, err)
 				return
 			}
+			read := r.page
 			if read == nil {
 				read = pageOf(resp.ListBlobsFlatSegmentResponse)
 			}
@@ -48,6 +63,7 @@ func List(ctx context.Context, c *container.Client, prefix string) iter.Seq2[Ite
 				}
 			}
 			if read.next == "" {
+				l.pages.Keep(func(marker string) bool { return asked[marker] })
 				return
 			}
 			if read.next == marker {
@@ -94,8 +110,15 @@ func value[T any](p *T) (v T) {
 // unquoted is an ETag without the quotes in which some services list it.
 func unquoted(etag string) string { return strings.Trim(etag, `"`) }
 
-// pageKey is the key of what a request's context has for pages.
+// pageKey is the key of the *reading that a request's context has for pages.
 type pageKey struct{}
+
+// reading is how pages reads the answer to a request.
+type reading struct {
+	memory *answers.Memory[*page]
+	marker string
+	page   *page // what it read; nil if readPage doesn't understand it
+}
 
 // pages refuses an answer to any listing of blobs that is none, which the SDK takes for an
 // empty one. It reads the answers to the requests of List, and leaves the SDK an empty body.
@@ -115,8 +138,9 @@ func (pages) Do(req *policy.Request) (*http.Response, error) {
 	if !bytes.Contains(body, []byte("<EnumerationResults")) || !bytes.Contains(body, []byte("<Blobs")) {
 		return nil, errors.New("the answer to List Blobs isn't a list of blobs")
 	}
-	if read, ok := req.Raw().Context().Value(pageKey{}).(**page); ok {
-		if *read = readPage(body); *read != nil {
+	if r, ok := req.Raw().Context().Value(pageKey{}).(*reading); ok {
+		r.page, _ = r.memory.Read(r.marker, body, func() (*page, error) { return readPage(body), nil })
+		if r.page != nil {
 			resp.Body = http.NoBody
 		}
 	}

@@ -3,13 +3,16 @@ package storage
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -147,6 +150,59 @@ func TestAListingGoesOverAllPagesOfAContainer(t *testing.T) {
 	}
 	for _, err := range List(t.Context(), client.NewContainerClient(azuritetest.Name("gone")), "") {
 		assert.Equal(t, http.StatusNotFound, Status(err))
+	}
+}
+
+// byMarker answers List Blobs with pages by their markers.
+type byMarker map[string][]byte
+
+func (m byMarker) Do(req *http.Request) (*http.Response, error) {
+	doc, ok := m[req.URL.Query().Get("marker")]
+	if !ok {
+		return nil, errors.New("there is no such page")
+	}
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(doc)), Request: req}, nil
+}
+
+// TestAListerReadsAPageAgainOnlyWhenItIsAnother tells what was read again by where in memory
+// the names are.
+func TestAListerReadsAPageAgainOnlyWhenItIsAnother(t *testing.T) {
+	t.Parallel()
+	account, err := ParseConnectionString("AccountName=shop;AccountKey=aGVsbG8=")
+	require.NoError(t, err)
+	service := byMarker{}
+	client, err := account.Blob(&azcore.ClientOptions{Transport: service})
+	require.NoError(t, err)
+	var lister Lister
+	var before map[string]*byte
+	list := func() (names []string, again []string) {
+		now := map[string]*byte{}
+		for item, err := range lister.List(t.Context(), client.NewContainerClient("models"), "") {
+			require.NoError(t, err)
+			names = append(names, item.Name)
+			now[item.Name] = unsafe.StringData(item.Name)
+			if before[item.Name] != now[item.Name] {
+				again = append(again, item.Name)
+			}
+		}
+		before = now
+		return names, again
+	}
+	for _, step := range []struct {
+		pages        byMarker
+		names, again []string
+	}{
+		{byMarker{"": written([]string{"a.ONNX", "b.ONNX"}, "2"), "2": written([]string{"c.ONNX"}, "")}, []string{"a.ONNX", "b.ONNX", "c.ONNX"}, []string{"a.ONNX", "b.ONNX", "c.ONNX"}},
+		{byMarker{}, []string{"a.ONNX", "b.ONNX", "c.ONNX"}, nil},
+		{byMarker{"2": written([]string{"c.ONNX", "d.ONNX"}, "")}, []string{"a.ONNX", "b.ONNX", "c.ONNX", "d.ONNX"}, []string{"c.ONNX", "d.ONNX"}},
+		{byMarker{"": written([]string{"a.ONNX"}, "3"), "3": written([]string{"d.ONNX"}, "")}, []string{"a.ONNX", "d.ONNX"}, []string{"a.ONNX", "d.ONNX"}},
+		{byMarker{"": written([]string{"a.ONNX", "b.ONNX"}, "2")}, []string{"a.ONNX", "b.ONNX", "c.ONNX", "d.ONNX"}, []string{"a.ONNX", "b.ONNX", "c.ONNX", "d.ONNX"}}, // the page at 2 was forgotten
+		{byMarker{"": written([]string{"a.ONNX", "b.ONNX"}, ""), "2": nil}, []string{"a.ONNX", "b.ONNX"}, []string{"a.ONNX", "b.ONNX"}},
+	} {
+		maps.Copy(service, step.pages)
+		names, again := list()
+		assert.Equal(t, step.names, names)
+		assert.Equal(t, step.again, again)
 	}
 }
 
