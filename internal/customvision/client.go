@@ -41,7 +41,7 @@ type Client struct {
 	pipeline   runtime.Pipeline
 	once       policy.RetryOptions
 	streamed   policy.RetryOptions
-	iterations answers.Memory[[]Iteration] // by the project's id
+	iterations *answers.Memory[[]Iteration] // by the project's id
 }
 
 // ClientOptions are the options of a Client. The zero value is ready to use.
@@ -101,7 +101,9 @@ func newClient(endpoint string, o *ClientOptions, authenticate func(insecure boo
 	pipeline := runtime.NewPipeline("visionkeeper-customvision", "v3.3", runtime.PipelineOptions{
 		PerRetry: []policy.Policy{newRateLimit(o.Limit), retryAfterFromMessage{}, authenticate(insecure), telemetry.Policy()},
 	}, &options)
-	return &Client{base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry), streamed: streamed}, nil
+	return &Client{
+		base: base + basePath, pipeline: pipeline, once: sentOnce(options.Retry), streamed: streamed, iterations: new(answers.Memory[[]Iteration]),
+	}, nil
 }
 
 // parseEndpoint removes the trailing slash that the portal shows. insecure
