@@ -113,6 +113,7 @@ func New(t T, o Options) *World {
 		endpoint = o.Front.Before(w.API)
 	}
 	w.create()
+	t.Cleanup(w.clear)
 	w.settings = map[string]string{
 		"AzureWebJobsStorage":        w.Customer.Connection,
 		"CustomVisionStorage":        w.Customer.Connection,
@@ -170,6 +171,18 @@ func (w *World) create() {
 	}
 	w.Archive = archive.Open(archives, w.Names.Archive, archive.Options{})
 	w.State = state.Open(archives, w.Names.State)
+}
+
+// clear deletes what the world has in Azurite, which goes over all that it has with each
+// request. What a test has deleted, or leased, stays as it is.
+func (w *World) clear() {
+	ctx := context.Background()
+	for _, c := range []*container.Client{w.Containers.Models, w.Containers.Archive, w.Containers.State} {
+		_, _ = c.Delete(ctx, nil)
+	}
+	for _, q := range []*azqueue.QueueClient{w.Queue, w.Poison} {
+		_, _ = q.Delete(ctx, nil)
+	}
 }
 
 // mine are the options of the test's own clients, whose requests a Front lets
