@@ -145,8 +145,10 @@ func (w *victim) safely(f world.Fault) world.Fault {
 		if id := world.Deletes(req); id != "" {
 			assert.Empty(w.t, w.Unsaved(w.project, id), "it is deleted, and with it")
 		}
-		if t := w.Remembered(w.project).Twin; t != nil && req.Method == http.MethodDelete && strings.HasSuffix(req.URL.Path, "/projects/"+t.Project) {
-			assert.Empty(w.t, w.Unsaved(t.Project, t.Trained), "the twin is deleted, and with it")
+		if req.Method == http.MethodDelete {
+			if t := w.Remembered(w.project).Twin; t != nil && strings.HasSuffix(req.URL.Path, "/projects/"+t.Project) {
+				assert.Empty(w.t, w.Unsaved(t.Project, t.Trained), "the twin is deleted, and with it")
+			}
 		}
 		return f(req, send)
 	}

@@ -31,7 +31,7 @@ type cell struct {
 	nth       int // which one of its kind is spoilt
 	fault     string
 	expected  string
-	took      time.Duration // by the first run without a fault
+	took      time.Duration          // by the first run without a fault
 	meets     func(operation string) // hears of every operation of the app
 }
 
