@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"math"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,8 +16,10 @@ import (
 // request, so a message that comes alone and at once doesn't.
 const (
 	lookPoll = 2 * time.Second // between two reads of the state while another looks
-	lookFor  = time.Minute     // until others take over; a process may have died
-	forever  = time.Duration(math.MaxInt64)
+	// The times of messages and of looks are whole seconds: a look is known to be later than a
+	// message if it began so long after it.
+	knownLater = 2 * time.Second
+	lookFor    = time.Minute // until others take over; a process may have died
 )
 
 // admitted is a visit of which no other process looks at the same because of messages, or
@@ -39,10 +40,11 @@ func (r *Reconciler) admitted(ctx context.Context, s scope) (*visit, error) {
 		if v.known = v.isSeenSince(); v.known {
 			return v, nil
 		}
-		if admitted, err := v.admit(ctx); err != nil || admitted {
+		wait, err := v.admit(ctx)
+		if err != nil || wait == 0 {
 			return v, err
 		}
-		if err := r.Clock.Sleep(ctx, lookPoll); err != nil {
+		if err := r.Clock.Sleep(ctx, wait); err != nil {
 			return v, err
 		}
 	}
@@ -74,23 +76,29 @@ func (v *visit) confirm(ctx context.Context) error {
 	return nil
 }
 
-// admit reports whether the run may look now.
-func (v *visit) admit(ctx context.Context) (bool, error) {
+// admit returns how long the run has to wait before it asks again whether it may look; 0 if
+// it may look now.
+func (v *visit) admit(ctx context.Context) (time.Duration, error) {
 	if v.scope.whole || v.scope.ask != nil || v.seen.Project.Name == "" || len(v.scope.iterations) == 0 {
-		return true, nil
+		return 0, nil
 	}
+	var oldest, wait time.Duration
 	for _, inserted := range v.scope.iterations {
 		if inserted.IsZero() {
-			return true, nil
+			return 0, nil
+		}
+		age := v.record.Seen.Sub(inserted)
+		if oldest = max(oldest, age); age >= 0 {
+			wait = max(wait, knownLater-age)
 		}
 	}
 	switch {
 	case v.record.Looking != nil && v.record.Seen.Before(v.record.Looking.Until):
-		return false, nil
-	case !v.scope.shared && !v.pace.crowded(v.record.ID) && !v.sent(v.Times.LookInterval, forever):
-		return true, nil
-	case v.sent(0, time.Second): // a look that began now would not be known to be later
-		return false, nil
+		return lookPoll, nil
+	case !v.scope.shared && !v.pace.crowded(v.record.ID) && oldest < v.Times.LookInterval:
+		return 0, nil
+	case wait > 0:
+		return wait, nil
 	}
 	read := v.record.Revision
 	looking := state.Looking{Token: rand.Text(), Until: v.now().Add(lookFor)}
@@ -103,23 +111,13 @@ func (v *visit) admit(ctx context.Context) (bool, error) {
 		return nil
 	})
 	if errors.Is(err, errOvertaken) {
-		return false, nil
+		return lookPoll, nil
 	}
 	if err == nil {
 		v.looking = looking.Token
 		v.written()
 	}
-	return err == nil, err
-}
-
-// sent reports whether one of the messages that ask was put on the queue so long ago.
-func (v *visit) sent(least, most time.Duration) bool {
-	for _, inserted := range v.scope.iterations {
-		if ago := v.record.Seen.Sub(inserted); ago >= least && ago <= most {
-			return true
-		}
-	}
-	return false
+	return 0, err
 }
 
 // keepLook says with every write that the look goes on.

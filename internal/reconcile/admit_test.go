@@ -159,6 +159,24 @@ func TestTheFirstLookAtAProjectIsShared(t *testing.T) {
 	assert.Zero(t, unsaid, "another process would look, too")
 }
 
+// A shared look waits until it is known to be later than the messages it is to answer, and no
+// longer. Times are whole seconds.
+func TestASharedLookWaitsUntilItIsKnownToBeLater(t *testing.T) {
+	t.Parallel()
+	for age, wait := range []time.Duration{2 * time.Second, time.Second, 0, 0} {
+		w := newWorld(t, onnx)
+		w.options.Times.LookInterval = 0 // each message counts as one that waited
+		key := w.trained()
+		sent := w.Service.Now().Truncate(time.Second)
+		w.Service.Advance(sent.Add(time.Duration(age) * time.Second).Sub(w.Service.Now()))
+		began := w.Service.Now()
+		report, err := New(w.options).Reconcile(t.Context(), Request{Key: key, Inserted: sent})
+		require.NoError(t, err)
+		require.NotEmpty(t, report.Done)
+		assert.Equal(t, wait, w.Service.Now().Sub(began), "%d seconds after the message", age)
+	}
+}
+
 // A look during which something failed answers no other message.
 func TestALookThatFailedIsNoAnswer(t *testing.T) {
 	t.Parallel()
