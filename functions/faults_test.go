@@ -141,8 +141,9 @@ func (w *app) end(iteration string) end {
 // A run that only the end of its invocation ends is given far more time than it takes on this
 // machine, as busy as it is.
 func (c cell) play(t *testing.T) (played, error) {
+	invocation := max(15*time.Second, 12*c.took)
 	if c.fault == "slow" {
-		c.story.setting.tryTimeout = max(6*time.Second, 2*c.took)
+		c.story.setting.tryTimeout = invocation * 2 / 5
 	}
 	c.story.setting.emulator.Logf = t.Logf
 	w := newWorld(t, c.story.setting)
@@ -151,7 +152,7 @@ func (c cell) play(t *testing.T) (played, error) {
 	ctx := t.Context()
 	if c.fault == "slow" && (c.expected == "again" || c.story.cut) { // nothing but the end of the invocation ends it
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, max(15*time.Second, 6*c.took))
+		ctx, cancel = context.WithTimeout(ctx, invocation)
 		defer cancel()
 	}
 	var err error
