@@ -6,7 +6,8 @@ process.stdin.on("end", () => process.exit(0)).resume();
 
 // Azurite loads its telemetry even where that is switched off, and needs more time for it
 // than for all else together.
-// It reads the template of each operation's path anew for each request.
+//
+// It also parses the path templates of all operations again for each request.
 const load = Module._load;
 Module._load = (name, ...rest) => {
   if (name === "applicationinsights") return {};
@@ -14,7 +15,7 @@ Module._load = (name, ...rest) => {
   return name === "uri-templates" ? remembered(loaded) : loaded;
 };
 
-// remembered is a function of one text that makes the same of it only once.
+// remembered wraps a function of one text, so that each text is parsed only once.
 function remembered(make) {
   const made = new Map();
   return (text) => made.get(text) ?? made.set(text, make(text)).get(text);

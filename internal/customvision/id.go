@@ -18,7 +18,7 @@ func Canonical(id string) string {
 // service writes ids. It accepts any letter case, and hyphens and surrounding
 // braces may be there or not. The error doesn't quote s.
 func ParseID(s string) (string, error) {
-	if canonical(s) {
+	if isCanonical(s) {
 		return s, nil // as most are
 	}
 	if len(s) == 38 && s[0] == '{' && s[37] == '}' || len(s) == 34 && s[0] == '{' && s[33] == '}' {
@@ -35,7 +35,8 @@ func ParseID(s string) (string, error) {
 	return d[:8] + "-" + d[8:12] + "-" + d[12:16] + "-" + d[16:20] + "-" + d[20:], nil
 }
 
-func canonical(s string) bool {
+// isCanonical reports whether s is a GUID as the service writes it.
+func isCanonical(s string) bool {
 	for i := range len(s) {
 		c, isHyphen := s[i], i == 8 || i == 13 || i == 18 || i == 23
 		if isHyphen != (c == '-') || !isHyphen && (c < '0' || c > '9') && (c < 'a' || c > 'f') {

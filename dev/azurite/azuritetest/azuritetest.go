@@ -29,7 +29,7 @@ type test interface {
 }
 
 // renewed is after how many tests the next ones get an Azurite of their own: it slows
-// down with the number of blobs that it has, and a test leaves its blobs behind.
+// down with the number of blobs that it has, and not every test deletes its own.
 const renewed = 300
 
 // Run runs the tests, ends the shared Azurite if one was started, and returns
